@@ -1,0 +1,48 @@
+# Everything runs in .venv, which the first target makes. `make demo` and `make test` need nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+
+.PHONY: demo run test check bench bench-quality openapi clean
+
+demo: $(STAMP)  ## register real photographs, match uploads, verify a receipt
+	$(BIN)/trueprint demo
+
+run: $(STAMP)  ## serve the page and the API of the demonstration's registry
+	$(BIN)/trueprint serve --home .home/demo
+
+test: $(DEV_STAMP)  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(DEV_STAMP)  ## formatting, lint, types, import directions, migrations, OpenAPI
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.checks
+
+bench: $(DEV_STAMP)  ## speed of each stage against named baselines
+	$(BIN)/python -m bench.speed
+
+bench-quality: $(DEV_STAMP)  ## retrieval quality; set DISC to a folder like disc-dev
+	$(BIN)/python -m bench.quality $(DISC)
+
+openapi: $(DEV_STAMP)  ## write openapi.json again
+	$(BIN)/python -m tests.checks --write
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cpu,demo]'
+	touch $@
+
+$(DEV_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) .home

@@ -1,0 +1,17 @@
+"""Runs migrations on the engine that `registry.db` hands over, or on TRUEPRINT_DATABASE_URL."""
+
+import os
+
+from alembic import context
+from sqlalchemy import create_engine
+from sqlmodel import SQLModel
+
+import registry.models  # noqa: F401  (fills the metadata)
+
+engine = context.config.attributes.get("engine") or create_engine(os.environ["TRUEPRINT_DATABASE_URL"])
+
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_server_default=True)
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()

@@ -1,0 +1,82 @@
+"""Local features: RootSIFT keypoints of a frame, and those of its mirror image for free.
+
+SIFT after Lowe (2004), square-rooted after Arandjelović and Zisserman (2012). They are derived from
+the preview and can be made again from it at any time.
+"""
+
+import io
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from indexer.media.images import Pixels
+
+WORKING_LONG_SIDE = 640
+MAXIMUM_FEATURES = 1024
+# Low-contrast uploads still have structure; RANSAC pays for the extra noise.
+CONTRAST_THRESHOLD = 0.02
+CELLS, BINS = 4, 8  # SIFT: 4 x 4 cells of 8 orientation bins
+
+
+@dataclass(frozen=True)
+class LocalFeatures:
+    """Keypoints of one frame, at most 1024, strongest first."""
+
+    points: npt.NDArray[np.float32]  # (n, 2) x, y in units of the frame's own pixels
+    descriptors: npt.NDArray[np.uint8]  # (n, 128), the square root of SIFT, scaled to 0..255
+    width: int
+    height: int
+
+    def to_bytes(self) -> bytes:
+        """A plain .npz without pickled objects."""
+        buffer = io.BytesIO()
+        size = np.array([self.width, self.height], np.int32)
+        np.savez(buffer, points=self.points.astype(np.float32), descriptors=self.descriptors, size=size)
+        return buffer.getvalue()
+
+    @staticmethod
+    def from_bytes(payload: bytes) -> "LocalFeatures":
+        """Read `to_bytes`. Raises ValueError."""
+        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+            width, height = (int(side) for side in arrays["size"])
+            return LocalFeatures(arrays["points"], arrays["descriptors"], width, height)
+
+
+def extract_features(pixels: Pixels) -> LocalFeatures:
+    """(h, w, 3) uint8 sRGB to RootSIFT features, read at 640 px on the long side."""
+    height, width = pixels.shape[:2]
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    scale = WORKING_LONG_SIDE / max(height, width)
+    if scale < 1.0:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    else:
+        scale = 1.0
+    sift = cv2.SIFT.create(nfeatures=MAXIMUM_FEATURES, contrastThreshold=CONTRAST_THRESHOLD)
+    keypoints, raw = sift.detectAndCompute(grey, None)
+    if not keypoints or raw is None:
+        return LocalFeatures(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), width, height)
+    points = np.array([keypoint.pt for keypoint in keypoints], np.float32) / scale
+    return LocalFeatures(points, _root(np.asarray(raw, np.float32)), width, height)
+
+
+def _root(raw: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    shares = raw / np.maximum(raw.sum(axis=1, keepdims=True), 1e-7)
+    scaled = np.minimum(np.sqrt(shares) * 512, 255)
+    return np.asarray(scaled, dtype=np.uint8)
+
+
+def mirrored(features: LocalFeatures) -> LocalFeatures:
+    """The features of the horizontally mirrored frame, without looking at it again.
+
+    A mirrored patch, turned to its own orientation, is the old patch upside down: rows of cells swap
+    and each gradient direction changes sign. So the descriptor is a permutation of the old one.
+    """
+    cells = features.descriptors.reshape(-1, CELLS, CELLS, BINS)
+    turned = cells[:, ::-1, :, :][..., (-np.arange(BINS)) % BINS]
+    points = features.points.copy()
+    points[:, 0] = features.width - 1 - points[:, 0]
+    descriptors = np.ascontiguousarray(turned.reshape(len(points), -1))
+    return LocalFeatures(points, descriptors, features.width, features.height)

@@ -1,0 +1,192 @@
+"""Does the upload show the reference? Robust homography between local features.
+
+Two pictures that merely resemble each other agree on few features, and not on one geometry. A pair is
+confirmed when enough features agree on one plausible homography; the least number is calibrated on
+pairs that do not belong together (`docs/quality.md`).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from indexer.compare.features import LocalFeatures, mirrored
+
+Matrix = npt.NDArray[np.float64]
+Points = npt.NDArray[np.float32]
+
+RATIO = 0.85  # Lowe's ratio test, loose: RANSAC removes what it lets through
+REPROJECTION_PX = 4.0
+MINIMUM_PAIRS = 6
+RANSAC_ITERATIONS = 2000
+RANSAC_CONFIDENCE = 0.999
+MINIMUM_SCALE, MAXIMUM_SCALE = 0.1, 10.0
+MAXIMUM_STRETCH = 4.0  # ratio of the homography's two local scales
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How the query lies on the reference."""
+
+    homography: Matrix  # (3, 3) query pixels -> reference pixels; the mirror is part of it
+    inliers: int  # features that agree
+    pairs: int  # features that had a partner
+    is_mirrored: bool
+    scale: float  # reference pixels per query pixel
+    rotation_degrees: float  # of the query against the reference, counter-clockwise
+    query_quad: Points  # (4, 2) the reference's corners in the query
+    reference_quad: Points  # (4, 2) the query's corners in the reference
+    query_coverage: float  # share of the query that shows the reference, 0..1
+    reference_coverage: float  # share of the reference that the query shows, 0..1
+
+    @property
+    def inlier_share(self) -> float:
+        """Of the features with a partner, the share that agrees."""
+        return self.inliers / max(1, self.pairs)
+
+
+def align(query: LocalFeatures, reference: LocalFeatures) -> Alignment | None:
+    """The better of the straight and the mirrored alignment, or None where neither is plausible."""
+    straight = _align_one(query, reference, is_mirrored=False)
+    flipped = _align_one(mirrored(query), reference, is_mirrored=True)
+    found = [one for one in (straight, flipped) if one is not None]
+    return max(found, key=lambda one: one.inliers, default=None)
+
+
+def _align_one(query: LocalFeatures, reference: LocalFeatures, *, is_mirrored: bool) -> Alignment | None:
+    pairs = match_features(query, reference)
+    if len(pairs) < MINIMUM_PAIRS:
+        return None
+    source, target = query.points[pairs[:, 0]], reference.points[pairs[:, 1]]
+    homography, mask = _robust_homography(source, target)
+    if homography is None:
+        return None
+    kept = mask.ravel().astype(bool)
+    inliers = count_spread_inliers(source[kept], target[kept])
+    if inliers < MINIMUM_PAIRS:
+        return None
+    return _describe(homography, inliers, len(pairs), query, reference, is_mirrored)
+
+
+def match_features(query: LocalFeatures, reference: LocalFeatures) -> npt.NDArray[np.int64]:
+    """Mutual nearest neighbours that pass the ratio test: (m, 2) indices into both."""
+    if min(len(query.points), len(reference.points)) < MINIMUM_PAIRS:
+        return np.zeros((0, 2), np.int64)
+    left = query.descriptors.astype(np.float32)
+    right = reference.descriptors.astype(np.float32)
+    squared = (left**2).sum(1)[:, None] + (right**2).sum(1)[None, :] - 2.0 * (left @ right.T)
+    best = squared.argmin(axis=1)
+    rows = np.arange(len(best))
+    nearest = np.maximum(squared[rows, best], 0.0)
+    mutual = squared.argmin(axis=0)[best] == rows
+    squared[rows, best] = np.inf
+    second = squared.min(axis=1)
+    kept = mutual & (nearest < RATIO**2 * second)
+    return np.stack([rows[kept], best[kept]], axis=1)
+
+
+def _robust_homography(source: Points, target: Points) -> tuple[Matrix | None, npt.NDArray[np.uint8]]:
+    cv2.setRNGSeed(0)  # the same two pictures always give the same answer
+    try:
+        homography, mask = cv2.findHomography(
+            source,
+            target,
+            cv2.USAC_MAGSAC,
+            REPROJECTION_PX,
+            maxIters=RANSAC_ITERATIONS,
+            confidence=RANSAC_CONFIDENCE,
+        )
+    except cv2.error:
+        return None, np.zeros(0, np.uint8)  # degenerate points: all on one line
+    if homography is None or not np.isfinite(homography).all():
+        return None, np.zeros(0, np.uint8)
+    return np.asarray(homography, np.float64), np.asarray(mask, np.uint8)
+
+
+def count_spread_inliers(source: Points, target: Points) -> int:
+    """Inliers in different places: repeated keypoints on one spot count once in either picture."""
+    places = {
+        (tuple(left), tuple(right))
+        for left, right in zip(np.round(source / 3).tolist(), np.round(target / 3).tolist(), strict=True)
+    }
+    return min(len({left for left, _ in places}), len({right for _, right in places}))
+
+
+def _describe(
+    homography: Matrix,
+    inliers: int,
+    pairs: int,
+    query: LocalFeatures,
+    reference: LocalFeatures,
+    is_mirrored: bool,
+) -> Alignment | None:
+    if is_mirrored:
+        unmirror = np.array([[-1.0, 0.0, query.width - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        plain, homography = homography, homography @ unmirror
+    else:
+        plain = homography
+    if abs(np.linalg.det(homography)) < 1e-12:
+        return None
+    reference_quad = project(homography, _corners(query))
+    query_quad = project(np.asarray(np.linalg.inv(homography), np.float64), _corners(reference))
+    if reference_quad is None or query_quad is None or not cv2.isContourConvex(reference_quad):
+        return None
+    scales = _local_scales(plain, query)
+    if scales is None or not MINIMUM_SCALE < scales[0] <= scales[1] < MAXIMUM_SCALE:
+        return None
+    if scales[1] / scales[0] > MAXIMUM_STRETCH:
+        return None
+    scale = float(np.sqrt(scales[0] * scales[1]))
+    return Alignment(
+        homography=homography / homography[2, 2],
+        inliers=inliers,
+        pairs=pairs,
+        is_mirrored=is_mirrored,
+        scale=scale,
+        rotation_degrees=float(np.degrees(np.arctan2(plain[0, 1], plain[0, 0]))),
+        query_quad=query_quad,
+        reference_quad=reference_quad,
+        query_coverage=_coverage(query_quad, query),
+        reference_coverage=_coverage(reference_quad, reference),
+    )
+
+
+def project(homography: Matrix, points: Points) -> Points | None:
+    """(n, 2) points through a homography; None where one would lie behind the camera."""
+    lifted = np.concatenate([points.astype(np.float64), np.ones((len(points), 1))], axis=1) @ homography.T
+    depth = lifted[:, 2]
+    if not (np.all(depth > 1e-9) or np.all(depth < -1e-9)):
+        return None
+    projected: Points = (lifted[:, :2] / depth[:, None]).astype(np.float32)
+    return projected
+
+
+def _corners(frame: LocalFeatures) -> Points:
+    right, bottom = frame.width - 1, frame.height - 1
+    return np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]], np.float32)
+
+
+def _local_scales(homography: Matrix, query: LocalFeatures) -> tuple[float, float] | None:
+    """The smaller and larger singular value of the Jacobian in the middle of the query."""
+    x, y = query.width / 2, query.height / 2
+    u, v, w = homography @ np.array([x, y, 1.0])
+    if abs(w) < 1e-9:
+        return None
+    jacobian = (
+        np.array(
+            [
+                [homography[0, 0] * w - u * homography[2, 0], homography[0, 1] * w - u * homography[2, 1]],
+                [homography[1, 0] * w - v * homography[2, 0], homography[1, 1] * w - v * homography[2, 1]],
+            ]
+        )
+        / w**2
+    )
+    larger, smaller = np.linalg.svd(jacobian, compute_uv=False)
+    return float(smaller), float(larger)
+
+
+def _coverage(quad: Points, frame: LocalFeatures) -> float:
+    """Share of the frame that lies inside the quad, 0..1."""
+    area, _ = cv2.intersectConvexConvex(cv2.convexHull(quad), _corners(frame))
+    return float(min(1.0, area / max(1.0, (frame.width - 1) * (frame.height - 1))))

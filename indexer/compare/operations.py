@@ -1,0 +1,199 @@
+"""The vocabulary of what can be done to a reference, and which of it the geometry shows.
+
+Each operation carries where it is (in both frames), how strong, the measured quantities behind it and
+a sentence. Only what the alignment and the sizes prove is said here.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import cv2
+import numpy as np
+
+from indexer.compare.geometry import Alignment, Points
+from indexer.media.images import Pixels
+
+
+class OperationType(StrEnum):
+    """One thing done to the reference."""
+
+    RE_ENCODED = "re-encoded"
+    RESIZED = "resized"
+    COLOUR = "colour"
+    CROPPED = "cropped"
+    MIRRORED = "mirrored"
+    ROTATED = "rotated"
+    EMBEDDED = "embedded"
+    BORDERED = "bordered"
+
+
+Quad = tuple[tuple[float, float], ...]  # four corners as shares of width and height
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation, as it was detected."""
+
+    type: OperationType
+    strength: str  # slight, clear or strong
+    sentence: str
+    region: Quad | None = None  # in the query
+    reference_region: Quad | None = None
+    measured: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Size of a picture as it was handed in, before any reduction."""
+
+    width: int
+    height: int
+
+
+FULL: Quad = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+# Alignment is good to about one percent of a side; less is not told from noise.
+CROP_TOLERANCE = 0.03
+BORDER_TOLERANCE = 0.04
+ROTATION_TOLERANCE_DEGREES = 1.5
+RESIZE_TOLERANCE = 0.03
+COLOUR_TOLERANCE = 8.0  # mean absolute difference in grey levels of 256
+EMBEDDED_BELOW = 0.55  # share of the query that the reference fills
+
+
+def operations_found(
+    alignment: Alignment, query: Pixels, reference: Pixels, query_frame: Frame, reference_frame: Frame
+) -> list[Operation]:
+    """What the alignment of (h, w, 3) uint8 `query` on `reference` shows, in reading order."""
+    found = [
+        _mirrored(alignment),
+        _rotated(alignment),
+        _cropped(alignment, reference),
+        _surrounded(alignment, query),
+        _resized(alignment, query, reference, query_frame, reference_frame),
+        _recoloured(alignment, query, reference),
+    ]
+    return [operation for operation in found if operation is not None]
+
+
+def re_encoded() -> Operation:
+    """The same picture in other bytes: only for pairs whose fingerprints are near as well."""
+    return Operation(
+        OperationType.RE_ENCODED,
+        "slight",
+        "The same picture in another file: re-encoded.",
+        FULL,
+        FULL,
+    )
+
+
+def _mirrored(alignment: Alignment) -> Operation | None:
+    if not alignment.is_mirrored:
+        return None
+    return Operation(OperationType.MIRRORED, "strong", "Mirrored left to right.", FULL, FULL)
+
+
+def _rotated(alignment: Alignment) -> Operation | None:
+    degrees = alignment.rotation_degrees
+    if abs(degrees) < ROTATION_TOLERANCE_DEGREES:
+        return None
+    strength = "strong" if abs(degrees) > 20 else "clear"
+    return Operation(
+        OperationType.ROTATED,
+        strength,
+        f"Rotated by about {abs(degrees):.0f} degrees.",
+        FULL,
+        FULL,
+        {"degrees": round(degrees, 1)},
+    )
+
+
+def _cropped(alignment: Alignment, reference: Pixels) -> Operation | None:
+    kept = alignment.reference_coverage
+    if kept > (1 - CROP_TOLERANCE) ** 2:
+        return None
+    return Operation(
+        OperationType.CROPPED,
+        _word(1 - kept, 0.15, 0.5),
+        f"Cropped: about {100 * kept:.0f} percent of the original is left.",
+        reference_region=as_shares(alignment.reference_quad, reference),
+        measured={"kept_share": round(kept, 3)},
+    )
+
+
+def _surrounded(alignment: Alignment, query: Pixels) -> Operation | None:
+    share = alignment.query_coverage
+    if share > (1 - BORDER_TOLERANCE) ** 2:
+        return None
+    region = as_shares(alignment.query_quad, query)
+    measured = {"query_share": round(share, 3)}
+    if share < EMBEDDED_BELOW:
+        sentence = f"Placed inside another picture, of which it fills about {100 * share:.0f} percent."
+        return Operation(OperationType.EMBEDDED, "strong", sentence, region, measured=measured)
+    sentence = f"Surrounded by something new; the original fills about {100 * share:.0f} percent."
+    return Operation(
+        OperationType.BORDERED, _word(1 - share, 0.1, 0.3), sentence, region, measured=measured
+    )
+
+
+def _resized(
+    alignment: Alignment, query: Pixels, reference: Pixels, query_frame: Frame, reference_frame: Frame
+) -> Operation | None:
+    # The alignment is between reduced pictures; the files' own sizes put it right.
+    query_reduction = query_frame.width / query.shape[1]
+    reference_reduction = reference_frame.width / reference.shape[1]
+    factor = query_reduction / (alignment.scale * reference_reduction)
+    if abs(factor - 1) < RESIZE_TOLERANCE:
+        return None
+    word = "Reduced" if factor < 1 else "Enlarged"
+    return Operation(
+        OperationType.RESIZED,
+        _word(abs(np.log2(factor)), 0.5, 1.5),
+        f"{word} to about {100 * factor:.0f} percent of the original's size.",
+        FULL,
+        FULL,
+        {"factor": round(factor, 3)},
+    )
+
+
+def _recoloured(alignment: Alignment, query: Pixels, reference: Pixels) -> Operation | None:
+    """Mean colours of the part that both show; a caption or logo hardly moves them."""
+    height, width = reference.shape[:2]
+    warped = cv2.warpPerspective(query, alignment.homography, (width, height))
+    shown = cv2.warpPerspective(
+        np.full(query.shape[:2], 255, np.uint8), alignment.homography, (width, height)
+    )
+    mask = cv2.erode(shown, np.ones((9, 9), np.uint8)) > 0
+    if mask.sum() < 1000:
+        return None
+    small_warped = cv2.blur(warped, (15, 15))[mask].astype(np.float32)
+    small_reference = cv2.blur(reference, (15, 15))[mask].astype(np.float32)
+    difference = float(np.median(np.abs(small_warped - small_reference)))
+    if difference < COLOUR_TOLERANCE:
+        return None
+    spread = [float(np.mean(np.ptp(one, axis=1))) for one in (small_warped, small_reference)]
+    grey = spread[0] < 3.0 < 8.0 < spread[1]
+    brightness = float(np.mean(small_warped) - np.mean(small_reference))
+    change = "made grey" if grey else ("brightened" if brightness > 0 else "darkened")
+    if not grey and abs(brightness) < COLOUR_TOLERANCE / 2:
+        change = "changed"
+    return Operation(
+        OperationType.COLOUR,
+        _word(difference, 16, 40),
+        f"Colours were {change}.",
+        FULL,
+        FULL,
+        {"median_difference_levels": round(difference, 1)},
+    )
+
+
+def as_shares(quad: Points, frame: Pixels) -> Quad:
+    """Corners in pixels as shares of the frame, cut at its edges."""
+    height, width = frame.shape[:2]
+    shares = quad / np.array([max(1, width - 1), max(1, height - 1)], np.float32)
+    return tuple((round(float(x), 3), round(float(y), 3)) for x, y in shares.clip(0.0, 1.0))
+
+
+def _word(amount: float, clear: float, strong: float) -> str:
+    if amount < clear:
+        return "slight"
+    return "clear" if amount < strong else "strong"

@@ -1,0 +1,1 @@
+"""Pixels to fingerprints. Knows nothing of files, the index or records."""

@@ -1,0 +1,101 @@
+"""What a fingerprint is: a value of a versioned kind, and how two of them are compared.
+
+A new model or a changed preparation is a new kind; values of different kinds are never compared.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Codes = npt.NDArray[np.uint8]  # (n, bytes) packed bits
+Vectors = npt.NDArray[np.float32]  # (n, dimensions), each of length one
+
+
+class Family(StrEnum):
+    """How values are compared."""
+
+    BINARY = "binary"  # Hamming distance in bits
+    VECTOR = "vector"  # inner product of unit vectors
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A versioned way of making fingerprints."""
+
+    name: str
+    family: Family
+    size: int  # bits for a binary kind, dimensions for a vector
+
+
+PDQ = Kind("pdq.v1", Family.BINARY, 256)
+PHASH = Kind("phash64.v1", Family.BINARY, 64)
+DESCRIPTOR = Kind("tp-desc.v1", Family.VECTOR, 256)
+KINDS = {kind.name: kind for kind in (PDQ, PHASH, DESCRIPTOR)}
+
+
+class InvalidFingerprint(ValueError):
+    """Not a value of a kind that is known here."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """One value, where it was taken and how much it can be trusted."""
+
+    kind: str
+    value: bytes  # packed bits, or float16 little-endian for a vector
+    orientation: int = 0  # 0..7, the dihedral group in the order of `pdq.ORIENTATIONS`
+    quality: int | None = None  # 0..100, PDQ's gradient measure
+    time_ms: int = 0  # of the frame; a still image is a video of one frame
+
+    def text(self) -> str:
+        """`kind:value`, hexadecimal for bits, base64 for vectors."""
+        if KINDS[self.kind].family is Family.BINARY:
+            return f"{self.kind}:{self.value.hex()}"
+        return f"{self.kind}:{base64.b64encode(self.value).decode()}"
+
+
+def parse_fingerprint(text: str, quality: int | None = None, orientation: int = 0) -> Fingerprint:
+    """Read `Fingerprint.text`. Raises InvalidFingerprint."""
+    name, _, encoded = text.partition(":")
+    kind = KINDS.get(name)
+    if kind is None:
+        raise InvalidFingerprint(f"unknown kind {name[:40]!r}; known are {', '.join(KINDS)}")
+    try:
+        if kind.family is Family.BINARY:
+            value = bytes.fromhex(encoded)
+        else:
+            value = base64.b64decode(encoded, validate=True)
+    except (ValueError, binascii.Error):
+        raise InvalidFingerprint(f"the value of {name} cannot be read") from None
+    expected = kind.size // 8 if kind.family is Family.BINARY else kind.size * 2
+    if len(value) != expected:
+        raise InvalidFingerprint(f"{name} has {expected} bytes, not {len(value)}")
+    if kind.family is Family.VECTOR:
+        length = float(np.linalg.norm(unpack_vectors([value])[0]))
+        if not 0.98 < length < 1.02:
+            raise InvalidFingerprint(f"{name} must have length one")
+    return Fingerprint(name, value, orientation, quality)
+
+
+def pack_vector(vector: npt.NDArray[np.float32]) -> bytes:
+    """A vector as it is stored: float16, little-endian."""
+    return vector.astype("<f2").tobytes()
+
+
+def unpack_vectors(values: list[bytes]) -> Vectors:
+    """Stored vectors as an (n, dimensions) float32 array."""
+    return np.stack([np.frombuffer(value, dtype="<f2") for value in values]).astype(np.float32)
+
+
+def unpack_codes(values: list[bytes]) -> Codes:
+    """Stored binary values as an (n, bytes) uint8 array."""
+    return np.stack([np.frombuffer(value, dtype=np.uint8) for value in values])
+
+
+def hamming(left: bytes, right: bytes) -> int:
+    """Bits that differ."""
+    return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).bit_count()

@@ -1,0 +1,88 @@
+"""EfficientNet-Lite0, the trunk of the first descriptor.
+
+Architecture after Tan and Le, "EfficientNet" (2019), in its Lite variant: no squeeze-excitation,
+ReLU6, fixed stem and head. Parameter names follow the published checkpoint, so that it loads
+without renaming. Knows nothing of fingerprints.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+# (expansion, output channels, repeats, first stride, kernel), Lite0 = EfficientNet-B0's stages.
+STAGES = (
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+)
+STEM_CHANNELS = 32
+HEAD_CHANNELS = 1280
+BATCH_NORM_EPS = 1e-3
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution with TensorFlow's SAME padding, asymmetric at stride 2 as the checkpoint expects."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, c, h, w) -> (n, c, h/stride, w/stride), rounded up."""
+        (kernel, _), (stride, _) = self.kernel_size, self.stride
+        pad_h, pad_w = (max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in x.shape[-2:])
+        x = functional.pad(x, (pad_w // 2, pad_w - pad_w // 2, pad_h // 2, pad_h - pad_h // 2))
+        return functional.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS)
+
+
+class InvertedResidual(nn.Module):
+    """Expand, depthwise convolution, project; the input is added where the shape is kept."""
+
+    def __init__(self, inner: int, outer: int, expansion: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        wide = inner * expansion
+        self.expands = expansion != 1
+        self.residual = stride == 1 and inner == outer
+        if self.expands:
+            self._expand_conv = nn.Conv2d(inner, wide, 1, bias=False)
+            self._bn0 = _norm(wide)
+        self._depthwise_conv = SameConv2d(wide, wide, kernel, stride, groups=wide, bias=False)
+        self._bn1 = _norm(wide)
+        self._project_conv = nn.Conv2d(wide, outer, 1, bias=False)
+        self._bn2 = _norm(outer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, inner, h, w) -> (n, outer, h/stride, w/stride)."""
+        wide = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        wide = functional.relu6(self._bn1(self._depthwise_conv(wide)))
+        y: Tensor = self._bn2(self._project_conv(wide))
+        return x + y if self.residual else y
+
+
+class Lite0(nn.Module):
+    """The convolutional part of EfficientNet-Lite0, 3.4 M parameters, without the classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = SameConv2d(3, STEM_CHANNELS, 3, 2, bias=False)
+        self._bn0 = _norm(STEM_CHANNELS)
+        blocks: list[nn.Module] = []
+        inner = STEM_CHANNELS
+        for expansion, outer, repeats, first_stride, kernel in STAGES:
+            for repeat in range(repeats):
+                stride = first_stride if repeat == 0 else 1
+                blocks.append(InvertedResidual(inner, outer, expansion, kernel, stride))
+                inner = outer
+        self._blocks = nn.ModuleList(blocks)
+        self._conv_head = nn.Conv2d(inner, HEAD_CHANNELS, 1, bias=False)
+        self._bn1 = _norm(HEAD_CHANNELS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3, h, w) float, normalised -> (n, 1280, h/32, w/32) float, not negative."""
+        x = functional.relu6(self._bn0(self._conv_stem(x)))
+        for block in self._blocks:
+            x = block(x)
+        return functional.relu6(self._bn1(self._conv_head(x)))

@@ -1,0 +1,1 @@
+"""Fingerprints to neighbours. Knows nothing of records, and is always derived: rows are the truth."""

@@ -1,0 +1,120 @@
+"""What an index must do, and the brute-force twin that every other index must agree with."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.fingerprints.kinds import Codes, Family, Kind, Vectors
+
+Ids = npt.NDArray[np.int64]
+Values = Codes | Vectors
+
+
+@dataclass(frozen=True, order=True)
+class Hit:
+    """One row near a query: ordered by how near, ties by id.
+
+    `distance` falls as things get closer: bits for a binary kind, 1 - inner product for a vector.
+    """
+
+    distance: float
+    id: int
+    query: int = 0  # which row of the query
+
+
+class Index(Protocol):
+    """Rows of one kind, each with the id of its fingerprint.
+
+    `add` and `remove` take effect before they return; adding a known id replaces nothing and is an
+    error of the caller. Safe to call from many threads.
+    """
+
+    kind: Kind
+
+    def __len__(self) -> int:
+        """Rows that can be found."""
+        ...
+
+    def add(self, ids: Ids, values: Values) -> None:
+        """Append rows: (n,) ids and (n, bytes) codes or (n, dimensions) vectors."""
+        ...
+
+    def remove(self, ids: Ids) -> None:
+        """Rows that are never found again; unknown ids are ignored."""
+        ...
+
+    def within(self, queries: Values, radius: float) -> list[Hit]:
+        """Every row at `radius` or nearer to any query row, exactly; sorted."""
+        ...
+
+    def nearest(self, queries: Values, k: int) -> list[Hit]:
+        """The `k` nearest rows of each query row; sorted, ties by id."""
+        ...
+
+    def rows(self) -> tuple[Ids, Values]:
+        """All rows that can be found, in the order of addition (for snapshots and audits)."""
+        ...
+
+
+class BruteForceIndex:
+    """Compares with every row; slow, obvious, the oracle of all tests."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        width = kind.size // 8 if kind.family is Family.BINARY else kind.size
+        self._values: Values = np.zeros((0, width), dtype_of(kind))
+        self._ids: Ids = np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, ids: Ids, values: Values) -> None:
+        """See Index."""
+        # New arrays, bound last: a search that runs meanwhile keeps the old pair.
+        self._values, self._ids = (
+            np.concatenate([self._values, values]),
+            np.concatenate([self._ids, ids]),
+        )
+
+    def remove(self, ids: Ids) -> None:
+        """See Index."""
+        kept = ~np.isin(self._ids, ids)
+        self._values, self._ids = self._values[kept], self._ids[kept]
+
+    def within(self, queries: Values, radius: float) -> list[Hit]:
+        """See Index."""
+        ids, distances = self._ids, all_distances(self.kind, queries, self._values)
+        rows, columns = np.nonzero(distances <= radius)
+        return sorted(
+            Hit(float(distances[row, column]), int(ids[column]), int(row))
+            for row, column in zip(rows, columns, strict=True)
+        )
+
+    def nearest(self, queries: Values, k: int) -> list[Hit]:
+        """See Index."""
+        ids, distances = self._ids, all_distances(self.kind, queries, self._values)
+        found: list[Hit] = []
+        for row, line in enumerate(distances):
+            best = np.lexsort((ids, line))[:k]
+            found += [Hit(float(line[column]), int(ids[column]), row) for column in best]
+        return sorted(found)
+
+    def rows(self) -> tuple[Ids, Values]:
+        """See Index."""
+        return self._ids, self._values
+
+
+def dtype_of(kind: Kind) -> npt.DTypeLike:
+    """How rows of this kind lie in memory."""
+    return np.uint8 if kind.family is Family.BINARY else np.float32
+
+
+def all_distances(kind: Kind, queries: Values, values: Values) -> npt.NDArray[np.float32]:
+    """(q, ...) against (n, ...) rows -> (q, n) distances."""
+    if kind.family is Family.BINARY:
+        differing = np.bitwise_count(np.bitwise_xor(queries[:, None, :], values[None, :, :]))
+        return np.asarray(differing.sum(axis=2), dtype=np.float32)
+    products = queries.astype(np.float32) @ values.astype(np.float32).T
+    return np.asarray(1.0 - products, dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Untrusted bytes to checked pixels. Knows nothing of fingerprints."""

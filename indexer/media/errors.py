@@ -1,0 +1,33 @@
+"""What can be wrong with an upload.
+
+MediaError
+├── UnsupportedFormat   not one of the formats that are read, or a video
+├── TooLarge            more bytes, pixels or frames than the limits allow
+├── Undecodable         cut, corrupt or a decoder refused it
+└── DecoderStopped      the child process ran out of time or memory, or was killed
+"""
+
+
+class MediaError(Exception):
+    """An upload that cannot be turned into pixels."""
+
+
+class UnsupportedFormat(MediaError):
+    """Not one of the formats that are read."""
+
+
+class TooLarge(MediaError):
+    """Over a limit on bytes, pixels, sides or frames."""
+
+
+class Undecodable(MediaError):
+    """Cut or corrupt."""
+
+
+class DecoderStopped(MediaError):
+    """The limited process was stopped while it decoded this upload."""
+
+
+BY_NAME: dict[str, type[MediaError]] = {
+    cls.__name__: cls for cls in (UnsupportedFormat, TooLarge, Undecodable, DecoderStopped)
+}

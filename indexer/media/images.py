@@ -1,0 +1,151 @@
+"""Decode one still image to upright sRGB pixels of a working size.
+
+Meant to run inside the limited process of `sandbox`; it only sees bytes. What it gets right, because
+fingerprints depend on it: EXIF orientation, ICC profiles, CMYK, palettes, 1-bit, 16-bit, transparency.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from pillow_heif import register_heif_opener
+
+from indexer.media.errors import MediaError, TooLarge, Undecodable, UnsupportedFormat
+from indexer.media.limits import ImageLimits
+
+Pixels = npt.NDArray[np.uint8]
+
+# Never None: Pillow has 43 openers, EPS (Ghostscript) among them. MPO (stereo JPEG) opens as JPEG.
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "GIF", "BMP")
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "HEIF": "image/heic",
+    "TIFF": "image/tiff",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+}
+# Formats whose second frame means motion; in TIFF, MPO and HEIF it means another page or a thumbnail.
+ANIMATED = ("GIF", "WEBP", "AVIF", "PNG")
+_SRGB = ImageCms.createProfile("sRGB")
+
+register_heif_opener(thumbnails=False)
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """Upright pixels, reduced to the working size, and what the file said of itself."""
+
+    pixels: Pixels  # (height, width, 3) uint8 sRGB
+    media_type: str
+    width: int  # of the upright original, in pixels
+    height: int
+
+
+def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
+    """Decode `payload`, checking every limit before pixels are made.
+
+    Raises UnsupportedFormat, TooLarge or Undecodable.
+    """
+    if len(payload) > limits.max_bytes:
+        raise TooLarge(f"{len(payload)} bytes; at most {limits.max_bytes} are read")
+    Image.MAX_IMAGE_PIXELS = limits.max_pixels
+    try:
+        with Image.open(io.BytesIO(payload), formats=FORMATS) as image:
+            return _decode_opened(image, limits)
+    except MediaError:
+        raise
+    except UnidentifiedImageError:
+        raise UnsupportedFormat("not a JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP image") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooLarge(f"more than {limits.max_pixels} pixels") from error
+    except MemoryError as error:
+        raise TooLarge("needs more memory than the decoder may use") from error
+    except Exception as error:
+        # Pillow's decoders raise nearly anything on hostile files (issue #9814: ValueError on text
+        # bombs); whatever it is, the file is at fault and the worker goes on.
+        raise Undecodable(f"{type(error).__name__}: {str(error)[:200]}") from error
+
+
+def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
+    media_type = MEDIA_TYPES[image.format or ""]
+    width, height = image.size
+    if max(width, height) > limits.max_side or width * height > limits.max_pixels:
+        raise TooLarge(f"{width} x {height} pixels; at most {limits.max_pixels} are read")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format in ANIMATED:
+        raise UnsupportedFormat(f"animated {image.format} with {frames} frames: a video, not a still image")
+    _draft(image, limits)
+    upright = ImageOps.exif_transpose(image)
+    profile = upright.info.get("icc_profile")
+    reduced = _reduce(_to_eight_bit(upright), limits)
+    rgb = _to_srgb(reduced, profile)
+    if upright.size != image.size and upright.size == image.size[::-1]:
+        width, height = height, width
+    return DecodedImage(np.asarray(rgb, dtype=np.uint8).copy(), media_type, width, height)
+
+
+def _draft(image: Image.Image, limits: ImageLimits) -> None:
+    """Let libjpeg reduce by 2, 4 or 8 while it decodes, never below the working size."""
+    if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+        scale = _working_scale(image.size, limits)
+        image.draft(image.mode, (round(image.width * scale), round(image.height * scale)))
+
+
+def _working_scale(size: tuple[int, int], limits: ImageLimits) -> float:
+    """Both working sides are reached where the picture has them; never enlarged."""
+    short, long = min(size), max(size)
+    return min(1.0, max(limits.working_short_side / short, limits.working_long_side / long))
+
+
+def _reduce(image: Image.Image, limits: ImageLimits) -> Image.Image:
+    scale = _working_scale(image.size, limits)
+    # A strip 40 times as long as wide would stay huge at 512 on its short side.
+    scale = min(scale, 4 * limits.working_long_side / max(image.size))
+    if scale >= 1.0:
+        return image
+    if image.mode in ("1", "P", "PA"):
+        image = image.convert("RGBA" if _has_transparency(image) else "RGB")
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _to_eight_bit(image: Image.Image) -> Image.Image:
+    """16-bit and float greys are scaled; Pillow's convert would clip them to white."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and _max(image) > 255):
+        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+    if image.mode == "F" and 0.0 < _max(image) <= 1.0:
+        return Image.fromarray((np.asarray(image).clip(0, 1) * 255).astype(np.uint8))
+    return image
+
+
+def _max(image: Image.Image) -> float:
+    return float(np.asarray(image).max())
+
+
+def _has_transparency(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if _has_transparency(image):
+        # On white, as a page shows it; a black ground would make the same logo two pictures.
+        rgba = image.convert("RGBA")
+        ground = Image.new("RGBA", rgba.size, "white")
+        image = Image.alpha_composite(ground, rgba).convert("RGB")
+    if profile and image.mode in ("RGB", "CMYK", "L"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a profile that does not fit its picture is ignored, as browsers do
+    return image.convert("RGB")

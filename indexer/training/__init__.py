@@ -1,0 +1,1 @@
+"""Learns what `indexer/weights` holds, and measures what retrieval is worth."""

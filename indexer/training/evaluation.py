@@ -1,0 +1,69 @@
+"""How good is retrieval? The measures of the Image Similarity Challenge (Douze et al., 2021).
+
+All pairs of all queries are pooled and ranked by confidence, most queries have no true reference:
+micro average precision (µAP), recall at a precision, and recall@1.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One claimed pair."""
+
+    query: str
+    reference: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a set of guesses is worth; shares 0..1."""
+
+    queries: int
+    positives: int
+    micro_average_precision: float
+    recall_at_precision_90: float
+    recall_at_precision_100: float
+    recall_at_1: float
+
+
+def measure(guesses: Iterable[Guess], truth: dict[str, str | None]) -> Quality:
+    """Rank all guesses together. `truth` names the reference of every query, None where there is none.
+
+    Ties are ranked with the wrong guess first, so that a constant confidence earns nothing.
+    """
+    known = [guess for guess in guesses if guess.query in truth]
+    right = np.array([truth[guess.query] == guess.reference for guess in known], dtype=bool)
+    confidence = np.array([guess.confidence for guess in known], dtype=np.float64)
+    positives = sum(reference is not None for reference in truth.values())
+    order = np.lexsort((right, -confidence))
+    found = np.cumsum(right[order])
+    precision = found / np.arange(1, len(order) + 1)
+    total = max(1, positives)
+    return Quality(
+        queries=len(truth),
+        positives=positives,
+        micro_average_precision=float((precision * right[order]).sum() / total),
+        recall_at_precision_90=_recall_at(precision, found, 0.9) / total,
+        recall_at_precision_100=_recall_at(precision, found, 1.0) / total,
+        recall_at_1=_first_right(known, truth) / total,
+    )
+
+
+def _recall_at(precision: np.ndarray, found: np.ndarray, wanted: float) -> float:
+    good = precision >= wanted
+    return float(found[good].max()) if good.any() else 0.0
+
+
+def _first_right(guesses: list[Guess], truth: dict[str, str | None]) -> int:
+    best: dict[str, Guess] = {}
+    for guess in guesses:
+        if guess.query not in best or guess.confidence > best[guess.query].confidence:
+            best[guess.query] = guess
+    return sum(
+        truth[query] is not None and truth[query] == guess.reference for query, guess in best.items()
+    )

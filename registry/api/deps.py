@@ -1,0 +1,81 @@
+"""What handlers are given: the services, one transaction, the caller's API key."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+from fastapi import Depends, Request, UploadFile
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlmodel import Session
+
+from registry.candidates import FeatureCache
+from registry.db import transaction
+from registry.errors import MediaTooLarge, NotAllowed, NotAuthenticated
+from registry.models import ApiKey
+from registry.publishers import authenticate
+from registry.services import Services
+from sdk.models import Scope
+
+_bearer = HTTPBearer(auto_error=False, description="An API key, as `Authorization: Bearer ...`")
+
+
+def services_of(request: Request) -> Services:
+    """The services that `create_app` joined."""
+    services: Services = request.app.state.services
+    return services
+
+
+def cache_of(request: Request) -> FeatureCache:
+    """Features of registered previews."""
+    cache: FeatureCache = request.app.state.features
+    return cache
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+CacheDep = Annotated[FeatureCache, Depends(cache_of)]
+
+
+def session_of(services: ServicesDep) -> Iterator[Session]:
+    """One transaction per request."""
+    with transaction(services.engine) as session:
+        yield session
+
+
+# scope="function": the commit comes before the answer, so that an answer is never untrue.
+SessionDep = Annotated[Session, Depends(session_of, scope="function")]
+
+
+def api_key_of(
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> ApiKey:
+    """The caller's API key, in a transaction of its own: its row must not stay locked."""
+    if credentials is None:
+        raise NotAuthenticated("send an API key as `Authorization: Bearer ...`")
+    with transaction(services.engine) as session:
+        return authenticate(session, credentials.credentials)
+
+
+AnyKey = Annotated[ApiKey, Depends(api_key_of)]
+
+
+def _requiring(*scopes: Scope) -> Callable[[ApiKey], ApiKey]:
+    def check(api_key: AnyKey) -> ApiKey:
+        if not set(scopes) & set(api_key.scopes) and Scope.ADMIN not in api_key.scopes:
+            raise NotAllowed(f"needs the scope {' or '.join(scope.value for scope in scopes)}")
+        return api_key
+
+    return check
+
+
+Registrar = Annotated[ApiKey, Depends(_requiring(Scope.REGISTER))]
+Matcher = Annotated[ApiKey, Depends(_requiring(Scope.MATCH))]
+Operator = Annotated[ApiKey, Depends(_requiring(Scope.ADMIN))]
+
+
+def read_upload(upload: UploadFile, services: Services) -> bytes:
+    """The bytes of a part, counted while they are read. Raises MediaTooLarge."""
+    limit = services.decoder.image_limits.max_bytes
+    content = upload.file.read(limit + 1)
+    if len(content) > limit:
+        raise MediaTooLarge(f"more than {limit} bytes")
+    return content

@@ -1,0 +1,63 @@
+"""Liveness, readiness, what this registry runs on, the audit, and the registry's own keys."""
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from sqlmodel import func, select
+
+from registry import __version__
+from registry.api.deps import Operator, ServicesDep, SessionDep
+from registry.api.problems import problem
+from registry.audit import audit as run_audit
+from registry.db import describe
+from registry.matching import freshness
+from registry.models import Fingerprint, Record
+from sdk.models import AuditReport, Doctor
+
+router = APIRouter(tags=["health"])
+STALE_AFTER_S = 10.0
+
+
+@router.get("/livez", operation_id="getLiveness")
+def liveness() -> dict[str, str]:
+    """The process runs."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", operation_id="getReadiness", response_model=None)
+def readiness(services: ServicesDep, session: SessionDep) -> dict[str, str] | JSONResponse:
+    """The database answers and the index follows it."""
+    state = services.indexing.state(session)
+    if state.behind and state.age_s > STALE_AFTER_S:
+        detail = f"the index is {state.behind} changes behind for {state.age_s:.0f} s"
+        return problem(503, "index-stale", "The index has fallen behind", detail)
+    return {"status": "ready"}
+
+
+@router.get("/v1/doctor", operation_id="getDoctor")
+def doctor(services: ServicesDep, session: SessionDep) -> Doctor:
+    """What is installed, on which device, how large and how old the index is."""
+    kinds = session.exec(select(Fingerprint.kind, func.count()).group_by(Fingerprint.kind)).all()
+    return Doctor(
+        version=__version__,
+        device=f"{services.embedder.kind} on {services.embedder.device}",
+        index=services.indexing.implementation,
+        isolation=services.decoder.isolation(),
+        database=describe(services.engine),
+        blobs=services.blobs.description.split("?")[0],
+        records=session.exec(select(func.count()).select_from(Record)).one(),
+        fingerprints=dict(kinds),
+        freshness=freshness(services, session),
+        oldest_index_s=round(services.indexing.state(session).age_s, 3),
+    )
+
+
+@router.post("/v1/audit", operation_id="audit")
+def audit(services: ServicesDep, session: SessionDep, _: Operator) -> AuditReport:
+    """Derive everything again and list every difference."""
+    return run_audit(services, session)
+
+
+@router.get("/.well-known/jwks.json", operation_id="getRegistryKeys")
+def jwks(services: ServicesDep) -> dict[str, list[dict[str, str]]]:
+    """The keys that sign this registry's answers."""
+    return {"keys": [services.signer.public_jwk()]}

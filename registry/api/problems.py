@@ -1,0 +1,61 @@
+"""Every error as an RFC 9457 problem document with a stable code. What was sent is never echoed."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from registry.errors import InvalidRequest, NotAuthenticated, RegistryError
+
+PROBLEM_TYPE_BASE = "urn:trueprint:problem:"
+MEDIA_TYPE = "application/problem+json"
+CODES_BY_STATUS = {404: "not-found", 405: "method-not-allowed"}
+
+
+def problem(status: int, code: str, title: str, detail: str, **members: Any) -> JSONResponse:
+    """A problem document."""
+    body = {
+        "type": PROBLEM_TYPE_BASE + code,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **members,
+    }
+    headers = {"WWW-Authenticate": "Bearer"} if status == NotAuthenticated.status else None
+    return JSONResponse(body, status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """One handler per family of errors; handlers themselves never catch."""
+
+    @app.exception_handler(RegistryError)
+    def known(_: Request, error: RegistryError) -> JSONResponse:
+        return problem(error.status, error.code, error.title, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        fields = [
+            {"field": ".".join(str(part) for part in one["loc"][1:]), "reason": one["msg"]}
+            for one in error.errors()
+        ]
+        detail = "; ".join(f"{one['field'] or 'body'}: {one['reason']}" for one in fields)
+        return problem(
+            InvalidRequest.status, InvalidRequest.code, InvalidRequest.title, detail, fields=fields
+        )
+
+    @app.exception_handler(HTTPException)
+    def plain(_: Request, error: HTTPException) -> JSONResponse:
+        code = CODES_BY_STATUS.get(error.status_code, "http-error")
+        return problem(error.status_code, code, str(error.detail), "")
+
+    @app.exception_handler(OperationalError)
+    def database(_: Request, error: OperationalError) -> JSONResponse:
+        return problem(503, "database-unavailable", "The database does not answer", "try again shortly")
+
+    @app.exception_handler(Exception)
+    def unknown(_: Request, error: Exception) -> JSONResponse:
+        return problem(500, "internal", "The registry failed", "this was logged; nothing was stored")

@@ -1,0 +1,154 @@
+"""Publishers, their signing keys, and API keys."""
+
+from datetime import datetime
+
+from fastapi import APIRouter
+
+from registry import publishers
+from registry.api.deps import AnyKey, Operator, ServicesDep, SessionDep
+from registry.db import after_commit
+from registry.errors import NotAllowed
+from registry.models import ApiKey as ApiKeyRow
+from registry.models import Publisher as PublisherRow
+from registry.models import PublisherKey as PublisherKeyRow
+from registry.registration import publish_and_follow
+from sdk import models
+
+router = APIRouter(prefix="/v1", tags=["publishers"])
+
+
+def wire_publisher(row: PublisherRow) -> models.Publisher:
+    """What anybody may read of a publisher; the contact is not in it."""
+    return models.Publisher(
+        id=row.id,
+        name=row.name,
+        did=row.did,
+        role=models.Role(row.role),
+        issuer=row.issuer,
+        enrolled_at=row.enrolled_at,
+    )
+
+
+def _wire_key(row: PublisherKeyRow) -> models.PublisherKey:
+    return models.PublisherKey(
+        kid=row.kid,
+        publisher=row.publisher_id,
+        jwk=row.jwk,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        revoked_at=row.revoked_at,
+    )
+
+
+def _wire_api_key(row: ApiKeyRow) -> models.ApiKey:
+    return models.ApiKey(
+        id=row.id,
+        publisher=row.publisher_id,
+        scopes=tuple(models.Scope(scope) for scope in row.scopes),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )
+
+
+def _require_self(api_key: ApiKeyRow, publisher_id: str) -> None:
+    if api_key.publisher_id != publisher_id and models.Scope.ADMIN not in api_key.scopes:
+        raise NotAllowed("these keys belong to another publisher")
+
+
+@router.post("/publishers", status_code=201, operation_id="enrolPublisher")
+def enrol(new: models.NewPublisher, session: SessionDep, _: Operator) -> models.Publisher:
+    """Enrol an organisation."""
+    return wire_publisher(publishers.enrol(session, new))
+
+
+@router.get("/publishers", operation_id="listPublishers")
+def list_all(session: SessionDep) -> list[models.Publisher]:
+    """All organisations."""
+    return [wire_publisher(row) for row in publishers.list_publishers(session)]
+
+
+@router.get("/publishers/{publisher_id}", operation_id="getPublisher")
+def get_one(publisher_id: str, session: SessionDep) -> models.Publisher:
+    """One organisation."""
+    return wire_publisher(publishers.get_publisher(session, publisher_id))
+
+
+@router.get("/whoami", operation_id="whoAmI")
+def who_am_i(session: SessionDep, api_key: AnyKey) -> models.Publisher:
+    """The organisation behind the API key; its `issuer` belongs into every statement."""
+    return wire_publisher(publishers.get_publisher(session, api_key.publisher_id))
+
+
+@router.get("/publishers/{publisher_id}/keys", operation_id="listPublisherKeys")
+def list_keys(publisher_id: str, session: SessionDep) -> list[models.PublisherKey]:
+    """All signing keys, retired and revoked ones too."""
+    publisher = publishers.get_publisher(session, publisher_id)
+    return [_wire_key(row) for row in publishers.keys_of(session, publisher)]
+
+
+@router.post("/publishers/{publisher_id}/keys", status_code=201, operation_id="addPublisherKey")
+def add_key(
+    publisher_id: str,
+    new: models.NewPublisherKey,
+    services: ServicesDep,
+    session: SessionDep,
+    api_key: AnyKey,
+) -> models.PublisherKey:
+    """Enrol a signing key."""
+    _require_self(api_key, publisher_id)
+    publisher = publishers.get_publisher(session, publisher_id)
+    row = publishers.add_key(session, services.log, publisher, new.jwk)
+    after_commit(session, lambda: publish_and_follow(services))
+    return _wire_key(row)
+
+
+@router.post(
+    "/publishers/{publisher_id}/keys/{kid}/rotate", status_code=201, operation_id="rotatePublisherKey"
+)
+def rotate_key(
+    publisher_id: str,
+    kid: str,
+    new: models.NewPublisherKey,
+    services: ServicesDep,
+    session: SessionDep,
+    api_key: AnyKey,
+) -> models.PublisherKey:
+    """Replace a key: what it signed stays valid, it signs nothing new."""
+    _require_self(api_key, publisher_id)
+    publisher = publishers.get_publisher(session, publisher_id)
+    row = publishers.rotate_key(session, services.log, publisher, kid, new.jwk)
+    after_commit(session, lambda: publish_and_follow(services))
+    return _wire_key(row)
+
+
+@router.post("/publishers/{publisher_id}/keys/{kid}/revoke", operation_id="revokePublisherKey")
+def revoke_key(
+    publisher_id: str, kid: str, services: ServicesDep, session: SessionDep, api_key: AnyKey
+) -> models.PublisherKey:
+    """The key was compromised."""
+    _require_self(api_key, publisher_id)
+    publisher = publishers.get_publisher(session, publisher_id)
+    row = publishers.revoke_key(session, services.log, publisher, kid)
+    after_commit(session, lambda: publish_and_follow(services))
+    return _wire_key(row)
+
+
+@router.get("/keys/{kid}/validity", operation_id="getKeyValidity")
+def key_validity(kid: str, at: datetime, session: SessionDep) -> models.KeyValidity:
+    """Was this key valid at that time?"""
+    return publishers.key_validity(publishers.get_key(session, kid), at)
+
+
+@router.post("/api-keys", status_code=201, operation_id="issueApiKey")
+def issue_api_key(new: models.NewApiKey, session: SessionDep, _: Operator) -> models.IssuedApiKey:
+    """A new API key; its secret is shown this once."""
+    row, secret = publishers.issue_api_key(session, new)
+    return models.IssuedApiKey(**_wire_api_key(row).model_dump(), secret=secret)
+
+
+@router.post("/api-keys/{key_id}/revoke", operation_id="revokeApiKey")
+def revoke_api_key(key_id: str, session: SessionDep, _: Operator) -> models.ApiKey:
+    """From now on the key opens nothing."""
+    return _wire_api_key(publishers.revoke_api_key(session, key_id))

@@ -1,0 +1,103 @@
+"""Records: register, read, withdraw, erase."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
+
+from registry import records, registration, withdrawal
+from registry.api.deps import CacheDep, Registrar, ServicesDep, SessionDep, read_upload
+from registry.errors import UnknownRecord
+from registry.models.records import ACTIVE
+from sdk.models import FingerprintRegistration, Receipt, RecordSummary, Registration
+
+router = APIRouter(prefix="/v1/records", tags=["records"])
+
+IdempotencyHeader = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", min_length=8, max_length=200, description="safe to send again"),
+]
+
+
+@router.post("", status_code=201, operation_id="registerMedia")
+def register_media(
+    media: Annotated[UploadFile, File(description="the picture")],
+    statement: Annotated[str, Form(max_length=32 * 1024, description="the signed statement, compact JWS")],
+    services: ServicesDep,
+    cache: CacheDep,
+    session: SessionDep,
+    api_key: Registrar,
+    response: Response,
+    idempotency_key: IdempotencyHeader = None,
+) -> Registration:
+    """Register a picture under a signed statement; 200 when it was registered before."""
+    content = read_upload(media, services)
+    answer = registration.register_media(
+        services, cache, session, api_key, statement, content, idempotency_key
+    )
+    response.status_code = 200 if answer.already_registered else 201
+    return answer
+
+
+@router.post("/fingerprints", status_code=201, operation_id="registerFingerprints")
+def register_fingerprints(
+    request: FingerprintRegistration,
+    services: ServicesDep,
+    cache: CacheDep,
+    session: SessionDep,
+    api_key: Registrar,
+    response: Response,
+    idempotency_key: IdempotencyHeader = None,
+) -> Registration:
+    """Register fingerprints only: the picture stays where it is."""
+    answer = registration.register_fingerprints(services, cache, session, api_key, request, idempotency_key)
+    response.status_code = 200 if answer.already_registered else 201
+    return answer
+
+
+@router.get("", operation_id="listRecords")
+def list_records(
+    session: SessionDep,
+    before: Annotated[int | None, Query(ge=0, description="log index to continue below")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> list[RecordSummary]:
+    """Records, newest first."""
+    found = records.list_records(session, before, limit)
+    facts = records.summaries(session, found)
+    return [facts[record.id] for record in found]
+
+
+@router.get("/{record_id}", operation_id="getRecord")
+def get_record(record_id: str, session: SessionDep) -> RecordSummary:
+    """One record, without fingerprints."""
+    return records.summary(session, records.get_record(session, record_id))
+
+
+@router.get("/{record_id}/receipt", operation_id="getReceipt")
+def get_receipt(record_id: str, services: ServicesDep, session: SessionDep) -> Receipt:
+    """Everything that verifies the record offline."""
+    return records.receipt(session, services.log, records.get_record(session, record_id))
+
+
+@router.get("/{record_id}/preview", operation_id="getPreview", response_class=Response)
+def get_preview(record_id: str, services: ServicesDep, session: SessionDep) -> Response:
+    """The preview that the publisher allowed, as WebP."""
+    record = records.get_record(session, record_id)
+    content = services.blobs.get(record.preview_key) if record.preview_key else None
+    if content is None or record.status != ACTIVE:
+        raise UnknownRecord("no preview of this record is kept")
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": "inline; filename=preview.webp"}
+    return Response(content, media_type="image/webp", headers=headers)
+
+
+@router.post("/{record_id}/withdraw", operation_id="withdrawRecord")
+def withdraw(
+    record_id: str, services: ServicesDep, session: SessionDep, api_key: Registrar
+) -> RecordSummary:
+    """Matches no more from the next request on; stays readable."""
+    return records.summary(session, withdrawal.withdraw(services, session, api_key, record_id))
+
+
+@router.delete("/{record_id}", status_code=204, operation_id="eraseRecord")
+def erase(record_id: str, services: ServicesDep, session: SessionDep, api_key: Registrar) -> None:
+    """Erase signed bytes, salt, fingerprints and preview; the log stays whole."""
+    withdrawal.erase(services, session, api_key, record_id)

@@ -1,0 +1,131 @@
+"""The only place where the parts are joined: settings in, a running application out."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import Engine
+
+from indexer.fingerprints.descriptor import Embedder, TorchEmbedder
+from indexer.media.sandbox import DecoderPool
+from registry import __version__, db
+from registry.answers import AnswerSigner
+from registry.api import health, log, match, problems, publishers, records
+from registry.blobs import Blobs
+from registry.candidates import FeatureCache
+from registry.errors import LogRolledBack
+from registry.indexing import Indexing
+from registry.log import Log, create_log, has_log, head_of, load_log_key
+from registry.publishers import enrol, issue_api_key
+from registry.registration import sweep_orphans
+from registry.services import Services
+from registry.settings import Settings
+from registry.thresholds import Thresholds
+from registry.web import pages
+from sdk.checkpoint import parse_checkpoint_unverified
+from sdk.keys import generate_key, save_private_key
+from sdk.models import NewApiKey, NewPublisher, Role, Scope
+
+LOG_KEY, ANSWER_KEY, OPERATOR_KEY = "log.pem", "answers.pem", "operator.key"
+
+
+def initialise(settings: Settings, engine: Engine) -> str | None:
+    """Migrate an empty database, make keys, log and operator; the operator's API key, if it is new.
+
+    Does nothing to a database that has a log: a missing key is then an error at start, never replaced.
+    """
+    if db.is_empty(engine):
+        db.migrate(engine)
+    db.require_migrated(engine)
+    with db.transaction(engine) as session:
+        if has_log(session):
+            return None
+        _require_new(settings.checkpoint_file)
+        settings.key_folder.mkdir(parents=True, exist_ok=True)
+        settings.key_folder.chmod(0o700)
+        private_key = _make_log_key(settings.key_folder / LOG_KEY)
+        if not (settings.key_folder / ANSWER_KEY).exists():
+            save_private_key(generate_key(), settings.key_folder / ANSWER_KEY)
+        log = Log(settings.log_origin, private_key, settings.checkpoint_file)
+        create_log(session, log, private_key)
+        new = NewPublisher(name="Operator", contact="operator@localhost", role=Role.OPERATOR)
+        operator = enrol(session, new)
+        scopes = tuple(Scope)
+        _, secret = issue_api_key(session, NewApiKey(publisher=operator.id, scopes=scopes))
+        session.flush()
+        log.publish(session)
+    return secret
+
+
+def _require_new(checkpoint_file: Path) -> None:
+    """An empty database beside a published checkpoint is a lost database, not a new registry."""
+    if checkpoint_file.exists():
+        size = parse_checkpoint_unverified(checkpoint_file.read_text(encoding="utf-8")).size
+        if size:
+            raise LogRolledBack(
+                f"a checkpoint over {size} entries was published, but the database is empty"
+            )
+
+
+def _make_log_key(path: Path) -> Ed25519PrivateKey:
+    if path.exists():  # left by a start that was killed before its commit
+        return load_log_key(path)
+    key = Ed25519PrivateKey.generate()
+    path.touch(mode=0o600)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return key
+
+
+@contextmanager
+def running_services(
+    settings: Settings, engine: Engine, embedder: Embedder | None = None
+) -> Iterator[Services]:
+    """Check everything that start-up refuses, then hold the services open."""
+    db.require_migrated(engine)
+    db.require_durable(engine)
+    private_key = load_log_key(settings.key_folder / LOG_KEY)
+    log = Log(settings.log_origin, private_key, settings.checkpoint_file)
+    with db.transaction(engine) as session:
+        log.require_sound(session)
+        log.publish(session)
+        registry_id = head_of(session).registry_id
+    with ExitStack() as stack:
+        indexing = Indexing(
+            engine, settings.index, settings.index_folder, registry_id, settings.poll_interval_s
+        )
+        indexing.start()
+        stack.callback(indexing.stop)
+        services = Services(
+            settings=settings,
+            engine=engine,
+            log=log,
+            indexing=indexing,
+            blobs=Blobs(settings.blob_url, settings.blob_folder),
+            decoder=stack.enter_context(DecoderPool(settings.decoder_workers)),
+            embedder=embedder or TorchEmbedder(settings.device),
+            signer=AnswerSigner(settings.key_folder / ANSWER_KEY),
+            thresholds=Thresholds(),
+        )
+        sweep_orphans(services)
+        yield services
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over services that run; it opens and closes nothing itself."""
+    app = FastAPI(
+        title="Trueprint",
+        version=__version__,
+        summary="The open registry that tells what a picture or a video really is.",
+    )
+    app.state.services = services
+    app.state.features = FeatureCache()
+    problems.install(app)
+    for router in (publishers.router, records.router, match.router, log.router, log.tiles, health.router):
+        app.include_router(router)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "web" / "static"), name="static")
+    return app

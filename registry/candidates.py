@@ -1,0 +1,212 @@
+"""From an upload to measured comparisons: the index nominates, the database checks, pictures compare."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sqlmodel import Session, col, select
+
+from indexer.compare.features import LocalFeatures, extract_features
+from indexer.compare.geometry import Alignment, align
+from indexer.fingerprints.compute import upright
+from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, PHASH, hamming, unpack_codes, unpack_vectors
+from indexer.media.images import Pixels
+from registry.models import Fingerprint, Record
+from registry.models.records import ACTIVE
+from registry.rules import Measured
+from registry.services import Services, Upload, decode
+
+FEATURES_SUFFIX = ".features.npz"
+FEATURES_KEPT = 1000  # about 150 kB each
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered asset and everything measured between it and the upload."""
+
+    record: Record
+    measured: Measured
+    found_by: tuple[str, ...]
+    alignment: Alignment | None = None
+
+
+class FeatureCache:
+    """Features of registered previews that were compared lately; safe to call from many threads."""
+
+    def __init__(self, capacity: int = FEATURES_KEPT) -> None:
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, LocalFeatures] = OrderedDict()
+
+    def of(self, services: Services, preview_key: str) -> LocalFeatures | None:
+        """From memory, else from beside the preview, else made again from it; None if it is lost."""
+        with self._lock:
+            if preview_key in self._kept:
+                self._kept.move_to_end(preview_key)
+                return self._kept[preview_key]
+        features = _load_features(services, preview_key)
+        if features is not None:
+            with self._lock:
+                self._kept[preview_key] = features
+                while len(self._kept) > self._capacity:
+                    self._kept.popitem(last=False)
+        return features
+
+
+def _load_features(services: Services, preview_key: str) -> LocalFeatures | None:
+    stored = services.blobs.get_beside(preview_key, FEATURES_SUFFIX)
+    if stored is not None:
+        try:
+            return LocalFeatures.from_bytes(stored)
+        except (ValueError, KeyError, OSError):
+            pass  # derived, so made again below
+    pixels = preview_pixels(services, preview_key)
+    if pixels is None:
+        return None
+    features = extract_features(pixels)
+    services.blobs.put_beside(preview_key, FEATURES_SUFFIX, features.to_bytes())
+    return features
+
+
+def preview_pixels(services: Services, preview_key: str) -> Pixels | None:
+    """(h, w, 3) uint8 of a stored preview, or None if it is lost."""
+    content = services.blobs.get(preview_key)
+    return decode(services, content).pixels if content else None
+
+
+def find_candidates(
+    services: Services, cache: FeatureCache, session: Session, upload: Upload
+) -> list[Candidate]:
+    """Nominate, check against the database, compare the pictures; not yet judged."""
+    found = _nominate(services, session, upload)
+    return [_compare(services, cache, candidate, upload) for candidate in found]
+
+
+def _nominate(services: Services, session: Session, upload: Upload) -> list[Candidate]:
+    measured: dict[int, Measured] = {}  # by fingerprint id
+    found_by: dict[int, set[str]] = {}
+    _search_pdq(services, upload, measured, found_by)
+    _search_descriptor(services, upload, measured, found_by)
+    by_record = _join_records(session, measured, found_by)
+    _add_same_digest(session, upload, by_record)
+    chosen = sorted(by_record.values(), key=_promise, reverse=True)
+    limit = services.settings.candidates
+    chosen = [one for one in chosen if one.measured.same_digest or _promise(one) > 0][:limit]
+    return [_complete(session, candidate, upload) for candidate in chosen]
+
+
+def _search_pdq(
+    services: Services, upload: Upload, measured: dict[int, Measured], found_by: dict[int, set[str]]
+) -> None:
+    codes = [one for one in upload.fingerprints if one.kind == PDQ.name]
+    if not codes or upload.too_plain:
+        return
+    queries = unpack_codes([one.value for one in codes])
+    hits = services.indexing.by_kind[PDQ.name].within(queries, services.thresholds.pdq_candidate_bits)
+    for hit in hits:  # nearest first
+        if hit.id not in measured:
+            orientation = codes[hit.query].orientation
+            measured[hit.id] = Measured(pdq_distance=int(hit.distance), pdq_orientation=orientation)
+            found_by[hit.id] = {PDQ.name}
+
+
+def _search_descriptor(
+    services: Services, upload: Upload, measured: dict[int, Measured], found_by: dict[int, set[str]]
+) -> None:
+    descriptor = upright(upload.fingerprints, DESCRIPTOR.name)
+    if descriptor is None or upload.too_plain:
+        return
+    index = services.indexing.by_kind[DESCRIPTOR.name]
+    for hit in index.nearest(unpack_vectors([descriptor.value]), services.settings.candidates):
+        similarity = 1 - hit.distance
+        if similarity >= services.thresholds.descriptor_candidate:
+            measured[hit.id] = Measured(descriptor_similarity=similarity)
+            found_by[hit.id] = {DESCRIPTOR.name}
+
+
+def _join_records(
+    session: Session, measured: dict[int, Measured], found_by: dict[int, set[str]]
+) -> dict[str, Candidate]:
+    """The database has the last word: what was withdrawn a moment ago is no hit any more."""
+    rows = session.exec(
+        select(Fingerprint.id, Record)
+        .join(Record, col(Record.id) == col(Fingerprint.record_id))
+        .where(col(Fingerprint.id).in_(list(measured)), Record.status == ACTIVE)
+    ).all()
+    joined: dict[str, Candidate] = {}
+    for fingerprint_id, record in rows:
+        assert fingerprint_id is not None
+        one, names = measured[fingerprint_id], found_by[fingerprint_id]
+        known = joined.get(record.id)
+        if known is None:
+            joined[record.id] = Candidate(record, one, tuple(sorted(names)))
+            continue
+        merged = {name: value for name, value in vars(known.measured).items() if value is not None}
+        merged |= {name: value for name, value in vars(one).items() if value not in (None, 0, 0.0, False)}
+        joined[record.id] = Candidate(record, Measured(**merged), tuple(sorted({*known.found_by, *names})))
+    return joined
+
+
+def _add_same_digest(session: Session, upload: Upload, joined: dict[str, Candidate]) -> None:
+    if upload.digest_sha256 is None:
+        return
+    same = select(Record).where(Record.digest_sha256 == upload.digest_sha256, Record.status == ACTIVE)
+    for record in session.exec(same):
+        known = joined.get(record.id, Candidate(record, Measured(), ()))
+        measured = replace(known.measured, same_digest=True)
+        joined[record.id] = Candidate(record, measured, ("sha256", *known.found_by))
+
+
+def _promise(candidate: Candidate) -> float:
+    """What is compared first: orders candidates only, decides nothing."""
+    measured = candidate.measured
+    if measured.same_digest:
+        return 3.0
+    nearness = 0.0 if measured.pdq_distance is None else max(0.0, (90 - measured.pdq_distance) / 90)
+    return max(nearness, measured.descriptor_similarity or 0.0)
+
+
+def _complete(session: Session, candidate: Candidate, upload: Upload) -> Candidate:
+    """Measure by every kind, whichever found the candidate; a few rows by primary key."""
+    stored = session.exec(
+        select(Fingerprint).where(
+            Fingerprint.record_id == candidate.record.id, col(Fingerprint.orientation) == 0
+        )
+    ).all()
+    changes: dict[str, float | int] = {}
+    for row in stored:
+        if row.kind == PDQ.name:
+            queries = [one for one in upload.fingerprints if one.kind == PDQ.name]
+            if queries:
+                best = min(queries, key=lambda one: hamming(one.value, row.value))
+                changes["pdq_distance"] = hamming(best.value, row.value)
+                changes["pdq_orientation"] = best.orientation
+        elif mine := upright(upload.fingerprints, row.kind):
+            if row.kind == PHASH.name:
+                changes["phash_distance"] = hamming(mine.value, row.value)
+            elif row.kind == DESCRIPTOR.name:
+                pair = unpack_vectors([mine.value, row.value])
+                changes["descriptor_similarity"] = float(np.dot(pair[0], pair[1]))
+    return replace(candidate, measured=replace(candidate.measured, **changes))  # type: ignore[arg-type]
+
+
+def _compare(services: Services, cache: FeatureCache, candidate: Candidate, upload: Upload) -> Candidate:
+    key = candidate.record.preview_key
+    if upload.features is None or key is None:
+        return candidate
+    reference = cache.of(services, key)
+    if reference is None:
+        return candidate
+    alignment = align(upload.features, reference)
+    measured = replace(candidate.measured, compared=True)
+    if alignment is not None:
+        measured = replace(
+            measured,
+            inliers=alignment.inliers,
+            pairs=alignment.pairs,
+            query_coverage=alignment.query_coverage,
+            reference_coverage=alignment.reference_coverage,
+            is_mirrored=alignment.is_mirrored,
+        )
+    return replace(candidate, measured=measured, alignment=alignment)

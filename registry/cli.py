@@ -1,0 +1,139 @@
+"""Operator commands: they join `trueprint` where the registry is installed."""
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from registry import db
+from registry.app import create_app, initialise, running_services
+from registry.demo import run_demo
+from registry.errors import RegistryError
+from registry.evaluation import Evaluation, evaluate, read_truth
+from registry.home import open_database, remember_operator
+from registry.settings import Settings
+from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
+from sdk.cli.output import REFUSED, console, fail, notes, pictures_in, print_json
+from sdk.cli.register import register_file, signer_for
+
+HomeOption = Annotated[Path | None, typer.Option("--home", help="folder of the registry")]
+
+
+def join(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (serve, migrate, demo):
+        app.command()(command)
+    app.command("eval")(evaluate_command)
+
+
+def _settings(home: Path | None) -> Settings:
+    return Settings(home=home.resolve()) if home else Settings()
+
+
+def serve(
+    home: HomeOption = None,
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
+    init: Annotated[
+        bool, typer.Option("--init", help="set up an empty database given by TRUEPRINT_DATABASE_URL")
+    ] = False,
+) -> None:
+    """Run the registry. An embedded database that is empty is set up by itself."""
+    settings = _settings(home)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        with open_database(settings) as engine:
+            if init or settings.database_url is None:
+                secret = initialise(settings, engine)
+                remember_operator(settings, secret)
+                if secret:
+                    notes.print(f"A new registry. The operator's API key, shown this once:\n  {secret}")
+            with running_services(settings, engine) as services:
+                address = host or settings.host, port or settings.port
+                notes.print(
+                    f"Trueprint: http://{address[0]}:{address[1]}/  log key {services.log.key.text()}"
+                )
+                uvicorn.run(create_app(services), host=address[0], port=address[1], lifespan="off")
+    except RegistryError as error:
+        fail(f"{error.title}: {error} [{error.code}]", REFUSED)
+
+
+def migrate(home: HomeOption = None) -> None:
+    """Bring the database to the newest migration; have a backup."""
+    try:
+        with open_database(_settings(home)) as engine:
+            db.migrate(engine)
+            db.require_migrated(engine)
+    except RegistryError as error:
+        fail(f"{error.title}: {error} [{error.code}]", REFUSED)
+    console.print("The database is at the newest migration.")
+
+
+def demo(
+    home: Annotated[Path, typer.Option(help="folder of the demonstration's registry")] = Path(".home/demo"),
+    port: Annotated[int | None, typer.Option(help="keep serving the page on this port")] = None,
+) -> None:
+    """Register real photographs, match uploads made from them, verify a receipt."""
+    try:
+        run_demo(home, port)
+    except RegistryError as error:
+        fail(f"{error.title}: {error} [{error.code}]", REFUSED)
+
+
+def evaluate_command(
+    references: Annotated[Path, typer.Argument(help="folder of originals")],
+    queries: Annotated[Path, typer.Argument(help="folder of uploads")],
+    truth: Annotated[Path, typer.Argument(help="CSV with the columns query and ref (empty: none)")],
+    url: Url = None,
+    api_key: ApiKey = None,
+    home: Home = None,
+    sign_with: Annotated[Path | None, typer.Option(help="private key for --url")] = None,
+    jobs: Jobs = 2,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge the registry on your own pictures: register, match, compare with the truth."""
+    try:
+        wanted = read_truth(truth)
+    except RegistryError as error:
+        fail(str(error), 2)
+    originals, uploads = pictures_in([references]), pictures_in([queries])
+
+    def progress(what: str, done: int, of: int) -> None:
+        if not quiet and notes.is_terminal:
+            notes.print(f"{what}: {done} of {of}", end="\r")
+
+    with connect(url, api_key, home) as client:
+        signer = signer_for(client, sign_with, home, None)
+
+        def register(path: Path) -> str | None:
+            record: str | None = register_file(client, signer, path)["record"]
+            return record
+
+        result = evaluate(client, register, originals, uploads, wanted, jobs, progress)
+    if as_json:
+        print_json(asdict(result))
+    else:
+        _show(result)
+
+
+def _show(result: Evaluation) -> None:
+    console.print(
+        f"{result.references} references ({result.references_refused} refused), "
+        f"{result.queries} queries, {result.positives} of them with a reference"
+    )
+    rows = {
+        "µAP": f"{result.micro_average_precision:.3f}",
+        "recall at precision 0.9": f"{result.recall_at_precision_90:.3f}",
+        "recall at precision 1.0": f"{result.recall_at_precision_100:.3f}",
+        "recall@1": f"{result.recall_at_1:.3f}",
+        "queries with a false match": str(result.false_matches),
+        "references missed": str(result.missed),
+        "files that failed": str(result.errors),
+        "ms per reference, per query": f"{result.ms_per_reference:.0f}, {result.ms_per_query:.0f}",
+    }
+    for name, value in rows.items():
+        console.print(f"  {name:28} {value}")

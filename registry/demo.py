@@ -1,0 +1,147 @@
+"""The main job on real photographs that packages bring: register, match, explain, verify offline.
+
+Nothing is fetched and nothing canned: the uploads are made from the originals on the spot.
+"""
+
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import uvicorn
+from PIL import Image
+from rich.table import Table
+
+from indexer.training import edits
+from registry.app import create_app, running_services
+from registry.errors import StartRefused
+from registry.home import open_database, open_home
+from registry.settings import Settings
+from sdk.cli.ask import match_line
+from sdk.cli.output import console
+from sdk.cli.register import register_file, signer_for
+from sdk.client import Client
+from sdk.errors import VerificationError
+from sdk.verify import verify_receipt
+
+# Free terms: NASA and US Navy (public domain), scikit-image (CC0), iscc-samples (CC BY).
+ORIGINALS = {
+    "astronaut.png": ("skimage", "data/astronaut.png"),
+    "cat.png": ("skimage", "data/chelsea.png"),
+    "coffee.png": ("skimage", "data/coffee.png"),
+    "rocket.jpg": ("skimage", "data/rocket.jpg"),
+    "hubble.jpg": ("skimage", "data/hubble_deep_field.jpg"),
+    "grace-hopper.jpg": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    "portrait.jpg": ("iscc_samples", "files/image/demo.jpg"),
+}
+STRANGERS = {
+    "motorcycle.png": ("skimage", "data/motorcycle_left.png"),
+    "cameraman.png": ("skimage", "data/camera.png"),
+    "coins.png": ("skimage", "data/coins.png"),
+}
+SEED = 7
+Edit = Callable[[Image.Image, random.Random], Image.Image]
+
+
+def package_file(package: str, path: str) -> Path:
+    """A file that an installed package brings. Raises StartRefused."""
+    spec = find_spec(package)
+    file = Path((spec and spec.origin) or "").parent / path
+    if spec is None or not file.is_file():
+        raise StartRefused(f"{package} is missing: install trueprint[cpu,demo]")
+    return file
+
+
+def _shrunk(image: Image.Image, rng: random.Random) -> Image.Image:
+    return edits.recompress(image.resize((image.width // 2, image.height // 2)), rng)
+
+
+UPLOADS: tuple[tuple[str, str, Edit], ...] = (
+    ("recompressed", "astronaut.png", _shrunk),
+    ("cropped", "cat.png", edits.crop),
+    ("mirrored", "grace-hopper.jpg", lambda image, _: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+    ("captioned", "coffee.png", edits.caption),
+    ("screenshot", "rocket.jpg", edits.screenshot),
+    ("recoloured", "portrait.jpg", edits.recolour),
+    ("stickered", "hubble.jpg", edits.place_stickers),
+)
+
+
+def make_uploads(folder: Path) -> list[Path]:
+    """Write uploads made from the originals, the very file of one, and strangers."""
+    rng = random.Random(SEED)
+    for name, original, edit in UPLOADS:
+        with Image.open(package_file(*ORIGINALS[original])) as image:
+            edit(image.convert("RGB"), rng).save(folder / f"{name}-{Path(original).stem}.jpg", quality=80)
+    (folder / "unchanged-coffee.png").write_bytes(package_file(*ORIGINALS["coffee.png"]).read_bytes())
+    for name, source in STRANGERS.items():
+        (folder / f"stranger-{name}").write_bytes(package_file(*source).read_bytes())
+    return sorted(folder.iterdir())
+
+
+def run_demo(home: Path, port: int | None) -> None:
+    """Run everything in the registry of `home`; keep serving on `port` if it is given."""
+    started = time.perf_counter()
+    console.print(f"[bold]1. A registry in {home}[/]: database, keys, log and index are made here.")
+    with open_home(home) as (url, operator_key), Client(url, operator_key) as client:
+        doctor = client.doctor()
+        console.print(f"   {doctor.database}; {doctor.device}; {doctor.isolation}\n")
+        record = _register(client, home)
+        _match(client)
+        _verify(client, record)
+        report = client.audit()
+        state = "clean" if report.clean else f"{len(report.findings)} findings"
+        console.print(f"\n[bold]5. Audit[/]: {state}; {report.log_size} log entries re-hashed.")
+    console.print(
+        f"\nDone in {time.perf_counter() - started:.0f} s. To open the page: [bold]make run[/], then "
+    )
+    console.print("http://127.0.0.1:8000/ (drop one of the pictures there).")
+    if port is not None:
+        _serve(home, port)
+
+
+def _register(client: Client, home: Path) -> str:
+    console.print("[bold]2. A publisher registers originals[/], each under its signature:")
+    signer = signer_for(client, None, home, None)
+    record = ""
+    for name, source in ORIGINALS.items():
+        line = register_file(client, signer, package_file(*source), label=name)
+        if line["error"]:
+            raise StartRefused(f"{name}: {line['error']['title']} {line['error']['detail']}")
+        record = line["record"]
+        console.print(f"   {line['status'].replace('_', ' '):18} {name:18} log entry {line['log_index']}")
+    return record
+
+
+def _match(client: Client) -> None:
+    console.print("\n[bold]3. A platform asks about uploads[/], made from them just now or strangers:")
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for column in ("upload", "strength", "answer"):
+        table.add_column(column, overflow="fold", no_wrap=column == "strength")
+    with tempfile.TemporaryDirectory() as folder:
+        for path in make_uploads(Path(folder)):
+            line = match_line(client, path)
+            matches = line["matches"]
+            words = matches[0]["explanation"] if matches else line["sentence"]
+            table.add_row(path.name, matches[0]["strength"] if matches else "-", words)
+    console.print(table)
+
+
+def _verify(client: Client, record: str) -> None:
+    console.print("\n[bold]4. A receipt is verified offline[/], with the log's key pinned:")
+    receipt, log_key = client.receipt(record), client.log_state().log_key
+    for step in verify_receipt(receipt, log_key=log_key).steps:
+        console.print(f"   {step}")
+    forged = receipt.model_copy(update={"entry": receipt.entry[:-4] + "AAA="})
+    try:
+        verify_receipt(forged, log_key=log_key)
+    except VerificationError as error:
+        console.print(f"   With its log entry changed it fails: {error}.")
+
+
+def _serve(home: Path, port: int) -> None:
+    settings = Settings(home=home.resolve(), database_url=None)
+    with open_database(settings) as engine, running_services(settings, engine) as services:
+        uvicorn.run(create_app(services), port=port, lifespan="off")

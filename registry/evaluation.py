@@ -1,0 +1,122 @@
+"""Evaluate this registry on somebody's own pictures, through the same public path as any user."""
+
+import csv
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from indexer.training.evaluation import Guess, measure
+from registry.errors import InvalidRequest
+from sdk.client import Client
+from sdk.errors import SdkError
+from sdk.models import MatchAnswer, Strength
+
+Progress = Callable[[str, int, int], None]  # what, done, of
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came out; the names are those of the printed line."""
+
+    references: int
+    references_refused: int
+    queries: int
+    positives: int
+    micro_average_precision: float
+    recall_at_precision_90: float
+    recall_at_precision_100: float
+    recall_at_1: float
+    false_matches: int  # queries with a wrong match that is stronger than weak
+    missed: int  # positives without a match that is stronger than weak
+    errors: int
+    ms_per_reference: float  # wall time at the given number of requests at a time
+    ms_per_query: float
+
+
+def read_truth(path: Path) -> dict[str, str | None]:
+    """A CSV file with the columns `query` and `ref` (empty: none); file suffixes do not matter.
+
+    Raises InvalidRequest.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            if not {"query", "ref"} <= set(rows.fieldnames or ()):
+                raise InvalidRequest(f"{path} needs the columns query and ref")
+            return {Path(row["query"]).stem: Path(row["ref"]).stem if row["ref"] else None for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidRequest(f"{path}: {error}") from error
+
+
+def evaluate(
+    client: Client,
+    register: Callable[[Path], str | None],
+    references: Sequence[Path],
+    queries: Sequence[Path],
+    truth: dict[str, str | None],
+    jobs: int,
+    progress: Progress,
+) -> Evaluation:
+    """Register `references` (a callable returns the record's id), match `queries`, compare with truth.
+
+    The client's API key needs the scopes `register`, `match` and `evidence`.
+    """
+    started = time.perf_counter()
+    records = dict(_each("Registering", references, register, jobs, progress))
+    registering_s = time.perf_counter() - started
+    name_of = {record: path.stem for path, record in records.items() if record is not None}
+    asked = [path for path in queries if path.stem in truth]
+
+    def ask(path: Path) -> MatchAnswer | None:
+        try:
+            return client.match(path.read_bytes())
+        except (SdkError, OSError):
+            return None
+
+    started = time.perf_counter()
+    answers = dict(_each("Matching", asked, ask, jobs, progress))
+    matching_s = time.perf_counter() - started
+    wanted = {path.stem: truth[path.stem] for path in asked}
+    sure = _sure_answers(answers, name_of)
+    return Evaluation(
+        references=len(references),
+        references_refused=sum(record is None for record in records.values()),
+        **asdict(measure(_guesses(answers, name_of), wanted)),
+        false_matches=sum(bool(found - {wanted[query]}) for query, found in sure.items()),
+        missed=sum(right is not None and right not in sure[query] for query, right in wanted.items()),
+        errors=sum(answer is None for answer in answers.values()),
+        ms_per_reference=round(1000 * registering_s / max(1, len(references)), 1),
+        ms_per_query=round(1000 * matching_s / max(1, len(asked)), 1),
+    )
+
+
+def _each(
+    what: str, paths: Sequence[Path], work: Callable[[Path], Any], jobs: int, progress: Progress
+) -> Iterable[tuple[Path, Any]]:
+    with ThreadPoolExecutor(jobs) as pool:
+        for done, pair in enumerate(zip(paths, pool.map(work, paths), strict=True), start=1):
+            progress(what, done, len(paths))
+            yield pair
+
+
+def _guesses(answers: dict[Path, MatchAnswer | None], name_of: dict[str, str]) -> Iterable[Guess]:
+    for path, answer in answers.items():
+        for match in answer.matches if answer else ():
+            confidence = match.evidence.confidence if match.evidence else 0.0
+            yield Guess(path.stem, name_of.get(match.record.id, match.record.id), confidence)
+
+
+def _sure_answers(
+    answers: dict[Path, MatchAnswer | None], name_of: dict[str, str]
+) -> dict[str, set[str | None]]:
+    return {
+        path.stem: {
+            name_of.get(match.record.id, match.record.id)
+            for match in (answer.matches if answer else ())
+            if match.strength is not Strength.WEAK
+        }
+        for path, answer in answers.items()
+    }

@@ -1,0 +1,89 @@
+"""A self-contained registry in one folder: database, keys, previews, index; started and stopped here.
+
+It listens on a loopback port that the system chooses and is reached like any other registry.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from indexer.fingerprints.descriptor import Embedder
+from registry import db
+from registry.app import OPERATOR_KEY, create_app, initialise, running_services
+from registry.errors import StartRefused
+from registry.services import Services
+from registry.settings import Settings
+
+START_TIMEOUT_S = 30.0
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Engine]:
+    """The database by URL, or the embedded one, stopped again if nobody else uses it."""
+    with ExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            embedded = db.EmbeddedDatabase(settings.database_folder)
+            stack.callback(embedded.stop)
+            url = embedded.url
+        engine = db.connect(url)
+        stack.callback(engine.dispose)
+        yield engine
+
+
+@contextmanager
+def open_services(settings: Settings, embedder: Embedder | None = None) -> Iterator[Services]:
+    """Services of the registry in `settings.home`, made ready on first use."""
+    with open_database(settings) as engine:
+        if settings.database_url is None:
+            remember_operator(settings, initialise(settings, engine))
+        with running_services(settings, engine, embedder) as services:
+            yield services
+
+
+def remember_operator(settings: Settings, secret: str | None) -> None:
+    """Keep the operator's API key beside the other keys of this folder, for its owner only."""
+    if secret is not None:
+        path = settings.key_folder / OPERATOR_KEY
+        path.touch(mode=0o600)
+        path.write_text(secret + "\n")
+
+
+@contextmanager
+def open_home(folder: Path) -> Iterator[tuple[str, str]]:
+    """The address of the registry in `folder` and its operator's API key."""
+    # Given here, so that the environment of another registry does not leak in.
+    settings = Settings(home=folder.resolve(), database_url=None, blob_url=None)
+    with open_services(settings) as services, listening(create_app(services)) as url:
+        key_file = settings.key_folder / OPERATOR_KEY
+        if not key_file.exists():
+            raise StartRefused(f"{key_file} is missing: use --url and an API key")
+        yield url, key_file.read_text().strip()
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """Serve on a free loopback port in a thread; yields the address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not server.started:
+            if time.monotonic() > deadline or not thread.is_alive():
+                raise StartRefused("the local server does not start")
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

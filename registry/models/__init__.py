@@ -1,0 +1,20 @@
+"""Tables, by subject. Rows are the truth; everything else is derived from them."""
+
+from registry.models.log import LogEntry, LogHead, LogTile
+from registry.models.publishers import ApiKey, Publisher, PublisherKey
+from registry.models.records import Contest, Edge, Fingerprint, IdempotencyKey, IndexChange, Record
+
+__all__ = [
+    "ApiKey",
+    "Contest",
+    "Edge",
+    "Fingerprint",
+    "IdempotencyKey",
+    "IndexChange",
+    "LogEntry",
+    "LogHead",
+    "LogTile",
+    "Publisher",
+    "PublisherKey",
+    "Record",
+]

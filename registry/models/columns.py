@@ -1,0 +1,37 @@
+"""Column types that several tables share."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, MetaData
+from sqlmodel import SQLModel
+
+SQLModel.metadata.naming_convention = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+).naming_convention
+
+
+def now() -> datetime:
+    """The time that rows are stamped with."""
+    return datetime.now(UTC)
+
+
+def moment(*, nullable: bool = False) -> Column[Any]:
+    """A point in time, with its zone."""
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+def octets(*, nullable: bool = False) -> Column[Any]:
+    """Raw bytes."""
+    return Column(LargeBinary, nullable=nullable)
+
+
+def big_serial() -> Column[Any]:
+    """A 64-bit number given by the database."""
+    return Column(BigInteger, primary_key=True, autoincrement=True)

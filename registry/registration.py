@@ -1,0 +1,356 @@
+"""Use case: register an asset under a publisher's signed statement.
+
+Order, so that a crash at any point loses nothing that was acknowledged and keeps nothing that was not:
+1. check statement, key and signature; 2. decode and fingerprint, outside any lock; 3. look for near
+copies; 4. store the preview under a random name (an orphan is swept later); 5. in one transaction under
+the log's writer lock: idempotency, duplicates, rows, log entry, head; 6. after the commit: publish the
+checkpoint, let the index follow, answer.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from sqlmodel import Session, col, select
+
+from indexer.compare.features import LocalFeatures, extract_features
+from indexer.fingerprints.compute import is_too_plain, upright
+from indexer.fingerprints.kinds import PDQ, parse_fingerprint
+from indexer.fingerprints.kinds import InvalidFingerprint as BadValue
+from registry import records
+from registry.blobs import ORPHAN_AGE
+from registry.candidates import FEATURES_SUFFIX, FeatureCache, find_candidates
+from registry.db import after_commit, transaction
+from registry.errors import (
+    BadSignature,
+    BadStatement,
+    DigestMismatch,
+    DuplicateStatement,
+    FingerprintMismatch,
+    IdempotencyConflict,
+    InvalidFingerprint,
+    KeyNotValid,
+    NotAllowed,
+    TooPlain,
+)
+from registry.indexing import ADD
+from registry.models import (
+    ApiKey,
+    Contest,
+    Edge,
+    Fingerprint,
+    IdempotencyKey,
+    IndexChange,
+    PublisherKey,
+    Record,
+)
+from registry.models.columns import now
+from registry.models.records import ACTIVE
+from registry.publishers import get_publisher, key_validity
+from registry.rules import judge
+from registry.services import Services, Upload, analyse, digest_of
+from sdk import records as signed
+from sdk.keys import import_public_key
+from sdk.models import FingerprintRegistration, Registration, Scope, Strength
+from sdk.records import AssetClass, Statement
+
+PREVIEW_QUALITY = 85
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A statement whose signature and key were found good."""
+
+    statement: Statement
+    jws: str
+    kid: str
+    publisher_id: str
+
+    @property
+    def record_id(self) -> str:
+        """The statement's id without its prefix."""
+        return self.statement.id.removeprefix(records.URN_PREFIX)
+
+
+def register_media(
+    services: Services,
+    cache: FeatureCache,
+    session: Session,
+    api_key: ApiKey,
+    jws: str,
+    content: bytes,
+    idempotency_key: str | None,
+) -> Registration:
+    """Register a file. Raises a StatementRefused, MediaRefused or Conflict error."""
+    checked = check_statement(session, api_key, jws)
+    if digest_of(content) != checked.statement.digest_sha256:
+        raise DigestMismatch("the digest in the statement is not that of the file")
+    known = _known_answer(services, session, api_key, checked, idempotency_key)
+    if known is not None:
+        return known
+    upload = analyse(services, content)
+    if upload.too_plain:
+        raise TooPlain(upload.too_plain)
+    return _store(services, cache, session, api_key, checked, upload, idempotency_key)
+
+
+def register_fingerprints(
+    services: Services,
+    cache: FeatureCache,
+    session: Session,
+    api_key: ApiKey,
+    request: FingerprintRegistration,
+    idempotency_key: str | None,
+) -> Registration:
+    """Register without the picture; the signed statement must bind the fingerprints."""
+    checked = check_statement(session, api_key, request.statement)
+    plain = [one.model_dump(mode="json") for one in request.fingerprints]
+    if checked.statement.fingerprints_sha256 != signed.fingerprints_digest(request.nonce, plain):
+        raise FingerprintMismatch("`fingerprintsSHA256` in the statement is not that of nonce and list")
+    if checked.statement.preview_allowed:
+        raise BadStatement("a preview is allowed, but no picture was sent")
+    known = _known_answer(services, session, api_key, checked, idempotency_key)
+    if known is not None:
+        return known
+    upload = upload_of_fingerprints(
+        [(one.value, one.quality, one.orientation) for one in request.fingerprints],
+        checked.statement.digest_sha256,
+    )
+    if upright(upload.fingerprints, PDQ.name) is None:
+        raise InvalidFingerprint(f"an upright {PDQ.name} is needed")
+    if is_too_plain(upload.fingerprints):
+        raise TooPlain("the PDQ quality is missing or below 50")
+    return _store(services, cache, session, api_key, checked, upload, idempotency_key)
+
+
+def upload_of_fingerprints(values: list[tuple[str, int | None, int]], digest: str | None) -> Upload:
+    """Fingerprints that came without their picture. Raises InvalidFingerprint."""
+    try:
+        parsed = tuple(
+            parse_fingerprint(text, quality, orientation) for text, quality, orientation in values
+        )
+    except BadValue as error:
+        raise InvalidFingerprint(str(error)) from error
+    pdq = upright(parsed, PDQ.name)
+    return Upload(digest, parsed, pdq.quality if pdq else None, None)
+
+
+def check_statement(session: Session, api_key: ApiKey, jws: str) -> Checked:
+    """1. read the key id, 2. is the key good now, 3. is the signature, 4. may this caller say that?"""
+    try:
+        kid = signed.signing_kid(jws)
+        key = session.get(PublisherKey, kid)
+        if key is None:
+            raise KeyNotValid("the statement is signed by a key that is not enrolled here")
+        validity = key_validity(key, now())
+        if not validity.valid:
+            raise KeyNotValid(validity.reason)
+        statement = signed.verify_record(jws, import_public_key(key.jwk))
+    except signed.BadSignature as error:
+        raise BadSignature(str(error)) from error
+    except signed.BadStatement as error:
+        raise BadStatement(str(error)) from error
+    publisher = get_publisher(session, key.publisher_id)
+    if statement.issuer != publisher.issuer:
+        raise BadStatement(f"the issuer must be {publisher.issuer}")
+    if api_key.publisher_id != publisher.id and Scope.ADMIN not in api_key.scopes:
+        raise NotAllowed("the statement is signed by another publisher than the API key's")
+    if statement.asset_class is AssetClass.KNOWN_FAKE and Scope.PUBLISH_FAKE not in api_key.scopes:
+        raise NotAllowed("registering a known fake needs the scope publish-fake")
+    return Checked(statement, jws, kid, publisher.id)
+
+
+def _known_answer(
+    services: Services,
+    session: Session,
+    api_key: ApiKey,
+    checked: Checked,
+    idempotency_key: str | None,
+) -> Registration | None:
+    """The answer to a repeated request or to content that this publisher registered before."""
+    record = _replayed(session, api_key, checked, idempotency_key)
+    if record is None:
+        # One publisher, one content, one record: whatever else the second statement says.
+        same = select(Record).where(
+            Record.publisher_id == checked.publisher_id,
+            Record.digest_sha256 == checked.statement.digest_sha256,
+            Record.status == ACTIVE,
+        )
+        record = session.exec(same).first()
+    if record is None:
+        twin = session.get(Record, checked.record_id)
+        if twin is not None:
+            raise DuplicateStatement("use a new id for every statement")
+        return None
+    return _answer(services, session, record, already_registered=True)
+
+
+def _replayed(
+    session: Session, api_key: ApiKey, checked: Checked, idempotency_key: str | None
+) -> Record | None:
+    if idempotency_key is None:
+        return None
+    row = session.get(IdempotencyKey, (api_key.id, idempotency_key))
+    if row is None:
+        return None
+    if row.request_sha256 != _request_digest(checked):
+        raise IdempotencyConflict("the key was used for a statement about something else")
+    return records.get_record(session, row.record_id)
+
+
+def _request_digest(checked: Checked) -> str:
+    """Signatures are randomised, so a repeated request is known by what it says, not by its bytes."""
+    statement = checked.statement
+    said = (checked.publisher_id, statement.digest_sha256, statement.asset_class, statement.label)
+    return hashlib.sha256(repr(said).encode()).hexdigest()
+
+
+def _store(
+    services: Services,
+    cache: FeatureCache,
+    session: Session,
+    api_key: ApiKey,
+    checked: Checked,
+    upload: Upload,
+    idempotency_key: str | None,
+) -> Registration:
+    services.indexing.catch_up(session)
+    contested = _near_copies_of_others(services, cache, session, checked, upload)
+    preview_key = _store_preview(services, checked.statement, upload)
+    services.log.lock(session)
+    known = _known_answer(services, session, api_key, checked, idempotency_key)
+    if known is not None:  # registered by another request meanwhile
+        if preview_key:
+            services.blobs.delete(preview_key)
+        return known
+    index, salt = services.log.append(session, "record", checked.jws.encode())
+    record = _record_row(checked, upload, preview_key, index, salt)
+    session.add(record)
+    session.flush()
+    rows = [
+        Fingerprint(
+            record_id=record.id,
+            kind=one.kind,
+            orientation=one.orientation,
+            time_ms=one.time_ms,
+            quality=one.quality,
+            value=one.value,
+        )
+        for one in upload.fingerprints
+    ]
+    session.add_all(rows)
+    session.flush()
+    ids = [row.id for row in rows if row.id is not None]
+    session.add(IndexChange(operation=ADD, fingerprint_ids=ids))
+    session.add_all(Contest(record_id=record.id, other_id=other) for other in contested)
+    session.add_all(_edges(checked))
+    if idempotency_key is not None:
+        session.add(
+            IdempotencyKey(
+                api_key_id=api_key.id,
+                key=idempotency_key,
+                request_sha256=_request_digest(checked),
+                record_id=record.id,
+            )
+        )
+    session.flush()
+    after_commit(session, lambda: publish_and_follow(services))
+    return _answer(services, session, record, already_registered=False)
+
+
+def publish_and_follow(services: Services) -> None:
+    """After a commit: publish the checkpoint, then let this node's index see the change."""
+    with transaction(services.engine) as session:
+        services.log.publish(session)
+        services.indexing.catch_up(session)
+
+
+def _record_row(
+    checked: Checked, upload: Upload, preview_key: str | None, index: int, salt: bytes
+) -> Record:
+    statement, image = checked.statement, upload.image
+    return Record(
+        id=checked.record_id,
+        publisher_id=checked.publisher_id,
+        kid=checked.kid,
+        jws=checked.jws,
+        salt=salt,
+        log_index=index,
+        digest_sha256=statement.digest_sha256,
+        asset_class=statement.asset_class.value,
+        label=statement.label,
+        media_type=image.media_type if image else statement.media_type,
+        width=image.width if image else None,
+        height=image.height if image else None,
+        preview_key=preview_key,
+    )
+
+
+def _edges(checked: Checked) -> list[Edge]:
+    declared = [("derived_from", target) for target in checked.statement.derived_from]
+    declared += [("identity_from", target) for target in checked.statement.identity_from]
+    return [
+        Edge(record_id=checked.record_id, relation=relation, target=target.removeprefix(records.URN_PREFIX))
+        for relation, target in dict.fromkeys(declared)
+    ]
+
+
+def _near_copies_of_others(
+    services: Services, cache: FeatureCache, session: Session, checked: Checked, upload: Upload
+) -> list[str]:
+    """Records of other publishers that show the same picture and are not declared as its source."""
+    declared = {
+        target.removeprefix(records.URN_PREFIX)
+        for target in (*checked.statement.derived_from, *checked.statement.identity_from)
+    }
+    contested = []
+    for candidate in find_candidates(services, cache, session, upload):
+        if candidate.record.publisher_id == checked.publisher_id or candidate.record.id in declared:
+            continue
+        judgement = judge(candidate.measured, services.thresholds)
+        if judgement is not None and judgement.strength is not Strength.WEAK:
+            contested.append(candidate.record.id)
+    return contested
+
+
+def _store_preview(services: Services, statement: Statement, upload: Upload) -> str | None:
+    if not statement.preview_allowed or upload.image is None:
+        return None
+    picture = Image.fromarray(upload.image.pixels)
+    side = services.settings.preview_long_side
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=PREVIEW_QUALITY, method=2)
+    key = services.blobs.put(".webp", buffer.getvalue())
+    services.blobs.put_beside(key, FEATURES_SUFFIX, _features_of(picture).to_bytes())
+    return key
+
+
+def _features_of(picture: Image.Image) -> LocalFeatures:
+    return extract_features(np.asarray(picture))
+
+
+def _answer(
+    services: Services, session: Session, record: Record, *, already_registered: bool
+) -> Registration:
+    return Registration(
+        record=records.summary(session, record),
+        already_registered=already_registered,
+        receipt=records.receipt(session, services.log, record),
+    )
+
+
+def sweep_orphans(services: Services) -> int:
+    """Delete blobs that no record names: leftovers of registrations that were killed half-way."""
+    with transaction(services.engine) as session:
+        named = {
+            key.rpartition(".")[0]
+            for key in session.exec(select(Record.preview_key).where(col(Record.preview_key).is_not(None)))
+            if key
+        }
+    orphans = {key.partition(".")[0] for key in services.blobs.older_than(ORPHAN_AGE)} - named
+    for orphan in orphans:
+        services.blobs.delete(orphan + ".webp")
+    return len(orphans)

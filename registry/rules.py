@@ -1,0 +1,160 @@
+"""The rules: what one comparison is worth, and what all of them mean together. Pure functions."""
+
+from dataclasses import dataclass
+from math import exp
+
+from registry.thresholds import Thresholds
+from sdk.models import MatchRelation, Strength, Verdict, VerdictKind
+from sdk.records import AssetClass
+
+STRENGTH_ORDER = (
+    Strength.EXACT,
+    Strength.VERY_STRONG,
+    Strength.STRONG,
+    Strength.MODERATE,
+    Strength.WEAK,
+)
+NOT_IN_REGISTRY = "Not in this registry; this says nothing about authenticity."
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that was measured between the upload and one registered asset."""
+
+    same_digest: bool = False
+    pdq_distance: int | None = None  # the smallest over the orientations, in bits
+    pdq_orientation: int = 0
+    phash_distance: int | None = None
+    descriptor_similarity: float | None = None
+    compared: bool = False  # whether both pictures were at hand
+    inliers: int = 0
+    pairs: int = 0
+    query_coverage: float = 0.0
+    reference_coverage: float = 0.0
+    is_mirrored: bool = False
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one comparison is worth."""
+
+    strength: Strength
+    relation: MatchRelation
+    confidence: float  # 0..1, orders matches of one strength; not a probability
+
+
+def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
+    """None: a coincidence, not a match.
+
+    1. The same bytes are the same asset.
+    2. Agreeing geometry confirms; how much agrees says how sure.
+    3. PDQ within Meta's radius is the same picture even where features fail (blurred, tiny).
+    4. A descriptor alone only makes a suspicion, and only where pictures could not be compared.
+    """
+    if measured.same_digest:
+        return Judgement(Strength.EXACT, MatchRelation.SAME_FILE, 1.0)
+    near = measured.pdq_distance is not None and measured.pdq_distance <= limits.pdq_same_bits
+    by_geometry = _judge_geometry(measured, limits)
+    by_pdq = _judge_pdq(measured, limits) if near else None
+    found = [one for one in (by_geometry, by_pdq) if one is not None]
+    if found:
+        return max(found, key=lambda one: one.confidence)
+    similarity = measured.descriptor_similarity or 0.0
+    if not measured.compared and similarity >= limits.descriptor_possible:
+        return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, 0.3 * similarity)
+    return None
+
+
+def _judge_geometry(measured: Measured, limits: Thresholds) -> Judgement | None:
+    inliers = measured.inliers
+    if inliers < limits.inliers_weak:
+        return None
+    # Rises with the number that agrees, bends at the calibrated lines; similarity only breaks ties.
+    confidence = 0.98 * (1 - exp(-inliers / 25)) + 0.01 * (measured.descriptor_similarity or 0.0)
+    if inliers < limits.inliers_moderate:
+        return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, confidence)
+    strength = Strength.MODERATE
+    if inliers >= limits.inliers_strong:
+        strength = Strength.STRONG
+    if inliers >= limits.inliers_very_strong:
+        strength = Strength.VERY_STRONG
+    whole = min(measured.query_coverage, measured.reference_coverage) >= limits.same_picture_coverage
+    near = measured.pdq_distance is not None and measured.pdq_distance <= limits.pdq_same_bits
+    same = whole and near and not measured.is_mirrored and measured.pdq_orientation == 0
+    return Judgement(strength, MatchRelation.SAME_PICTURE if same else MatchRelation.DERIVATIVE, confidence)
+
+
+def _judge_pdq(measured: Measured, limits: Thresholds) -> Judgement:
+    distance = measured.pdq_distance or 0
+    identical = distance <= limits.pdq_identical_bits
+    upright = measured.pdq_orientation == 0
+    relation = MatchRelation.SAME_PICTURE if upright else MatchRelation.DERIVATIVE
+    strength = Strength.VERY_STRONG if identical else Strength.STRONG
+    return Judgement(strength, relation, 0.99 - 0.01 * distance)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One match, as far as the verdict needs it."""
+
+    asset_class: AssetClass
+    contested: bool
+    strength: Strength
+    relation: MatchRelation
+    label: str
+    publisher_name: str
+
+
+def conclude(matches: list[Judged], too_plain: str | None) -> Verdict:
+    """What the matches mean together; the most serious thing is said first.
+
+    A known fake outranks its original: whoever posts the fake posts a near copy of both.
+    """
+    sure = [match for match in matches if match.strength is not Strength.WEAK]
+    if not sure:
+        return _conclude_unsure(matches, too_plain)
+    fakes = [match for match in sure if match.asset_class is AssetClass.KNOWN_FAKE]
+    first = fakes[0] if fakes else sure[0]
+    what = f"{_relation_words(first.relation)} {first.label!r}, registered by {first.publisher_name}"
+    sure_word = f"{first.strength.value.capitalize()} match: "
+    if first.contested:
+        return Verdict(
+            kind=VerdictKind.CONTESTED,
+            sentence=f"{sure_word}{what}; another publisher claims a near copy, both claims are shown.",
+        )
+    kind, says = _meaning(first)
+    return Verdict(kind=kind, sentence=f"{sure_word}{what} {says}.")
+
+
+def _conclude_unsure(matches: list[Judged], too_plain: str | None) -> Verdict:
+    if matches:
+        first = matches[0]
+        sentence = f"Possibly related to {first.label!r} of {first.publisher_name}; a person should look."
+        return Verdict(kind=VerdictKind.POSSIBLE_MATCH, sentence=sentence)
+    if too_plain:
+        sentence = f"Too plain to be recognised ({too_plain}). {NOT_IN_REGISTRY}"
+        return Verdict(kind=VerdictKind.NOT_FINGERPRINTABLE, sentence=sentence)
+    return Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence=NOT_IN_REGISTRY)
+
+
+def _relation_words(relation: MatchRelation) -> str:
+    return {
+        MatchRelation.SAME_FILE: "the very file",
+        MatchRelation.SAME_PICTURE: "the same picture as",
+        MatchRelation.DERIVATIVE: "made from",
+        MatchRelation.POSSIBLY_RELATED: "possibly related to",
+    }[relation]
+
+
+def _meaning(match: Judged) -> tuple[VerdictKind, str]:
+    match match.asset_class:
+        case AssetClass.KNOWN_FAKE:
+            return VerdictKind.KNOWN_FAKE, "as a known fake"
+        case AssetClass.AI_GENERATED:
+            return VerdictKind.AI_GENERATED, "as AI-generated"
+        case AssetClass.DERIVATIVE:
+            return VerdictKind.REGISTERED_DERIVATIVE, "as a derivative of something else"
+        case AssetClass.AUTHENTIC:
+            if match.relation is MatchRelation.DERIVATIVE:
+                return VerdictKind.DERIVATIVE_OF_ORIGINAL, "as authentic; this upload was altered"
+            return VerdictKind.REGISTERED_ORIGINAL, "as authentic"

@@ -1,0 +1,73 @@
+"""Every setting of the service, read from the environment (prefix TRUEPRINT_) or a .env file.
+
+Read by `app`, `cli` and `home` only; everything else is handed what it needs.
+"""
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_home(user_folder: Path) -> Path:
+    """Where everything is kept.
+
+    The administrator's own folder is closed to the user that the embedded database runs as, and should
+    stay closed, so root keeps its registry where services do.
+    """
+    return Path("/var/lib/trueprint") if os.name == "posix" and os.geteuid() == 0 else user_folder
+
+
+class Settings(BaseSettings):
+    """Where things are, and how much of them."""
+
+    model_config = SettingsConfigDict(env_prefix="TRUEPRINT_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(
+        default_factory=lambda: default_home(user_data_path("trueprint")),
+        description="folder of everything that is not given by its own setting",
+    )
+    database_url: str | None = Field(
+        default=None, description="PostgreSQL 15 or later; embedded when unset"
+    )
+    blob_url: str | None = Field(
+        default=None, description="s3://bucket/prefix; a folder under home when unset"
+    )
+    log_origin: str = Field(default="localhost/log", description="name of the log; never changes")
+    host: str = Field(default="127.0.0.1", description="address that the server listens on")
+    port: int = Field(default=8000, description="port that the server listens on")
+    index: str = Field(default="faiss", pattern="^(faiss|brute-force)$", description="faiss or brute-force")
+    decoder_workers: int = Field(default=2, ge=1, description="limited processes that decode uploads")
+    preview_long_side: int = Field(default=1024, ge=128, le=4096, description="pixels of a kept preview")
+    candidates: int = Field(default=12, ge=1, le=100, description="hits per query that are compared")
+    poll_interval_s: float = Field(default=0.5, gt=0, description="how often the index looks for changes")
+    device: str | None = Field(
+        default=None, description="torch device of the descriptor; chosen when unset"
+    )
+
+    @property
+    def key_folder(self) -> Path:
+        """Private keys of the log and of the registry's answers."""
+        return self.home / "keys"
+
+    @property
+    def database_folder(self) -> Path:
+        """The embedded PostgreSQL."""
+        return self.home / "pg"
+
+    @property
+    def blob_folder(self) -> Path:
+        """Previews, when they are not in S3."""
+        return self.home / "blobs"
+
+    @property
+    def index_folder(self) -> Path:
+        """Snapshots of the index; derived, may be deleted."""
+        return self.home / "index"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """The last checkpoint that was published, outside the database on purpose."""
+        return self.home / "checkpoint"

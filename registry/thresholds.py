@@ -1,0 +1,29 @@
+"""Where the lines are drawn, and on which measurement each line stands (docs/quality.md).
+
+Handed to the rules, never read inside an algorithm.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Distances in bits, similarities 0..1, inliers in features."""
+
+    # Meta's customary radius: "the same picture".
+    pdq_same_bits: int = 31
+    # Within this the difference is that of a re-encode.
+    pdq_identical_bits: int = 10
+    # Nominates only; nothing between 31 and this is believed without comparing the pictures.
+    pdq_candidate_bits: int = 80
+    # Nominates only.
+    descriptor_candidate: float = 0.15
+    # Without pictures to compare: possibly related, for a person to look at.
+    descriptor_possible: float = 0.60
+    # Agreeing features. Calibrated on pairs that do not belong together.
+    inliers_weak: int = 9
+    inliers_moderate: int = 12
+    inliers_strong: int = 18
+    inliers_very_strong: int = 45
+    # A query that shows the whole reference and little else is the same picture.
+    same_picture_coverage: float = 0.9

@@ -1,0 +1,102 @@
+"""C2SP tlog-tiles: which hashes lie where, and proofs from them (c2sp.org/tlog-tiles@v0.1.0).
+
+Tile (L, N) holds up to 256 hashes of subtrees with 256^L leaves each. Pure functions over a reader of
+tiles; knows nothing of the database.
+"""
+
+import re
+from collections.abc import Callable
+
+from sdk.merkle import EMPTY_ROOT, HASH_SIZE, largest_power_of_two_below, node_hash, root_of
+
+TILE_WIDTH = 256
+TILE_BITS = 8
+MAXIMUM_LEVEL = 63
+_PATH = re.compile(
+    r"(entries|0|[1-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/)*)([0-9]{3})"
+    r"(?:\.p/([1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]))?",
+    re.ASCII,
+)
+
+ReadTile = Callable[[int, int], bytes]  # level, number -> at least the hashes that the tree needs
+
+
+def parse_tile_path(path: str) -> tuple[int | None, int, int] | None:
+    """`level/number[.p/width]` -> (level or None for entries, number, width); None if malformed."""
+    found = _PATH.fullmatch(path)
+    if not found:
+        return None
+    level, groups, last, width = found.groups()
+    digits = groups.replace("x", "").replace("/", "") + last
+    if groups and digits.startswith("000"):
+        return None
+    return None if level == "entries" else int(level), int(digits), int(width or TILE_WIDTH)
+
+
+def tile_path(level: int | None, number: int, width: int = TILE_WIDTH) -> str:
+    """The path that `parse_tile_path` reads."""
+    groups = [f"{number % 1000:03d}"]
+    while number >= 1000:
+        number //= 1000
+        groups.insert(0, f"x{number % 1000:03d}")
+    partial = "" if width == TILE_WIDTH else f".p/{width}"
+    return f"{'entries' if level is None else level}/{'/'.join(groups)}{partial}"
+
+
+def published_width(level: int | None, number: int, size: int) -> int:
+    """How many hashes of that tile (entries of that bundle) a tree of `size` has, 0..256."""
+    hashes = size >> (TILE_BITS * (level or 0))
+    return max(0, min(TILE_WIDTH, hashes - number * TILE_WIDTH))
+
+
+def subtree_hash(read_tile: ReadTile, start: int, end: int) -> bytes:
+    """MTH(D[start:end]) of RFC 9162, for a `start` that the tree's own splits lead to."""
+    count = end - start
+    if count & (count - 1) == 0:
+        return _complete_subtree_hash(read_tile, start, count)
+    split = largest_power_of_two_below(count)
+    return node_hash(
+        subtree_hash(read_tile, start, start + split), subtree_hash(read_tile, start + split, end)
+    )
+
+
+def _complete_subtree_hash(read_tile: ReadTile, start: int, count: int) -> bytes:
+    bits = count.bit_length() - 1
+    level, width = bits // TILE_BITS, 1 << (bits % TILE_BITS)
+    first = start >> (TILE_BITS * level)
+    tile, offset = read_tile(level, first // TILE_WIDTH), first % TILE_WIDTH
+    hashes = [tile[HASH_SIZE * place : HASH_SIZE * (place + 1)] for place in range(offset, offset + width)]
+    return root_of(hashes)
+
+
+def tree_root(read_tile: ReadTile, size: int) -> bytes:
+    """The root hash of the first `size` entries."""
+    return subtree_hash(read_tile, 0, size) if size else EMPTY_ROOT
+
+
+def inclusion_proof(read_tile: ReadTile, index: int, size: int) -> list[bytes]:
+    """RFC 9162, section 2.1.3.1: from the leaf's sibling up."""
+
+    def path(start: int, end: int) -> list[bytes]:
+        if end - start == 1:
+            return []
+        split = start + largest_power_of_two_below(end - start)
+        if index < split:
+            return [*path(start, split), subtree_hash(read_tile, split, end)]
+        return [*path(split, end), subtree_hash(read_tile, start, split)]
+
+    return path(0, size)
+
+
+def consistency_proof(read_tile: ReadTile, old_size: int, new_size: int) -> list[bytes]:
+    """RFC 9162, section 2.1.4.1."""
+
+    def proof(start: int, end: int, old_end: int, whole: bool) -> list[bytes]:
+        if old_end == end:
+            return [] if whole else [subtree_hash(read_tile, start, end)]
+        split = start + largest_power_of_two_below(end - start)
+        if old_end <= split:
+            return [*proof(start, split, old_end, whole), subtree_hash(read_tile, split, end)]
+        return [*proof(split, end, old_end, False), subtree_hash(read_tile, start, split)]
+
+    return [] if old_size in (0, new_size) else proof(0, new_size, old_size, True)

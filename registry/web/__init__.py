@@ -1,0 +1,1 @@
+"""Pages: routes, templates, static files."""

@@ -1,0 +1,151 @@
+"""The page that explains the registry, takes a picture and shows the verdict; and one page per record."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Request, UploadFile
+from fastapi.responses import HTMLResponse
+from fastapi.templating import Jinja2Templates
+from PIL import Image
+from sqlmodel import Session
+
+from registry import matching, records
+from registry.api.deps import CacheDep, ServicesDep, SessionDep, read_upload
+from registry.errors import RecordErased, RegistryError
+from registry.log import head_of
+from registry.models.records import ERASED
+from registry.publishers import get_publisher
+from registry.services import Services, decode
+from sdk.models import Match, MatchAnswer, Region, VerdictKind
+from sdk.verify import verify_receipt
+
+router = APIRouter(include_in_schema=False)
+templates = Jinja2Templates(Path(__file__).parent / "templates")
+
+SHOWN_SIDE = 640
+TONES = {
+    VerdictKind.REGISTERED_ORIGINAL: "good",
+    VerdictKind.DERIVATIVE_OF_ORIGINAL: "warn",
+    VerdictKind.KNOWN_FAKE: "bad",
+    VerdictKind.AI_GENERATED: "warn",
+    VerdictKind.REGISTERED_DERIVATIVE: "warn",
+    VerdictKind.CONTESTED: "warn",
+    VerdictKind.POSSIBLE_MATCH: "plain",
+    VerdictKind.NOT_IN_REGISTRY: "plain",
+    VerdictKind.NOT_FINGERPRINTABLE: "plain",
+}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def polygon(region: Region | None) -> str:
+    """SVG points of a region in a box of 100 by 100."""
+    if region is None:
+        return ""
+    return " ".join(f"{100 * x:.2f},{100 * y:.2f}" for x, y in region.corners)
+
+
+templates.env.filters["polygon"] = polygon
+
+
+def page(request: Request, name: str, context: dict[str, Any], status: int = 200) -> HTMLResponse:
+    """A rendered template with the headers that every page has."""
+    return templates.TemplateResponse(request, name, context, status_code=status, headers=HEADERS)
+
+
+@router.get("/", response_class=HTMLResponse)
+def front(request: Request, services: ServicesDep, session: SessionDep) -> HTMLResponse:
+    """What this is, a place to drop a picture, and the newest records."""
+    newest = records.list_records(session, None, 8)
+    facts = records.summaries(session, newest)
+    context = {
+        "newest": [facts[record.id] for record in newest if record.status != ERASED],
+        "log_size": head_of(session).size,
+        "log_key": services.log.key.text(),
+    }
+    return page(request, "index.html", context)
+
+
+@router.post("/lookup", response_class=HTMLResponse)
+def look_up(
+    request: Request,
+    media: Annotated[UploadFile, File()],
+    services: ServicesDep,
+    cache: CacheDep,
+    session: SessionDep,
+) -> HTMLResponse:
+    """The verdict on a dropped picture, in words; with htmx only the fragment."""
+    fragment = "HX-Request" in request.headers
+    template = "_answer.html" if fragment else "answer.html"
+    try:
+        content = read_upload(media, services)
+        answer = matching.match_media(services, cache, session, content, with_evidence=False)
+        upload = shown_upload(services, content)
+    except RegistryError as error:
+        # htmx swaps only successful answers; the words of the problem are the answer here.
+        return page(request, template, {"problem": error}, 200 if fragment else error.status)
+    context = {
+        "answer": answer,
+        "tone": TONES[answer.verdict.kind],
+        "upload": upload,
+        "upload_name": Path(media.filename or "your picture").name,
+        "matched": [(match, upload_region(match), reference_region(match)) for match in answer.matches],
+        "checks": receipt_checks(answer),
+    }
+    return page(request, template, context)
+
+
+@router.get("/records/{record_id}", response_class=HTMLResponse)
+def show_record(
+    request: Request, record_id: str, services: ServicesDep, session: SessionDep
+) -> HTMLResponse:
+    """One record, its receipt, and every step of its verification."""
+    try:
+        return _show_record(request, record_id, services, session)
+    except RegistryError as error:
+        return page(request, "answer.html", {"problem": error}, error.status)
+
+
+def _show_record(request: Request, record_id: str, services: Services, session: Session) -> HTMLResponse:
+    record = records.get_record(session, record_id)
+    context: dict[str, Any] = {"record": records.summary(session, record)}
+    context["publisher"] = get_publisher(session, record.publisher_id)
+    try:
+        receipt = records.receipt(session, services.log, record)
+        context["steps"] = verify_receipt(receipt, log_key=services.log.key.text()).steps
+    except RecordErased as error:
+        context["erased"] = str(error)
+    return page(request, "record.html", context)
+
+
+def shown_upload(services: Services, content: bytes) -> str:
+    """The upload, re-encoded small, as a data address: nothing of it is kept."""
+    picture = Image.fromarray(decode(services, content).pixels)
+    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=80)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def upload_region(match: Match) -> Region | None:
+    """Where the reference lies in the upload, when it does not fill it."""
+    inside = (one.region for one in match.operations if one.type in ("embedded", "bordered"))
+    return next(inside, None)
+
+
+def reference_region(match: Match) -> Region | None:
+    """Which part of the reference the upload shows, when it is cropped."""
+    return next((one.reference_region for one in match.operations if one.type == "cropped"), None)
+
+
+def receipt_checks(answer: MatchAnswer) -> dict[str, tuple[str, ...]]:
+    """Steps of the offline check of each match's receipt, by record."""
+    return {
+        match.record.id: verify_receipt(match.receipt).steps for match in answer.matches if match.receipt
+    }

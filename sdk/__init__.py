@@ -1,0 +1,7 @@
+"""What a publisher or a platform installs: sign, register, match, and verify offline."""
+
+from sdk.client import AsyncClient, Client
+from sdk.errors import SdkError
+from sdk.verify import verify_receipt
+
+__all__ = ["AsyncClient", "Client", "SdkError", "verify_receipt"]

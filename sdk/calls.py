@@ -1,0 +1,169 @@
+"""Every endpoint as a request and the type of its answer; `client` only sends them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from sdk import models
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request; `parse` turns the body of its answer into a value."""
+
+    method: str
+    path: str
+    parse: Callable[[bytes], T]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def _typed(kind: Any) -> Callable[[bytes], Any]:
+    return TypeAdapter(kind).validate_json
+
+
+def enrol(new: models.NewPublisher) -> Call[models.Publisher]:
+    """POST /v1/publishers."""
+    body = new.model_dump(mode="json")
+    return Call("POST", "/v1/publishers", _typed(models.Publisher), {"json": body})
+
+
+def list_publishers() -> Call[list[models.Publisher]]:
+    """GET /v1/publishers."""
+    return Call("GET", "/v1/publishers", _typed(list[models.Publisher]))
+
+
+def who_am_i() -> Call[models.Publisher]:
+    """GET /v1/whoami."""
+    return Call("GET", "/v1/whoami", _typed(models.Publisher))
+
+
+def list_keys(publisher: str) -> Call[list[models.PublisherKey]]:
+    """GET /v1/publishers/{id}/keys."""
+    return Call("GET", f"/v1/publishers/{publisher}/keys", _typed(list[models.PublisherKey]))
+
+
+def add_key(publisher: str, jwk: dict[str, str]) -> Call[models.PublisherKey]:
+    """POST /v1/publishers/{id}/keys."""
+    body = {"json": {"jwk": jwk}}
+    return Call("POST", f"/v1/publishers/{publisher}/keys", _typed(models.PublisherKey), body)
+
+
+def rotate_key(publisher: str, kid: str, jwk: dict[str, str]) -> Call[models.PublisherKey]:
+    """POST /v1/publishers/{id}/keys/{kid}/rotate."""
+    path = f"/v1/publishers/{publisher}/keys/{kid}/rotate"
+    return Call("POST", path, _typed(models.PublisherKey), {"json": {"jwk": jwk}})
+
+
+def revoke_key(publisher: str, kid: str) -> Call[models.PublisherKey]:
+    """POST /v1/publishers/{id}/keys/{kid}/revoke."""
+    return Call("POST", f"/v1/publishers/{publisher}/keys/{kid}/revoke", _typed(models.PublisherKey))
+
+
+def key_validity(kid: str, at: datetime) -> Call[models.KeyValidity]:
+    """GET /v1/keys/{kid}/validity."""
+    return Call(
+        "GET", f"/v1/keys/{kid}/validity", _typed(models.KeyValidity), {"params": {"at": at.isoformat()}}
+    )
+
+
+def issue_api_key(new: models.NewApiKey) -> Call[models.IssuedApiKey]:
+    """POST /v1/api-keys."""
+    body = new.model_dump(mode="json")
+    return Call("POST", "/v1/api-keys", _typed(models.IssuedApiKey), {"json": body})
+
+
+def revoke_api_key(key_id: str) -> Call[models.ApiKey]:
+    """POST /v1/api-keys/{id}/revoke."""
+    return Call("POST", f"/v1/api-keys/{key_id}/revoke", _typed(models.ApiKey))
+
+
+def register(content: bytes, statement: str, idempotency_key: str | None) -> Call[models.Registration]:
+    """POST /v1/records, multipart."""
+    options: dict[str, Any] = {"files": {"media": ("media", content)}, "data": {"statement": statement}}
+    return Call("POST", "/v1/records", _typed(models.Registration), options | _idempotent(idempotency_key))
+
+
+def register_fingerprints(
+    request: models.FingerprintRegistration, idempotency_key: str | None
+) -> Call[models.Registration]:
+    """POST /v1/records/fingerprints."""
+    options = {"json": request.model_dump(mode="json")} | _idempotent(idempotency_key)
+    return Call("POST", "/v1/records/fingerprints", _typed(models.Registration), options)
+
+
+def _idempotent(key: str | None) -> dict[str, Any]:
+    return {} if key is None else {"headers": {"Idempotency-Key": key}}
+
+
+def get_record(record: str) -> Call[models.RecordSummary]:
+    """GET /v1/records/{id}."""
+    return Call("GET", f"/v1/records/{record}", _typed(models.RecordSummary))
+
+
+def list_records(before: int | None, limit: int) -> Call[list[models.RecordSummary]]:
+    """GET /v1/records."""
+    params = {"limit": limit} | ({} if before is None else {"before": before})
+    return Call("GET", "/v1/records", _typed(list[models.RecordSummary]), {"params": params})
+
+
+def receipt(record: str) -> Call[models.Receipt]:
+    """GET /v1/records/{id}/receipt."""
+    return Call("GET", f"/v1/records/{record}/receipt", _typed(models.Receipt))
+
+
+def preview(record: str) -> Call[bytes]:
+    """GET /v1/records/{id}/preview."""
+    return Call("GET", f"/v1/records/{record}/preview", bytes)
+
+
+def withdraw(record: str) -> Call[models.RecordSummary]:
+    """POST /v1/records/{id}/withdraw."""
+    return Call("POST", f"/v1/records/{record}/withdraw", _typed(models.RecordSummary))
+
+
+def erase(record: str) -> Call[None]:
+    """DELETE /v1/records/{id}."""
+    return Call("DELETE", f"/v1/records/{record}", lambda _: None)
+
+
+def match(content: bytes) -> Call[models.MatchAnswer]:
+    """POST /v1/match, multipart."""
+    return Call("POST", "/v1/match", _typed(models.MatchAnswer), {"files": {"media": ("media", content)}})
+
+
+def match_fingerprints(query: models.FingerprintQuery) -> Call[models.MatchAnswer]:
+    """POST /v1/match/fingerprints."""
+    options = {"json": query.model_dump(mode="json")}
+    return Call("POST", "/v1/match/fingerprints", _typed(models.MatchAnswer), options)
+
+
+def log_state() -> Call[models.LogState]:
+    """GET /v1/log."""
+    return Call("GET", "/v1/log", _typed(models.LogState))
+
+
+def consistency(first: int, second: int) -> Call[models.Consistency]:
+    """GET /v1/log/consistency."""
+    params = {"params": {"first": first, "second": second}}
+    return Call("GET", "/v1/log/consistency", _typed(models.Consistency), params)
+
+
+def doctor() -> Call[models.Doctor]:
+    """GET /v1/doctor."""
+    return Call("GET", "/v1/doctor", _typed(models.Doctor))
+
+
+def audit() -> Call[models.AuditReport]:
+    """POST /v1/audit."""
+    return Call("POST", "/v1/audit", _typed(models.AuditReport))
+
+
+def jwks() -> Call[dict[str, Any]]:
+    """GET /.well-known/jwks.json."""
+    return Call("GET", "/.well-known/jwks.json", json.loads)

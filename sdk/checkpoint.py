@@ -1,0 +1,169 @@
+"""C2SP checkpoints and signed notes: what a log commits to, signed with Ed25519.
+
+Formats: c2sp.org/signed-note@v1.0.0, c2sp.org/tlog-checkpoint@v1.0.0. Parsing is strict on purpose:
+no `splitlines` (it splits on more than line feeds), no bare `int` (it takes `+0` and `1_0`), base64
+only in its canonical form.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from sdk.errors import VerificationError
+from sdk.merkle import HASH_SIZE
+
+ED25519_TYPE = b"\x01"
+MAXIMUM_NOTE_BYTES = 64 * 1024
+MAXIMUM_SIZE = 2**63 - 1
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+
+
+class BadCheckpoint(VerificationError):
+    """Not a checkpoint, or not signed by the key that was expected."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What the log commits to."""
+
+    origin: str
+    size: int
+    root: bytes  # 32 bytes
+
+    def body(self) -> str:
+        """The text that is signed."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+
+
+@dataclass(frozen=True)
+class VerifierKey:
+    """A log's public key under its name, as `name+hash+key`."""
+
+    name: str
+    public_key: bytes  # 32 bytes, Ed25519
+
+    @property
+    def key_id(self) -> bytes:
+        """The first four bytes of the hash that names the key in a signature line."""
+        return hashlib.sha256(self.name.encode() + b"\n" + ED25519_TYPE + self.public_key).digest()[:4]
+
+    def text(self) -> str:
+        """The vkey, as clients are configured with it."""
+        encoded = base64.b64encode(ED25519_TYPE + self.public_key).decode()
+        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+
+
+def parse_verifier_key(text: str) -> VerifierKey:
+    """Read a vkey. Raises BadCheckpoint."""
+    name, plus, rest = text.partition("+")
+    key_id, second_plus, encoded = rest.partition("+")
+    decoded = _decode_base64(encoded, "the verifier key")
+    if not plus or not second_plus or len(decoded) != 33 or decoded[:1] != ED25519_TYPE:
+        raise BadCheckpoint("not an Ed25519 verifier key")
+    key = VerifierKey(_checked_name(name), decoded[1:])
+    if key.key_id.hex() != key_id:
+        raise BadCheckpoint("the verifier key does not have the id it states")
+    return key
+
+
+def verifier_key(private_key: Ed25519PrivateKey, name: str) -> VerifierKey:
+    """The public half of a log key."""
+    raw = private_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return VerifierKey(_checked_name(name), raw)
+
+
+def sign_checkpoint(checkpoint: Checkpoint, private_key: Ed25519PrivateKey) -> str:
+    """A signed note with one signature line."""
+    body = checkpoint.body()
+    key = verifier_key(private_key, checkpoint.origin)
+    signature = base64.b64encode(key.key_id + private_key.sign(body.encode())).decode()
+    return f"{body}\n\u2014 {checkpoint.origin} {signature}\n"
+
+
+def verify_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
+    """Return what the note commits to. Raises BadCheckpoint.
+
+    Signature lines of unknown keys are ignored; a line of this key that does not verify spoils the
+    whole note.
+    """
+    body, signatures = _split_note(note)
+    verified = False
+    for line in signatures:
+        name, raw = _parse_signature(line)
+        if name != key.name or raw[:4] != key.key_id:
+            continue
+        try:
+            Ed25519PublicKey.from_public_bytes(key.public_key).verify(raw[4:], body.encode())
+        except InvalidSignature:
+            raise BadCheckpoint("the checkpoint's signature does not verify") from None
+        verified = True
+    if not verified:
+        raise BadCheckpoint("the checkpoint is not signed by the expected key")
+    checkpoint = _parse_body(body)
+    if checkpoint.origin != key.name:
+        raise BadCheckpoint(f"the checkpoint is of {checkpoint.origin!r}, not {key.name!r}")
+    return checkpoint
+
+
+def parse_checkpoint_unverified(note: str) -> Checkpoint:
+    """What the note says, its signature not looked at. Raises BadCheckpoint."""
+    return _parse_body(_split_note(note)[0])
+
+
+def _split_note(note: str) -> tuple[str, list[str]]:
+    if len(note.encode()) > MAXIMUM_NOTE_BYTES:
+        raise BadCheckpoint("a note of more than 64 KiB")
+    if any(ord(character) < 0x20 and character != "\n" for character in note):
+        raise BadCheckpoint("a note with control characters")
+    at = note.rfind("\n\n")  # the text ends at the last empty line
+    if at < 0 or not note.endswith("\n"):
+        raise BadCheckpoint("a note without signatures")
+    body, lines = note[: at + 1], note[at + 2 : -1].split("\n")
+    if lines == [""]:
+        raise BadCheckpoint("a note without signatures")
+    return body, lines
+
+
+def _parse_signature(line: str) -> tuple[str, bytes]:
+    if not line.startswith("\u2014 "):
+        raise BadCheckpoint("a signature line must begin with an em dash and a space")
+    name, space, encoded = line[2:].partition(" ")
+    raw = _decode_base64(encoded, "a signature")
+    if not space or len(raw) < 5:
+        raise BadCheckpoint("a signature line has three parts")
+    return _checked_name(name), raw
+
+
+def _parse_body(body: str) -> Checkpoint:
+    lines = body.split("\n")
+    if len(lines) < 4 or lines[-1] != "" or "" in lines[:-1]:
+        raise BadCheckpoint("a checkpoint has an origin, a size and a root hash")
+    origin, size, root = lines[:3]
+    if not _DECIMAL.fullmatch(size) or int(size) > MAXIMUM_SIZE:
+        raise BadCheckpoint("the tree size is not a decimal number")
+    decoded = _decode_base64(root, "the root hash")
+    if len(decoded) != HASH_SIZE:
+        raise BadCheckpoint("the root hash does not have 32 bytes")
+    return Checkpoint(origin, int(size), decoded)
+
+
+def _checked_name(name: str) -> str:
+    if not name or "+" in name or any(character.isspace() for character in name):
+        raise BadCheckpoint("a key name has no spaces and no plus signs")
+    return name
+
+
+def _decode_base64(text: str, what: str) -> bytes:
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadCheckpoint(f"{what} is not base64") from None
+    if base64.b64encode(decoded).decode() != text:
+        raise BadCheckpoint(f"{what} is not canonical base64")
+    return decoded

@@ -1,0 +1,36 @@
+"""`trueprint`: thin commands over the client. Operator commands of an installed registry join here."""
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+
+from sdk.cli import ask, enrolment, register
+from sdk.cli.output import fail
+from sdk.errors import ProblemError, SdkError
+
+app = typer.Typer(
+    name="trueprint",
+    help="Tell what a picture really is: register originals, match uploads, verify receipts.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done, nothing matched; 10 something matched; 1 a file failed; 2 wrong usage; "
+    "3 a check failed; 4 the registry cannot be reached or refuses.",
+)
+ask.join(app)
+enrolment.join(app)
+register.join(app)
+for entry in entry_points(group="trueprint.commands"):
+    entry.load()(app)
+
+
+def main() -> None:
+    """Run; errors become one readable line and an exit code."""
+    try:
+        app()
+    except ProblemError as error:
+        fail(f"{error} [{error.code}]", 4)
+    except SdkError as error:
+        fail(str(error), 4)
+    except BrokenPipeError:
+        sys.exit(1)

@@ -1,0 +1,80 @@
+"""How a command reaches a registry: by address, or in a folder that it starts and stops itself."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sdk.client import Client
+from sdk.errors import SdkError
+
+Url = Annotated[
+    str | None,
+    typer.Option("--url", envvar="TRUEPRINT_URL", help="address of a registry", show_default=False),
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option("--api-key", envvar="TRUEPRINT_API_KEY", help="API key for --url", show_default=False),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", help="use a self-contained registry in this folder", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object per line on standard output")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, max=64, help="requests at a time")]
+
+
+class NoRegistry(SdkError):
+    """Neither an address nor a folder was given, or the registry is not installed here."""
+
+
+@contextmanager
+def connect(url: str | None, api_key: str | None, home: Path | None) -> Iterator[Client]:
+    """A client of the registry that the options name."""
+    if (url is None) == (home is None):
+        raise typer.BadParameter("give either --url (and --api-key) or --home")
+    if url is not None:
+        with Client(url, api_key) as client:
+            yield client
+        return
+    openers = entry_points(group="trueprint.home")
+    if not openers:
+        raise NoRegistry("--home needs the registry itself: install trueprint with all its packages")
+    open_home = next(iter(openers)).load()
+    with open_home(home) as (address, operator_key), Client(address, operator_key) as client:
+        yield client
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A publisher whose signing key lies in this home."""
+
+    publisher: str
+    name: str
+    issuer: str
+    key_file: str  # relative to the folder of profiles
+
+    def save(self, folder: Path) -> None:
+        """Write it, readable by its owner only."""
+        path = folder / f"{self.publisher}.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def profile_folder(home: Path) -> Path:
+    """Where publishers enrolled through this home keep their keys."""
+    folder = home / "publishers"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def profiles(home: Path) -> list[Profile]:
+    """Publishers enrolled through this home, oldest first."""
+    files = sorted(profile_folder(home).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    return [Profile(**json.loads(path.read_text())) for path in files]

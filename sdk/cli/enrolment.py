@@ -1,0 +1,91 @@
+"""`keygen` and `enrol`: who signs, and with what."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sdk.cli.connection import ApiKey, Home, Json, Profile, Url, connect, profile_folder
+from sdk.cli.output import console, fail, print_json
+from sdk.client import Client
+from sdk.keys import generate_key, load_private_key, public_jwk, save_private_key, thumbprint
+from sdk.models import IssuedApiKey, NewApiKey, NewPublisher, Publisher, Role, Scope
+
+DEFAULT_SCOPES = {
+    Role.PUBLISHER: (Scope.REGISTER, Scope.MATCH),
+    Role.PLATFORM: (Scope.MATCH,),
+    Role.RESEARCHER: (Scope.REGISTER, Scope.MATCH, Scope.PUBLISH_FAKE, Scope.EVIDENCE),
+    Role.REVIEWER: (Scope.MATCH, Scope.REVIEW, Scope.EVIDENCE),
+    Role.OPERATOR: tuple(Scope),
+}
+SIGNING_ROLES = (Role.PUBLISHER, Role.RESEARCHER)
+
+
+def join(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(keygen)
+    app.command()(enrol)
+
+
+def keygen(
+    out: Annotated[Path, typer.Argument(help="file for the private key, must not exist")],
+) -> None:
+    """Make an ES256 signing key."""
+    key = generate_key()
+    try:
+        save_private_key(key, out)
+    except FileExistsError:
+        fail(f"{out} exists; a key is never overwritten", 2)
+    except OSError as error:
+        fail(f"{out}: {error.strerror}", 2)
+    console.print(f"{out}: keep it secret. Key id {thumbprint(key)}")
+
+
+def enrol(
+    name: Annotated[str, typer.Option(help="name of the organisation")],
+    contact: Annotated[str, typer.Option(help="e-mail address or web page, not published")],
+    role: Annotated[Role, typer.Option(help="what it is here for")] = Role.PUBLISHER,
+    did: Annotated[str | None, typer.Option(help="did:web of the organisation")] = None,
+    sign_with: Annotated[Path | None, typer.Option(help="private key; made in --home when missing")] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Enrol an organisation, its signing key, and an API key (needs the scope `admin`)."""
+    with connect(url, api_key, home) as client:
+        publisher = client.enrol(NewPublisher(name=name, contact=contact, role=role, did=did))
+        if role in SIGNING_ROLES:
+            add_signing_key(client, publisher, sign_with, home)
+        issued = client.issue_api_key(NewApiKey(publisher=publisher.id, scopes=DEFAULT_SCOPES[role]))
+    if as_json:
+        print_json({**publisher.model_dump(mode="json"), "api_key": issued.secret})
+    else:
+        _show(publisher, issued)
+
+
+def _show(publisher: Publisher, issued: IssuedApiKey) -> None:
+    console.print(f"Enrolled {publisher.name} as {publisher.role}, issuer {publisher.issuer}")
+    console.print(f"API key, shown this once: {issued.secret}")
+
+
+def add_signing_key(
+    client: Client, publisher: Publisher, sign_with: Path | None, home: Path | None
+) -> None:
+    """Enrol a key; without a file one is made beside the other keys of the home."""
+    if sign_with is not None:
+        client.add_key(publisher.id, public_jwk(load_private_key(sign_with)))
+    elif home is None:
+        raise typer.BadParameter("give --sign-with: make a key with `trueprint keygen`")
+    if home is not None:
+        _remember(client, publisher, sign_with, home)
+
+
+def _remember(client: Client, publisher: Publisher, sign_with: Path | None, home: Path) -> None:
+    folder = profile_folder(home)
+    key_file = folder / f"{publisher.id}.pem" if sign_with is None else sign_with.resolve()
+    if sign_with is None:
+        key = generate_key()
+        save_private_key(key, key_file)
+        client.add_key(publisher.id, public_jwk(key))
+    Profile(publisher.id, publisher.name, publisher.issuer, str(key_file)).save(folder)

@@ -1,0 +1,74 @@
+"""What commands print: people read standard error and tables, programs read one JSON object a line."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+NOTHING_MATCHED, FAILED_FILE, CHECK_FAILED, REFUSED, MATCHED = 0, 1, 3, 4, 10
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".gif", ".bmp"}
+)
+
+console = Console(highlight=False, soft_wrap=True)
+notes = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """One line on standard error, then the exit code."""
+    notes.print(f"[bold red]trueprint:[/] {message}", markup=True)
+    raise SystemExit(code)
+
+
+def print_json(value: Any) -> None:
+    """One object a line on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def pictures_in(paths: Sequence[Path]) -> list[Path]:
+    """Files as given; folders are searched for pictures by their suffix, in the order of names."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = (one for one in path.rglob("*") if one.suffix.lower() in IMAGE_SUFFIXES)
+            found += sorted(one for one in inside if one.is_file())
+        elif path.exists():
+            found.append(path)
+        else:
+            raise typer.BadParameter(f"{path} does not exist")
+    if not found:
+        raise typer.BadParameter("no pictures found")
+    return found
+
+
+def each_with_progress(
+    title: str, items: Sequence[Path], work: Callable[[Path], T], jobs: int, *, quiet: bool
+) -> Iterator[tuple[Path, T]]:
+    """Work on items in parallel, yield in their order, show a bar on standard error."""
+    bar = Progress(
+        TextColumn(title),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=notes,
+        disable=quiet or not notes.is_terminal,
+        transient=True,
+    )
+    with bar, ThreadPoolExecutor(jobs) as pool:
+        task = bar.add_task(title, total=len(items))
+        for path, future in zip(items, _submit(pool, work, items), strict=True):
+            value = future.result()
+            bar.advance(task)
+            yield path, value
+
+
+def _submit(pool: ThreadPoolExecutor, work: Callable[[Path], T], items: Iterable[Path]) -> list[Future[T]]:
+    return [pool.submit(work, item) for item in items]

@@ -1,0 +1,164 @@
+"""`register`: sign and register pictures; safe to interrupt and run again."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import typer
+from joserfc.jwk import ECKey
+
+from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, profiles
+from sdk.cli.enrolment import add_signing_key
+from sdk.cli.output import FAILED_FILE, console, each_with_progress, notes, pictures_in, print_json
+from sdk.client import Client
+from sdk.errors import ProblemError, SdkError
+from sdk.keys import load_private_key
+from sdk.models import NewPublisher, Registration
+from sdk.records import AssetClass, new_statement, sign_statement
+
+LOCAL_PUBLISHER = "Local publisher"
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Who signs, and with which key."""
+
+    issuer: str
+    key: ECKey
+
+
+def join(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command()(register)
+
+
+def register(
+    paths: Annotated[
+        list[Path], typer.Argument(help="pictures, or folders of pictures", metavar="FILES|DIR")
+    ],
+    asset_class: Annotated[AssetClass, typer.Option("--class", help="what these pictures are")] = (
+        AssetClass.AUTHENTIC
+    ),
+    label: Annotated[
+        str | None, typer.Option(help="what to call the asset; its file name by default")
+    ] = None,
+    derived_from: Annotated[list[str] | None, typer.Option(help="record this one was made from")] = None,
+    identity_from: Annotated[list[str] | None, typer.Option(help="record whose face it shows")] = None,
+    preview: Annotated[
+        bool, typer.Option(help="allow the registry to keep a small preview, which confirms matches")
+    ] = True,
+    publisher: Annotated[
+        str | None, typer.Option(help="which publisher of --home signs: name or id")
+    ] = None,
+    sign_with: Annotated[Path | None, typer.Option(help="private key for --url")] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    home: Home = None,
+    jobs: Jobs = 2,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Register pictures under a signed statement each."""
+    files = pictures_in(paths)
+    edges = {"derived_from": tuple(derived_from or ()), "identity_from": tuple(identity_from or ())}
+    failed = False
+    with connect(url, api_key, home) as client:
+        signer = signer_for(client, sign_with, home, publisher)
+
+        def one(path: Path) -> dict[str, Any]:
+            return register_file(
+                client, signer, path, asset_class, label=label, preview=preview, edges=edges
+            )
+
+        for path, line in each_with_progress("Registering", files, one, jobs, quiet=quiet):
+            failed = failed or line["error"] is not None
+            _show(path, line, as_json)
+    raise typer.Exit(FAILED_FILE if failed else 0)
+
+
+def signer_for(client: Client, sign_with: Path | None, home: Path | None, wanted: str | None) -> Signer:
+    """Who signs: a key for --url, else a publisher of the home; in a new home one is enrolled."""
+    if home is None:
+        if sign_with is None:
+            raise typer.BadParameter("give --sign-with: the private key of the publisher")
+        return Signer(client.who_am_i().issuer, load_private_key(sign_with))
+    known = profiles(home)
+    if not known and wanted is None:
+        # A throwaway registry for an evaluation: nobody has to enrol first.
+        new = NewPublisher(name=LOCAL_PUBLISHER, contact="local")
+        add_signing_key(client, client.enrol(new), None, home)
+        notes.print(f"Enrolled {LOCAL_PUBLISHER!r} in {home} to sign these records.")
+        known = profiles(home)
+    chosen = [one for one in known if wanted in (None, one.name, one.publisher)]
+    if not chosen:
+        names = ", ".join(one.name for one in known) or "nobody"
+        raise typer.BadParameter(f"no publisher {wanted!r} in this home; enrolled: {names}")
+    return Signer(chosen[0].issuer, load_private_key(Path(chosen[0].key_file)))
+
+
+def register_file(
+    client: Client,
+    signer: Signer,
+    path: Path,
+    asset_class: AssetClass = AssetClass.AUTHENTIC,
+    *,
+    label: str | None = None,
+    preview: bool = True,
+    edges: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Sign and register one file; what went wrong is in the line's `error`."""
+    label = label or path.name
+    line: dict[str, Any] = {"file": str(path), "record": None, "label": label, "status": None}
+    line |= {"contested_with": [], "log_index": None, "error": None}
+    try:
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        statement = new_statement(
+            signer.issuer, asset_class, digest, label, preview_allowed=preview, **edges
+        )
+        answer = client.register(content, sign_statement(statement, signer.key))
+    except (SdkError, OSError) as error:
+        return line | {"error": error_of(error)}
+    return line | _outcome(answer)
+
+
+def error_of(error: Exception) -> dict[str, str]:
+    """Why a file failed, with its stable code."""
+    if isinstance(error, ProblemError):
+        return {"code": error.code, "title": error.title, "detail": error.detail}
+    return {"code": "client", "title": type(error).__name__, "detail": str(error)}
+
+
+def _outcome(answer: Registration) -> dict[str, Any]:
+    record = answer.record
+    status = "already_registered" if answer.already_registered else "registered"
+    return {
+        "record": record.id,
+        "label": record.label,
+        "status": status,
+        "contested_with": list(record.contested_with),
+        "log_index": record.log_index,
+    }
+
+
+def _show(path: Path, line: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(line)
+    elif line["error"]:
+        detail = line["error"]["detail"]
+        console.print(
+            f"[red]refused[/]     {path}: {line['error']['title']}{': ' + detail if detail else ''}"
+        )
+    else:
+        contested = (
+            f"  [yellow]contested with {', '.join(line['contested_with'])}[/]"
+            if line["contested_with"]
+            else ""
+        )
+        word = "known     " if line["status"] == "already_registered" else "registered"
+        console.print(
+            f"[green]{word}[/]  {path}: record {line['record']}, log entry {line['log_index']}{contested}"
+        )

@@ -1,0 +1,81 @@
+"""What can go wrong for a caller, as one tree.
+
+SdkError
+├── Unreachable               no answer from the registry
+├── ProblemError              the registry answered with an RFC 9457 problem
+│   ├── BadRequest            400, 413, 415, 422: the request or the media is at fault
+│   ├── NotAuthenticated      401
+│   ├── NotAllowed            403
+│   ├── NotFound              404, 410
+│   ├── Conflict              409
+│   └── ServerError           5xx
+└── VerificationError         a receipt, record or checkpoint does not hold
+"""
+
+from typing import Any
+
+
+class SdkError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class Unreachable(SdkError):
+    """No registry answered at that address."""
+
+
+class ProblemError(SdkError):
+    """An RFC 9457 problem document; `code` is stable, `detail` is for people."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str, members: dict[str, Any]) -> None:
+        super().__init__(f"{title}: {detail}" if detail else title)
+        self.status, self.code, self.title, self.detail = status, code, title, detail
+        self.members = members
+
+
+class BadRequest(ProblemError):
+    """The request or its media is at fault."""
+
+
+class NotAuthenticated(ProblemError):
+    """No API key, or one that is unknown, expired or revoked."""
+
+
+class NotAllowed(ProblemError):
+    """The API key lacks a scope or belongs to somebody else."""
+
+
+class NotFound(ProblemError):
+    """There is nothing by that name."""
+
+
+class Conflict(ProblemError):
+    """It contradicts what the registry already holds."""
+
+
+class ServerError(ProblemError):
+    """The registry failed."""
+
+
+class VerificationError(SdkError):
+    """A signature, proof or commitment does not hold."""
+
+
+_BY_STATUS: dict[int, type[ProblemError]] = {
+    401: NotAuthenticated,
+    403: NotAllowed,
+    404: NotFound,
+    409: Conflict,
+    410: NotFound,
+}
+
+
+def problem_to_error(status: int, document: dict[str, Any]) -> ProblemError:
+    """The exception that fits a problem document."""
+    kind = _BY_STATUS.get(status, ServerError if status >= 500 else BadRequest)
+    return kind(
+        status=status,
+        code=str(document.get("code", "unknown")),
+        title=str(document.get("title", f"HTTP {status}")),
+        detail=str(document.get("detail", "")),
+        members=document,
+    )

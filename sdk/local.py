@@ -1,0 +1,57 @@
+"""Fingerprint on this device: the picture never leaves it."""
+
+import secrets
+from pathlib import Path
+
+from joserfc.jwk import ECKey
+
+from sdk.models import FingerprintQuery, FingerprintRegistration, FingerprintValue
+from sdk.records import AssetClass, Statement, fingerprints_digest, new_statement, sign_statement
+
+
+def fingerprint_file(path: Path, *, with_descriptor: bool = False) -> list[FingerprintValue]:
+    """PDQ in eight orientations and pHash of a picture; the descriptor on request (it loads torch).
+
+    Raises indexer.media.errors.MediaError.
+    """
+    # Imported here: signing and verifying must not need the imaging libraries.
+    from indexer.fingerprints.pdq import compute_pdq
+    from indexer.fingerprints.phash import compute_phash
+    from indexer.media.sandbox import DecoderPool
+
+    with DecoderPool(1) as decoder:
+        pixels = decoder.decode(path.read_bytes()).pixels
+    found = [*compute_pdq(pixels), compute_phash(pixels)]
+    if with_descriptor:
+        from indexer.fingerprints.compute import fingerprint_frame
+        from indexer.fingerprints.descriptor import TorchEmbedder
+
+        found = list(fingerprint_frame(pixels, TorchEmbedder()).fingerprints)
+    return [
+        FingerprintValue(value=one.text(), orientation=one.orientation, quality=one.quality)
+        for one in found
+    ]
+
+
+def local_query(path: Path, *, with_descriptor: bool = False) -> FingerprintQuery:
+    """What `Client.match_fingerprints` takes."""
+    return FingerprintQuery(fingerprints=tuple(fingerprint_file(path, with_descriptor=with_descriptor)))
+
+
+def local_registration(
+    fingerprints: list[FingerprintValue],
+    issuer: str,
+    asset_class: AssetClass,
+    digest_sha256: str,
+    label: str,
+    key: ECKey,
+) -> FingerprintRegistration:
+    """Fingerprints bound to a signed statement, as `Client.register_fingerprints` takes them."""
+    nonce = secrets.token_urlsafe(24)
+    plain = [one.model_dump(mode="json") for one in fingerprints]
+    statement: Statement = new_statement(
+        issuer, asset_class, digest_sha256, label, fingerprints_sha256=fingerprints_digest(nonce, plain)
+    )
+    return FingerprintRegistration(
+        statement=sign_statement(statement, key), nonce=nonce, fingerprints=tuple(fingerprints)
+    )

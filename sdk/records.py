@@ -1,0 +1,204 @@
+"""The signed record: a W3C Verifiable Credential 2.0 in a compact JWS, ES256 (RFC 7515, VC-JOSE-COSE).
+
+The signed bytes are the stored bytes, so no database round trip breaks a signature. A record carries
+the digest of the asset and never the value of a fingerprint.
+"""
+
+import base64
+import hashlib
+import json
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import rfc8785
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sdk.errors import VerificationError
+from sdk.keys import thumbprint
+
+ALGORITHM = "ES256"
+HEADER_TYPE = "vc+jwt"
+CREDENTIAL_TYPE = "MediaProvenanceRecord"
+CONTEXT = ["https://www.w3.org/ns/credentials/v2", {"@vocab": "urn:trueprint:terms:"}]
+MAXIMUM_RECORD_BYTES = 32 * 1024
+
+
+class BadSignature(VerificationError):
+    """The record was not signed by the key that it names, or was changed since."""
+
+
+class BadStatement(VerificationError):
+    """Signed, but not a statement that this registry understands."""
+
+
+class AssetClass(StrEnum):
+    """What the registrant says the asset is."""
+
+    AUTHENTIC = "authentic"
+    KNOWN_FAKE = "known_fake"
+    AI_GENERATED = "ai_generated"
+    DERIVATIVE = "derivative"
+
+
+class Relation(StrEnum):
+    """How a declared edge leads from an asset to another."""
+
+    DERIVED_FROM = "derived_from"
+    IDENTITY_FROM = "identity_from"
+
+
+class Statement(BaseModel):
+    """What a publisher says of one asset, before it is signed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(default_factory=lambda: uuid.uuid4().urn, pattern=r"^urn:uuid:[0-9a-f-]{36}$")
+    issuer: str = Field(min_length=1, max_length=300)
+    valid_from: datetime
+    asset_class: AssetClass
+    digest_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    label: str = Field(min_length=1, max_length=300)
+    media_type: str | None = Field(default=None, max_length=100)
+    derived_from: tuple[str, ...] = Field(default=(), max_length=20)
+    identity_from: tuple[str, ...] = Field(default=(), max_length=20)
+    preview_allowed: bool = False
+    # Binds fingerprints that come without their picture: SHA-256 over nonce and JCS list.
+    fingerprints_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+    def payload(self) -> dict[str, Any]:
+        """The credential, as it is signed."""
+        subject: dict[str, Any] = {
+            "id": f"urn:sha256:{self.digest_sha256}",
+            "class": self.asset_class.value,
+            "digestSHA256": self.digest_sha256,
+            "label": self.label,
+            "previewAllowed": self.preview_allowed,
+        }
+        optional = {
+            "mediaType": self.media_type,
+            "fingerprintsSHA256": self.fingerprints_sha256,
+            "derivedFrom": list(self.derived_from),
+            "identityFrom": list(self.identity_from),
+        }
+        subject.update({name: value for name, value in optional.items() if value})
+        return {
+            "@context": CONTEXT,
+            "id": self.id,
+            "type": ["VerifiableCredential", CREDENTIAL_TYPE],
+            "issuer": self.issuer,
+            "validFrom": self.valid_from.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "credentialSubject": subject,
+        }
+
+
+def new_statement(
+    issuer: str, asset_class: AssetClass, digest_sha256: str, label: str, **more: Any
+) -> Statement:
+    """A statement made now; `more` are further fields of Statement."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return Statement(
+        issuer=issuer,
+        valid_from=now,
+        asset_class=asset_class,
+        digest_sha256=digest_sha256,
+        label=label,
+        **more,
+    )
+
+
+def sign_statement(statement: Statement, key: ECKey) -> str:
+    """The record: a compact JWS over the statement."""
+    header = {"alg": ALGORITHM, "typ": HEADER_TYPE, "cty": "vc", "kid": thumbprint(key)}
+    payload = json.dumps(statement.payload(), ensure_ascii=False, separators=(",", ":"))
+    return jws.serialize_compact(header, payload, key, algorithms=[ALGORITHM])
+
+
+def verify_record(record: str, key: ECKey) -> Statement:
+    """Return what the record says. Raises BadSignature or BadStatement."""
+    if len(record) > MAXIMUM_RECORD_BYTES:
+        raise BadStatement(f"a record has at most {MAXIMUM_RECORD_BYTES} bytes")
+    try:
+        verified = jws.deserialize_compact(record, key, algorithms=[ALGORITHM])
+    except (JoseError, ValueError) as error:
+        raise BadSignature("the record's signature does not verify") from error
+    if verified.headers().get("typ") != HEADER_TYPE:
+        raise BadStatement(f"the record's type is not {HEADER_TYPE}")
+    return parse_payload(verified.payload or b"")
+
+
+def signing_kid(record: str) -> str:
+    """The key id that an unverified record names. Raises BadStatement."""
+    header = _unverified_part(record, 0)
+    kid = header.get("kid")
+    if not isinstance(kid, str):
+        raise BadStatement("the record names no key")
+    return kid
+
+
+def read_unverified(record: str) -> Statement:
+    """What a record says, its signature not looked at. Raises BadStatement."""
+    return parse_payload(json.dumps(_unverified_part(record, 1)).encode())
+
+
+def _unverified_part(record: str, number: int) -> dict[str, Any]:
+    parts = record.split(".")
+    try:
+        if len(parts) != 3 or len(record) > MAXIMUM_RECORD_BYTES:
+            raise ValueError
+        padded = parts[number] + "=" * (-len(parts[number]) % 4)
+        decoded = json.loads(base64.urlsafe_b64decode(padded))
+    except ValueError:
+        raise BadStatement("not a compact JWS") from None
+    if not isinstance(decoded, dict):
+        raise BadStatement("not a compact JWS over an object")
+    return decoded
+
+
+def parse_payload(payload: bytes) -> Statement:
+    """The statement in a credential. Raises BadStatement."""
+    try:
+        credential = json.loads(payload)
+        subject = credential["credentialSubject"]
+        if CREDENTIAL_TYPE not in credential["type"]:
+            raise BadStatement(f"the credential is no {CREDENTIAL_TYPE}")
+        if subject["id"] != f"urn:sha256:{subject['digestSHA256']}":
+            raise BadStatement("the subject's id and digest differ")
+        return Statement(
+            id=credential["id"],
+            issuer=credential["issuer"],
+            valid_from=credential["validFrom"],
+            asset_class=subject["class"],
+            digest_sha256=subject["digestSHA256"],
+            label=subject["label"],
+            media_type=subject.get("mediaType"),
+            derived_from=tuple(subject.get("derivedFrom", ())),
+            identity_from=tuple(subject.get("identityFrom", ())),
+            preview_allowed=subject.get("previewAllowed", False),
+            fingerprints_sha256=subject.get("fingerprintsSHA256"),
+        )
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise BadStatement(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadStatement(f"not a {CREDENTIAL_TYPE} credential") from error
+
+
+def fingerprints_digest(nonce: str, fingerprints: list[dict[str, Any]]) -> str:
+    """SHA-256 over nonce and the JCS (RFC 8785) list of fingerprints, in hexadecimal."""
+    return hashlib.sha256(nonce.encode() + b"\n" + rfc8785.dumps(fingerprints)).hexdigest()
+
+
+def commitment(salt: bytes, content: bytes) -> bytes:
+    """What a log entry holds of a record: SHA-256 over its 32-byte salt and its bytes."""
+    return hashlib.sha256(salt + content).digest()
+
+
+def log_entry(entry_type: str, committed: bytes) -> bytes:
+    """The bytes of a leaf: JCS over version, type and commitment. One shape for every polarity."""
+    encoded = base64.b64encode(committed).decode()
+    return rfc8785.dumps({"v": 1, "type": entry_type, "commitment": encoded})

@@ -1,0 +1,33 @@
+"""The receipt's proof as a `c2sp.org/tlog-proof@v1` file, which other verifiers read."""
+
+import base64
+import binascii
+import re
+
+from sdk.checkpoint import BadCheckpoint
+
+HEADER = "c2sp.org/tlog-proof@v1"
+_INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
+
+
+def format_tlog_proof(index: int, hashes: list[bytes], checkpoint: str) -> str:
+    """Index, hashes from the leaf's sibling up, and the checkpoint, verbatim."""
+    lines = [HEADER, f"index {index}", *(base64.b64encode(one).decode() for one in hashes)]
+    return "\n".join(lines) + "\n\n" + checkpoint
+
+
+def parse_tlog_proof(text: str) -> tuple[int, list[bytes], str]:
+    """Read `format_tlog_proof`. Raises BadCheckpoint."""
+    head, empty, checkpoint = text.partition("\n\n")
+    lines = head.split("\n")
+    if not empty or lines[0] != HEADER:
+        raise BadCheckpoint(f"not a {HEADER} file")
+    rest = [line for line in lines[1:] if not line.startswith("extra ")]
+    found = _INDEX.fullmatch(rest[0]) if rest else None
+    if found is None:
+        raise BadCheckpoint("the proof states no index")
+    try:
+        hashes = [base64.b64decode(line, validate=True) for line in rest[1:]]
+    except (binascii.Error, ValueError):
+        raise BadCheckpoint("a hash of the proof is not base64") from None
+    return int(found[1]), hashes, checkpoint

@@ -1,0 +1,114 @@
+"""Check a receipt offline, in numbered steps. No network, no registry: two public keys are enough.
+
+1. The record is signed by the publisher's key (ES256, RFC 7515), and the key is the one it names.
+2. The log entry commits to this record under this salt.
+3. The checkpoint is signed by the log's key (Ed25519, c2sp.org/signed-note).
+4. The entry is in the tree that the checkpoint commits to (RFC 9162, section 2.1.3.2).
+5. If the file itself is given, it has the digest that the record states.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sdk.checkpoint import Checkpoint, parse_verifier_key, verify_checkpoint
+from sdk.errors import VerificationError
+from sdk.keys import import_public_key, thumbprint
+from sdk.merkle import leaf_hash, verify_inclusion
+from sdk.models import Receipt
+from sdk.records import BadSignature, Statement, commitment, log_entry, signing_kid, verify_record
+from sdk.tlog_proof import parse_tlog_proof
+
+SALT_BYTES = 32
+
+
+class BadReceipt(VerificationError):
+    """The parts of a receipt do not belong together."""
+
+
+@dataclass(frozen=True)
+class VerifiedReceipt:
+    """What a receipt proves."""
+
+    statement: Statement
+    kid: str
+    log_index: int
+    checkpoint: Checkpoint
+    steps: tuple[str, ...]
+
+
+def verify_receipt(
+    receipt: Receipt,
+    *,
+    log_key: str | None = None,
+    publisher_kid: str | None = None,
+    media: bytes | None = None,
+) -> VerifiedReceipt:
+    """Check every step in order and return what is proved. Raises a VerificationError.
+
+    Without `log_key` and `publisher_kid` the keys inside the receipt are believed, which proves that
+    the receipt is whole but not whose it is: pin both wherever it matters.
+    """
+    statement, kid = _step_1_signature(receipt, publisher_kid)
+    entry = _step_2_commitment(receipt)
+    index, hashes, note = parse_tlog_proof(receipt.proof)
+    vkey = parse_verifier_key(log_key or receipt.log_key)
+    checkpoint = verify_checkpoint(note, vkey)  # step 3
+    verify_inclusion(leaf_hash(entry), index, checkpoint.size, hashes, checkpoint.root)  # step 4
+    _step_5_media(statement, media)
+    steps = tuple(_describe(statement, kid, index, checkpoint, media, log_key, publisher_kid))
+    return VerifiedReceipt(statement, kid, index, checkpoint, steps)
+
+
+def _step_1_signature(receipt: Receipt, publisher_kid: str | None) -> tuple[Statement, str]:
+    key = import_public_key(receipt.publisher_key)
+    kid = signing_kid(receipt.record)
+    if thumbprint(key) != kid:
+        raise BadSignature("the record names another key than the one in the receipt")
+    if publisher_kid is not None and publisher_kid != kid:
+        raise BadSignature("the record is signed by another key than the pinned one")
+    return verify_record(receipt.record, key), kid
+
+
+def _step_2_commitment(receipt: Receipt) -> bytes:
+    try:
+        salt = base64.b64decode(receipt.salt, validate=True)
+        entry = base64.b64decode(receipt.entry, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadReceipt("salt or entry is not base64") from None
+    if len(salt) != SALT_BYTES:
+        raise BadReceipt(f"a salt has {SALT_BYTES} bytes")
+    expected = log_entry("record", commitment(salt, receipt.record.encode()))
+    if not hmac.compare_digest(entry, expected):
+        raise BadReceipt("the log entry does not commit to this record")
+    return entry
+
+
+def _step_5_media(statement: Statement, media: bytes | None) -> None:
+    if media is not None and hashlib.sha256(media).hexdigest() != statement.digest_sha256:
+        raise BadReceipt("the file is not the one the record was made for")
+
+
+def _describe(
+    statement: Statement,
+    kid: str,
+    index: int,
+    checkpoint: Checkpoint,
+    media: bytes | None,
+    log_key: str | None,
+    publisher_kid: str | None,
+) -> Iterator[str]:
+    pinned = "pinned" if publisher_kid else "from the receipt, not pinned"
+    yield f"1. signed by {statement.issuer} with key {kid[:12]}... ({pinned})"
+    yield "2. the log entry commits to this record"
+    pinned = "pinned" if log_key else "from the receipt, not pinned"
+    yield f"3. checkpoint of {checkpoint.origin} over {checkpoint.size} entries is signed (key {pinned})"
+    yield f"4. entry {index} is in that tree"
+    yield (
+        "5. the file has the stated digest"
+        if media is not None
+        else "5. no file given: digest not compared"
+    )

@@ -1,0 +1,56 @@
+"""Checks of `make check` that need the program itself: the migrations and the checked-in OpenAPI document.
+
+    python -m tests.checks [--write]
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from alembic import command
+
+from registry import db
+from registry.app import create_app
+from registry.services import Services
+
+DOCUMENT = Path(__file__).parents[1] / "openapi.json"
+
+
+def openapi_text() -> str:
+    """The OpenAPI document of the running code."""
+    # Routes do not depend on the services, so none are started.
+    services = cast(Services, SimpleNamespace())
+    document: dict[str, Any] = create_app(services).openapi()
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def check_migrations() -> None:
+    """The migrations lead to exactly the tables that the models describe."""
+    with tempfile.TemporaryDirectory(prefix="tp") as folder:
+        Path(folder).chmod(0o755)
+        database = db.EmbeddedDatabase(Path(folder) / "pg")
+        try:
+            engine = db.connect(database.url)
+            db.migrate(engine)
+            command.check(db.alembic_config(engine))
+            engine.dispose()
+        finally:
+            database.stop()
+
+
+def main() -> int:
+    if "--write" in sys.argv:
+        DOCUMENT.write_text(openapi_text(), encoding="utf-8")
+        return 0
+    check_migrations()
+    if DOCUMENT.read_text(encoding="utf-8") != openapi_text():
+        print("openapi.json is not what the code says: run `make openapi`", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
