@@ -64,7 +64,6 @@ def verify_consistency(
     old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
 ) -> None:
     """RFC 9162, section 2.1.4.2. Raises BadProof unless the new tree extends the old one."""
-    _require_hashes(old_root, new_root, *proof)
     if not 0 <= old_size <= new_size:
         raise BadProof(f"a tree of {new_size} cannot extend one of {old_size}")
     if old_size == new_size:
@@ -72,7 +71,10 @@ def verify_consistency(
             raise BadProof("trees of one size need no consistency proof")
         if old_root != new_root:
             raise BadProof("two root hashes for one tree size")
+        if old_size == 0 and old_root != EMPTY_ROOT:
+            raise BadProof("not the root hash of the empty tree")
         return
+    _require_hashes(old_root, new_root, *proof)
     if old_size == 0:
         if proof:
             raise BadProof("the empty tree needs no consistency proof")

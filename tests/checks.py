@@ -1,6 +1,6 @@
 """Checks of `make check` that need the program itself: the migrations and the checked-in OpenAPI document.
 
-    python -m tests.checks [--write]
+python -m tests.checks [--write]
 """
 
 import json

@@ -78,5 +78,5 @@ def mirrored(features: LocalFeatures) -> LocalFeatures:
     turned = cells[:, ::-1, :, :][..., (-np.arange(BINS)) % BINS]
     points = features.points.copy()
     points[:, 0] = features.width - 1 - points[:, 0]
-    descriptors = np.ascontiguousarray(turned.reshape(len(points), -1))
+    descriptors = np.ascontiguousarray(turned.reshape(-1, CELLS * CELLS * BINS))
     return LocalFeatures(points, descriptors, features.width, features.height)

@@ -144,7 +144,7 @@ def _describe(
         pairs=pairs,
         is_mirrored=is_mirrored,
         scale=scale,
-        rotation_degrees=float(np.degrees(np.arctan2(plain[0, 1], plain[0, 0]))),
+        rotation_degrees=float(np.degrees(np.arctan2(-plain[0, 1], plain[0, 0]))),
         query_quad=query_quad,
         reference_quad=reference_quad,
         query_coverage=_coverage(query_quad, query),
@@ -188,5 +188,27 @@ def _local_scales(homography: Matrix, query: LocalFeatures) -> tuple[float, floa
 
 def _coverage(quad: Points, frame: LocalFeatures) -> float:
     """Share of the frame that lies inside the quad, 0..1."""
-    area, _ = cv2.intersectConvexConvex(cv2.convexHull(quad), _corners(frame))
-    return float(min(1.0, area / max(1.0, (frame.width - 1) * (frame.height - 1))))
+    right, bottom = max(1, frame.width - 1), max(1, frame.height - 1)
+    corners = quad.astype(np.float64) / np.array([right, bottom])
+    for axis, limit, sign in ((0, 0.0, 1), (0, 1.0, -1), (1, 0.0, 1), (1, 1.0, -1)):
+        corners = _clip(corners, axis, limit, sign)
+    if len(corners) < 3:
+        return 0.0
+    x, y = corners[:, 0], corners[:, 1]
+    return float(min(1.0, abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2))
+
+
+def _clip(corners: Matrix, axis: int, limit: float, sign: int) -> Matrix:
+    """Sutherland and Hodgman (1974): the part of a polygon on one side of a line.
+
+    OpenCV's intersectConvexConvex fails where edges coincide, which is the commonest case here.
+    """
+    kept: list[Matrix] = []
+    for one, other in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        inside = (sign * (one[axis] - limit) >= 0, sign * (other[axis] - limit) >= 0)
+        if inside[0]:
+            kept.append(one)
+        if inside[0] != inside[1]:
+            share = (limit - one[axis]) / (other[axis] - one[axis])
+            kept.append(one + share * (other - one))
+    return np.array(kept, np.float64).reshape(-1, 2)

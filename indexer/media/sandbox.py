@@ -9,6 +9,7 @@ import queue
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
@@ -77,8 +78,9 @@ class _Worker:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._in.close()
         self._out.close()
+        with suppress(BrokenPipeError):  # what could not be flushed is lost with the process
+            self._in.close()
 
 
 class DecoderPool:

@@ -1,0 +1,196 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pdqhash
+import pytest
+from PIL import Image
+
+from indexer.fingerprints.compute import fingerprint_frame, why_too_plain
+from indexer.fingerprints.descriptor import TorchEmbedder, WrongWeights, load_trunk_weights
+from indexer.fingerprints.kinds import (
+    DESCRIPTOR,
+    KINDS,
+    InvalidFingerprint,
+    hamming,
+    parse_fingerprint,
+)
+from indexer.fingerprints.pdq import ORIENTATIONS, compute_pdq
+from indexer.fingerprints.phash import compute_phash
+from indexer.media.images import decode_image
+from indexer.media.limits import ImageLimits
+from tests.pictures import encoded, picture, pixels
+from tests.world import SeededEmbedder
+
+# The C++ reference's value for ThreatExchange's bridge-mods/aaa-orig.jpg.
+AAA_ORIG = bytes.fromhex("d8f8f0cee0f4a84f0637022a078f67f0b36e2ed596621e1d33e6339c4e9c9b22")
+CONFORMANCE_BITS = 10  # Meta's rule, at quality 80 and more
+MATCHING_BITS = 31
+
+
+def decoded(path: Path) -> np.ndarray:
+    return decode_image(path.read_bytes(), ImageLimits()).pixels
+
+
+def full_size_pdq(path: Path) -> tuple[bytes, int]:
+    """The reference code on the full picture, the way Meta computes it."""
+    with Image.open(path) as image:
+        bits, quality = pdqhash.compute(np.asarray(image.convert("RGB")))
+    return np.packbits(bits).tobytes(), quality
+
+
+TURNS = {
+    "upright": lambda a: a,
+    "rotated 90": lambda a: np.rot90(a, 1),
+    "rotated 180": lambda a: np.rot90(a, 2),
+    "rotated 270": lambda a: np.rot90(a, 3),
+    "flipped vertically": np.flipud,
+    "mirrored": np.fliplr,
+    "transposed": lambda a: a.transpose(1, 0, 2),
+    "transversed": lambda a: np.rot90(a, 2).transpose(1, 0, 2),
+}
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+@pytest.mark.parametrize("subject", ["coffee", "astronaut", "motorcycle"])
+def test_each_orientation_has_the_name_of_what_was_done(subject: str, name: str) -> None:
+    turned = np.ascontiguousarray(TURNS[name](pixels(subject)))
+    upright = compute_pdq(turned)[0]
+    distances = [hamming(upright.value, one.value) for one in compute_pdq(pixels(subject))]
+    assert ORIENTATIONS[int(np.argmin(distances))] == name
+    assert min(distances) <= 24
+
+
+def test_fingerprints_survive_recompression_and_tell_strangers_apart() -> None:
+    limits = ImageLimits()
+    copy = decode_image(encoded(picture("coffee").resize((300, 200)), "JPEG", quality=30), limits).pixels
+    for compute in (lambda frame: compute_pdq(frame)[0], compute_phash):
+        one, other = compute(pixels("coffee")), compute(copy)
+        stranger = compute(pixels("astronaut"))
+        assert hamming(one.value, other.value) < hamming(one.value, stranger.value) / 2
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [np.zeros((300, 300, 3), np.uint8), np.full((300, 300, 3), 200, np.uint8), pixels("coffee")[:20, :20]],
+    ids=["black", "grey", "tiny"],
+)
+def test_a_frame_without_detail_is_too_plain_and_says_why(frame: np.ndarray) -> None:
+    assert fingerprint_frame(frame, SeededEmbedder()).too_plain
+
+
+def test_a_gradient_is_too_plain_and_a_photograph_is_not() -> None:
+    ramp = np.tile(np.linspace(0, 255, 400, dtype=np.uint8)[None, :, None], (300, 1, 3))
+    quality = compute_pdq(ramp)[0].quality
+    assert quality is not None
+    assert "quality" in (why_too_plain(ramp, quality) or "")
+    assert fingerprint_frame(pixels("coffee"), SeededEmbedder()).too_plain is None
+
+
+def test_the_text_form_comes_back_equal() -> None:
+    found = fingerprint_frame(pixels("coffee"), SeededEmbedder()).fingerprints
+    assert {one.kind for one in found} == set(KINDS)
+    for one in found:
+        assert parse_fingerprint(one.text(), one.quality, one.orientation) == one
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "pdq.v1",
+        "pdq.v1:zz",
+        "pdq.v1:00",
+        "md5:00",
+        "tp-desc.v1:AAAA",
+        "tp-desc.v1:" + "AA" * 342,
+        "pdq.v2:" + "0" * 64,
+    ],
+)
+def test_text_that_is_no_fingerprint_is_refused(text: str) -> None:
+    with pytest.raises(InvalidFingerprint):
+        parse_fingerprint(text)
+
+
+def test_the_descriptor_is_one_unit_vector_per_frame_nearer_to_a_crop_than_to_a_stranger() -> None:
+    embedder = TorchEmbedder("cpu")
+    crop = pixels("coffee")[60:340, 90:520]
+    vectors = embedder.embed([pixels("coffee"), np.ascontiguousarray(crop), pixels("astronaut")])
+    assert vectors.shape == (3, DESCRIPTOR.size)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+    assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[2] + 0.2
+    again = TorchEmbedder("cpu").embed([pixels("coffee")])
+    assert np.allclose(again[0], vectors[0], atol=1e-4)
+
+
+def test_other_weights_than_the_pinned_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexer.fingerprints.descriptor.TRUNK_SHA256", hashlib.sha256(b"").hexdigest())
+    with pytest.raises(WrongWeights):
+        load_trunk_weights()
+
+
+@pytest.mark.gpu
+def test_the_descriptor_is_the_same_on_a_gpu() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    one, other = TorchEmbedder("cpu"), TorchEmbedder("cuda")
+    assert np.allclose(one.embed([pixels("coffee")]), other.embed([pixels("coffee")]), atol=2e-2)
+
+
+class TestMetasFixtures:
+    """ThreatExchange's own pictures (shared/data/pdq)."""
+
+    @pytest.mark.shared
+    def test_every_bridge_variant_conforms_and_matches(self, shared: Path) -> None:
+        original = compute_pdq(decoded(shared / "pdq/bridge-mods/aaa-orig.jpg"))[0].value
+        assert hamming(original, AAA_ORIG) <= CONFORMANCE_BITS
+        files = sorted((shared / "pdq/bridge-mods").glob("*.jpg"))
+        assert len(files) == 12
+        for file in files:
+            ours, (reference, quality) = compute_pdq(decoded(file))[0], full_size_pdq(file)
+            assert quality >= 80
+            assert hamming(ours.value, reference) <= CONFORMANCE_BITS, file.name
+            assert hamming(ours.value, original) <= MATCHING_BITS, file.name
+
+    @pytest.mark.shared
+    def test_the_dihedral_set_is_recognised_whatever_its_orientation(self, shared: Path) -> None:
+        files = sorted((shared / "pdq/reg-test-input/dih").glob("*.jpg"))
+        original = compute_pdq(decoded(files[0]))
+        for number, file in enumerate(files):
+            upright = compute_pdq(decoded(file))[0].value
+            distances = [hamming(upright, one.value) for one in original]
+            assert distances[number] <= 16
+            assert min(distances[:number] + distances[number + 1 :]) > 80
+
+    @pytest.mark.shared
+    def test_every_colour_mode_of_one_photograph_matches_it(self, shared: Path) -> None:
+        folder = shared / "pdq/misc-images/modes"
+        original = compute_pdq(decoded(folder / "original.jpg"))[0].value
+        files = [file for file in folder.iterdir() if file.suffix != ".md" and file.stem != "original"]
+        assert len(files) >= 13
+        for file in files:
+            distance = hamming(compute_pdq(decoded(file))[0].value, original)
+            assert distance <= CONFORMANCE_BITS, file.name
+
+    @pytest.mark.shared
+    def test_plain_pictures_are_refused_and_scenes_are_not(self, shared: Path) -> None:
+        refused = set()
+        files = [*(shared / "pdq/reg-test-input/labelme-subset").glob("*.jpg")]
+        files.append(shared / "pdq/misc-images/small.jpg")
+        for file in files:
+            if fingerprint_frame(decoded(file), SeededEmbedder()).too_plain:
+                refused.add(file.name)
+        with_low_quality = {file.name for file in files if full_size_pdq(file)[1] < 50}
+        assert refused == with_low_quality
+        assert "small.jpg" in refused
+
+    @pytest.mark.shared
+    def test_other_shots_of_one_scene_do_not_match(self, shared: Path) -> None:
+        first, second = sorted((shared / "pdq/reg-test-input/exif-rotn").glob("*.jpg"))
+        one, other = compute_pdq(decoded(first)), compute_pdq(decoded(second))
+        assert min(hamming(one[0].value, turned.value) for turned in other) > 80
+        pen = compute_pdq(decoded(shared / "pdq/reg-test-input/pen-and-coaster.png"))
+        coaster = compute_pdq(decoded(shared / "pdq/misc-images/c.png"))
+        assert min(hamming(pen[0].value, turned.value) for turned in coaster) > MATCHING_BITS

@@ -1,0 +1,142 @@
+"""Every index over the same cases, brute force as the oracle; ties included."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
+from indexer.index.faiss_index import FaissIndex, FaissUnavailable, import_faiss
+from indexer.index.port import BruteForceIndex, Index
+
+IMPLEMENTATIONS: list[Callable[[Kind], Index]] = [BruteForceIndex, FaissIndex]
+parametrized = pytest.mark.parametrize("make", IMPLEMENTATIONS, ids=lambda make: make.__name__)
+
+
+def codes(count: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).integers(0, 256, (count, 32), np.uint8)
+
+
+def flipped(code: Any, bits: int) -> Any:
+    unpacked = np.unpackbits(code)
+    unpacked[:bits] ^= 1
+    return np.packbits(unpacked)
+
+
+def vectors(count: int, seed: int = 0) -> Any:
+    raw = np.random.default_rng(seed).normal(size=(count, 256)).astype(np.float32)
+    return raw / np.linalg.norm(raw, axis=1, keepdims=True)
+
+
+@parametrized
+def test_an_empty_index_finds_nothing(make: Callable[[Kind], Index]) -> None:
+    assert make(PDQ).within(codes(2), 256) == []
+    assert make(PDQ).nearest(codes(2), 3) == []
+    assert make(DESCRIPTOR).nearest(vectors(1), 3) == []
+    assert make(DESCRIPTOR).within(vectors(1), 2.0) == []
+
+
+@parametrized
+def test_one_row_is_found_again(make: Callable[[Kind], Index]) -> None:
+    """Meta's matcher never finds the only hash of a bank (its issue 1318)."""
+    index, one = make(PDQ), codes(1)
+    index.add(np.array([7]), one)
+    assert [(hit.id, hit.distance) for hit in index.within(one, 0)] == [(7, 0.0)]
+
+
+@parametrized
+def test_the_radius_is_inclusive_and_exact(make: Callable[[Kind], Index]) -> None:
+    index, base = make(PDQ), codes(1)[0]
+    index.add(np.arange(5), np.stack([flipped(base, bits) for bits in (0, 30, 31, 32, 80)]))
+    assert [hit.id for hit in index.within(base[None], 31)] == [0, 1, 2]
+    assert [hit.distance for hit in index.within(base[None], 80)] == [0, 30, 31, 32, 80]
+
+
+@parametrized
+def test_ties_at_the_cut_go_to_the_smallest_ids(make: Callable[[Kind], Index]) -> None:
+    index, same = make(PDQ), np.repeat(codes(1), 40, axis=0)
+    index.add(np.arange(40)[::-1].copy(), same)
+    assert [hit.id for hit in index.nearest(same[:1], 5)] == [0, 1, 2, 3, 4]
+
+
+@parametrized
+@pytest.mark.parametrize("kind", [PDQ, DESCRIPTOR], ids=lambda kind: kind.name)
+def test_removed_rows_are_never_found_and_the_rest_stays(make: Callable[[Kind], Index], kind: Kind) -> None:
+    index, rows = make(kind), (codes if kind is PDQ else vectors)(50)
+    index.add(np.arange(50), rows)
+    index.remove(np.arange(0, 50, 2))
+    assert len(index) == 25
+    assert {hit.id for hit in index.nearest(rows, 3)} <= set(range(1, 50, 2))
+    index.remove(np.array([1, 999]))
+    ids, values = index.rows()
+    assert ids.tolist() == list(range(3, 50, 2))
+    assert np.array_equal(values, rows[3::2])
+
+
+@pytest.mark.parametrize("kind", [PDQ, DESCRIPTOR], ids=lambda kind: kind.name)
+def test_the_accelerated_index_agrees_with_brute_force(kind: Kind) -> None:
+    make_rows = codes if kind is PDQ else vectors
+    rows, queries = make_rows(500, 1), make_rows(9, 2)
+    exact, fast = BruteForceIndex(kind), FaissIndex(kind)
+    for index in (exact, fast):
+        index.add(np.arange(500), rows)
+        index.remove(np.arange(0, 500, 7))
+    radius = 118 if kind is PDQ else 0.88
+    for one, other in (
+        (exact.within(queries, radius), fast.within(queries, radius)),
+        (exact.nearest(queries, 12), fast.nearest(queries, 12)),
+    ):
+        assert [(hit.query, hit.id) for hit in one] == [(hit.query, hit.id) for hit in other]
+        assert np.allclose([hit.distance for hit in one], [hit.distance for hit in other], atol=1e-5)
+
+
+class IndexesAgree(RuleBasedStateMachine):
+    """Random additions, removals and searches; few distinct codes, so that ties are common."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exact, self.fast = BruteForceIndex(PDQ), FaissIndex(PDQ)
+        self.next_id = 0
+        self.pool = codes(6, 3)
+
+    @rule(picks=st.lists(st.integers(0, 5), min_size=1, max_size=8))
+    def add(self, picks: list[int]) -> None:
+        ids = np.arange(self.next_id, self.next_id + len(picks))
+        self.next_id += len(picks)
+        for index in (self.exact, self.fast):
+            index.add(ids, self.pool[picks])
+
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        ids = np.array(data.draw(st.lists(st.integers(0, max(0, self.next_id)), max_size=6)), np.int64)
+        for index in (self.exact, self.fast):
+            index.remove(ids)
+
+    @rule(query=st.integers(0, 5), k=st.integers(1, 9), radius=st.integers(0, 256))
+    def search(self, query: int, k: int, radius: int) -> None:
+        asked = self.pool[query : query + 1]
+        assert self.exact.nearest(asked, k) == self.fast.nearest(asked, k)
+        assert self.exact.within(asked, radius) == self.fast.within(asked, radius)
+
+    @invariant()
+    def same_rows(self) -> None:
+        assert len(self.exact) == len(self.fast)
+        for one, other in zip(self.exact.rows(), self.fast.rows(), strict=True):
+            assert np.array_equal(one, other)
+
+
+IndexesAgree.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestIndexesAgree = IndexesAgree.TestCase
+
+
+def test_two_packages_that_own_the_same_folder_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexer.index.faiss_index.installed_flavours", lambda: ["faiss-cpu", "faiss-gpu"])
+    with pytest.raises(FaissUnavailable, match="same folder"):
+        import_faiss()
+    monkeypatch.setattr("indexer.index.faiss_index.installed_flavours", list)
+    with pytest.raises(FaissUnavailable, match=r"trueprint\[cpu\]"):
+        import_faiss()

@@ -1,0 +1,106 @@
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from indexer.media import sandbox
+from indexer.media.errors import DecoderStopped, TooLarge, UnsupportedFormat
+from indexer.media.images import decode_image
+from indexer.media.limits import ImageLimits, WorkerLimits
+from indexer.media.sandbox import DecoderPool
+from tests.pictures import encoded
+
+LOCKED = """
+import sys
+from indexer.media.limits import WorkerLimits
+from indexer.media.lockdown import allow_cpu_time, forbid_system_calls, limit_resources
+limit_resources(WorkerLimits())
+if not forbid_system_calls():
+    sys.exit(77)
+allow_cpu_time(1)
+{attempt}
+"""
+
+
+def run_locked(attempt: str) -> int:
+    return subprocess.run(
+        [sys.executable, "-c", LOCKED.format(attempt=attempt)], check=False, capture_output=True
+    ).returncode
+
+
+def test_pixels_from_the_limited_process_are_those_of_the_decoder_itself() -> None:
+    payload = encoded("coffee")
+    with DecoderPool(1) as pool:
+        decoded = pool.decode(payload)
+    assert np.array_equal(decoded.pixels, decode_image(payload, ImageLimits()).pixels)
+
+
+def test_every_format_is_read_under_the_system_call_filter() -> None:
+    with DecoderPool(1) as pool:
+        for kind in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "GIF", "BMP"):
+            assert pool.decode(encoded("coffee", kind)).width == 600
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "import socket; socket.socket()",
+        "import os; os.system('true')",
+        "import os; os.fork()",
+        "import os; os.execv('/bin/true', ['true'])",
+        "import os; os.kill(os.getppid(), 0)",
+    ],
+)
+def test_network_new_programs_and_signals_kill_the_process(attempt: str) -> None:
+    code = run_locked(attempt)
+    if code == 77:
+        pytest.skip("no system-call filter on this platform")
+    assert code == -31  # SIGSYS
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "import os; os.write(os.open('/dev/shm/left', os.O_CREAT | os.O_WRONLY), b'x')",
+        "x = bytearray(4 << 30)",
+        "while True: pass",
+    ],
+)
+def test_files_memory_and_time_are_bounded(attempt: str) -> None:
+    assert run_locked(attempt) not in (0, 77)
+
+
+def test_an_error_in_a_file_leaves_the_worker_usable() -> None:
+    with DecoderPool(1) as pool:
+        with pytest.raises(UnsupportedFormat):
+            pool.decode(b"no picture")
+        assert pool.decode(encoded("coffee")).height == 400
+
+
+def test_a_worker_that_stalls_or_dies_costs_its_own_upload_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    with DecoderPool(1, worker_limits=WorkerLimits(wall_time_s=0.0)) as pool:
+        with pytest.raises(DecoderStopped):
+            pool.decode(encoded("coffee"))
+        monkeypatch.setattr(pool, "_worker_limits", WorkerLimits())
+        assert pool.decode(encoded("coffee")).height == 400
+
+
+def test_too_many_bytes_never_reach_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_Worker", None)
+    with DecoderPool(1, ImageLimits(max_bytes=10)) as pool, pytest.raises(TooLarge):
+        pool.decode(b"x" * 11)
+
+
+def test_many_threads_share_few_workers() -> None:
+    payload, sizes = encoded("coffee"), []
+    with DecoderPool(2) as pool:
+        threads = [
+            threading.Thread(target=lambda: sizes.append(pool.decode(payload).width)) for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sizes == [600] * 8

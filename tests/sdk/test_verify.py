@@ -1,0 +1,94 @@
+import base64
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sdk.checkpoint import Checkpoint, sign_checkpoint, verifier_key
+from sdk.errors import VerificationError
+from sdk.keys import generate_key, public_jwk, thumbprint
+from sdk.merkle import leaf_hash, root_of
+from sdk.models import Receipt
+from sdk.records import AssetClass, commitment, log_entry, new_statement, sign_statement
+from sdk.tlog_proof import format_tlog_proof
+from sdk.verify import verify_receipt
+
+MEDIA = b"the very bytes of a picture"
+LOG = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)
+OTHER_LOG = Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32)
+KEY, OTHER_KEY = generate_key(), generate_key()
+SALT = bytes(range(32))
+
+
+def make_receipt(key: Any = KEY, log: Ed25519PrivateKey = LOG) -> Receipt:
+    import hashlib
+
+    digest = hashlib.sha256(MEDIA).hexdigest()
+    record = sign_statement(new_statement("did:web:example.org", AssetClass.AUTHENTIC, digest, "a"), key)
+    entry = log_entry("record", commitment(SALT, record.encode()))
+    leaves = [leaf_hash(b"another"), leaf_hash(entry)]
+    note = sign_checkpoint(Checkpoint("log.example", 2, root_of(leaves)), log)
+    return Receipt(
+        record=record,
+        salt=base64.b64encode(SALT).decode(),
+        entry=base64.b64encode(entry).decode(),
+        proof=format_tlog_proof(1, [leaves[0]], note),
+        publisher_key=public_jwk(key),
+        log_key=verifier_key(log, "log.example").text(),
+    )
+
+
+RECEIPT = make_receipt()
+
+
+def test_a_whole_receipt_verifies_with_pinned_keys_and_the_file_itself() -> None:
+    verified = verify_receipt(RECEIPT, log_key=RECEIPT.log_key, publisher_kid=thumbprint(KEY), media=MEDIA)
+    assert verified.log_index == 1
+    assert verified.statement.label == "a"
+    assert [step[:2] for step in verified.steps] == ["1.", "2.", "3.", "4.", "5."]
+
+
+def changed(text: str, place: int = 20) -> str:
+    return text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("name", "receipt"),
+    [
+        (
+            "another record under the same entry",
+            RECEIPT.model_copy(update={"record": make_receipt().record}),
+        ),
+        ("a changed signature", RECEIPT.model_copy(update={"record": changed(RECEIPT.record, -20)})),
+        ("a changed payload", RECEIPT.model_copy(update={"record": changed(RECEIPT.record, 300)})),
+        ("another key", RECEIPT.model_copy(update={"publisher_key": public_jwk(OTHER_KEY)})),
+        ("another salt", RECEIPT.model_copy(update={"salt": base64.b64encode(bytes(32)).decode()})),
+        ("a short salt", RECEIPT.model_copy(update={"salt": base64.b64encode(SALT[:31]).decode()})),
+        ("another entry", RECEIPT.model_copy(update={"entry": base64.b64encode(b"{}").decode()})),
+        (
+            "another index",
+            RECEIPT.model_copy(update={"proof": RECEIPT.proof.replace("index 1", "index 0")}),
+        ),
+        ("no proof", RECEIPT.model_copy(update={"proof": ""})),
+        ("another size", RECEIPT.model_copy(update={"proof": RECEIPT.proof.replace("\n2\n", "\n3\n")})),
+        (
+            "another log's checkpoint",
+            RECEIPT.model_copy(update={"proof": make_receipt(log=OTHER_LOG).proof}),
+        ),
+        ("not a key of a log", RECEIPT.model_copy(update={"log_key": "log.example"})),
+    ],
+)
+def test_each_single_corruption_of_a_receipt_is_found(name: str, receipt: Receipt) -> None:
+    with pytest.raises(VerificationError):
+        verify_receipt(receipt)
+
+
+def test_a_receipt_that_is_whole_but_of_somebody_else_fails_against_pinned_keys() -> None:
+    theirs = make_receipt(OTHER_KEY, OTHER_LOG)
+    verify_receipt(theirs)
+    with pytest.raises(VerificationError, match="another key"):
+        verify_receipt(theirs, publisher_kid=thumbprint(KEY))
+    with pytest.raises(VerificationError, match="not signed by the expected key"):
+        verify_receipt(theirs, log_key=RECEIPT.log_key)
+    with pytest.raises(VerificationError, match="not the one"):
+        verify_receipt(RECEIPT, media=b"another file")
