@@ -1,15 +1,17 @@
 """Every error as an RFC 9457 problem document with a stable code. What was sent is never echoed."""
 
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from registry.errors import InvalidRequest, NotAuthenticated, RegistryError
 
+logger = logging.getLogger(__name__)
 PROBLEM_TYPE_BASE = "urn:trueprint:problem:"
 MEDIA_TYPE = "application/problem+json"
 CODES_BY_STATUS = {404: "not-found", 405: "method-not-allowed"}
@@ -52,9 +54,13 @@ def install(app: FastAPI) -> None:
         code = CODES_BY_STATUS.get(error.status_code, "http-error")
         return problem(error.status_code, code, str(error.detail), "")
 
-    @app.exception_handler(OperationalError)
-    def database(_: Request, error: OperationalError) -> JSONResponse:
-        return problem(503, "database-unavailable", "The database does not answer", "try again shortly")
+    @app.exception_handler(SQLAlchemyError)
+    def database(_: Request, error: SQLAlchemyError) -> JSONResponse:
+        # Handled here, not as unknown: an unknown error also costs the caller's connection.
+        logger.error("the database refused", exc_info=error)
+        if isinstance(error, OperationalError):
+            return problem(503, "database-unavailable", "The database does not answer", "try again shortly")
+        return problem(500, "storage-failed", "The registry could not store this", "nothing was stored")
 
     @app.exception_handler(Exception)
     def unknown(_: Request, error: Exception) -> JSONResponse:

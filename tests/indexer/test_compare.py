@@ -42,7 +42,7 @@ def test_features_come_back_from_their_bytes() -> None:
     again = LocalFeatures.from_bytes(features.to_bytes())
     assert np.array_equal(again.points, features.points)
     assert (again.width, again.height) == (600, 400)
-    with pytest.raises(ValueError, match="archive|pickle|zip|file"):
+    with pytest.raises(ValueError, match=r"archive|pickle|zip|file"):
         LocalFeatures.from_bytes(b"no archive at all")
 
 

@@ -1,0 +1,233 @@
+import time
+from contextlib import ExitStack
+
+import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey
+from PIL import Image
+
+from registry.app import create_app, running_services
+from registry.home import listening
+from registry.rules import Judged, Measured, conclude, judge
+from registry.thresholds import Thresholds
+from sdk.client import Client
+from sdk.models import MatchRelation, Role, Strength, VerdictKind
+from sdk.records import AssetClass
+from sdk.verify import verify_receipt
+from tests.pictures import encoded, flat, picture
+from tests.world import SeededEmbedder, World
+
+LIMITS = Thresholds()
+
+
+def test_the_very_file_is_exact_and_its_receipt_verifies(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded("coffee")).record
+    answer = desk.client.match(encoded("coffee"))
+    assert answer.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
+    match = answer.matches[0]
+    assert (match.record.id, match.strength, match.relation) == (
+        record.id,
+        Strength.EXACT,
+        MatchRelation.SAME_FILE,
+    )
+    assert match.receipt is not None
+    verify_receipt(match.receipt, log_key=world.operator.log_state().log_key, media=encoded("coffee"))
+    world.audit()
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [("mirror", "mirrored"), ("crop", "cropped"), ("quarter turn", "rotated"), ("half size", "resized")],
+)
+def test_edited_copies_are_found_and_named(world: World, name: str, operation: str) -> None:
+    desk = world.enrol("Daily Example")
+    for subject in ("coffee", "cat", "rocket", "hubble"):
+        world.register(desk, encoded(subject), subject)
+    coffee = picture("coffee")
+    edited = {
+        "mirror": coffee.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        "crop": coffee.crop((60, 20, 560, 380)),
+        "quarter turn": coffee.transpose(Image.Transpose.ROTATE_90),
+        "half size": coffee.resize((300, 200)),
+    }[name]
+    answer = desk.client.match(encoded(edited, quality=70))
+    assert [match.record.label for match in answer.matches] == ["coffee"]
+    match = answer.matches[0]
+    assert match.verified
+    assert operation in {one.type for one in match.operations}
+    assert match.strength in (Strength.VERY_STRONG, Strength.STRONG)
+    assert "coffee" in match.explanation
+
+
+def test_strangers_are_not_in_this_registry_and_nothing_is_said_of_authenticity(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"))
+    answer = desk.client.match(encoded("astronaut"))
+    assert answer.matches == ()
+    assert answer.verdict.kind is VerdictKind.NOT_IN_REGISTRY
+    assert answer.verdict.sentence == "Not in this registry; this says nothing about authenticity."
+
+
+def test_numbers_are_for_keys_with_the_scope_evidence_only(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    reviewer = world.enrol("A reviewer", Role.REVIEWER)
+    world.register(desk, encoded("coffee"))
+    edited = encoded(picture("coffee").crop((30, 20, 590, 390)))
+    words, numbers = desk.client.match(edited), reviewer.client.match(edited)
+    assert words.matches[0].evidence is None
+    assert all(operation.measured == {} for operation in words.matches[0].operations)
+    evidence = numbers.matches[0].evidence
+    assert evidence is not None
+    assert evidence.inliers is not None
+    assert evidence.inliers > 20
+    assert evidence.pdq_distance is not None
+    assert any(operation.measured for operation in numbers.matches[0].operations)
+
+
+def test_a_registration_is_matchable_by_the_next_request_and_on_another_node_within_a_second(
+    world: World,
+) -> None:
+    desk = world.enrol("Daily Example")
+    with ExitStack() as stack:
+        node = stack.enter_context(running_services(world.settings, world.engine, SeededEmbedder()))
+        url = stack.enter_context(listening(create_app(node)))
+        other = stack.enter_context(Client(url, desk.api_key.secret))
+        record = world.register(desk, encoded("coffee")).record
+        assert desk.client.match(encoded("coffee")).matches[0].record.id == record.id
+        answer = other.match(encoded("coffee"))
+        assert answer.matches[0].record.id == record.id
+        assert answer.index.behind == 0
+        # The other node follows by itself as well, without being asked.
+        second = world.register(desk, encoded("cat")).record
+        deadline = time.monotonic() + 5
+        while len(node.indexing.by_kind["pdq.v1"]) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        desk.client.withdraw(second.id)
+        assert other.match(encoded("cat")).matches == ()
+    world.audit()
+
+
+@pytest.mark.parametrize("implementation", ["faiss", "brute-force"])
+def test_one_item_is_found_again_after_a_restart(world: World, implementation: str) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"))
+    assert desk.client.match(encoded("coffee", quality=50)).matches
+    world.settings = world.settings.model_copy(update={"index": implementation})
+    world.restart()
+    assert world.again(desk).client.match(encoded("coffee", quality=50)).matches
+    world.audit()
+
+
+def test_a_torn_snapshot_is_rebuilt_from_rows(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    for subject in ("coffee", "cat"):
+        world.register(desk, encoded(subject))
+    world.stop()
+    for file in world.settings.index_folder.rglob("values.bin"):
+        file.write_bytes(file.read_bytes()[:-3])
+    world.start()
+    assert world.again(desk).client.match(encoded("cat", quality=50)).matches
+    world.audit()
+
+
+def test_the_answer_is_signed_by_the_registrys_own_key(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded("coffee")).record
+    answer = desk.client.match(encoded("coffee", quality=40))
+    key = ECKey.import_key(desk.client.jwks()["keys"][0])
+    assert answer.signature is not None
+    signed = jws.deserialize_compact(answer.signature, key, algorithms=["ES256"])
+    assert record.id.encode() in (signed.payload or b"")
+    assert answer.verdict.kind.value.encode() in (signed.payload or b"")
+
+
+def test_a_plain_query_says_that_it_cannot_be_recognised(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"))
+    answer = desk.client.match(flat())
+    assert answer.verdict.kind is VerdictKind.NOT_FINGERPRINTABLE
+    assert answer.matches == ()
+
+
+def test_a_lost_preview_costs_verification_not_the_match(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"))
+    world.restart()
+    for file in world.settings.blob_folder.rglob("*.*"):
+        file.unlink()
+    answer = world.again(desk).client.match(encoded("coffee", quality=40))
+    assert answer.matches
+    assert not answer.matches[0].verified
+    report = world.operator.audit()
+    assert [finding.what for finding in report.findings] == ["preview"]
+
+
+def test_an_upload_of_a_known_fake_says_so_first(world: World) -> None:
+    desk, lab = world.enrol("Daily Example"), world.enrol("A lab", Role.RESEARCHER)
+    original = world.register(desk, encoded("coffee"), "original").record
+    fake_picture = picture("coffee").copy()
+    fake_picture.paste(picture("cat").resize((160, 110)), (220, 120))
+    fake = encoded(fake_picture)
+    world.register(lab, fake, "fake", AssetClass.KNOWN_FAKE, derived_from=(original.id,))
+    answer = desk.client.match(encoded(fake_picture.resize((450, 300)), quality=60))
+    assert answer.verdict.kind is VerdictKind.KNOWN_FAKE
+    assert {match.record.label for match in answer.matches} == {"original", "fake"}
+    world.audit()
+
+
+class TestRules:
+    """The pure functions, by table."""
+
+    @pytest.mark.parametrize(
+        ("measured", "strength", "relation"),
+        [
+            (Measured(same_digest=True), Strength.EXACT, MatchRelation.SAME_FILE),
+            (Measured(pdq_distance=4), Strength.VERY_STRONG, MatchRelation.SAME_PICTURE),
+            (Measured(pdq_distance=31), Strength.STRONG, MatchRelation.SAME_PICTURE),
+            (Measured(pdq_distance=8, pdq_orientation=5), Strength.VERY_STRONG, MatchRelation.DERIVATIVE),
+            (Measured(compared=True, inliers=100), Strength.VERY_STRONG, MatchRelation.DERIVATIVE),
+            (Measured(compared=True, inliers=20), Strength.STRONG, MatchRelation.DERIVATIVE),
+            (Measured(compared=True, inliers=13), Strength.MODERATE, MatchRelation.DERIVATIVE),
+            (Measured(compared=True, inliers=9), Strength.WEAK, MatchRelation.POSSIBLY_RELATED),
+            (Measured(descriptor_similarity=0.9), Strength.WEAK, MatchRelation.POSSIBLY_RELATED),
+        ],
+    )
+    def test_each_rule_gives_its_word(
+        self, measured: Measured, strength: Strength, relation: MatchRelation
+    ) -> None:
+        judgement = judge(measured, LIMITS)
+        assert judgement is not None
+        assert (judgement.strength, judgement.relation) == (strength, relation)
+
+    @pytest.mark.parametrize(
+        "measured",
+        [
+            Measured(),
+            Measured(pdq_distance=32),
+            Measured(pdq_distance=80, compared=True, inliers=0),
+            Measured(descriptor_similarity=0.99, compared=True, inliers=3),
+            Measured(descriptor_similarity=0.3),
+        ],
+    )
+    def test_a_coincidence_is_no_match(self, measured: Measured) -> None:
+        assert judge(measured, LIMITS) is None
+
+    def test_more_agreement_never_means_less_confidence(self) -> None:
+        by_inliers = [judge(Measured(compared=True, inliers=n), LIMITS) for n in range(9, 300)]
+        confidences = [one.confidence for one in by_inliers if one]
+        assert confidences == sorted(confidences)
+        assert max(confidences) < 1
+
+    def test_the_verdict_puts_a_known_fake_before_its_original(self) -> None:
+        original = Judged(
+            AssetClass.AUTHENTIC, False, Strength.VERY_STRONG, MatchRelation.DERIVATIVE, "o", "desk"
+        )
+        fake = Judged(AssetClass.KNOWN_FAKE, False, Strength.STRONG, MatchRelation.SAME_PICTURE, "f", "lab")
+        assert conclude([original, fake], None).kind is VerdictKind.KNOWN_FAKE
+        assert conclude([original], None).kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
+        weak = Judged(
+            AssetClass.KNOWN_FAKE, False, Strength.WEAK, MatchRelation.POSSIBLY_RELATED, "f", "lab"
+        )
+        assert conclude([weak], None).kind is VerdictKind.POSSIBLE_MATCH
