@@ -16,12 +16,10 @@ class Thresholds:
     pdq_identical_bits: int = 10
     # Nominates only; nothing between 31 and this is believed without comparing the pictures.
     pdq_candidate_bits: int = 80
-    # Nominates only.
-    descriptor_candidate: float = 0.15
     # Without pictures to compare: possibly related, for a person to look at.
     descriptor_possible: float = 0.60
     # Agreeing features. Calibrated on pairs that do not belong together.
-    inliers_weak: int = 9
+    inliers_weak: int = 8
     inliers_moderate: int = 12
     inliers_strong: int = 18
     inliers_very_strong: int = 45

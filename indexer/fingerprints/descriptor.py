@@ -71,15 +71,19 @@ class TorchEmbedder:
 
     def __init__(self, device: str | None = None) -> None:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self._network = load_network().to(self.device).eval()
+        network = load_network().eval()
+        network.trunk.fuse()
+        # A third faster on a CPU; torch knows this argument, its type hints do not.
+        self._network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         # One forward pass at a time uses all threads of the library; two at once fight over cores.
         self._one_at_a_time = threading.Lock()
 
     def embed(self, frames: list[Pixels]) -> Vectors:
         """See Embedder."""
         batch = torch.from_numpy(np.stack([prepare(frame) for frame in frames]))
+        batch = batch.to(self.device, memory_format=torch.channels_last)
         with self._one_at_a_time, torch.inference_mode():
-            vectors = self._network(batch.to(self.device)).float().cpu().numpy()
+            vectors = self._network(batch).float().cpu().numpy()
         return np.asarray(vectors, dtype=np.float32)
 
 

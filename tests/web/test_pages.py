@@ -1,0 +1,143 @@
+"""The pages as a person sees them, in headless Chromium where it is installed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from sdk.models import Role
+from sdk.records import AssetClass
+from tests.pictures import encoded, picture
+from tests.world import World
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking"]  # a closed network refuses what it asks for
+SCREENSHOTS = os.environ.get("TRUEPRINT_SCREENSHOTS")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1100, "height": 1000})
+    opened = context.new_page()
+    failures: list[str] = []
+    opened.on("pageerror", lambda error: failures.append(str(error)))
+    opened.on("console", lambda message: failures.append(message.text) if message.type == "error" else None)
+    yield opened
+    context.close()
+    assert failures == []
+
+
+def keep(page: Page, name: str) -> None:
+    """Screenshots for people: set TRUEPRINT_SCREENSHOTS to a folder."""
+    if SCREENSHOTS:
+        page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
+
+
+def file(tmp_path: Path, name: str, content: bytes) -> Path:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+def test_the_front_page_explains_and_lists_what_is_registered(world: World, page: Page) -> None:
+    page.goto(world.url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("What is this picture really?")
+    expect(page.get_by_text("Nothing is registered yet")).to_be_visible()
+    keep(page, "empty")
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"), "coffee.jpg")
+    page.reload()
+    expect(page.get_by_role("link", name="coffee.jpg")).to_be_visible()
+    keep(page, "front")
+
+
+def test_a_dropped_picture_gets_its_verdict_both_pictures_region_and_receipt(
+    world: World, page: Page, tmp_path: Path
+) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"), "coffee.jpg")
+    upload = file(tmp_path, "cropped.jpg", encoded(picture("coffee").crop((120, 40, 520, 360))))
+    page.goto(world.url)
+    page.get_by_label("Drop a picture here").set_input_files(upload)
+    page.get_by_role("button", name="Look it up").click()
+    verdict = page.locator(".verdict")
+    expect(verdict).to_contain_text("made from 'coffee.jpg'")
+    expect(page.locator(".match img")).to_have_count(2)
+    for image in page.locator(".match img").all():
+        assert image.evaluate("one => one.complete && one.naturalWidth > 0")
+    expect(page.locator(".match polygon")).to_have_count(1)
+    page.get_by_text("Receipt: checked here").click()
+    expect(page.locator(".steps li").first).to_contain_text("signed by")
+    keep(page, "verdict")
+    assert page.url.rstrip("/") == world.url
+    page.get_by_role("link", name="coffee.jpg").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("coffee.jpg")
+    expect(page.locator(".steps li")).to_have_count(5)
+    keep(page, "record")
+
+
+def test_strangers_fakes_and_broken_files_are_each_said_in_words(
+    world: World, page: Page, tmp_path: Path
+) -> None:
+    lab = world.enrol("A lab", Role.RESEARCHER)
+    world.register(lab, encoded("astronaut"), "fake-1", AssetClass.KNOWN_FAKE)
+    cases = {
+        "stranger.jpg": (encoded("coffee"), "Not in this registry; this says nothing about authenticity."),
+        "fake.jpg": (encoded("astronaut", quality=40), "as a known fake"),
+        "broken.jpg": (encoded("coffee")[:3000], "The file cannot be decoded"),
+        "notes.txt": (b"no picture", "This kind of file is not read"),
+    }
+    for name, (content, words) in cases.items():
+        page.goto(world.url)
+        page.get_by_label("Drop a picture here").set_input_files(file(tmp_path, name, content))
+        page.get_by_role("button", name="Look it up").click()
+        expect(page.locator(".verdict")).to_contain_text(words)
+        keep(page, name.partition(".")[0])
+
+
+def test_the_form_works_without_scripts_and_with_the_keyboard(world: World, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(world.url)
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to content")).to_be_focused()
+    payload = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": encoded("coffee")}
+    page.get_by_label("Drop a picture here").set_input_files(payload)  # type: ignore[arg-type]
+    page.get_by_role("button", name="Look it up").click()
+    expect(page.locator(".verdict")).to_contain_text("Not in this registry")
+    context.close()
+
+
+def test_pages_load_nothing_from_elsewhere_and_say_so_to_the_browser(world: World) -> None:
+    with httpx2.Client(base_url=world.url) as http:
+        answer = http.get("/")
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert "http://" not in answer.text.replace(world.url, "")
+        assert "https://" not in answer.text
+        missing = http.get("/records/nothing")
+        assert missing.status_code == 404
+        assert "No such record" in missing.text
+
+
+def test_a_label_with_markup_is_shown_not_run(world: World) -> None:
+    desk = world.enrol("<script>alert(1)</script>")
+    world.register(desk, encoded("coffee"), "<img src=x onerror=alert(2)>")
+    with httpx2.Client(base_url=world.url) as http:
+        text = http.get("/").text
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
