@@ -120,6 +120,9 @@ def create_app(services: Services) -> FastAPI:
         title="Trueprint",
         version=__version__,
         summary="The open registry that tells what a picture or a video really is.",
+        # FastAPI's own pages load their scripts from a CDN; the document itself is served.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.services = services
     app.state.features = FeatureCache()
