@@ -23,10 +23,11 @@ check: $(DEV_STAMP)  ## formatting, lint, types, import directions, migrations, 
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.checks
 
-bench: $(DEV_STAMP)  ## speed of each stage against named baselines
+bench: $(DEV_STAMP)  ## speed and quality; set DISC to a folder with refs, queries, truth.csv
 	$(BIN)/python -m bench.speed
+	$(BIN)/python -m bench.quality $(DISC)
 
-bench-quality: $(DEV_STAMP)  ## retrieval quality; set DISC to a folder like disc-dev
+bench-quality: $(DEV_STAMP)  ## quality alone
 	$(BIN)/python -m bench.quality $(DISC)
 
 openapi: $(DEV_STAMP)  ## write openapi.json again

@@ -1,23 +1,23 @@
-"""Operator commands: they join `trueprint` where the registry is installed."""
+"""Operator commands: they join `trueprint` where the registry is installed.
 
-import logging
+The service itself is imported inside each command: it brings torch, and `trueprint --help` must not wait
+for that.
+"""
+
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvicorn
 
-from registry import db
-from registry.app import create_app, initialise, running_services
-from registry.demo import run_demo
 from registry.errors import RegistryError
-from registry.evaluation import Evaluation, evaluate, read_truth
-from registry.home import open_database, remember_operator
-from registry.settings import Settings
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
 from sdk.cli.output import REFUSED, console, fail, notes, pictures_in, print_json
 from sdk.cli.register import register_file, signer_for
+
+if TYPE_CHECKING:
+    from registry.evaluation import Evaluation
+    from registry.settings import Settings
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="folder of the registry")]
 
@@ -29,7 +29,9 @@ def join(app: typer.Typer) -> None:
     app.command("eval")(evaluate_command)
 
 
-def _settings(home: Path | None) -> Settings:
+def _settings(home: Path | None) -> "Settings":
+    from registry.settings import Settings
+
     return Settings(home=home.resolve()) if home else Settings()
 
 
@@ -42,6 +44,13 @@ def serve(
     ] = False,
 ) -> None:
     """Run the registry. An embedded database that is empty is set up by itself."""
+    import logging
+
+    import uvicorn
+
+    from registry.app import create_app, initialise, running_services
+    from registry.home import open_database, remember_operator
+
     settings = _settings(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
@@ -63,6 +72,9 @@ def serve(
 
 def migrate(home: HomeOption = None) -> None:
     """Bring the database to the newest migration; have a backup."""
+    from registry import db
+    from registry.home import open_database
+
     try:
         with open_database(_settings(home)) as engine:
             db.migrate(engine)
@@ -77,6 +89,8 @@ def demo(
     port: Annotated[int | None, typer.Option(help="keep serving the page on this port")] = None,
 ) -> None:
     """Register real photographs, match uploads made from them, verify a receipt."""
+    from registry.demo import run_demo
+
     try:
         run_demo(home, port)
     except RegistryError as error:
@@ -96,6 +110,8 @@ def evaluate_command(
     quiet: Quiet = False,
 ) -> None:
     """Judge the registry on your own pictures: register, match, compare with the truth."""
+    from registry.evaluation import evaluate, read_truth
+
     try:
         wanted = read_truth(truth)
     except RegistryError as error:
@@ -120,7 +136,7 @@ def evaluate_command(
         _show(result)
 
 
-def _show(result: Evaluation) -> None:
+def _show(result: "Evaluation") -> None:
     console.print(
         f"{result.references} references ({result.references_refused} refused), "
         f"{result.queries} queries, {result.positives} of them with a reference"

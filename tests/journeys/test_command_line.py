@@ -1,0 +1,131 @@
+"""`trueprint` as people type it, against a folder of its own; the real descriptor, real processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.pictures import encoded, flat, picture
+from tests.world import World
+
+TRUEPRINT = Path(sys.executable).with_name("trueprint")
+
+
+def run(*arguments: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
+    done = subprocess.run(
+        [TRUEPRINT, *map(str, arguments)], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    originals, uploads = tmp_path / "originals", tmp_path / "uploads"
+    originals.mkdir()
+    uploads.mkdir()
+    for name in ("coffee", "cat", "astronaut"):
+        (originals / f"{name}.png").write_bytes(encoded(name, "PNG"))
+    (originals / "plain.png").write_bytes(flat())
+    mirrored = picture("coffee").transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    (uploads / "q1.jpg").write_bytes(encoded(mirrored, quality=60))
+    (uploads / "q2.jpg").write_bytes(encoded("rocket"))
+    (uploads / "q3.jpg").write_bytes(encoded("cat")[:2000])
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path) -> None:
+    first = lines(run("register", folder / "originals", "--home", home, "--json", expect=1))
+    assert [line["status"] for line in first] == ["registered"] * 2 + ["registered", None]
+    assert first[3]["error"]["code"] == "too-plain"
+    again = lines(run("register", folder / "originals", "--home", home, "--json", expect=1))
+    assert [line["record"] for line in again] == [line["record"] for line in first]
+
+    answers = {
+        Path(line["file"]).name: line
+        for line in lines(run("match", folder / "uploads", "--home", home, "--json", expect=1))
+    }
+    for line in answers.values():
+        assert set(line) >= {"file", "verdict", "matches", "error"}
+    match = answers["q1.jpg"]["matches"][0]
+    assert set(match) >= {
+        "record", "label", "class", "relation", "operations", "strength", "evidence",
+    }  # fmt: skip
+    assert (match["label"], match["class"]) == ("coffee.png", "authentic")
+    assert match["operations"][0]["type"] == "mirrored"
+    assert set(match["operations"][0]) >= {"type", "region", "strength"}
+    assert match["evidence"]["inliers"] > 20
+    assert answers["q2.jpg"]["verdict"] == "not_in_registry"
+    assert answers["q3.jpg"]["error"]["code"] == "undecodable-media"
+
+    assert "clean" in run("audit", "--home", home).stdout
+    assert "PostgreSQL" in run("doctor", "--home", home).stdout
+    words = run("match", folder / "uploads" / "q1.jpg", "--home", home, expect=10).stdout
+    assert "Mirrored left to right" in words
+
+    truth = folder / "truth.csv"
+    truth.write_text("query,ref,transforms\nq1,coffee,hflip\nq2,,\n")
+    report = lines(run("eval", folder / "originals", folder / "uploads", truth, "--home", home, "--json"))[
+        0
+    ]
+    assert (report["queries"], report["positives"], report["references_refused"]) == (2, 1, 1)
+    assert report["micro_average_precision"] == 1
+    assert report["false_matches"] == 0
+
+
+def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> None:
+    key, receipt = folder / "key.pem", folder / "receipt.json"
+    assert "Key id" in run("keygen", key).stdout
+    assert "never overwritten" in run("keygen", key, expect=2).stderr
+    admin = ["--url", world.url, "--api-key", world._operator_secret]
+    enrolled = lines(
+        run("enrol", "--name", "Desk", "--contact", "a@example.org", "--sign-with", key, "--json", *admin)
+    )[0]
+    desk = ["--url", world.url, "--api-key", enrolled["api_key"]]
+    done = lines(run("register", folder / "originals" / "cat.png", "--sign-with", key, "--json", *desk))[0]
+    assert done["status"] == "registered"
+    assert "Byte for byte" in run("match", folder / "originals" / "cat.png", *desk, expect=10).stdout
+    on_device = run("match", folder / "originals" / "cat.png", "--on-device", *desk, expect=10).stdout
+    assert "Only fingerprints were compared" in on_device
+
+    whole = world.operator.receipt(done["record"])
+    receipt.write_text(whole.model_dump_json())
+    log_key = world.operator.log_state().log_key
+    said = run("verify", receipt, "--log-key", log_key, "--media", folder / "originals" / "cat.png").stdout
+    assert said.count("ok ") == 5
+    receipt.write_text(whole.model_copy(update={"salt": whole.salt[:-4] + "AAA="}).model_dump_json())
+    assert "does not hold" in run("verify", receipt, expect=3).stderr
+    receipt.write_text("{}")
+    assert "not a receipt" in run("verify", receipt, expect=2).stderr
+    assert (
+        "API key is not known"
+        in run("match", folder / "uploads", "--url", world.url, "--api-key", "wrong_key_x", expect=1).stdout
+    )
+    world.audit()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["match", "nothing.jpg", "--url", "http://127.0.0.1:9"], 2, "does not exist"),
+        (["audit"], 2, "--home"),
+        (["audit", "--url", "http://127.0.0.1:9"], 4, "no answer from"),
+        (["verify", "nothing.json"], 2, "nothing.json"),
+        (["no-such-command"], 2, "No such command"),
+    ],
+)
+def test_wrong_usage_is_said_in_a_line(arguments: list[str], code: int, says: str) -> None:
+    done = run(*arguments, expect=code)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,47 @@
+"""A client that we did not write (tlog-scales, Apache-2.0) reads and verifies the running log."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from registry.db import transaction
+from tests.pictures import encoded
+from tests.world import World
+
+TLOG_TILES = Path(sys.executable).with_name("tlog-tiles")
+
+
+def ask(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([TLOG_TILES, *arguments], capture_output=True, check=False)
+
+
+def test_a_foreign_client_verifies_entries_and_proofs_across_a_tile_boundary(world: World) -> None:
+    if not TLOG_TILES.exists():
+        pytest.skip("tlog-scales is not installed")
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded("coffee")).record
+    with transaction(world.engine) as session:
+        for number in range(300):
+            world.services.log.append(session, "test", str(number).encode())
+    prefix = f"{world.url}/log"
+    for index in (0, record.log_index, 255, 256, 301):
+        answer = ask("get-leaf", "-c", prefix, str(index))
+        assert answer.returncode == 0, answer.stderr.decode()
+        entry = json.loads(answer.stdout)
+        assert set(entry) == {"v", "type", "commitment"}
+    proof = ask("gen-proof", prefix, "256")
+    assert proof.returncode == 0, proof.stderr.decode()
+    assert proof.stdout.startswith(b"c2sp.org/tlog-proof@v1\nindex 256\n")
+
+
+def test_the_foreign_client_notices_a_changed_hash(world: World) -> None:
+    if not TLOG_TILES.exists():
+        pytest.skip("tlog-scales is not installed")
+    with transaction(world.engine) as session:
+        for number in range(10):
+            world.services.log.append(session, "test", str(number).encode())
+    world.tamper("UPDATE log_tile SET hashes = set_byte(hashes, 3, get_byte(hashes, 3) # 1)")
+    assert ask("get-leaf", "-c", f"{world.url}/log", "5").returncode != 0
