@@ -103,7 +103,9 @@ def find_candidates(
 
 def _is_confirmed(services: Services, candidate: Candidate) -> bool:
     measured = candidate.measured
-    return measured.same_digest or measured.inliers >= services.thresholds.inliers_strong
+    limits = services.thresholds
+    by_geometry = measured.inliers >= limits.inliers_strong and measured.spread >= limits.least_spread
+    return measured.same_digest or by_geometry
 
 
 def _nominate(services: Services, session: Session, upload: Upload) -> list[Candidate]:
@@ -252,6 +254,7 @@ def _compare(services: Services, cache: FeatureCache, candidate: Candidate, uplo
             pairs=alignment.pairs,
             query_coverage=alignment.query_coverage,
             reference_coverage=alignment.reference_coverage,
+            spread=alignment.spread,
             is_mirrored=alignment.is_mirrored,
         )
     return replace(candidate, measured=measured, alignment=alignment)

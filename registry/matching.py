@@ -12,7 +12,7 @@ from registry.candidates import Candidate, FeatureCache, find_candidates, previe
 from registry.errors import RecordErased
 from registry.log import head_of
 from registry.registration import upload_of_fingerprints
-from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, judge
+from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, is_verified, judge
 from registry.services import Services, Upload, analyse
 from sdk.models import (
     Computed,
@@ -102,7 +102,7 @@ def _match_of(
         relation=judgement.relation,
         strength=judgement.strength,
         operations=tuple(_wire(operation, with_evidence) for operation in found),
-        verified=measured.compared and measured.inliers >= services.thresholds.inliers_moderate,
+        verified=is_verified(measured, services.thresholds),
         explanation=_explain(record, judgement, found, candidate),
         receipt=receipt,
         evidence=_evidence(candidate, judgement) if with_evidence else None,
@@ -117,7 +117,7 @@ def _operations(
     key, alignment = candidate.record.preview_key, candidate.alignment
     if alignment is None or upload.image is None or key is None:
         return []
-    if candidate.measured.inliers < services.thresholds.inliers_moderate:
+    if not is_verified(candidate.measured, services.thresholds):
         return []
     reference = preview_pixels(services, key)
     if reference is None:
@@ -173,6 +173,7 @@ def _evidence(candidate: Candidate, judgement: Judgement) -> Evidence:
         descriptor_similarity=None if similarity is None else round(similarity, 4),
         inliers=measured.inliers if measured.compared else None,
         pairs=measured.pairs if measured.compared else None,
+        spread=round(measured.spread, 4) if measured.compared else None,
         confidence=round(judgement.confidence, 5),
     )
 

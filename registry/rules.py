@@ -14,6 +14,7 @@ STRENGTH_ORDER = (
     Strength.MODERATE,
     Strength.WEAK,
 )
+SPOT_CONFIDENCE = 0.25  # ranks agreement on a spot below agreement of whole pictures
 NOT_IN_REGISTRY = "Not in this registry; this says nothing about authenticity."
 
 
@@ -31,6 +32,7 @@ class Measured:
     pairs: int = 0
     query_coverage: float = 0.0
     reference_coverage: float = 0.0
+    spread: float = 0.0
     is_mirrored: bool = False
 
 
@@ -47,7 +49,8 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     """None: a coincidence, not a match.
 
     1. The same bytes are the same asset.
-    2. Agreeing geometry confirms; how much agrees says how sure.
+    2. Agreeing geometry confirms; how much agrees says how sure. Agreement on one small spot is at most a
+       suspicion: a watermark is on many pictures.
     3. PDQ within Meta's radius is the same picture even where features fail (blurred, tiny).
     4. A descriptor alone only makes a suspicion, and only where pictures could not be compared.
     """
@@ -65,12 +68,20 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     return None
 
 
+def is_verified(measured: Measured, limits: Thresholds) -> bool:
+    """Whether the pictures themselves were compared and agree on one geometry."""
+    return measured.inliers >= limits.inliers_moderate and measured.spread >= limits.least_spread
+
+
 def _judge_geometry(measured: Measured, limits: Thresholds) -> Judgement | None:
     inliers = measured.inliers
-    if inliers < limits.inliers_weak:
+    is_spot = measured.spread < limits.least_spread
+    if inliers < (limits.inliers_strong if is_spot else limits.inliers_weak):
         return None
     # Rises with the number that agrees, bends at the calibrated lines; similarity only breaks ties.
     confidence = 0.98 * (1 - exp(-inliers / 25)) + 0.01 * (measured.descriptor_similarity or 0.0)
+    if is_spot:
+        return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, SPOT_CONFIDENCE * confidence)
     if inliers < limits.inliers_moderate:
         return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, confidence)
     strength = Strength.MODERATE

@@ -23,5 +23,7 @@ class Thresholds:
     inliers_moderate: int = 12
     inliers_strong: int = 18
     inliers_very_strong: int = 45
+    # Features that agree on a smaller share of what both pictures would show share a logo, not a picture.
+    least_spread: float = 0.03
     # A query that shows the whole reference and little else is the same picture.
     same_picture_coverage: float = 0.9

@@ -241,6 +241,7 @@ class Evidence(Wire):
     descriptor_similarity: float | None = None
     inliers: int | None = None
     pairs: int | None = None
+    spread: float | None = None  # share of what both pictures show that the inliers span
     confidence: float
 
 

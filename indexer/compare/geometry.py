@@ -39,6 +39,7 @@ class Alignment:
     reference_quad: Points  # (4, 2) the query's corners in the reference
     query_coverage: float  # share of the query that shows the reference, 0..1
     reference_coverage: float  # share of the reference that the query shows, 0..1
+    spread: float  # share of what both show that the agreeing features span; a shared logo spans little
 
     @property
     def inlier_share(self) -> float:
@@ -66,7 +67,8 @@ def _align_one(query: LocalFeatures, reference: LocalFeatures, *, is_mirrored: b
     inliers = count_spread_inliers(source[kept], target[kept])
     if inliers < MINIMUM_PAIRS:
         return None
-    return _describe(homography, inliers, len(pairs), query, reference, is_mirrored)
+    agreeing = source[kept], target[kept]
+    return _describe(homography, inliers, len(pairs), agreeing, query, reference, is_mirrored)
 
 
 def match_features(query: LocalFeatures, reference: LocalFeatures) -> npt.NDArray[np.int64]:
@@ -117,6 +119,7 @@ def _describe(
     homography: Matrix,
     inliers: int,
     pairs: int,
+    agreeing: tuple[Points, Points],
     query: LocalFeatures,
     reference: LocalFeatures,
     is_mirrored: bool,
@@ -138,6 +141,11 @@ def _describe(
     if scales[1] / scales[0] > MAXIMUM_STRETCH:
         return None
     scale = float(np.sqrt(scales[0] * scales[1]))
+    query_coverage, reference_coverage = _coverage(query_quad, query), _coverage(reference_quad, reference)
+    spreads = (
+        _hull_share(agreeing[0], query) / max(query_coverage, 1e-6),
+        _hull_share(agreeing[1], reference) / max(reference_coverage, 1e-6),
+    )
     return Alignment(
         homography=homography / homography[2, 2],
         inliers=inliers,
@@ -147,8 +155,9 @@ def _describe(
         rotation_degrees=float(np.degrees(np.arctan2(-plain[0, 1], plain[0, 0]))),
         query_quad=query_quad,
         reference_quad=reference_quad,
-        query_coverage=_coverage(query_quad, query),
-        reference_coverage=_coverage(reference_quad, reference),
+        query_coverage=query_coverage,
+        reference_coverage=reference_coverage,
+        spread=min(1.0, *spreads),
     )
 
 
@@ -184,6 +193,13 @@ def _local_scales(homography: Matrix, query: LocalFeatures) -> tuple[float, floa
     )
     larger, smaller = np.linalg.svd(jacobian, compute_uv=False)
     return float(smaller), float(larger)
+
+
+def _hull_share(points: Points, frame: LocalFeatures) -> float:
+    """Share of the frame inside the convex hull of `points`, 0..1."""
+    return float(cv2.contourArea(cv2.convexHull(points))) / (
+        max(1, frame.width - 1) * max(1, frame.height - 1)
+    )
 
 
 def _coverage(quad: Points, frame: LocalFeatures) -> float:

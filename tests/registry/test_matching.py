@@ -1,17 +1,21 @@
+import io
 import time
 from contextlib import ExitStack
 
+import numpy as np
 import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
+from indexer.compare.features import extract_features
+from indexer.compare.geometry import align
 from registry.app import create_app, running_services
 from registry.home import listening
 from registry.rules import Judged, Measured, conclude, judge
 from registry.thresholds import Thresholds
 from sdk.client import Client
-from sdk.models import MatchRelation, Role, Strength, VerdictKind
+from sdk.models import MatchRelation, Role, Scope, Strength, VerdictKind
 from sdk.records import AssetClass
 from sdk.verify import verify_receipt
 from tests.pictures import encoded, flat, picture
@@ -177,6 +181,24 @@ def test_an_upload_of_a_known_fake_says_so_first(world: World) -> None:
     world.audit()
 
 
+def test_two_photographs_with_one_watermark_are_not_one_picture(world: World) -> None:
+    marked = []
+    for name in ("coffee", "cat"):
+        photograph = picture(name).resize((900, 600))
+        draw = ImageDraw.Draw(photograph)
+        draw.rectangle((740, 540, 890, 590), "black")
+        draw.text((746, 544), "Example Pictures\n(c) 2026 W&Q/KXB", "white", ImageFont.load_default(16))
+        marked.append(encoded(photograph, quality=95))
+    desk = world.enrol("Daily Example", scopes=(Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE))
+    world.register(desk, marked[0], "coffee.jpg")
+    shared_features = align(*(extract_features(np.asarray(Image.open(io.BytesIO(one)))) for one in marked))
+    assert shared_features is not None
+    assert shared_features.inliers >= world.services.thresholds.inliers_moderate
+    answer = desk.client.match(marked[1])
+    assert all(match.strength is Strength.WEAK for match in answer.matches)
+    assert answer.verdict.kind in (VerdictKind.NOT_IN_REGISTRY, VerdictKind.POSSIBLE_MATCH)
+
+
 class TestRules:
     """The pure functions, by table."""
 
@@ -187,10 +209,19 @@ class TestRules:
             (Measured(pdq_distance=4), Strength.VERY_STRONG, MatchRelation.SAME_PICTURE),
             (Measured(pdq_distance=31), Strength.STRONG, MatchRelation.SAME_PICTURE),
             (Measured(pdq_distance=8, pdq_orientation=5), Strength.VERY_STRONG, MatchRelation.DERIVATIVE),
-            (Measured(compared=True, inliers=100), Strength.VERY_STRONG, MatchRelation.DERIVATIVE),
-            (Measured(compared=True, inliers=20), Strength.STRONG, MatchRelation.DERIVATIVE),
-            (Measured(compared=True, inliers=13), Strength.MODERATE, MatchRelation.DERIVATIVE),
-            (Measured(compared=True, inliers=9), Strength.WEAK, MatchRelation.POSSIBLY_RELATED),
+            (
+                Measured(compared=True, inliers=100, spread=0.4),
+                Strength.VERY_STRONG,
+                MatchRelation.DERIVATIVE,
+            ),
+            (Measured(compared=True, inliers=20, spread=0.4), Strength.STRONG, MatchRelation.DERIVATIVE),
+            (Measured(compared=True, inliers=13, spread=0.4), Strength.MODERATE, MatchRelation.DERIVATIVE),
+            (Measured(compared=True, inliers=9, spread=0.4), Strength.WEAK, MatchRelation.POSSIBLY_RELATED),
+            (
+                Measured(compared=True, inliers=90, spread=0.01),
+                Strength.WEAK,
+                MatchRelation.POSSIBLY_RELATED,
+            ),
             (Measured(descriptor_similarity=0.9), Strength.WEAK, MatchRelation.POSSIBLY_RELATED),
         ],
     )
@@ -208,6 +239,7 @@ class TestRules:
             Measured(pdq_distance=32),
             Measured(pdq_distance=80, compared=True, inliers=0),
             Measured(descriptor_similarity=0.99, compared=True, inliers=3),
+            Measured(compared=True, inliers=15, spread=0.01),
             Measured(descriptor_similarity=0.3),
         ],
     )
@@ -215,7 +247,7 @@ class TestRules:
         assert judge(measured, LIMITS) is None
 
     def test_more_agreement_never_means_less_confidence(self) -> None:
-        by_inliers = [judge(Measured(compared=True, inliers=n), LIMITS) for n in range(9, 300)]
+        by_inliers = [judge(Measured(compared=True, inliers=n, spread=0.4), LIMITS) for n in range(9, 300)]
         confidences = [one.confidence for one in by_inliers if one]
         assert confidences == sorted(confidences)
         assert max(confidences) < 1
