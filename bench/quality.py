@@ -105,12 +105,8 @@ def evaluate_registry(folder: Path, truth: dict[str, str | None], home: Path) ->
             record: str | None = register_file(client, signer, path)["record"]
             return record
 
-        def say(what: str, done: int, of: int) -> None:
-            if done % 100 == 0:
-                print(f"{what}: {done} of {of}", file=sys.stderr)
-
         files = pictures_in([folder / "refs"]), pictures_in([folder / "queries"])
-        return evaluate(client, register, *files, truth, 2, say)
+        return evaluate(client, register, *files, truth, 2)
 
 
 def row(name: str, quality: Quality | Evaluation) -> str:

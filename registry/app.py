@@ -11,10 +11,12 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
 from indexer.fingerprints.descriptor import Embedder, TorchEmbedder
+from indexer.media.limits import ImageLimits
 from indexer.media.sandbox import DecoderPool
 from registry import __version__, db
 from registry.answers import AnswerSigner
 from registry.api import health, log, match, problems, publishers, records
+from registry.api.body_limit import BodyLimit
 from registry.blobs import Blobs
 from registry.candidates import FeatureCache
 from registry.errors import LogRolledBack
@@ -30,6 +32,7 @@ from sdk.checkpoint import parse_checkpoint_unverified
 from sdk.keys import generate_key, save_private_key
 from sdk.models import NewApiKey, NewPublisher, Role, Scope
 
+FORM_BYTES = 1 << 20  # statement, boundaries and headers of a multipart body
 LOG_KEY, ANSWER_KEY, OPERATOR_KEY = "log.pem", "answers.pem", "operator.key"
 
 
@@ -116,6 +119,7 @@ def running_services(
 
 def create_app(services: Services) -> FastAPI:
     """The application over services that run; it opens and closes nothing itself."""
+    max_body_bytes = ImageLimits().max_bytes + FORM_BYTES
     app = FastAPI(
         title="Trueprint",
         version=__version__,
@@ -127,6 +131,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.features = FeatureCache()
     problems.install(app)
+    problems.describe(app)
+    app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     for router in (publishers.router, records.router, match.router, log.router, log.tiles, health.router):
         app.include_router(router)
     app.include_router(pages.router)

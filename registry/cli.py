@@ -118,10 +118,9 @@ def evaluate_command(
         fail(str(error), 2)
     originals, uploads = pictures_in([references]), pictures_in([queries])
 
-    def progress(what: str, done: int, of: int) -> None:
-        if not quiet and notes.is_terminal:
-            notes.print(f"{what}: {done} of {of}", end="\r")
-
+    absent = len(set(wanted) - {path.stem for path in uploads})
+    if absent:
+        notes.print(f"{absent} queries of {truth} are not in {queries}; they are left out.")
     with connect(url, api_key, home) as client:
         signer = signer_for(client, sign_with, home, None)
 
@@ -129,7 +128,7 @@ def evaluate_command(
             record: str | None = register_file(client, signer, path)["record"]
             return record
 
-        result = evaluate(client, register, originals, uploads, wanted, jobs, progress)
+        result = evaluate(client, register, originals, uploads, wanted, jobs, quiet=quiet)
     if as_json:
         print_json(asdict(result))
     else:

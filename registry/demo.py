@@ -19,7 +19,7 @@ from registry.app import create_app, running_services
 from registry.errors import StartRefused
 from registry.home import open_database, open_home
 from registry.settings import Settings
-from sdk.cli.ask import match_line
+from sdk.cli.match import match_line
 from sdk.cli.output import console
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client

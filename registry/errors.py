@@ -5,7 +5,7 @@ RegistryError
 ├── UnknownPublisher, UnknownKey, UnknownRecord, UnknownApiKey, RecordErased
 ├── StatementRefused: BadStatement, BadSignature, KeyNotValid, DigestMismatch, FingerprintMismatch
 ├── MediaRefused: UnsupportedMedia, MediaTooLarge, UndecodableMedia, DecoderGaveUp, TooPlain
-├── Conflict: DuplicateKey, IdempotencyConflict, DuplicateStatement
+├── Conflict: DuplicateKey, DuplicatePublisher, IdempotencyConflict, DuplicateStatement
 ├── InvalidRequest
 └── StartRefused: NotMigrated, MissingKey, LogRolledBack, UnsafeDatabase
 """
@@ -137,6 +137,12 @@ class DuplicateKey(RegistryError):
     """This signing key is enrolled already."""
 
     code, status, title = "duplicate-key", 409, "This signing key is already enrolled"
+
+
+class DuplicatePublisher(RegistryError):
+    """An organisation with this DID is enrolled already."""
+
+    code, status, title = "duplicate-publisher", 409, "This organisation is already enrolled"
 
 
 class DuplicateStatement(RegistryError):

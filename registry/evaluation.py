@@ -3,18 +3,15 @@
 import csv
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from indexer.training.evaluation import Guess, measure
 from registry.errors import InvalidRequest
+from sdk.cli.output import each_with_progress
 from sdk.client import Client
-from sdk.errors import SdkError
+from sdk.errors import HOPELESS, SdkError
 from sdk.models import MatchAnswer, Strength
-
-Progress = Callable[[str, int, int], None]  # what, done, of
 
 
 @dataclass(frozen=True)
@@ -58,14 +55,15 @@ def evaluate(
     queries: Sequence[Path],
     truth: dict[str, str | None],
     jobs: int,
-    progress: Progress,
+    *,
+    quiet: bool = False,
 ) -> Evaluation:
     """Register `references` (a callable returns the record's id), match `queries`, compare with truth.
 
     The client's API key needs the scopes `register`, `match` and `evidence`.
     """
     started = time.perf_counter()
-    records = dict(_each("Registering", references, register, jobs, progress))
+    records = dict(each_with_progress("Registering", references, register, jobs, quiet=quiet))
     registering_s = time.perf_counter() - started
     name_of = {record: path.stem for path, record in records.items() if record is not None}
     asked = [path for path in queries if path.stem in truth]
@@ -73,11 +71,13 @@ def evaluate(
     def ask(path: Path) -> MatchAnswer | None:
         try:
             return client.match(path.read_bytes())
+        except HOPELESS:
+            raise
         except (SdkError, OSError):
             return None
 
     started = time.perf_counter()
-    answers = dict(_each("Matching", asked, ask, jobs, progress))
+    answers = dict(each_with_progress("Matching", asked, ask, jobs, quiet=quiet))
     matching_s = time.perf_counter() - started
     wanted = {path.stem: truth[path.stem] for path in asked}
     sure = _sure_answers(answers, name_of)
@@ -91,15 +91,6 @@ def evaluate(
         ms_per_reference=round(1000 * registering_s / max(1, len(references)), 1),
         ms_per_query=round(1000 * matching_s / max(1, len(asked)), 1),
     )
-
-
-def _each(
-    what: str, paths: Sequence[Path], work: Callable[[Path], Any], jobs: int, progress: Progress
-) -> Iterable[tuple[Path, Any]]:
-    with ThreadPoolExecutor(jobs) as pool:
-        for done, pair in enumerate(zip(paths, pool.map(work, paths), strict=True), start=1):
-            progress(what, done, len(paths))
-            yield pair
 
 
 def _guesses(answers: dict[Path, MatchAnswer | None], name_of: dict[str, str]) -> Iterable[Guess]:

@@ -143,7 +143,7 @@ def load_log_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise MissingKey(f"the log's key is missing: {path}; restore it, or `trueprint init`") from error
+        raise MissingKey(f"the log's key is missing: restore {path} from your backup") from error
     except ValueError as error:
         raise MissingKey(f"{path} does not hold a PEM key") from error
     if not isinstance(key, Ed25519PrivateKey):

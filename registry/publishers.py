@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 
 from registry.errors import (
     DuplicateKey,
+    DuplicatePublisher,
     InvalidRequest,
     NotAllowed,
     NotAuthenticated,
@@ -41,7 +42,7 @@ LAST_USED_RESOLUTION = timedelta(minutes=1)
 def enrol(session: Session, new: NewPublisher) -> Publisher:
     """Add an organisation. The name need not be unique: the issuer is."""
     if new.did and session.exec(select(Publisher).where(Publisher.did == new.did)).first():
-        raise DuplicateKey(f"{new.did} is enrolled already")
+        raise DuplicatePublisher(f"{new.did} belongs to another publisher here")
     publisher = Publisher(
         id=str(uuid.uuid4()), name=new.name, contact=new.contact, did=new.did, role=new.role.value
     )

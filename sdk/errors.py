@@ -79,3 +79,7 @@ def problem_to_error(status: int, document: dict[str, Any]) -> ProblemError:
         detail=str(document.get("detail", "")),
         members=document,
     )
+
+
+# What would go wrong again with every further request of the same caller.
+HOPELESS = (Unreachable, NotAuthenticated, NotAllowed)

@@ -33,6 +33,13 @@ def fingerprint_file(path: Path, *, with_descriptor: bool = False) -> list[Finge
     ]
 
 
+def descriptor_device() -> str:
+    """Where the descriptor runs on this machine: `cuda` or `cpu`."""
+    from indexer.fingerprints.descriptor import best_device
+
+    return best_device()
+
+
 def local_query(path: Path, *, with_descriptor: bool = False) -> FingerprintQuery:
     """What `Client.match_fingerprints` takes."""
     return FingerprintQuery(fingerprints=tuple(fingerprint_file(path, with_descriptor=with_descriptor)))

@@ -15,6 +15,24 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ProblemField(Wire):
+    """One field of a request that is not valid."""
+
+    field: str
+    reason: str
+
+
+class Problem(Wire):
+    """An RFC 9457 problem document; docs/problems.md lists the codes."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str  # stable, for programs
+    fields: tuple[ProblemField, ...] = ()
+
+
 class Role(StrEnum):
     """What an organisation is here for; bounds the scopes that its API keys may have."""
 

@@ -9,12 +9,14 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from registry.errors import InvalidRequest, NotAuthenticated, RegistryError
+from registry.errors import InvalidRequest, MediaTooLarge, NotAuthenticated, RegistryError
+from sdk.models import Problem
 
 logger = logging.getLogger(__name__)
 PROBLEM_TYPE_BASE = "urn:trueprint:problem:"
 MEDIA_TYPE = "application/problem+json"
-CODES_BY_STATUS = {404: "not-found", 405: "method-not-allowed"}
+CODES_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: MediaTooLarge.code}
+SCHEMA = "#/components/schemas/{model}"
 
 
 def problem(status: int, code: str, title: str, detail: str, **members: Any) -> JSONResponse:
@@ -29,6 +31,31 @@ def problem(status: int, code: str, title: str, detail: str, **members: Any) -> 
     }
     headers = {"WWW-Authenticate": "Bearer"} if status == NotAuthenticated.status else None
     return JSONResponse(body, status, headers, MEDIA_TYPE)
+
+
+def describe(app: FastAPI) -> None:
+    """Let the OpenAPI document say that every operation fails with a problem, in place of FastAPI's own."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        schemas = document["components"]["schemas"]
+        problem_schema = Problem.model_json_schema(ref_template=SCHEMA)
+        schemas.update(problem_schema.pop("$defs"))
+        schemas["Problem"] = problem_schema
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        failure = {
+            "description": Problem.__doc__,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA.format(model="Problem")}}},
+        }
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+                operation["responses"]["default"] = failure
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
 
 
 def install(app: FastAPI) -> None:

@@ -96,7 +96,7 @@ def look_up(
         "upload": upload,
         "upload_name": Path(media.filename or "your picture").name,
         "matched": [(match, upload_region(match), reference_region(match)) for match in answer.matches],
-        "checks": receipt_checks(answer),
+        "checks": receipt_checks(answer, services.log.key.text()),
     }
     return page(request, template, context)
 
@@ -144,8 +144,10 @@ def reference_region(match: Match) -> Region | None:
     return next((one.reference_region for one in match.operations if one.type == "cropped"), None)
 
 
-def receipt_checks(answer: MatchAnswer) -> dict[str, tuple[str, ...]]:
+def receipt_checks(answer: MatchAnswer, log_key: str) -> dict[str, tuple[str, ...]]:
     """Steps of the offline check of each match's receipt, by record."""
     return {
-        match.record.id: verify_receipt(match.receipt).steps for match in answer.matches if match.receipt
+        match.record.id: verify_receipt(match.receipt, log_key=log_key).steps
+        for match in answer.matches
+        if match.receipt
     }

@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 
 import typer
 
-from sdk.cli import ask, enrolment, register
+from sdk.cli import enrolment, inspect, match, register
 from sdk.cli.output import fail
 from sdk.errors import ProblemError, SdkError
 
@@ -17,9 +17,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, nothing matched; 10 something matched; 1 a file failed; 2 wrong usage; "
     "3 a check failed; 4 the registry cannot be reached or refuses.",
 )
-ask.join(app)
-enrolment.join(app)
-register.join(app)
+for part in (enrolment, register, match, inspect):
+    part.join(app)
 for entry in entry_points(group="trueprint.commands"):
     entry.load()(app)
 

@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -62,13 +62,15 @@ def each_with_progress(
         disable=quiet or not notes.is_terminal,
         transient=True,
     )
-    with bar, ThreadPoolExecutor(jobs) as pool:
-        task = bar.add_task(title, total=len(items))
-        for path, future in zip(items, _submit(pool, work, items), strict=True):
-            value = future.result()
-            bar.advance(task)
-            yield path, value
-
-
-def _submit(pool: ThreadPoolExecutor, work: Callable[[Path], T], items: Iterable[Path]) -> list[Future[T]]:
-    return [pool.submit(work, item) for item in items]
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        with bar:
+            task = bar.add_task(title, total=len(items))
+            futures = [pool.submit(work, item) for item in items]
+            for path, future in zip(items, futures, strict=True):
+                value = future.result()
+                bar.advance(task)
+                yield path, value
+    finally:
+        # After Ctrl-C or an error that no other file escapes, what has not begun never begins.
+        pool.shutdown(cancel_futures=True)

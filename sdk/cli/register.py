@@ -14,7 +14,7 @@ from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, pr
 from sdk.cli.enrolment import add_signing_key
 from sdk.cli.output import FAILED_FILE, console, each_with_progress, notes, pictures_in, print_json
 from sdk.client import Client
-from sdk.errors import ProblemError, SdkError
+from sdk.errors import HOPELESS, ProblemError, SdkError
 from sdk.keys import load_private_key
 from sdk.models import NewPublisher, Registration
 from sdk.records import AssetClass, new_statement, sign_statement
@@ -54,6 +54,9 @@ def register(
         str | None, typer.Option(help="which publisher of --home signs: name or id")
     ] = None,
     sign_with: Annotated[Path | None, typer.Option(help="private key for --url")] = None,
+    receipts: Annotated[
+        Path | None, typer.Option(help="folder to save each record's receipt in, as RECORD.json")
+    ] = None,
     url: Url = None,
     api_key: ApiKey = None,
     home: Home = None,
@@ -62,6 +65,8 @@ def register(
     quiet: Quiet = False,
 ) -> None:
     """Register pictures under a signed statement each."""
+    if receipts is not None:
+        receipts.mkdir(parents=True, exist_ok=True)
     files = pictures_in(paths)
     edges = {"derived_from": tuple(derived_from or ()), "identity_from": tuple(identity_from or ())}
     failed = False
@@ -70,7 +75,14 @@ def register(
 
         def one(path: Path) -> dict[str, Any]:
             return register_file(
-                client, signer, path, asset_class, label=label, preview=preview, edges=edges
+                client,
+                signer,
+                path,
+                asset_class,
+                label=label,
+                preview=preview,
+                edges=edges,
+                receipts=receipts,
             )
 
         for path, line in each_with_progress("Registering", files, one, jobs, quiet=quiet):
@@ -108,8 +120,12 @@ def register_file(
     label: str | None = None,
     preview: bool = True,
     edges: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    receipts: Path | None = None,
 ) -> dict[str, Any]:
-    """Sign and register one file; what went wrong is in the line's `error`."""
+    """Sign and register one file; what is wrong with the file is in the line's `error`.
+
+    Raises one of HOPELESS when no other file would fare better.
+    """
     label = label or path.name
     line: dict[str, Any] = {"file": str(path), "record": None, "label": label, "status": None}
     line |= {"contested_with": [], "log_index": None, "error": None}
@@ -120,6 +136,10 @@ def register_file(
             signer.issuer, asset_class, digest, label, preview_allowed=preview, **edges
         )
         answer = client.register(content, sign_statement(statement, signer.key))
+        if receipts is not None:
+            (receipts / f"{answer.record.id}.json").write_text(answer.receipt.model_dump_json() + "\n")
+    except HOPELESS:
+        raise
     except (SdkError, OSError) as error:
         return line | {"error": error_of(error)}
     return line | _outcome(answer)

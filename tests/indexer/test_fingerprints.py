@@ -1,10 +1,11 @@
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
 import pdqhash
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from indexer.fingerprints.compute import fingerprint_frame, why_too_plain
 from indexer.fingerprints.descriptor import TorchEmbedder, WrongWeights, load_trunk_weights
@@ -19,12 +20,23 @@ from indexer.fingerprints.pdq import ORIENTATIONS, compute_pdq
 from indexer.fingerprints.phash import compute_phash
 from indexer.media.images import decode_image
 from indexer.media.limits import ImageLimits
-from tests.pictures import encoded, picture, pixels
+from tests.pictures import NAMES, encoded, picture, pixels
 from tests.world import SeededEmbedder
 
 # The C++ reference's value for ThreatExchange's bridge-mods/aaa-orig.jpg.
 AAA_ORIG = bytes.fromhex("d8f8f0cee0f4a84f0637022a078f67f0b36e2ed596621e1d33e6339c4e9c9b22")
+# The C++ reference's values for its reg-test-input/dih, in the order of the files' numbers.
+DIHEDRAL = {
+    2: "30a10efdf1c83f429013d48d0ffffc52e34e0e35ada952a9d29605215aa9e5af",
+    3: "2dad5a64b1a142e7d362a09857da895ae63b8c7fc23794b766b319361fc93188",
+    4: "a5f0a457248995e8c9065c275aaa5498b61ba4bdf8fcf80387c32f8b5bfc4f05",
+    5: "d8f80f33e0f417b20e37f5cd028f980fb36ed02a9662c1e233e64c634e9c64dd",
+    6: "2da9259bb1a1bd1a5362576552da32a5e63b7380c2774b4866b346c91b89ce77",
+    7: "f0a1e10271ccc0bd90530b720fff038de34ef1e8ada9a956d6967ade5ea91a50",
+    8: "2df05aa8a4896a17c14682da5aaaab07b61b5b42f8fc07fc87c3d0741bfcb0fa",
+}
 CONFORMANCE_BITS = 10  # Meta's rule, at quality 80 and more
+CONFORMANCE_QUALITY = 80
 MATCHING_BITS = 31
 
 
@@ -32,10 +44,11 @@ def decoded(path: Path) -> np.ndarray:
     return decode_image(path.read_bytes(), ImageLimits()).pixels
 
 
-def full_size_pdq(path: Path) -> tuple[bytes, int]:
+def full_size_pdq(file: Path | io.BytesIO) -> tuple[bytes, int]:
     """The reference code on the full picture, the way Meta computes it."""
-    with Image.open(path) as image:
-        bits, quality = pdqhash.compute(np.asarray(image.convert("RGB")))
+    with Image.open(file) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    bits, quality = pdqhash.compute(np.asarray(upright))
     return np.packbits(bits).tobytes(), quality
 
 
@@ -68,6 +81,18 @@ def test_fingerprints_survive_recompression_and_tell_strangers_apart() -> None:
         one, other = compute(pixels("coffee")), compute(copy)
         stranger = compute(pixels("astronaut"))
         assert hamming(one.value, other.value) < hamming(one.value, stranger.value) / 2
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+@pytest.mark.parametrize("width", [1100, 1920, 3000])
+def test_large_photographs_conform_although_they_are_reduced_first(name: str, width: int) -> None:
+    photograph = picture(name)
+    height = round(photograph.height * width / photograph.width)
+    content = encoded(photograph.resize((width, height), Image.Resampling.LANCZOS), quality=90)
+    reference, quality = full_size_pdq(io.BytesIO(content))
+    assert quality >= CONFORMANCE_QUALITY
+    ours = compute_pdq(decode_image(content, ImageLimits()).pixels)[0]
+    assert hamming(ours.value, reference) <= CONFORMANCE_BITS
 
 
 @pytest.mark.parametrize(
@@ -143,6 +168,19 @@ class TestMetasFixtures:
     """ThreatExchange's own pictures (shared/data/pdq)."""
 
     @pytest.mark.shared
+    def test_every_fixture_conforms(self, shared: Path) -> None:
+        suffixes = {".jpg", ".png", ".webp"}
+        files = [file for file in (shared / "pdq").rglob("*") if file.suffix in suffixes]
+        judged = 0
+        for file in files:
+            reference, quality = full_size_pdq(file)
+            ours = compute_pdq(decoded(file))[0]
+            if quality >= CONFORMANCE_QUALITY:
+                judged += 1
+                assert hamming(ours.value, reference) <= CONFORMANCE_BITS, file.name
+        assert judged >= 40
+
+    @pytest.mark.shared
     def test_every_bridge_variant_conforms_and_matches(self, shared: Path) -> None:
         original = compute_pdq(decoded(shared / "pdq/bridge-mods/aaa-orig.jpg"))[0].value
         assert hamming(original, AAA_ORIG) <= CONFORMANCE_BITS
@@ -150,7 +188,7 @@ class TestMetasFixtures:
         assert len(files) == 12
         for file in files:
             ours, (reference, quality) = compute_pdq(decoded(file))[0], full_size_pdq(file)
-            assert quality >= 80
+            assert quality >= CONFORMANCE_QUALITY
             assert hamming(ours.value, reference) <= CONFORMANCE_BITS, file.name
             assert hamming(ours.value, original) <= MATCHING_BITS, file.name
 
@@ -160,6 +198,8 @@ class TestMetasFixtures:
         original = compute_pdq(decoded(files[0]))
         for number, file in enumerate(files):
             upright = compute_pdq(decoded(file))[0].value
+            if number + 1 in DIHEDRAL:
+                assert hamming(upright, bytes.fromhex(DIHEDRAL[number + 1])) <= CONFORMANCE_BITS
             distances = [hamming(upright, one.value) for one in original]
             assert distances[number] <= 16
             assert min(distances[:number] + distances[number + 1 :]) > 80

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -9,7 +10,7 @@ import pytest
 
 from registry import errors
 from registry.settings import Settings
-from sdk.models import Role
+from sdk.models import Problem, Role
 from tests.checks import DOCUMENT, openapi_text
 from tests.pictures import encoded
 from tests.world import World
@@ -45,6 +46,34 @@ def test_every_error_is_a_problem_document_with_a_stable_code(world: World, http
         assert problem_of(answer)["code"] == "not-authenticated"
         wrong = http.post("/v1/match", headers={"Authorization": "Bearer trueprint_wrong_key"})
         assert problem_of(wrong)["code"] == "not-authenticated"
+
+
+def test_a_body_over_the_limit_is_refused_by_its_header_and_by_counting(http: httpx2.Client) -> None:
+    too_much = 27 << 20
+
+    def pieces() -> Iterator[bytes]:  # chunked: no Content-Length tells beforehand
+        yield b'--b\r\nContent-Disposition: form-data; name="media"; filename="m"\r\n\r\n'
+        for _ in range(27):
+            yield bytes(1 << 20)
+        yield b"\r\n--b--\r\n"
+
+    with http:
+        declared = http.post("/lookup", files={"media": bytes(too_much)})
+        assert problem_of(declared)["code"] == "media-too-large"
+        form = {"content-type": "multipart/form-data; boundary=b"}
+        counted = http.post("/lookup", content=pieces(), headers=form)
+        assert problem_of(counted)["code"] == "media-too-large"
+        assert http.get("/livez").json() == {"status": "alive"}
+
+
+def test_the_openapi_document_promises_problems_and_the_sdk_reads_them(http: httpx2.Client) -> None:
+    with http:
+        document = http.get("/openapi.json").json()
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                assert "application/problem+json" in operation["responses"]["default"]["content"]
+        answer = http.post("/v1/match", files={"media": b"x"})
+        assert Problem.model_validate_json(answer.content).code == "not-authenticated"
 
 
 def test_an_invalid_request_names_the_fields_and_never_echoes_what_was_sent(world: World) -> None:

@@ -1,35 +1,29 @@
-"""`match`, `verify`, `audit`, `doctor`: questions, none of which changes anything."""
+"""`match`: which registered assets do pictures come from?"""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from rich.table import Table
 
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
 from sdk.cli.output import (
-    CHECK_FAILED,
     FAILED_FILE,
     MATCHED,
     NOTHING_MATCHED,
     console,
     each_with_progress,
-    fail,
     pictures_in,
     print_json,
 )
 from sdk.cli.register import error_of
 from sdk.client import Client
-from sdk.errors import SdkError, VerificationError
-from sdk.models import Match, MatchAnswer, Receipt
-from sdk.verify import verify_receipt
+from sdk.errors import HOPELESS, SdkError
+from sdk.models import Match, MatchAnswer
 
 
 def join(app: typer.Typer) -> None:
-    """Add these commands."""
-    for command in (match, verify, audit, doctor):
-        app.command()(command)
+    """Add this command."""
+    app.command()(match)
 
 
 def match(
@@ -65,9 +59,14 @@ def match(
 
 
 def match_line(client: Client, path: Path, *, on_device: bool = False) -> dict[str, Any]:
-    """The answer for one file, in the fields that are a contract."""
+    """The answer for one file, in the fields that are a contract.
+
+    Raises one of HOPELESS when no other file would fare better.
+    """
     try:
         answer = _ask(client, path, on_device)
+    except HOPELESS:
+        raise
     except (SdkError, OSError) as error:
         return {
             "file": str(path),
@@ -128,68 +127,3 @@ def _show(line: dict[str, Any]) -> None:
     console.print(f"  {line['sentence']}")
     for one in line["matches"]:
         console.print(f"  [cyan]{one['strength']}[/]: {one['explanation']}")
-
-
-def verify(
-    receipt: Annotated[Path, typer.Argument(help="receipt as JSON")],
-    log_key: Annotated[str | None, typer.Option(help="the log's key that you trust (vkey)")] = None,
-    publisher_key: Annotated[str | None, typer.Option(help="the publisher's key id that you trust")] = None,
-    media: Annotated[Path | None, typer.Option(help="the file the record was made for")] = None,
-) -> None:
-    """Check a receipt offline, step by step. Exit code 3 if a step fails."""
-    try:
-        parsed = Receipt.model_validate_json(receipt.read_bytes())
-        content = media.read_bytes() if media else None
-        verified = verify_receipt(parsed, log_key=log_key, publisher_kid=publisher_key, media=content)
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}", 2)
-    except ValidationError:
-        fail(f"{receipt} is not a receipt", 2)
-    except VerificationError as error:
-        fail(f"does not hold: {error}", CHECK_FAILED)
-    for step in verified.steps:
-        console.print(f"[green]ok[/] {step}")
-    statement = verified.statement
-    console.print(f"{statement.label}: registered as {statement.asset_class.value} by {statement.issuer}")
-
-
-def audit(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: Json = False) -> None:
-    """Derive tree, checkpoint, fingerprints and index again; exit code 3 if anything differs."""
-    with connect(url, api_key, home) as client:
-        report = client.audit()
-    if as_json:
-        print_json(report.model_dump(mode="json"))
-    else:
-        for finding in report.findings:
-            console.print(f"[red]{finding.what}[/]: {finding.detail}")
-        word = "[green]clean[/]" if report.clean else f"[red]{len(report.findings)} findings[/]"
-        console.print(
-            f"{word}: {report.records} records, {report.log_size} log entries, "
-            f"{report.fingerprints} fingerprints derived again"
-        )
-    raise typer.Exit(0 if report.clean else CHECK_FAILED)
-
-
-def doctor(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: Json = False) -> None:
-    """What the registry runs on: database, device, isolation, size and age of the index."""
-    with connect(url, api_key, home) as client:
-        report = client.doctor()
-    if as_json:
-        print_json(report.model_dump(mode="json"))
-        return
-    table = Table(show_header=False, box=None)
-    rows = {
-        "version": report.version,
-        "database": report.database,
-        "descriptor": report.device,
-        "index": f"{report.index}, {report.freshness.records_searched} assets, "
-        f"{report.freshness.behind} changes behind, checked {report.oldest_index_s:.1f} s ago",
-        "decoder": report.isolation,
-        "previews": report.blobs,
-        "records": str(report.records),
-        "fingerprints": ", ".join(f"{kind} {count}" for kind, count in sorted(report.fingerprints.items())),
-        "log": f"{report.freshness.checkpoint_size} entries",
-    }
-    for name, value in rows.items():
-        table.add_row(f"[bold]{name}[/]", value or "none")
-    console.print(table)

@@ -1,0 +1,127 @@
+"""`verify`, `audit`, `doctor`: does it hold, and what is it? None of them changes anything."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.table import Table
+
+from sdk.cli.connection import ApiKey, Home, Json, Url, connect
+from sdk.cli.installation import Installation, this_installation
+from sdk.cli.output import (
+    CHECK_FAILED,
+    console,
+    fail,
+    notes,
+    print_json,
+)
+from sdk.errors import VerificationError
+from sdk.models import Doctor, Receipt
+from sdk.verify import verify_receipt
+
+
+def join(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (verify, audit, doctor):
+        app.command()(command)
+
+
+def verify(
+    receipt: Annotated[Path, typer.Argument(help="receipt as JSON")],
+    log_key: Annotated[str | None, typer.Option(help="the log's key that you trust (vkey)")] = None,
+    publisher_key: Annotated[str | None, typer.Option(help="the publisher's key id that you trust")] = None,
+    media: Annotated[Path | None, typer.Option(help="the file the record was made for")] = None,
+) -> None:
+    """Check a receipt offline, step by step. Exit code 3 if a step fails."""
+    try:
+        parsed = Receipt.model_validate_json(receipt.read_bytes())
+        content = media.read_bytes() if media else None
+        verified = verify_receipt(parsed, log_key=log_key, publisher_kid=publisher_key, media=content)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}", 2)
+    except ValidationError:
+        fail(f"{receipt} is not a receipt", 2)
+    except VerificationError as error:
+        fail(f"does not hold: {error}", CHECK_FAILED)
+    for step in verified.steps:
+        console.print(f"[green]ok[/] {step}")
+    statement = verified.statement
+    console.print(f"{statement.label}: registered as {statement.asset_class.value} by {statement.issuer}")
+
+
+def audit(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: Json = False) -> None:
+    """Derive tree, checkpoint, fingerprints and index again; exit code 3 if anything differs."""
+    with connect(url, api_key, home) as client:
+        report = client.audit()
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        for finding in report.findings:
+            console.print(f"[red]{finding.what}[/]: {finding.detail}")
+        word = "[green]clean[/]" if report.clean else f"[red]{len(report.findings)} findings[/]"
+        console.print(
+            f"{word}: {report.records} records, {report.log_size} log entries, "
+            f"{report.fingerprints} fingerprints derived again"
+        )
+    raise typer.Exit(0 if report.clean else CHECK_FAILED)
+
+
+def doctor(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: Json = False) -> None:
+    """What is installed here; with --url or --home also what that registry runs on, its size and age.
+
+    Exit code 3 if something must be mended.
+    """
+    here = this_installation()
+    report = None
+    if url is not None or home is not None:
+        with connect(url, api_key, home) as client:
+            report = client.doctor()
+    if as_json:
+        line = report.model_dump(mode="json") if report else {}
+        print_json({**line, "installation": asdict(here), "faults": here.faults})
+    else:
+        _show_installation(here)
+        if report:
+            _show_registry(report)
+        for fault in here.faults:
+            notes.print(f"[red]to mend[/]: {fault}")
+    raise typer.Exit(CHECK_FAILED if here.faults else 0)
+
+
+def _show_installation(here: Installation) -> None:
+    _print_rows(
+        "This installation",
+        {
+            "trueprint": f"{here.version}, Python {here.python}",
+            "descriptor": here.device,
+            "faiss": ", ".join(here.faiss) or "none",
+        },
+    )
+
+
+def _show_registry(report: Doctor) -> None:
+    counts = ", ".join(f"{kind} {count}" for kind, count in sorted(report.fingerprints.items()))
+    _print_rows(
+        "The registry",
+        {
+            "version": report.version,
+            "database": report.database,
+            "descriptor": report.device,
+            "index": f"{report.index}, {report.freshness.records_searched} assets, "
+            f"{report.freshness.behind} changes behind, checked {report.oldest_index_s:.1f} s ago",
+            "decoder": report.isolation,
+            "previews": report.blobs,
+            "records": str(report.records),
+            "fingerprints": counts,
+            "log": f"{report.freshness.checkpoint_size} entries",
+        },
+    )
+
+
+def _print_rows(title: str, rows: dict[str, str]) -> None:
+    table = Table(show_header=False, box=None, title=title, title_justify="left", title_style="bold")
+    for name, value in rows.items():
+        table.add_row(name, value or "none")
+    console.print(table)
