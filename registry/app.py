@@ -42,6 +42,7 @@ def initialise(settings: Settings, engine: Engine) -> str | None:
     Does nothing to a database that has a log: a missing key is then an error at start, never replaced.
     """
     if db.is_empty(engine):
+        _require_new(settings.checkpoint_file)
         db.migrate(engine)
     db.require_migrated(engine)
     with db.transaction(engine) as session:

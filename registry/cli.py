@@ -46,26 +46,26 @@ def serve(
     """Run the registry. An embedded database that is empty is set up by itself."""
     import logging
 
-    import uvicorn
-
     from registry.app import create_app, initialise, running_services
-    from registry.home import open_database, remember_operator
+    from registry.home import listen, open_database, remember_operator, serve_app
 
     settings = _settings(home)
+    address = host or settings.host, port or settings.port
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for talkative in ("alembic", "faiss"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
-        with open_database(settings) as engine:
+        with listen(*address) as listener, open_database(settings) as engine:
             if init or settings.database_url is None:
                 secret = initialise(settings, engine)
                 remember_operator(settings, secret)
                 if secret:
                     notes.print(f"A new registry. The operator's API key, shown this once:\n  {secret}")
             with running_services(settings, engine) as services:
-                address = host or settings.host, port or settings.port
                 notes.print(
                     f"Trueprint: http://{address[0]}:{address[1]}/  log key {services.log.key.text()}"
                 )
-                uvicorn.run(create_app(services), host=address[0], port=address[1], lifespan="off")
+                serve_app(create_app(services), listener)
     except RegistryError as error:
         fail(f"{error.title}: {error} [{error.code}]", REFUSED)
 

@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
 from registry.errors import NotMigrated, StartRefused, UnsafeDatabase
@@ -55,7 +56,10 @@ def _forget_dead_users(folder: Path) -> None:
 
 def connect(url: str) -> Engine:
     """An engine for the psycopg driver; waits for locks at most 30 seconds."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StartRefused("TRUEPRINT_DATABASE_URL is no address: postgresql://user@host/name") from None
     if parsed.get_backend_name() != "postgresql":
         raise StartRefused(f"the database must be PostgreSQL, not {parsed.get_backend_name()}")
     return create_engine(
@@ -113,11 +117,24 @@ def migrate(engine: Engine) -> None:
     command.upgrade(alembic_config(engine), "head")
 
 
+def require_reachable(engine: Engine) -> None:
+    """Raises StartRefused unless the database answers."""
+    try:
+        with engine.connect():
+            pass
+    except OperationalError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0]
+        raise StartRefused(f"no database answers at {where}: {reason}") from error
+
+
 def require_migrated(engine: Engine) -> None:
     """Raises NotMigrated unless the database is at the newest migration."""
     head = ScriptDirectory.from_config(alembic_config(engine)).get_current_head()
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
+    if current is None and is_empty(engine):
+        raise NotMigrated("the database is empty; set it up with `trueprint serve --init`")
     if current != head:
         raise NotMigrated(
             f"the database is at migration {current or 'none'}, this program needs {head}; "

@@ -4,23 +4,21 @@ Nothing is fetched and nothing canned: the uploads are made from the originals o
 """
 
 import random
-import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import uvicorn
 from PIL import Image
 from rich.table import Table
 
 from indexer.training import edits
-from registry.app import create_app, running_services
+from registry.app import create_app
 from registry.errors import StartRefused
-from registry.home import open_database, open_home
+from registry.home import listen, open_home, open_services, serve_app
 from registry.settings import Settings
 from sdk.cli.match import match_line
-from sdk.cli.output import console
+from sdk.cli.output import console, styled
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.errors import VerificationError
@@ -69,8 +67,17 @@ UPLOADS: tuple[tuple[str, str, Edit], ...] = (
 )
 
 
+def copy_originals(folder: Path) -> list[Path]:
+    """Write the photographs that packages bring, byte for byte."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, source in ORIGINALS.items():
+        (folder / name).write_bytes(package_file(*source).read_bytes())
+    return [folder / name for name in ORIGINALS]
+
+
 def make_uploads(folder: Path) -> list[Path]:
     """Write uploads made from the originals, the very file of one, and strangers."""
+    folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(SEED)
     for name, original, edit in UPLOADS:
         with Image.open(package_file(*ORIGINALS[original])) as image:
@@ -84,55 +91,59 @@ def make_uploads(folder: Path) -> list[Path]:
 def run_demo(home: Path, port: int | None) -> None:
     """Run everything in the registry of `home`; keep serving on `port` if it is given."""
     started = time.perf_counter()
-    console.print(f"[bold]1. A registry in {home}[/]: database, keys, log and index are made here.")
+    pictures = home / "pictures"
+    _head(f"1. A registry in {home}", "database, keys, log and index are made here.")
     with open_home(home) as (url, operator_key), Client(url, operator_key) as client:
         doctor = client.doctor()
         console.print(f"   {doctor.database}; {doctor.device}; {doctor.isolation}\n")
-        record = _register(client, home)
-        _match(client)
-        _verify(client, record)
+        originals = copy_originals(pictures / "originals")
+        record = _register(client, home, originals)
+        _match(client, make_uploads(pictures / "uploads"))
+        _verify(client, record, originals[-1])
         report = client.audit()
         state = "clean" if report.clean else f"{len(report.findings)} findings"
-        console.print(f"\n[bold]5. Audit[/]: {state}; {report.log_size} log entries re-hashed.")
-    console.print(
-        f"\nDone in {time.perf_counter() - started:.0f} s. To open the page: [bold]make run[/], then "
-    )
-    console.print("http://127.0.0.1:8000/ (drop one of the pictures there).")
+        _head("\n5. Audit", f"{state}; {report.log_size} log entries re-hashed.")
+    console.print(f"\nDone in {time.perf_counter() - started:.0f} s. To open the page: make run, then")
+    console.print(f"http://127.0.0.1:8000/ (drop a picture of {pictures / 'uploads'} there).")
     if port is not None:
         _serve(home, port)
 
 
-def _register(client: Client, home: Path) -> str:
-    console.print("[bold]2. A publisher registers originals[/], each under its signature:")
+def _head(title: str, words: str) -> None:
+    console.print(styled("bold", title, f": {words}"))
+
+
+def _register(client: Client, home: Path, originals: list[Path]) -> str:
+    _head("2. A publisher registers originals", "each under its signature.")
     signer = signer_for(client, None, home, None)
     record = ""
-    for name, source in ORIGINALS.items():
-        line = register_file(client, signer, package_file(*source), label=name)
+    for path in originals:
+        line = register_file(client, signer, path)
         if line["error"]:
-            raise StartRefused(f"{name}: {line['error']['title']} {line['error']['detail']}")
+            raise StartRefused(f"{path}: {line['error']['title']} {line['error']['detail']}")
         record = line["record"]
-        console.print(f"   {line['status'].replace('_', ' '):18} {name:18} log entry {line['log_index']}")
+        status = line["status"].replace("_", " ")
+        console.print(f"   {status:18} {path.name:18} log entry {line['log_index']}")
     return record
 
 
-def _match(client: Client) -> None:
-    console.print("\n[bold]3. A platform asks about uploads[/], made from them just now or strangers:")
+def _match(client: Client, uploads: list[Path]) -> None:
+    _head("\n3. A platform asks about uploads", "made from them just now, or strangers.")
     table = Table(box=None, padding=(0, 1, 0, 0))
     for column in ("upload", "strength", "answer"):
         table.add_column(column, overflow="fold", no_wrap=column == "strength")
-    with tempfile.TemporaryDirectory() as folder:
-        for path in make_uploads(Path(folder)):
-            line = match_line(client, path)
-            matches = line["matches"]
-            words = matches[0]["explanation"] if matches else line["sentence"]
-            table.add_row(path.name, matches[0]["strength"] if matches else "-", words)
+    for path in uploads:
+        line = match_line(client, path)
+        matches = line["matches"]
+        words = matches[0]["explanation"] if matches else line["sentence"]
+        table.add_row(path.name, matches[0]["strength"] if matches else "-", words)
     console.print(table)
 
 
-def _verify(client: Client, record: str) -> None:
-    console.print("\n[bold]4. A receipt is verified offline[/], with the log's key pinned:")
+def _verify(client: Client, record: str, file: Path) -> None:
+    _head(f"\n4. The receipt of {file.name} is verified offline", "the log's key pinned.")
     receipt, log_key = client.receipt(record), client.log_state().log_key
-    for step in verify_receipt(receipt, log_key=log_key).steps:
+    for step in verify_receipt(receipt, log_key=log_key, media=file.read_bytes()).steps:
         console.print(f"   {step}")
     forged = receipt.model_copy(update={"entry": receipt.entry[:-4] + "AAA="})
     try:
@@ -143,5 +154,5 @@ def _verify(client: Client, record: str) -> None:
 
 def _serve(home: Path, port: int) -> None:
     settings = Settings(home=home.resolve(), database_url=None)
-    with open_database(settings) as engine, running_services(settings, engine) as services:
-        uvicorn.run(create_app(services), port=port, lifespan="off")
+    with listen(settings.host, port) as listener, open_services(settings) as services:
+        serve_app(create_app(services), listener)

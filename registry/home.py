@@ -35,6 +35,7 @@ def open_database(settings: Settings) -> Iterator[Engine]:
             url = embedded.url
         engine = db.connect(url)
         stack.callback(engine.dispose)
+        db.require_reachable(engine)
         yield engine
 
 
@@ -68,11 +69,24 @@ def open_home(folder: Path) -> Iterator[tuple[str, str]]:
         yield url, key_file.read_text().strip()
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises StartRefused, before anything else is opened."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise StartRefused(f"cannot listen on {host}, port {port}: {error.strerror}") from error
+
+
+def serve_app(app: FastAPI, listener: socket.socket) -> None:
+    """Serve in this thread until the process is told to stop."""
+    uvicorn.Server(uvicorn.Config(app, lifespan="off")).run(sockets=[listener])
+
+
 @contextmanager
 def listening(app: FastAPI) -> Iterator[str]:
     """Serve on a free loopback port in a thread; yields the address."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with listen("127.0.0.1", 0) as listener:
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -10,6 +10,7 @@ checkpoint, let the index follow, answer.
 import hashlib
 import io
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 from PIL import Image
@@ -57,6 +58,7 @@ from sdk.models import FingerprintRegistration, Registration, Scope, Strength
 from sdk.records import AssetClass, Statement
 
 PREVIEW_QUALITY = 85
+CLOCK_LEEWAY = timedelta(minutes=5)  # publishers' clocks differ from ours
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,8 @@ def check_statement(session: Session, api_key: ApiKey, jws: str) -> Checked:
         raise BadSignature(str(error)) from error
     except signed.BadStatement as error:
         raise BadStatement(str(error)) from error
+    if statement.valid_from > now() + CLOCK_LEEWAY:
+        raise BadStatement("validFrom lies in the future")
     publisher = get_publisher(session, key.publisher_id)
     if statement.issuer != publisher.issuer:
         raise BadStatement(f"the issuer must be {publisher.issuer}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sdk.records import AssetClass
+from sdk.records import AssetClass, ShownText
 
 
 class Wire(BaseModel):
@@ -90,8 +90,8 @@ class VerdictKind(StrEnum):
 class NewPublisher(Wire):
     """Enrol an organisation."""
 
-    name: str = Field(min_length=1, max_length=200)
-    contact: str = Field(min_length=3, max_length=200)
+    name: ShownText = Field(max_length=200)
+    contact: ShownText = Field(min_length=3, max_length=200)
     did: str | None = Field(default=None, pattern=r"^did:web:[A-Za-z0-9.:%-]{3,250}$")
     role: Role = Role.PUBLISHER
 

@@ -10,13 +10,13 @@ import json
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import rfc8785
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from sdk.errors import VerificationError
 from sdk.keys import thumbprint
@@ -26,6 +26,10 @@ HEADER_TYPE = "vc+jwt"
 CREDENTIAL_TYPE = "MediaProvenanceRecord"
 CONTEXT = ["https://www.w3.org/ns/credentials/v2", {"@vocab": "urn:trueprint:terms:"}]
 MAXIMUM_RECORD_BYTES = 32 * 1024
+# Names and labels are shown to strangers, on pages and in terminals: no control characters, and none that
+# turn the direction of writing (CVE-2021-42574).
+SHOWN_TEXT = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+$"
+ShownText = Annotated[str, Field(pattern=SHOWN_TEXT)]
 
 
 class BadSignature(VerificationError):
@@ -52,20 +56,26 @@ class Relation(StrEnum):
     IDENTITY_FROM = "identity_from"
 
 
+# What an edge leads to: a record here or elsewhere, bytes that need not be registered, or a page.
+Target = Annotated[
+    str, Field(pattern=r"^(urn:uuid:)?[0-9a-f-]{36}$|^urn:sha256:[0-9a-f]{64}$|^https://[!-~]{1,300}$")
+]
+
+
 class Statement(BaseModel):
     """What a publisher says of one asset, before it is signed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(default_factory=lambda: uuid.uuid4().urn, pattern=r"^urn:uuid:[0-9a-f-]{36}$")
-    issuer: str = Field(min_length=1, max_length=300)
-    valid_from: datetime
+    issuer: ShownText = Field(max_length=300)
+    valid_from: AwareDatetime
     asset_class: AssetClass
     digest_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    label: str = Field(min_length=1, max_length=300)
-    media_type: str | None = Field(default=None, max_length=100)
-    derived_from: tuple[str, ...] = Field(default=(), max_length=20)
-    identity_from: tuple[str, ...] = Field(default=(), max_length=20)
+    label: ShownText = Field(max_length=300)
+    media_type: ShownText | None = Field(default=None, max_length=100)
+    derived_from: tuple[Target, ...] = Field(default=(), max_length=20)
+    identity_from: tuple[Target, ...] = Field(default=(), max_length=20)
     preview_allowed: bool = False
     # Binds fingerprints that come without their picture: SHA-256 over nonce and JCS list.
     fingerprints_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
@@ -99,16 +109,24 @@ class Statement(BaseModel):
 def new_statement(
     issuer: str, asset_class: AssetClass, digest_sha256: str, label: str, **more: Any
 ) -> Statement:
-    """A statement made now; `more` are further fields of Statement."""
+    """A statement made now; `more` are further fields of Statement. Raises BadStatement."""
     now = datetime.now(UTC).replace(microsecond=0)
-    return Statement(
-        issuer=issuer,
-        valid_from=now,
-        asset_class=asset_class,
-        digest_sha256=digest_sha256,
-        label=label,
-        **more,
-    )
+    try:
+        return Statement(
+            issuer=issuer,
+            valid_from=now,
+            asset_class=asset_class,
+            digest_sha256=digest_sha256,
+            label=label,
+            **more,
+        )
+    except ValidationError as error:
+        raise _first_fault(error) from None
+
+
+def _first_fault(error: ValidationError) -> BadStatement:
+    first = error.errors(include_input=False, include_url=False)[0]
+    return BadStatement(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
 
 
 def sign_statement(statement: Statement, key: ECKey) -> str:
@@ -182,8 +200,7 @@ def parse_payload(payload: bytes) -> Statement:
             fingerprints_sha256=subject.get("fingerprintsSHA256"),
         )
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise BadStatement(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise _first_fault(error) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadStatement(f"not a {CREDENTIAL_TYPE} credential") from error
 

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from registry.errors import InvalidRequest, MediaTooLarge, NotAuthenticated, RegistryError
@@ -83,6 +83,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     def database(_: Request, error: SQLAlchemyError) -> JSONResponse:
+        if isinstance(error, DataError):  # a NUL in a path, say: PostgreSQL has no way to store it
+            detail = "a value cannot be looked up or stored"
+            return problem(InvalidRequest.status, InvalidRequest.code, InvalidRequest.title, detail)
         # Handled here, not as unknown: an unknown error also costs the caller's connection.
         logger.error("the database refused", exc_info=error)
         if isinstance(error, OperationalError):

@@ -1,5 +1,6 @@
 """`trueprint`: thin commands over the client. Operator commands of an installed registry join here."""
 
+import io
 import sys
 from importlib.metadata import entry_points
 
@@ -25,6 +26,10 @@ for entry in entry_points(group="trueprint.commands"):
 
 def main() -> None:
     """Run; errors become one readable line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name that is no UTF-8 is shown with escapes, which JSON reads back.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except ProblemError as error:

@@ -16,6 +16,7 @@ from sdk.cli.output import (
     fail,
     notes,
     print_json,
+    styled,
 )
 from sdk.errors import VerificationError
 from sdk.models import Doctor, Receipt
@@ -46,7 +47,7 @@ def verify(
     except VerificationError as error:
         fail(f"does not hold: {error}", CHECK_FAILED)
     for step in verified.steps:
-        console.print(f"[green]ok[/] {step}")
+        console.print(styled("green", "ok", f" {step}"))
     statement = verified.statement
     console.print(f"{statement.label}: registered as {statement.asset_class.value} by {statement.issuer}")
 
@@ -59,12 +60,12 @@ def audit(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: J
         print_json(report.model_dump(mode="json"))
     else:
         for finding in report.findings:
-            console.print(f"[red]{finding.what}[/]: {finding.detail}")
-        word = "[green]clean[/]" if report.clean else f"[red]{len(report.findings)} findings[/]"
-        console.print(
-            f"{word}: {report.records} records, {report.log_size} log entries, "
-            f"{report.fingerprints} fingerprints derived again"
+            console.print(styled("red", finding.what, f": {finding.detail}"))
+        style, word = ("green", "clean") if report.clean else ("red", f"{len(report.findings)} findings")
+        counts = (
+            f"{report.records} records, {report.log_size} log entries, {report.fingerprints} fingerprints"
         )
+        console.print(styled(style, word, f": {counts} derived again"))
     raise typer.Exit(0 if report.clean else CHECK_FAILED)
 
 
@@ -86,7 +87,7 @@ def doctor(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: 
         if report:
             _show_registry(report)
         for fault in here.faults:
-            notes.print(f"[red]to mend[/]: {fault}")
+            notes.print(styled("red", "to mend", f": {fault}"))
     raise typer.Exit(CHECK_FAILED if here.faults else 0)
 
 

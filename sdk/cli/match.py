@@ -14,6 +14,7 @@ from sdk.cli.output import (
     each_with_progress,
     pictures_in,
     print_json,
+    styled,
 )
 from sdk.cli.register import error_of
 from sdk.client import Client
@@ -120,10 +121,10 @@ def _match_fields(match: Match) -> dict[str, Any]:
 
 
 def _show(line: dict[str, Any]) -> None:
-    console.print(f"[bold]{line['file']}[/]")
+    console.print(styled("bold", line["file"]))
     if line["error"]:
-        console.print(f"  [red]{line['error']['title']}[/]: {line['error']['detail']}")
+        console.print("  ", styled("red", line["error"]["title"], f": {line['error']['detail']}"), sep="")
         return
     console.print(f"  {line['sentence']}")
     for one in line["matches"]:
-        console.print(f"  [cyan]{one['strength']}[/]: {one['explanation']}")
+        console.print("  ", styled("cyan", one["strength"], f": {one['explanation']}"), sep="")

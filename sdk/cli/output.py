@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 T = TypeVar("T")
 NOTHING_MATCHED, FAILED_FILE, CHECK_FAILED, REFUSED, MATCHED = 0, 1, 3, 4, 10
@@ -17,13 +18,19 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".gif", ".bmp"}
 )
 
-console = Console(highlight=False, soft_wrap=True)
-notes = Console(stderr=True, highlight=False, soft_wrap=True)
+# Labels and names come from strangers: nothing that is printed is read as markup.
+console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+notes = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def styled(style: str, words: str, rest: object = "") -> Text:
+    """Some words in a style and the rest plain, for a console."""
+    return Text.assemble((words, style), str(rest))
 
 
 def fail(message: str, code: int) -> NoReturn:
     """One line on standard error, then the exit code."""
-    notes.print(f"[bold red]trueprint:[/] {message}", markup=True)
+    notes.print(styled("bold red", "trueprint:", f" {message}"))
     raise SystemExit(code)
 
 

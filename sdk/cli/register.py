@@ -1,6 +1,7 @@
 """`register`: sign and register pictures; safe to interrupt and run again."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,12 @@ from joserfc.jwk import ECKey
 
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, profiles
 from sdk.cli.enrolment import add_signing_key
-from sdk.cli.output import FAILED_FILE, console, each_with_progress, notes, pictures_in, print_json
+from sdk.cli.output import FAILED_FILE, console, each_with_progress, notes, pictures_in, print_json, styled
 from sdk.client import Client
 from sdk.errors import HOPELESS, ProblemError, SdkError
 from sdk.keys import load_private_key
 from sdk.models import NewPublisher, Registration
-from sdk.records import AssetClass, new_statement, sign_statement
+from sdk.records import SHOWN_TEXT, AssetClass, new_statement, sign_statement
 
 LOCAL_PUBLISHER = "Local publisher"
 
@@ -126,7 +127,7 @@ def register_file(
 
     Raises one of HOPELESS when no other file would fare better.
     """
-    label = label or path.name
+    label = label or label_of(path)
     line: dict[str, Any] = {"file": str(path), "record": None, "label": label, "status": None}
     line |= {"contested_with": [], "log_index": None, "error": None}
     try:
@@ -143,6 +144,12 @@ def register_file(
     except (SdkError, OSError) as error:
         return line | {"error": error_of(error)}
     return line | _outcome(answer)
+
+
+def label_of(path: Path) -> str:
+    """The file's name, as far as it can be shown to strangers."""
+    name = path.name.encode("utf-8", "replace").decode()
+    return "".join(one if re.match(SHOWN_TEXT, one) else "?" for one in name)
 
 
 def error_of(error: Exception) -> dict[str, str]:
@@ -168,17 +175,11 @@ def _show(path: Path, line: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(line)
     elif line["error"]:
-        detail = line["error"]["detail"]
-        console.print(
-            f"[red]refused[/]     {path}: {line['error']['title']}{': ' + detail if detail else ''}"
-        )
+        title, detail = line["error"]["title"], line["error"]["detail"]
+        console.print(styled("red", "refused   ", f"  {path}: {title}{': ' + detail if detail else ''}"))
     else:
-        contested = (
-            f"  [yellow]contested with {', '.join(line['contested_with'])}[/]"
-            if line["contested_with"]
-            else ""
-        )
         word = "known     " if line["status"] == "already_registered" else "registered"
-        console.print(
-            f"[green]{word}[/]  {path}: record {line['record']}, log entry {line['log_index']}{contested}"
-        )
+        others = ", ".join(line["contested_with"])
+        contested = f"  contested with {others}" if others else ""
+        where = f"  {path}: record {line['record']}, log entry {line['log_index']}"
+        console.print(styled("yellow" if contested else "green", word, where + contested))

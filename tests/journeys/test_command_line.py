@@ -7,17 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from PIL import Image
 
+from sdk.keys import save_private_key
 from tests.pictures import encoded, flat, picture
 from tests.world import World
 
 TRUEPRINT = Path(sys.executable).with_name("trueprint")
 
 
-def run(*arguments: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
+def run(*arguments: object, expect: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **settings}
     done = subprocess.run(
         [TRUEPRINT, *map(str, arguments)], capture_output=True, text=True, check=False, env=environment
     )
@@ -70,6 +72,7 @@ def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path)
     assert answers["q3.jpg"]["error"]["code"] == "undecodable-media"
 
     assert "clean" in run("audit", "--home", home).stdout
+    assert "faiss-" in run("doctor").stdout
     assert "PostgreSQL" in run("doctor", "--home", home).stdout
     words = run("match", folder / "uploads" / "q1.jpg", "--home", home, expect=10).stdout
     assert "Mirrored left to right" in words
@@ -93,7 +96,10 @@ def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> No
         run("enrol", "--name", "Desk", "--contact", "a@example.org", "--sign-with", key, "--json", *admin)
     )[0]
     desk = ["--url", world.url, "--api-key", enrolled["api_key"]]
-    done = lines(run("register", folder / "originals" / "cat.png", "--sign-with", key, "--json", *desk))[0]
+    kept = folder / "receipts"
+    cat = folder / "originals" / "cat.png"
+    done = lines(run("register", cat, "--sign-with", key, "--json", "--receipts", kept, *desk))[0]
+    assert run("verify", kept / f"{done['record']}.json", "--media", cat).stdout.count("ok ") == 5
     assert done["status"] == "registered"
     assert "Byte for byte" in run("match", folder / "originals" / "cat.png", *desk, expect=10).stdout
     on_device = run("match", folder / "originals" / "cat.png", "--on-device", *desk, expect=10).stdout
@@ -113,11 +119,49 @@ def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> No
     world.audit()
 
 
+def test_names_of_strangers_are_printed_as_they_are(world: World, tmp_path: Path) -> None:
+    label = "[/bold] [red]:smile: \\"
+    desk = world.enrol(label)
+    world.register(desk, encoded("cat"), label)
+    odd = tmp_path / os.fsdecode(b"[b] caf\xe9.png")  # Latin-1, as old archives have it
+    odd.write_bytes(encoded("cat", "PNG"))
+    key = tmp_path / "desk.pem"
+    save_private_key(desk.key, key)
+    access = ["--url", world.url, "--api-key", desk.api_key.secret]
+    assert label in run("match", odd, *access, expect=10).stdout
+    line = lines(run("match", odd, *access, "--json", expect=10))[0]
+    assert line["file"] == str(odd)
+    registered = lines(run("register", odd, "--sign-with", key, "--json", *access))[0]
+    assert registered["label"] == "[b] caf?.png"
+    assert "known" in run("register", odd, "--sign-with", key, *access).stdout
+    world.audit()
+
+
+def test_a_server_that_cannot_start_says_why_in_a_line(world: World, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    taken = str(httpx2.URL(world.url).port)
+    refusals: list[tuple[list[str], dict[str, str], str]] = [
+        (["--port", taken], {}, "Address already in use"),
+        ([], {"TRUEPRINT_DATABASE_URL": "nonsense"}, "is no address"),
+        ([], {"TRUEPRINT_DATABASE_URL": "mysql://a/b"}, "must be PostgreSQL"),
+        ([], {"TRUEPRINT_DATABASE_URL": "postgresql://a:secret@127.0.0.1:9/b"}, "no database answers at"),
+    ]
+    for arguments, settings, says in refusals:
+        port = arguments or ["--port", "0"]
+        done = run("serve", *port, expect=4, TRUEPRINT_HOME=str(home), **settings)
+        assert says in done.stderr
+        assert "[start-refused]" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert "secret" not in done.stderr
+    assert not home.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
         (["match", "nothing.jpg", "--url", "http://127.0.0.1:9"], 2, "does not exist"),
         (["audit"], 2, "--home"),
+        (["doctor", "--url", "http://127.0.0.1:9"], 4, "no answer from"),
         (["audit", "--url", "http://127.0.0.1:9"], 4, "no answer from"),
         (["verify", "nothing.json"], 2, "nothing.json"),
         (["no-such-command"], 2, "No such command"),

@@ -44,6 +44,8 @@ def test_every_error_is_a_problem_document_with_a_stable_code(world: World, http
         answer = http.post("/v1/match", files={"media": encoded("coffee")})
         assert answer.headers["www-authenticate"] == "Bearer"
         assert problem_of(answer)["code"] == "not-authenticated"
+        for path in ("/v1/records/%00", "/v1/records?before=99999999999999999999", "/v1/keys/%00/validity"):
+            assert problem_of(http.get(path))["code"] == "invalid-request"
         wrong = http.post("/v1/match", headers={"Authorization": "Bearer trueprint_wrong_key"})
         assert problem_of(wrong)["code"] == "not-authenticated"
 

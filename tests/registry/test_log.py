@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from registry.app import running_services
+from registry import db
+from registry.app import initialise, running_services
 from registry.db import transaction
 from registry.errors import LogRolledBack, MissingKey, RegistryError
 from registry.log import LogDiverged, head_of, prove, prove_consistency, read_tile_resource, tile_reader
@@ -116,6 +117,20 @@ def test_an_unmigrated_database_refuses_to_start(world: World) -> None:
     world.tamper("UPDATE alembic_version SET version_num = '0000'")
     with pytest.raises(RegistryError, match="trueprint migrate"):
         restarted(world)
+
+
+def test_an_empty_database_is_set_up_only_when_told(world: World) -> None:
+    append(world, 1)
+    with transaction(world.engine) as session:
+        world.services.log.publish(session)
+    world.stop()
+    world.tamper("DROP SCHEMA public CASCADE")
+    world.tamper("CREATE SCHEMA public")
+    with pytest.raises(RegistryError, match="serve --init"):
+        restarted(world)
+    with pytest.raises(LogRolledBack, match="the database is empty"):
+        initialise(world.settings, world.engine)
+    assert db.is_empty(world.engine)
 
 
 def test_a_database_that_would_lose_writes_refuses_to_start(world: World) -> None:

@@ -92,17 +92,19 @@ def test_each_flaw_of_a_statement_has_its_own_code(world: World) -> None:
     desk, other = world.enrol("Daily Example"), world.enrol("Another desk")
     content = encoded("coffee")
     good = desk.statement(content, "a")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
     cases = {
         "bad-signature": desk.sign(good)[:-6] + "AAAAAA",
         "key-not-valid": sign_statement(good, generate_key()),
         "digest-mismatch": desk.sign(desk.statement(b"other bytes", "a")),
         "bad-statement": desk.sign(good.model_copy(update={"issuer": "did:web:somebody.else"})),
+        "bad-statement ": desk.sign(good.model_copy(update={"valid_from": tomorrow})),
         "not-allowed": other.sign(other.statement(content, "a")),
     }
     for code, statement in cases.items():
         with pytest.raises((BadRequest, NotAllowed)) as error:
             desk.client.register(content, statement)
-        assert error.value.code == code
+        assert error.value.code == code.strip()
     fake = desk.sign(desk.statement(content, "a", AssetClass.KNOWN_FAKE))
     with pytest.raises(NotAllowed, match="publish-fake"):
         desk.client.register(content, fake)

@@ -1,4 +1,5 @@
 import json
+import uuid
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicNumbers
@@ -21,9 +22,24 @@ from sdk.records import (
 )
 
 KEY = generate_key()
+SOURCE = f"urn:uuid:{uuid.UUID(int=7)}"
 STATEMENT = new_statement(
-    "did:web:example.org", AssetClass.KNOWN_FAKE, "ab" * 32, "évidence 1", derived_from=("urn:uuid:x",)
+    "did:web:example.org", AssetClass.KNOWN_FAKE, "ab" * 32, "évidence 1", derived_from=(SOURCE,)
 )
+
+
+@pytest.mark.parametrize("label", ["", "a\x00b", "two\nlines", "\x1b[31mred", "gpj.\u202efoto", "x" * 301])
+def test_a_label_that_cannot_be_shown_to_strangers_is_no_label(label: str) -> None:
+    with pytest.raises(BadStatement, match="label"):
+        new_statement("did:web:example.org", AssetClass.AUTHENTIC, "ab" * 32, label)
+
+
+@pytest.mark.parametrize("target", ["", "x", "javascript:alert(1)", "urn:uuid:x", "https://a b", "a" * 400])
+def test_an_edge_leads_to_a_record_a_digest_or_a_page(target: str) -> None:
+    with pytest.raises(BadStatement, match="derived_from"):
+        new_statement(
+            "did:web:example.org", AssetClass.DERIVATIVE, "ab" * 32, "copy", derived_from=(target,)
+        )
 
 
 def test_what_is_signed_comes_back_equal() -> None:
