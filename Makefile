@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
+# A set in the manner of the Image Similarity Challenge: refs/, queries/, truth.csv. Empty: a small one is made.
+DISC ?= $(wildcard ../shared/data/disc-dev)
+
 .PHONY: demo run test check bench bench-quality openapi clean
 
 demo: $(STAMP)  ## register real photographs, match uploads, verify a receipt
@@ -23,9 +26,10 @@ check: $(DEV_STAMP)  ## formatting, lint, types, import directions, migrations, 
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.checks
 
-bench: $(DEV_STAMP)  ## speed and quality; set DISC to a folder with refs, queries, truth.csv
+bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md and docs/quality.md quote them
 	$(BIN)/python -m bench.speed
 	$(BIN)/python -m bench.quality $(DISC)
+	$(BIN)/python -m bench.strangers $(DISC)
 
 bench-quality: $(DEV_STAMP)  ## quality alone
 	$(BIN)/python -m bench.quality $(DISC)

@@ -21,6 +21,7 @@ REPROJECTION_PX = 4.0
 MINIMUM_PAIRS = 6
 RANSAC_ITERATIONS = 2000
 RANSAC_CONFIDENCE = 0.999
+BEYOND_DOUBT = 60  # inliers of one alignment with which the other need not be tried
 MINIMUM_SCALE, MAXIMUM_SCALE = 0.1, 10.0
 MAXIMUM_STRETCH = 4.0  # ratio of the homography's two local scales
 
@@ -50,6 +51,8 @@ class Alignment:
 def align(query: LocalFeatures, reference: LocalFeatures) -> Alignment | None:
     """The better of the straight and the mirrored alignment, or None where neither is plausible."""
     straight = _align_one(query, reference, is_mirrored=False)
+    if straight is not None and straight.inliers >= BEYOND_DOUBT:
+        return straight
     flipped = _align_one(mirrored(query), reference, is_mirrored=True)
     found = [one for one in (straight, flipped) if one is not None]
     return max(found, key=lambda one: one.inliers, default=None)

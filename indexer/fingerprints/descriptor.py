@@ -25,6 +25,8 @@ WHITENING_FILE = Path(__file__).parents[1] / "weights" / f"{DESCRIPTOR.name}-whi
 TRUNK_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 INPUT_SIDE = 256
 GEM_POWER = 3.0
+# One picture's activations fit the cache of a core: in batches of 32 each takes twice as long.
+CPU_BATCH, GPU_BATCH = 1, 64
 # The published checkpoint was trained on (value - 127) / 128.
 PIXEL_MEAN, PIXEL_SCALE = 127.0, 128.0
 
@@ -75,16 +77,21 @@ class TorchEmbedder:
         network.trunk.fuse()
         # A third faster on a CPU; torch knows this argument, its type hints do not.
         self._network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._batch = CPU_BATCH if self.device == "cpu" else GPU_BATCH
         # One forward pass at a time uses all threads of the library; two at once fight over cores.
         self._one_at_a_time = threading.Lock()
 
     def embed(self, frames: list[Pixels]) -> Vectors:
         """See Embedder."""
-        batch = torch.from_numpy(np.stack([prepare(frame) for frame in frames]))
-        batch = batch.to(self.device, memory_format=torch.channels_last)
+        prepared = torch.from_numpy(np.stack([prepare(frame) for frame in frames]))
         with self._one_at_a_time, torch.inference_mode():
-            vectors = self._network(batch).float().cpu().numpy()
-        return np.asarray(vectors, dtype=np.float32)
+            vectors = [self._forward(batch) for batch in torch.split(prepared, self._batch)]
+        return np.concatenate(vectors)
+
+    def _forward(self, batch: Tensor) -> Vectors:
+        batch = batch.to(self.device, memory_format=torch.channels_last)
+        vectors: Vectors = self._network(batch).float().cpu().numpy()
+        return vectors
 
 
 def best_device() -> str:

@@ -33,6 +33,8 @@ MEDIA_TYPES = {
 }
 # Formats whose second frame means motion; in TIFF, MPO and HEIF it means another page or a thumbnail.
 ANIMATED = ("GIF", "WEBP", "AVIF", "PNG")
+# A reduction by less costs more than all that follows saves.
+LEAST_REDUCTION = 0.75
 _SRGB = ImageCms.createProfile("sRGB")
 
 register_heif_opener(thumbnails=False)
@@ -107,14 +109,14 @@ def _working_scale(size: tuple[int, int], limits: ImageLimits) -> float:
 
 def _reduce(image: Image.Image, limits: ImageLimits) -> Image.Image:
     scale = _working_scale(image.size, limits)
-    # A strip 40 times as long as wide would stay huge at 512 on its short side.
+    # A strip 40 times as long as wide would stay huge at the working size of its short side.
     scale = min(scale, 4 * limits.working_long_side / max(image.size))
-    if scale >= 1.0:
+    if scale >= LEAST_REDUCTION:
         return image
     if image.mode in ("1", "P", "PA"):
         image = image.convert("RGBA" if _has_transparency(image) else "RGB")
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image.resize(size, Image.Resampling.HAMMING, reducing_gap=3.0)
 
 
 def _to_eight_bit(image: Image.Image) -> Image.Image:

@@ -1,0 +1,128 @@
+"""How often do two photographs that do not belong together agree? What the words for strength stand on.
+
+    python -m bench.strangers [FOLDER]
+
+FOLDER is that of `bench.quality`; no two of its `refs/` are copies. Every picture is compared with its
+nearest strangers by the descriptor, which are the pairs that a query really meets, and with random ones.
+"""
+
+import random
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bench.quality import make_small_set
+from indexer.compare.features import LocalFeatures, extract_features
+from indexer.compare.geometry import align
+from indexer.fingerprints.compute import fingerprint_frame, upright
+from indexer.fingerprints.descriptor import TorchEmbedder
+from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Vectors, unpack_codes, unpack_vectors
+from indexer.media.images import decode_image
+from indexer.media.limits import ImageLimits
+from registry.settings import Settings
+from registry.thresholds import Thresholds
+from sdk.cli.output import pictures_in
+
+NEAREST = Settings.model_fields["candidates"].default
+RANDOM = 12
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Between two pictures that do not belong together."""
+
+    inliers: int
+    spread: float
+
+
+def agreement(query: LocalFeatures, reference: LocalFeatures) -> Agreement:
+    """What the alignment finds, if it finds one."""
+    found = align(query, reference)
+    return Agreement(found.inliers, found.spread) if found else Agreement(0, 0.0)
+
+
+def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The nearest strangers of every picture, and random ones."""
+    similarity = vectors @ vectors.T
+    np.fill_diagonal(similarity, -1)
+    nearest = np.argsort(-similarity, axis=1)[:, :NEAREST]
+    rng, count = random.Random(SEED), len(vectors)
+    others = [(one, rng.randrange(count)) for one in range(count) for _ in range(RANDOM)]
+    return (
+        [(one, int(other)) for one in range(count) for other in nearest[one]],
+        [(one, other) for one, other in others if one != other],
+    )
+
+
+def share_line(name: str, found: Sequence[Agreement], limits: Thresholds) -> str:
+    """How many pairs reach each word."""
+    spread = [one.inliers for one in found if one.spread >= limits.least_spread]
+    lines = (
+        limits.inliers_weak,
+        limits.inliers_moderate,
+        limits.inliers_strong,
+        limits.inliers_very_strong,
+    )
+    counts = [str(sum(inliers >= least for inliers in spread)) for least in lines]
+    spots = sum(
+        one.inliers >= limits.inliers_moderate and one.spread < limits.least_spread for one in found
+    )
+    return f"| {name} | {len(found):,} | {' | '.join(counts)} | {spots} |"
+
+
+def main() -> None:
+    """Print the tables."""
+    with tempfile.TemporaryDirectory(prefix="tp") as scratch:
+        folder = Path(sys.argv[1]) if sys.argv[1:] else make_small_set(Path(scratch) / "small")
+        report(pictures_in([folder / "refs"]))
+
+
+def report(files: Sequence[Path]) -> None:
+    """Compare pictures of which no two are copies."""
+    limits, embedder = Thresholds(), TorchEmbedder()
+    features, codes, values = [], [], []
+    for file in files:
+        pixels = decode_image(file.read_bytes(), ImageLimits()).pixels
+        frame = fingerprint_frame(pixels, embedder)
+        pdq, descriptor = (
+            upright(frame.fingerprints, PDQ.name),
+            upright(frame.fingerprints, DESCRIPTOR.name),
+        )
+        if frame.too_plain is None and pdq and descriptor:
+            features.append(extract_features(pixels))
+            codes.append(pdq.value)
+            values.append(descriptor.value)
+    cv2.setNumThreads(1)
+    nearest, others = pairs_of(unpack_vectors(values))
+    with ThreadPoolExecutor(2) as pool:
+        by_kind = {
+            name: list(pool.map(lambda pair: agreement(features[pair[0]], features[pair[1]]), pairs))
+            for name, pairs in (("nearest strangers", nearest), ("random strangers", others))
+        }
+    print("| pairs | compared | weak or more | moderate | strong | very strong | on a spot only |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name, found in by_kind.items():
+        print(share_line(name, found, limits))
+    bits, vectors = unpack_codes(codes), unpack_vectors(values)
+    each_once = np.triu_indices(len(bits), 1)
+    distances = np.bitwise_count(np.bitwise_xor(bits[:, None], bits[None])).sum(axis=2)[each_once]
+    similarities = (vectors @ vectors.T)[each_once]
+    rows = {
+        f"PDQ within {limits.pdq_same_bits} bits": distances <= limits.pdq_same_bits,
+        f"PDQ within {limits.pdq_candidate_bits} bits": distances <= limits.pdq_candidate_bits,
+        f"descriptor at {limits.descriptor_possible} or more": similarities >= limits.descriptor_possible,
+    }
+    print(f"\n| of all {len(distances):,} pairs | reach it |\n| --- | --- |")
+    for name, reached in rows.items():
+        print(f"| {name} | {int(reached.sum())} |")
+
+
+if __name__ == "__main__":
+    main()
