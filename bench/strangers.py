@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -25,34 +24,30 @@ from indexer.fingerprints.descriptor import TorchEmbedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Vectors, unpack_codes, unpack_vectors
 from indexer.media.images import decode_image
 from indexer.media.limits import ImageLimits
+from registry.rules import Measured, judge
 from registry.settings import Settings
 from registry.thresholds import Thresholds
 from sdk.cli.output import pictures_in
+from sdk.models import Strength
 
 NEAREST = Settings.model_fields["candidates"].default
 RANDOM = 12
 SEED = 1
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Between two pictures that do not belong together."""
-
-    inliers: int
-    spread: float
-
-
-def agreement(query: LocalFeatures, reference: LocalFeatures) -> Agreement:
+def compare(query: LocalFeatures, reference: LocalFeatures) -> Measured:
     """What the alignment finds, if it finds one."""
     found = align(query, reference)
-    return Agreement(found.inliers, found.spread) if found else Agreement(0, 0.0)
+    if found is None:
+        return Measured(compared=True)
+    return Measured(compared=True, inliers=found.inliers, spread=found.spread)
 
 
 def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """The nearest strangers of every picture, and random ones."""
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -1)
-    nearest = np.argsort(-similarity, axis=1)[:, :NEAREST]
+    nearest = np.argsort(-similarity, axis=1)[:, : min(NEAREST, len(vectors) - 1)]
     rng, count = random.Random(SEED), len(vectors)
     others = [(one, rng.randrange(count)) for one in range(count) for _ in range(RANDOM)]
     return (
@@ -61,20 +56,12 @@ def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, i
     )
 
 
-def share_line(name: str, found: Sequence[Agreement], limits: Thresholds) -> str:
-    """How many pairs reach each word."""
-    spread = [one.inliers for one in found if one.spread >= limits.least_spread]
-    lines = (
-        limits.inliers_weak,
-        limits.inliers_moderate,
-        limits.inliers_strong,
-        limits.inliers_very_strong,
-    )
-    counts = [str(sum(inliers >= least for inliers in spread)) for least in lines]
-    spots = sum(
-        one.inliers >= limits.inliers_moderate and one.spread < limits.least_spread for one in found
-    )
-    return f"| {name} | {len(found):,} | {' | '.join(counts)} | {spots} |"
+def share_line(name: str, found: Sequence[Measured], limits: Thresholds) -> str:
+    """How many pairs get each word."""
+    judged = [one.strength for measured in found if (one := judge(measured, limits))]
+    words = (Strength.WEAK, Strength.MODERATE, Strength.STRONG, Strength.VERY_STRONG)
+    counts = [str(judged.count(word)) for word in words]
+    return f"| {name} | {len(found):,} | {' | '.join(counts)} |"
 
 
 def main() -> None:
@@ -103,11 +90,11 @@ def report(files: Sequence[Path]) -> None:
     nearest, others = pairs_of(unpack_vectors(values))
     with ThreadPoolExecutor(2) as pool:
         by_kind = {
-            name: list(pool.map(lambda pair: agreement(features[pair[0]], features[pair[1]]), pairs))
+            name: list(pool.map(lambda pair: compare(features[pair[0]], features[pair[1]]), pairs))
             for name, pairs in (("nearest strangers", nearest), ("random strangers", others))
         }
-    print("| pairs | compared | weak or more | moderate | strong | very strong | on a spot only |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| pairs | compared | weak | moderate | strong | very strong |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for name, found in by_kind.items():
         print(share_line(name, found, limits))
     bits, vectors = unpack_codes(codes), unpack_vectors(values)

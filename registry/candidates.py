@@ -22,7 +22,7 @@ from indexer.fingerprints.kinds import (
 from indexer.media.images import Pixels
 from registry.models import Fingerprint, Record
 from registry.models.records import ACTIVE
-from registry.rules import Measured
+from registry.rules import Measured, agreement
 from registry.services import Services, Upload, decode
 
 FEATURES_SUFFIX = ".features.npz"
@@ -103,9 +103,8 @@ def find_candidates(
 
 def _is_confirmed(services: Services, candidate: Candidate) -> bool:
     measured = candidate.measured
-    limits = services.thresholds
-    by_geometry = measured.inliers >= limits.inliers_strong and measured.spread >= limits.least_spread
-    return measured.same_digest or by_geometry
+    agreeing = agreement(measured, services.thresholds)
+    return measured.same_digest or agreeing >= services.thresholds.inliers_strong
 
 
 def _nominate(services: Services, session: Session, upload: Upload) -> list[Candidate]:

@@ -49,8 +49,8 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     """None: a coincidence, not a match.
 
     1. The same bytes are the same asset.
-    2. Agreeing geometry confirms; how much agrees says how sure. Agreement on one small spot is at most a
-       suspicion: a watermark is on many pictures.
+    2. Agreeing geometry confirms; how much agrees, and how widely, says how sure. Agreement on one small
+       spot is at most a suspicion: a watermark is on many pictures.
     3. PDQ within Meta's radius is the same picture even where features fail (blurred, tiny).
     4. A descriptor alone only makes a suspicion, and only where pictures could not be compared.
     """
@@ -68,26 +68,31 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     return None
 
 
+def agreement(measured: Measured, limits: Thresholds) -> float:
+    """Agreeing features, fewer where they lie close together: coincidences and watermarks do."""
+    return measured.inliers * min(1.0, measured.spread / limits.full_spread)
+
+
 def is_verified(measured: Measured, limits: Thresholds) -> bool:
     """Whether the pictures themselves were compared and agree on one geometry."""
-    return measured.inliers >= limits.inliers_moderate and measured.spread >= limits.least_spread
+    is_spot = measured.spread < limits.least_spread
+    return not is_spot and agreement(measured, limits) >= limits.inliers_moderate
 
 
 def _judge_geometry(measured: Measured, limits: Thresholds) -> Judgement | None:
-    inliers = measured.inliers
-    is_spot = measured.spread < limits.least_spread
-    if inliers < (limits.inliers_strong if is_spot else limits.inliers_weak):
+    agreeing = agreement(measured, limits)
+    if agreeing < limits.inliers_weak:
         return None
     # Rises with the number that agrees, bends at the calibrated lines; similarity only breaks ties.
-    confidence = 0.98 * (1 - exp(-inliers / 25)) + 0.01 * (measured.descriptor_similarity or 0.0)
-    if is_spot:
+    confidence = 0.98 * (1 - exp(-agreeing / 25)) + 0.01 * (measured.descriptor_similarity or 0.0)
+    if measured.spread < limits.least_spread:
         return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, SPOT_CONFIDENCE * confidence)
-    if inliers < limits.inliers_moderate:
+    if agreeing < limits.inliers_moderate:
         return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, confidence)
     strength = Strength.MODERATE
-    if inliers >= limits.inliers_strong:
+    if agreeing >= limits.inliers_strong:
         strength = Strength.STRONG
-    if inliers >= limits.inliers_very_strong:
+    if agreeing >= limits.inliers_very_strong:
         strength = Strength.VERY_STRONG
     whole = min(measured.query_coverage, measured.reference_coverage) >= limits.same_picture_coverage
     near = measured.pdq_distance is not None and measured.pdq_distance <= limits.pdq_same_bits

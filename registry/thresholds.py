@@ -18,12 +18,14 @@ class Thresholds:
     pdq_candidate_bits: int = 80
     # Without pictures to compare: possibly related, for a person to look at.
     descriptor_possible: float = 0.60
-    # Agreeing features. Calibrated on pairs that do not belong together.
+    # Agreeing features, as `rules.agreement` counts them. Calibrated on pairs that do not belong together.
     inliers_weak: int = 8
-    inliers_moderate: int = 12
+    inliers_moderate: int = 13
     inliers_strong: int = 18
     inliers_very_strong: int = 45
-    # Features that agree on a smaller share of what both pictures would show share a logo, not a picture.
+    # Features that span less than this share of what both pictures show count in proportion ...
+    full_spread: float = 0.10
+    # ... and below this one they share a logo, not a picture, however many they are.
     least_spread: float = 0.03
     # A query that shows the whole reference and little else is the same picture.
     same_picture_coverage: float = 0.9

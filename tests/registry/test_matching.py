@@ -218,7 +218,7 @@ class TestRules:
             (Measured(compared=True, inliers=13, spread=0.4), Strength.MODERATE, MatchRelation.DERIVATIVE),
             (Measured(compared=True, inliers=9, spread=0.4), Strength.WEAK, MatchRelation.POSSIBLY_RELATED),
             (
-                Measured(compared=True, inliers=90, spread=0.01),
+                Measured(compared=True, inliers=99, spread=0.02),
                 Strength.WEAK,
                 MatchRelation.POSSIBLY_RELATED,
             ),
@@ -239,7 +239,8 @@ class TestRules:
             Measured(pdq_distance=32),
             Measured(pdq_distance=80, compared=True, inliers=0),
             Measured(descriptor_similarity=0.99, compared=True, inliers=3),
-            Measured(compared=True, inliers=15, spread=0.01),
+            Measured(compared=True, inliers=60, spread=0.01),
+            Measured(compared=True, inliers=14, spread=0.04),
             Measured(descriptor_similarity=0.3),
         ],
     )
