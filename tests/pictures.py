@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import skimage
 from PIL import Image
@@ -19,6 +20,7 @@ NAMES = {
     "motorcycle": "motorcycle_left.png",
     "camera": "camera.png",
     "coins": "coins.png",
+    "grace hopper": str(Path(matplotlib.__file__).parent / "mpl-data/sample_data/grace_hopper.jpg"),
 }
 
 

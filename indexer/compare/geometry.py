@@ -21,7 +21,9 @@ REPROJECTION_PX = 4.0
 MINIMUM_PAIRS = 6
 RANSAC_ITERATIONS = 2000
 RANSAC_CONFIDENCE = 0.999
-BEYOND_DOUBT = 60  # inliers of one alignment with which the other need not be tried
+# With so many inliers, and nearly all pairs among them, the mirror image need not be tried. The share
+# matters: a face is symmetric enough to agree with its mirror image on 77 features, of 236 pairs.
+BEYOND_DOUBT_INLIERS, BEYOND_DOUBT_SHARE = 60, 0.75
 MINIMUM_SCALE, MAXIMUM_SCALE = 0.1, 10.0
 MAXIMUM_STRETCH = 4.0  # ratio of the homography's two local scales
 
@@ -51,11 +53,15 @@ class Alignment:
 def align(query: LocalFeatures, reference: LocalFeatures) -> Alignment | None:
     """The better of the straight and the mirrored alignment, or None where neither is plausible."""
     straight = _align_one(query, reference, is_mirrored=False)
-    if straight is not None and straight.inliers >= BEYOND_DOUBT:
+    if straight is not None and _is_beyond_doubt(straight):
         return straight
     flipped = _align_one(mirrored(query), reference, is_mirrored=True)
     found = [one for one in (straight, flipped) if one is not None]
     return max(found, key=lambda one: one.inliers, default=None)
+
+
+def _is_beyond_doubt(alignment: Alignment) -> bool:
+    return alignment.inliers >= BEYOND_DOUBT_INLIERS and alignment.inlier_share >= BEYOND_DOUBT_SHARE
 
 
 def _align_one(query: LocalFeatures, reference: LocalFeatures, *, is_mirrored: bool) -> Alignment | None:

@@ -82,6 +82,16 @@ def test_mirroring_is_told_apart_from_turning() -> None:
     assert not turned.is_mirrored
 
 
+def test_a_symmetric_portrait_is_told_from_its_mirror_image() -> None:
+    portrait = picture("grace hopper")
+    straight = aligned(portrait, portrait)
+    flipped = aligned(portrait.transpose(Image.Transpose.FLIP_LEFT_RIGHT), portrait)
+    assert straight is not None
+    assert flipped is not None
+    assert (straight.is_mirrored, flipped.is_mirrored) == (False, True)
+    assert abs(flipped.rotation_degrees) < 0.5
+
+
 def test_the_same_two_pictures_always_give_the_same_alignment() -> None:
     query = REFERENCE.crop((100, 50, 500, 350))
     one, other = aligned(query), aligned(query)
