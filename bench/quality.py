@@ -9,7 +9,6 @@ small set is made from photographs that packages bring; its figures only show th
 import io
 import random
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +25,7 @@ from indexer.training.edits import edited_copy
 from indexer.training.evaluation import Guess, Quality, measure
 from registry.demo import ORIGINALS, STRANGERS, package_file
 from registry.evaluation import Evaluation, evaluate, read_truth
-from registry.home import open_home
+from registry.home import open_home, throwaway_home
 from sdk.cli.output import pictures_in
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
@@ -119,9 +118,8 @@ def row(name: str, quality: Quality | Evaluation) -> str:
 
 def main() -> None:
     """Print the table."""
-    with tempfile.TemporaryDirectory(prefix="tp") as scratch:
-        Path(scratch).chmod(0o755)
-        folder = Path(sys.argv[1]) if sys.argv[1:] else make_small_set(Path(scratch) / "small")
+    with throwaway_home() as home:
+        folder = Path(sys.argv[1]) if sys.argv[1:] else make_small_set(home.parent / "small")
         truth = read_truth(folder / "truth.csv")
         references = fingerprint_all(pictures_in([folder / "refs"]))
         queries = fingerprint_all(pictures_in([folder / "queries"]))
@@ -133,7 +131,7 @@ def main() -> None:
         print("| --- | --- | --- | --- | --- |")
         for name in KINDS:
             print(row(f"{name} alone", measure(guesses_of(name, references, queries), truth)), flush=True)
-        result = evaluate_registry(folder, truth, Path(scratch) / "home")
+        result = evaluate_registry(folder, truth, home)
         print(row("registry, with verification", result))
         print(
             f"\nregistry: {result.false_matches} queries with a false match, {result.missed} references "

@@ -8,9 +8,7 @@ CPU time of this process and its children, median of several runs, so that a bus
 import io
 import resource
 import statistics
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -29,7 +27,7 @@ from indexer.index.port import BruteForceIndex
 from indexer.media.images import decode_image
 from indexer.media.limits import ImageLimits
 from registry.demo import ORIGINALS, STRANGERS, package_file
-from registry.home import open_home
+from registry.home import open_home, throwaway_home
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 
@@ -105,18 +103,15 @@ def main() -> None:
 
 def registry_stages(content: bytes) -> list[tuple[str, float]]:
     """Whole requests over HTTP; server, client and database client share this process."""
-    with tempfile.TemporaryDirectory(prefix="tp") as scratch:
-        Path(scratch).chmod(0o755)
-        home = Path(scratch) / "home"
-        with open_home(home) as (url, key), Client(url, key) as client:
-            signer = signer_for(client, None, home, None)
-            for label, source in ORIGINALS.items():
-                register_file(client, signer, package_file(*source), label=label)
-            stranger = package_file(*STRANGERS["motorcycle.png"]).read_bytes()
-            return [
-                ("request: match of an edited copy", cpu_ms(lambda: client.match(content))),
-                ("request: match of a stranger (tiles too)", cpu_ms(lambda: client.match(stranger))),
-            ]
+    with throwaway_home() as home, open_home(home) as (url, key), Client(url, key) as client:
+        signer = signer_for(client, None, home, None)
+        for label, source in ORIGINALS.items():
+            register_file(client, signer, package_file(*source), label=label)
+        stranger = package_file(*STRANGERS["motorcycle.png"]).read_bytes()
+        return [
+            ("request: match of an edited copy", cpu_ms(lambda: client.match(content))),
+            ("request: match of a stranger (tiles too)", cpu_ms(lambda: client.match(stranger))),
+        ]
 
 
 if __name__ == "__main__":

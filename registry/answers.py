@@ -1,16 +1,13 @@
-"""Sign answers with the registry's own key, so that a platform can show later what it was told."""
+"""Sign answers with the registry's own key."""
 
-import json
 from pathlib import Path
-from typing import Any
 
-from joserfc import jws
 from joserfc.jwk import ECKey
 
 from registry.errors import MissingKey
+from sdk.answers import sign_answer
 from sdk.keys import BadKey, load_private_key, public_jwk
-
-ALGORITHM = "ES256"
+from sdk.models import MatchAnswer
 
 
 class AnswerSigner:
@@ -22,11 +19,9 @@ class AnswerSigner:
         except BadKey as error:
             raise MissingKey(f"the registry's answer key: {error}") from error
 
-    def sign(self, core: dict[str, Any]) -> str:
-        """A compact JWS over the answer's core."""
-        header = {"alg": ALGORITHM, "typ": "trueprint-answer+jws", "kid": self._key.thumbprint()}
-        payload = json.dumps(core, ensure_ascii=False, separators=(",", ":"))
-        return jws.serialize_compact(header, payload, self._key, algorithms=[ALGORITHM])
+    def signed(self, answer: MatchAnswer) -> MatchAnswer:
+        """The answer with its signature."""
+        return answer.model_copy(update={"signature": sign_answer(answer, self._key)})
 
     def public_jwk(self) -> dict[str, str]:
         """The public half, for /.well-known/jwks.json."""

@@ -4,6 +4,7 @@ The service itself is imported inside each command: it brings torch, and `truepr
 for that.
 """
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -109,8 +110,12 @@ def evaluate_command(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Judge the registry on your own pictures: register, match, compare with the truth."""
+    """Judge the registry on your own pictures: register, match, compare with the truth.
+
+    Without --url and --home in a throwaway registry, which is gone afterwards.
+    """
     from registry.evaluation import evaluate, read_truth
+    from registry.home import throwaway_home
 
     try:
         wanted = read_truth(truth)
@@ -121,7 +126,10 @@ def evaluate_command(
     absent = len(set(wanted) - {path.stem for path in uploads})
     if absent:
         notes.print(f"{absent} queries of {truth} are not in {queries}; they are left out.")
-    with connect(url, api_key, home) as client:
+    with ExitStack() as stack:
+        if url is None and home is None:
+            home = stack.enter_context(throwaway_home())
+        client = stack.enter_context(connect(url, api_key, home))
         signer = signer_for(client, sign_with, home, None)
 
         def register(path: Path) -> str | None:

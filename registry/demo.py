@@ -17,7 +17,7 @@ from registry.app import create_app
 from registry.errors import StartRefused
 from registry.home import listen, open_home, open_services, serve_app
 from registry.settings import Settings
-from sdk.cli.match import match_line
+from sdk.answers import verify_answer
 from sdk.cli.output import console, styled
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
@@ -132,12 +132,16 @@ def _match(client: Client, uploads: list[Path]) -> None:
     table = Table(box=None, padding=(0, 1, 0, 0))
     for column in ("upload", "strength", "answer"):
         table.add_column(column, overflow="fold", no_wrap=column == "strength")
+    keys, verified = client.jwks(), 0
     for path in uploads:
-        line = match_line(client, path)
-        matches = line["matches"]
-        words = matches[0]["explanation"] if matches else line["sentence"]
-        table.add_row(path.name, matches[0]["strength"] if matches else "-", words)
+        answer = client.match(path.read_bytes())
+        verify_answer(answer, keys)
+        verified += 1
+        first = answer.matches[0] if answer.matches else None
+        words = first.explanation if first else answer.verdict.sentence
+        table.add_row(path.name, first.strength.value if first else "-", words)
     console.print(table)
+    console.print(f"   Every answer is signed by the registry: {verified} of {len(uploads)} verified.")
 
 
 def _verify(client: Client, record: str, file: Path) -> None:

@@ -4,6 +4,7 @@ It listens on a loopback port that the system chooses and is reached like any ot
 """
 
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -67,6 +68,14 @@ def open_home(folder: Path) -> Iterator[tuple[str, str]]:
         if not key_file.exists():
             raise StartRefused(f"{key_file} is missing: use --url and an API key")
         yield url, key_file.read_text().strip()
+
+
+@contextmanager
+def throwaway_home() -> Iterator[Path]:
+    """A folder for a registry that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="trueprint-") as folder:
+        Path(folder).chmod(0o755)  # started by root, the database runs as another user
+        yield Path(folder) / "home"
 
 
 def listen(host: str, port: int) -> socket.socket:

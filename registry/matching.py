@@ -1,7 +1,5 @@
 """Use case: which registered assets does an upload come from, and what does that mean?"""
 
-from typing import Any
-
 from sqlmodel import Session
 
 from indexer.compare.operations import Frame, operations_found, re_encoded
@@ -11,6 +9,7 @@ from registry import records
 from registry.candidates import Candidate, FeatureCache, find_candidates, preview_pixels
 from registry.errors import RecordErased
 from registry.log import head_of
+from registry.models.columns import now
 from registry.registration import upload_of_fingerprints
 from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, is_verified, judge
 from registry.services import Services, Upload, analyse
@@ -71,12 +70,13 @@ def _match(
     )
     verdict = conclude([_judged(match) for match in matches], upload.too_plain)
     answer = MatchAnswer(
+        answered_at=now(),
         computed=_computed(upload),
         verdict=verdict,
         matches=matches,
         index=freshness(services, session),
     )
-    return answer.model_copy(update={"signature": services.signer.sign(_core(answer))})
+    return services.signer.signed(answer)
 
 
 def _match_of(
@@ -212,22 +212,3 @@ def freshness(services: Services, session: Session) -> Freshness:
         behind=state.behind,
         checkpoint_size=head_of(session).size,
     )
-
-
-def _core(answer: MatchAnswer) -> dict[str, Any]:
-    """What is signed: the claim itself, without numbers, receipts or pictures."""
-    return {
-        "query": answer.computed.digest_sha256,
-        "kinds": list(answer.computed.kinds),
-        "verdict": answer.verdict.model_dump(mode="json"),
-        "matches": [
-            {
-                "record": match.record.id,
-                "relation": match.relation.value,
-                "strength": match.strength.value,
-                "operations": [operation.type for operation in match.operations],
-            }
-            for match in answer.matches
-        ],
-        "index": answer.index.model_dump(mode="json"),
-    }

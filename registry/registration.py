@@ -12,11 +12,10 @@ import io
 from dataclasses import dataclass
 from datetime import timedelta
 
-import numpy as np
 from PIL import Image
 from sqlmodel import Session, col, select
 
-from indexer.compare.features import LocalFeatures, extract_features
+from indexer.compare.features import resized
 from indexer.fingerprints.compute import is_too_plain, upright
 from indexer.fingerprints.kinds import PDQ, parse_fingerprint
 from indexer.fingerprints.kinds import InvalidFingerprint as BadValue
@@ -320,7 +319,7 @@ def _near_copies_of_others(
 
 
 def _store_preview(services: Services, statement: Statement, upload: Upload) -> str | None:
-    if not statement.preview_allowed or upload.image is None:
+    if not statement.preview_allowed or upload.image is None or upload.features is None:
         return None
     picture = Image.fromarray(upload.image.pixels)
     side = services.settings.preview_long_side
@@ -328,12 +327,8 @@ def _store_preview(services: Services, statement: Statement, upload: Upload) -> 
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=PREVIEW_QUALITY, method=2)
     key = services.blobs.put(".webp", buffer.getvalue())
-    services.blobs.put_beside(key, FEATURES_SUFFIX, _features_of(picture).to_bytes())
+    services.blobs.put_beside(key, FEATURES_SUFFIX, resized(upload.features, *picture.size).to_bytes())
     return key
-
-
-def _features_of(picture: Image.Image) -> LocalFeatures:
-    return extract_features(np.asarray(picture))
 
 
 def _answer(

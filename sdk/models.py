@@ -307,11 +307,12 @@ class Verdict(Wire):
 class MatchAnswer(Wire):
     """The answer to a match request."""
 
+    answered_at: datetime
     computed: Computed
     verdict: Verdict
     matches: tuple[Match, ...]
     index: Freshness
-    signature: str | None = None  # compact JWS over the answer's core, by the registry's own key
+    signature: str | None = None  # by the registry's own key; `sdk.answers.verify_answer` checks it
 
 
 class LogState(Wire):

@@ -68,6 +68,12 @@ def _root(raw: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     return np.asarray(scaled, dtype=np.uint8)
 
 
+def resized(features: LocalFeatures, width: int, height: int) -> LocalFeatures:
+    """The features of the same frame at another size; they were read at 640 px whatever its size."""
+    scale = np.array([width / features.width, height / features.height], np.float32)
+    return LocalFeatures(features.points * scale, features.descriptors, width, height)
+
+
 def mirrored(features: LocalFeatures) -> LocalFeatures:
     """The features of the horizontally mirrored frame, without looking at it again.
 

@@ -86,15 +86,20 @@ def match_features(query: LocalFeatures, reference: LocalFeatures) -> npt.NDArra
         return np.zeros((0, 2), np.int64)
     left = query.descriptors.astype(np.float32)
     right = reference.descriptors.astype(np.float32)
-    squared = (left**2).sum(1)[:, None] + (right**2).sum(1)[None, :] - 2.0 * (left @ right.T)
-    best = squared.argmin(axis=1)
-    rows = np.arange(len(best))
-    nearest = np.maximum(squared[rows, best], 0.0)
-    mutual = squared.argmin(axis=0)[best] == rows
+    squared = left @ right.T
+    squared *= -2.0
+    squared += (left**2).sum(1)[:, None]
+    squared += (right**2).sum(1)[None, :]
+    rows, best = np.arange(len(left)), squared.argmin(axis=1)
+    nearest = squared[rows, best]
     squared[rows, best] = np.inf
     second = squared.min(axis=1)
-    kept = mutual & (nearest < RATIO**2 * second)
-    return np.stack([rows[kept], best[kept]], axis=1)
+    squared[rows, best] = nearest
+    distinct = np.flatnonzero(np.maximum(nearest, 0.0) < RATIO**2 * second)
+    # Few rows are distinct, so only their columns are looked at from the other side.
+    mutual = squared[:, best[distinct]].argmin(axis=0) == distinct
+    kept = distinct[mutual]
+    return np.stack([kept, best[kept]], axis=1)
 
 
 def _robust_homography(source: Points, target: Points) -> tuple[Matrix | None, npt.NDArray[np.uint8]]:

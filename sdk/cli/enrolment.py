@@ -1,5 +1,6 @@
 """`keygen` and `enrol`: who signs, and with what."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,15 @@ import typer
 from sdk.cli.connection import ApiKey, Home, Json, Profile, Url, connect, profile_folder
 from sdk.cli.output import console, fail, print_json
 from sdk.client import Client
-from sdk.keys import generate_key, load_private_key, public_jwk, save_private_key, thumbprint
+from sdk.keys import (
+    BadKey,
+    generate_key,
+    import_public_key,
+    load_private_key,
+    public_jwk,
+    save_private_key,
+    thumbprint,
+)
 from sdk.models import IssuedApiKey, NewApiKey, NewPublisher, Publisher, Role, Scope
 
 DEFAULT_SCOPES = {
@@ -30,15 +39,17 @@ def join(app: typer.Typer) -> None:
 def keygen(
     out: Annotated[Path, typer.Argument(help="file for the private key, must not exist")],
 ) -> None:
-    """Make an ES256 signing key."""
-    key = generate_key()
+    """Make an ES256 signing key, and beside it the public half that a registry is given."""
+    key, public = generate_key(), out.with_suffix(".jwk")
     try:
         save_private_key(key, out)
+        public.write_text(json.dumps(public_jwk(key), indent=2) + "\n")
     except FileExistsError:
         fail(f"{out} exists; a key is never overwritten", 2)
     except OSError as error:
-        fail(f"{out}: {error.strerror}", 2)
+        fail(f"{error.filename}: {error.strerror}", 2)
     console.print(f"{out}: keep it secret. Key id {thumbprint(key)}")
+    console.print(f"{public}: its public half, for whoever enrols you")
 
 
 def enrol(
@@ -46,6 +57,10 @@ def enrol(
     contact: Annotated[str, typer.Option(help="e-mail address or web page, not published")],
     role: Annotated[Role, typer.Option(help="what it is here for")] = Role.PUBLISHER,
     did: Annotated[str | None, typer.Option(help="did:web of the organisation")] = None,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(help="public key that `keygen` wrote, of somebody who keeps the other half"),
+    ] = None,
     sign_with: Annotated[Path | None, typer.Option(help="private key; made in --home when missing")] = None,
     url: Url = None,
     api_key: ApiKey = None,
@@ -53,15 +68,33 @@ def enrol(
     as_json: Json = False,
 ) -> None:
     """Enrol an organisation, its signing key, and an API key (needs the scope `admin`)."""
+    if url and role in SIGNING_ROLES and not (public_key or sign_with):
+        raise typer.BadParameter("give --public-key (or --sign-with): make a key with `trueprint keygen`")
+    # Read first: a file that holds no key must not leave an organisation without one behind.
+    jwk = _read_public_key(public_key) if public_key else None
+    if sign_with is not None:
+        load_private_key(sign_with)
     with connect(url, api_key, home) as client:
         publisher = client.enrol(NewPublisher(name=name, contact=contact, role=role, did=did))
-        if role in SIGNING_ROLES:
+        if jwk is not None:
+            client.add_key(publisher.id, jwk)
+        elif role in SIGNING_ROLES:
             add_signing_key(client, publisher, sign_with, home)
         issued = client.issue_api_key(NewApiKey(publisher=publisher.id, scopes=DEFAULT_SCOPES[role]))
     if as_json:
         print_json({**publisher.model_dump(mode="json"), "api_key": issued.secret})
     else:
         _show(publisher, issued)
+
+
+def _read_public_key(path: Path) -> dict[str, str]:
+    try:
+        jwk = json.loads(path.read_text())
+        return public_jwk(import_public_key(jwk))
+    except OSError as error:
+        raise BadKey(f"{path}: {error.strerror}") from error
+    except (ValueError, TypeError) as error:
+        raise BadKey(f"{path} does not hold a public key in JWK form") from error
 
 
 def _show(publisher: Publisher, issued: IssuedApiKey) -> None:
@@ -75,8 +108,6 @@ def add_signing_key(
     """Enrol a key; without a file one is made beside the other keys of the home."""
     if sign_with is not None:
         client.add_key(publisher.id, public_jwk(load_private_key(sign_with)))
-    elif home is None:
-        raise typer.BadParameter("give --sign-with: make a key with `trueprint keygen`")
     if home is not None:
         _remember(client, publisher, sign_with, home)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.compare.features import LocalFeatures, extract_features, mirrored
+from indexer.compare.features import LocalFeatures, extract_features, mirrored, resized
 from indexer.compare.geometry import Alignment, align, match_features
 from indexer.compare.operations import Frame, OperationType, operations_found
 from tests.pictures import picture, pixels
@@ -35,6 +35,15 @@ def test_features_of_a_mirror_image_need_no_second_look() -> None:
     permuted = mirrored(extract_features(pixels("coffee")))
     assert len(match_features(looked, permuted)) > 0.8 * len(looked.points)
     assert np.array_equal(mirrored(mirrored(looked)).descriptors, looked.descriptors)
+
+
+def test_features_of_a_smaller_preview_need_no_second_look() -> None:
+    small = REFERENCE.resize((300, 200), Image.Resampling.LANCZOS)
+    features = resized(extract_features(pixels("coffee")), *small.size)
+    alignment = align(extract_features(np.asarray(small)), features)
+    assert alignment is not None
+    corners = np.array([[0, 0], [299, 0], [299, 199], [0, 199]])
+    assert np.abs(alignment.reference_quad - corners).max() < 1.5
 
 
 def test_features_come_back_from_their_bytes() -> None:

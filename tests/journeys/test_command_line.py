@@ -88,12 +88,17 @@ def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path)
 
 
 def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> None:
-    key, receipt = folder / "key.pem", folder / "receipt.json"
+    key, public, receipt = folder / "key.pem", folder / "key.jwk", folder / "receipt.json"
     assert "Key id" in run("keygen", key).stdout
     assert "never overwritten" in run("keygen", key, expect=2).stderr
+    assert '"d"' not in public.read_text()  # the private number of RFC 7518
     admin = ["--url", world.url, "--api-key", world._operator_secret]
+    nobody = ["enrol", "--name", "Nobody", "--contact", "a@b.org"]
+    assert "--public-key" in run(*nobody, *admin, expect=2).stderr
+    assert "JWK form" in run(*nobody, "--public-key", key, *admin, expect=4).stderr
+    assert [one.name for one in world.operator.list_publishers()] == ["Operator"]
     enrolled = lines(
-        run("enrol", "--name", "Desk", "--contact", "a@example.org", "--sign-with", key, "--json", *admin)
+        run("enrol", "--name", "Desk", "--contact", "a@b.org", "--public-key", public, "--json", *admin)
     )[0]
     desk = ["--url", world.url, "--api-key", enrolled["api_key"]]
     kept = folder / "receipts"

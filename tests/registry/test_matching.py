@@ -1,11 +1,10 @@
 import io
 import time
 from contextlib import ExitStack
+from datetime import timedelta
 
 import numpy as np
 import pytest
-from joserfc import jws
-from joserfc.jwk import ECKey
 from PIL import Image, ImageDraw, ImageFont
 
 from indexer.compare.features import extract_features
@@ -14,8 +13,10 @@ from registry.app import create_app, running_services
 from registry.home import listening
 from registry.rules import Judged, Measured, conclude, judge
 from registry.thresholds import Thresholds
+from sdk.answers import BadAnswer, verify_answer
 from sdk.client import Client
-from sdk.models import MatchRelation, Role, Scope, Strength, VerdictKind
+from sdk.keys import generate_key, public_jwk
+from sdk.models import MatchAnswer, MatchRelation, Role, Scope, Strength, Verdict, VerdictKind
 from sdk.records import AssetClass
 from sdk.verify import verify_receipt
 from tests.pictures import encoded, flat, picture
@@ -136,15 +137,27 @@ def test_a_torn_snapshot_is_rebuilt_from_rows(world: World) -> None:
     world.audit()
 
 
-def test_the_answer_is_signed_by_the_registrys_own_key(world: World) -> None:
+def test_a_signed_answer_is_verified_offline_and_no_word_of_it_can_be_changed(world: World) -> None:
     desk = world.enrol("Daily Example")
-    record = world.register(desk, encoded("coffee")).record
-    answer = desk.client.match(encoded("coffee", quality=40))
-    key = ECKey.import_key(desk.client.jwks()["keys"][0])
-    assert answer.signature is not None
-    signed = jws.deserialize_compact(answer.signature, key, algorithms=["ES256"])
-    assert record.id.encode() in (signed.payload or b"")
-    assert answer.verdict.kind.value.encode() in (signed.payload or b"")
+    world.register(desk, encoded("coffee"))
+    answer = desk.client.match(encoded(picture("coffee").crop((100, 50, 500, 350))))
+    jwks = desk.client.jwks()
+    kept = MatchAnswer.model_validate_json(answer.model_dump_json())
+    assert verify_answer(kept, jwks)["verdict"]["kind"] == "derivative_of_original"
+    match = kept.matches[0]
+    changes = {
+        "not signed": {"signature": None},
+        "not verify": {"signature": str(kept.signature)[:-6] + "AAAAAA"},
+        "does not say": {"answered_at": kept.answered_at - timedelta(days=1)},
+        "does not say ": {"verdict": Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence="nothing")},
+        "does not say  ": {"matches": (match.model_copy(update={"strength": Strength.EXACT}),)},
+        "does not say   ": {"matches": (match.model_copy(update={"operations": ()}),)},
+    }
+    for says, change in changes.items():
+        with pytest.raises(BadAnswer, match=says.strip()):
+            verify_answer(kept.model_copy(update=change), jwks)
+    with pytest.raises(BadAnswer, match="not among"):
+        verify_answer(kept, {"keys": [public_jwk(generate_key())]})
 
 
 def test_a_plain_query_says_that_it_cannot_be_recognised(world: World) -> None:
