@@ -24,7 +24,7 @@ from indexer.media.sandbox import DecoderPool
 from indexer.training.edits import edited_copy
 from indexer.training.evaluation import Guess, Quality, measure
 from registry.demo import ORIGINALS, STRANGERS, package_file
-from registry.evaluation import Evaluation, evaluate, read_truth
+from registry.evaluation import Evaluation, Truth, evaluate, read_truth
 from registry.home import open_home, throwaway_home
 from sdk.cli.output import pictures_in
 from sdk.cli.register import register_file, signer_for
@@ -95,7 +95,7 @@ def guesses_of(kind_name: str, references: FOUND, queries: FOUND) -> Iterator[Gu
             yield Guess(query, known[place], float(similarity[place]))
 
 
-def evaluate_registry(folder: Path, truth: dict[str, str | None], home: Path) -> Evaluation:
+def evaluate_registry(folder: Path, truth: dict[str, Truth], home: Path) -> Evaluation:
     """The whole path over HTTP, as `trueprint eval` runs it."""
     with open_home(home) as (url, key), Client(url, key) as client:
         signer = signer_for(client, None, home, None)
@@ -121,16 +121,17 @@ def main() -> None:
     with throwaway_home() as home:
         folder = Path(sys.argv[1]) if sys.argv[1:] else make_small_set(home.parent / "small")
         truth = read_truth(folder / "truth.csv")
+        wanted = {query: one.reference for query, one in truth.items()}
         references = fingerprint_all(pictures_in([folder / "refs"]))
         queries = fingerprint_all(pictures_in([folder / "queries"]))
         print(
             f"{len(references)} references, {len(queries)} queries, "
-            f"{sum(one is not None for one in truth.values())} with a reference\n"
+            f"{sum(one is not None for one in wanted.values())} with a reference\n"
         )
         print("| what | µAP | recall at P 0.9 | recall at P 1.0 | recall@1 |")
         print("| --- | --- | --- | --- | --- |")
         for name in KINDS:
-            print(row(f"{name} alone", measure(guesses_of(name, references, queries), truth)), flush=True)
+            print(row(f"{name} alone", measure(guesses_of(name, references, queries), wanted)), flush=True)
         result = evaluate_registry(folder, truth, home)
         print(row("registry, with verification", result))
         print(
@@ -138,6 +139,9 @@ def main() -> None:
             f"missed, {result.references_refused} references refused as too plain, "
             f"{result.ms_per_reference:.0f} ms per reference, {result.ms_per_query:.0f} ms per query"
         )
+        print("\n| found by the registry after | found | of |\n| --- | --- | --- |")
+        for name, one in result.by_transform.items():
+            print(f"| {name} | {one.found} | {one.positives} |")
 
 
 if __name__ == "__main__":

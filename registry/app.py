@@ -18,12 +18,11 @@ from registry.answers import AnswerSigner
 from registry.api import health, log, match, problems, publishers, records
 from registry.api.body_limit import BodyLimit
 from registry.blobs import Blobs
-from registry.candidates import FeatureCache
 from registry.errors import LogRolledBack
 from registry.indexing import Indexing
 from registry.log import Log, create_log, has_log, head_of, load_log_key
+from registry.previews import FeatureCache, sweep_orphans
 from registry.publishers import enrol, issue_api_key
-from registry.registration import sweep_orphans
 from registry.services import Services
 from registry.settings import Settings
 from registry.thresholds import Thresholds

@@ -1,13 +1,10 @@
 """From an upload to measured comparisons: the index nominates, the database checks, pictures compare."""
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlmodel import Session, col, select
 
-from indexer.compare.features import LocalFeatures, extract_features
 from indexer.compare.geometry import Alignment, align
 from indexer.fingerprints.compute import upright
 from indexer.fingerprints.kinds import (
@@ -19,14 +16,11 @@ from indexer.fingerprints.kinds import (
     unpack_codes,
     unpack_vectors,
 )
-from indexer.media.images import Pixels
 from registry.models import Fingerprint, Record
 from registry.models.records import ACTIVE
+from registry.previews import FeatureCache
 from registry.rules import Measured, agreement
-from registry.services import Services, Upload, decode
-
-FEATURES_SUFFIX = ".features.npz"
-FEATURES_KEPT = 1000  # about 150 kB each
+from registry.services import Services, Upload
 
 
 @dataclass(frozen=True)
@@ -37,50 +31,6 @@ class Candidate:
     measured: Measured
     found_by: tuple[str, ...]
     alignment: Alignment | None = None
-
-
-class FeatureCache:
-    """Features of registered previews that were compared lately; safe to call from many threads."""
-
-    def __init__(self, capacity: int = FEATURES_KEPT) -> None:
-        self._capacity = capacity
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str, LocalFeatures] = OrderedDict()
-
-    def of(self, services: Services, preview_key: str) -> LocalFeatures | None:
-        """From memory, else from beside the preview, else made again from it; None if it is lost."""
-        with self._lock:
-            if preview_key in self._kept:
-                self._kept.move_to_end(preview_key)
-                return self._kept[preview_key]
-        features = _load_features(services, preview_key)
-        if features is not None:
-            with self._lock:
-                self._kept[preview_key] = features
-                while len(self._kept) > self._capacity:
-                    self._kept.popitem(last=False)
-        return features
-
-
-def _load_features(services: Services, preview_key: str) -> LocalFeatures | None:
-    stored = services.blobs.get_beside(preview_key, FEATURES_SUFFIX)
-    if stored is not None:
-        try:
-            return LocalFeatures.from_bytes(stored)
-        except (ValueError, KeyError, OSError):
-            pass  # derived, so made again below
-    pixels = preview_pixels(services, preview_key)
-    if pixels is None:
-        return None
-    features = extract_features(pixels)
-    services.blobs.put_beside(preview_key, FEATURES_SUFFIX, features.to_bytes())
-    return features
-
-
-def preview_pixels(services: Services, preview_key: str) -> Pixels | None:
-    """(h, w, 3) uint8 of a stored preview, or None if it is lost."""
-    content = services.blobs.get(preview_key)
-    return decode(services, content).pixels if content else None
 
 
 def find_candidates(

@@ -3,7 +3,7 @@
 import csv
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from indexer.training.evaluation import Guess, measure
@@ -12,6 +12,22 @@ from sdk.cli.output import each_with_progress
 from sdk.client import Client
 from sdk.errors import HOPELESS, SdkError
 from sdk.models import MatchAnswer, Strength
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of one query."""
+
+    reference: str | None  # None: it comes from none of the references
+    transforms: tuple[str, ...] = ()  # what was done to it, if the file says so
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of the queries that come from a reference, how many were matched with it."""
+
+    positives: int
+    found: int
 
 
 @dataclass(frozen=True)
@@ -31,21 +47,27 @@ class Evaluation:
     errors: int
     ms_per_reference: float  # wall time at the given number of requests at a time
     ms_per_query: float
+    by_transform: dict[str, Found]  # a query counts once for each of its transforms
 
 
-def read_truth(path: Path) -> dict[str, str | None]:
+def read_truth(path: Path) -> dict[str, Truth]:
     """A CSV file with the columns `query` and `ref` (empty: none); file suffixes do not matter.
 
-    Raises InvalidRequest.
+    A column `transforms` (`crop+text`) is read if it is there. Raises InvalidRequest.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
             if not {"query", "ref"} <= set(rows.fieldnames or ()):
                 raise InvalidRequest(f"{path} needs the columns query and ref")
-            return {Path(row["query"]).stem: Path(row["ref"]).stem if row["ref"] else None for row in rows}
+            return {Path(row["query"]).stem: _truth_of(row) for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidRequest(f"{path}: {error}") from error
+
+
+def _truth_of(row: dict[str, str]) -> Truth:
+    transforms = tuple(name for name in (row.get("transforms") or "").split("+") if name)
+    return Truth(Path(row["ref"]).stem if row["ref"] else None, transforms)
 
 
 def evaluate(
@@ -53,7 +75,7 @@ def evaluate(
     register: Callable[[Path], str | None],
     references: Sequence[Path],
     queries: Sequence[Path],
-    truth: dict[str, str | None],
+    truth: dict[str, Truth],
     jobs: int,
     *,
     quiet: bool = False,
@@ -65,7 +87,11 @@ def evaluate(
     started = time.perf_counter()
     records = dict(each_with_progress("Registering", references, register, jobs, quiet=quiet))
     registering_s = time.perf_counter() - started
-    name_of = {record: path.stem for path, record in records.items() if record is not None}
+    name_of: dict[str, str] = {}
+    # Two reference files of the same bytes are one record, and either name is right.
+    same_as = {
+        path.stem: name_of.setdefault(record, path.stem) for path, record in records.items() if record
+    }
     asked = [path for path in queries if path.stem in truth]
 
     def ask(path: Path) -> MatchAnswer | None:
@@ -79,7 +105,8 @@ def evaluate(
     started = time.perf_counter()
     answers = dict(each_with_progress("Matching", asked, ask, jobs, quiet=quiet))
     matching_s = time.perf_counter() - started
-    wanted = {path.stem: truth[path.stem] for path in asked}
+    known = {path.stem: _renamed(truth[path.stem], same_as) for path in asked}
+    wanted = {query: one.reference for query, one in known.items()}
     sure = _sure_answers(answers, name_of)
     return Evaluation(
         references=len(references),
@@ -90,7 +117,26 @@ def evaluate(
         errors=sum(answer is None for answer in answers.values()),
         ms_per_reference=round(1000 * registering_s / max(1, len(references)), 1),
         ms_per_query=round(1000 * matching_s / max(1, len(asked)), 1),
+        by_transform=_by_transform(known, sure),
     )
+
+
+def _renamed(truth: Truth, same_as: dict[str, str]) -> Truth:
+    reference = truth.reference
+    return truth if reference is None else replace(truth, reference=same_as.get(reference, reference))
+
+
+def _by_transform(truth: dict[str, Truth], sure: dict[str, set[str | None]]) -> dict[str, Found]:
+    names = sorted({name for one in truth.values() for name in one.transforms})
+    counted = {}
+    for name in names:
+        right = [
+            one.reference in sure[query]
+            for query, one in truth.items()
+            if name in one.transforms and one.reference is not None
+        ]
+        counted[name] = Found(len(right), sum(right))
+    return counted
 
 
 def _guesses(answers: dict[Path, MatchAnswer | None], name_of: dict[str, str]) -> Iterable[Guess]:

@@ -8,31 +8,22 @@ checkpoint, let the index follow, answer.
 """
 
 import hashlib
-import io
-from dataclasses import dataclass
-from datetime import timedelta
 
-from PIL import Image
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
-from indexer.compare.features import resized
 from indexer.fingerprints.compute import is_too_plain, upright
 from indexer.fingerprints.kinds import PDQ, parse_fingerprint
 from indexer.fingerprints.kinds import InvalidFingerprint as BadValue
 from registry import records
-from registry.blobs import ORPHAN_AGE
-from registry.candidates import FEATURES_SUFFIX, FeatureCache, find_candidates
+from registry.candidates import find_candidates
 from registry.db import after_commit, transaction
 from registry.errors import (
-    BadSignature,
     BadStatement,
     DigestMismatch,
     DuplicateStatement,
     FingerprintMismatch,
     IdempotencyConflict,
     InvalidFingerprint,
-    KeyNotValid,
-    NotAllowed,
     TooPlain,
 )
 from registry.indexing import ADD
@@ -43,36 +34,15 @@ from registry.models import (
     Fingerprint,
     IdempotencyKey,
     IndexChange,
-    PublisherKey,
     Record,
 )
-from registry.models.columns import now
 from registry.models.records import ACTIVE
-from registry.publishers import get_publisher, key_validity
+from registry.previews import FeatureCache, store_preview
 from registry.rules import judge
 from registry.services import Services, Upload, analyse, digest_of
+from registry.statements import Checked, check_statement
 from sdk import records as signed
-from sdk.keys import import_public_key
-from sdk.models import FingerprintRegistration, Registration, Scope, Strength
-from sdk.records import AssetClass, Statement
-
-PREVIEW_QUALITY = 85
-CLOCK_LEEWAY = timedelta(minutes=5)  # publishers' clocks differ from ours
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A statement whose signature and key were found good."""
-
-    statement: Statement
-    jws: str
-    kid: str
-    publisher_id: str
-
-    @property
-    def record_id(self) -> str:
-        """The statement's id without its prefix."""
-        return self.statement.id.removeprefix(records.URN_PREFIX)
+from sdk.models import FingerprintRegistration, Registration, Strength
 
 
 def register_media(
@@ -138,33 +108,6 @@ def upload_of_fingerprints(values: list[tuple[str, int | None, int]], digest: st
     return Upload(digest, parsed, pdq.quality if pdq else None, None)
 
 
-def check_statement(session: Session, api_key: ApiKey, jws: str) -> Checked:
-    """1. read the key id, 2. is the key good now, 3. is the signature, 4. may this caller say that?"""
-    try:
-        kid = signed.signing_kid(jws)
-        key = session.get(PublisherKey, kid)
-        if key is None:
-            raise KeyNotValid("the statement is signed by a key that is not enrolled here")
-        validity = key_validity(key, now())
-        if not validity.valid:
-            raise KeyNotValid(validity.reason)
-        statement = signed.verify_record(jws, import_public_key(key.jwk))
-    except signed.BadSignature as error:
-        raise BadSignature(str(error)) from error
-    except signed.BadStatement as error:
-        raise BadStatement(str(error)) from error
-    if statement.valid_from > now() + CLOCK_LEEWAY:
-        raise BadStatement("validFrom lies in the future")
-    publisher = get_publisher(session, key.publisher_id)
-    if statement.issuer != publisher.issuer:
-        raise BadStatement(f"the issuer must be {publisher.issuer}")
-    if api_key.publisher_id != publisher.id and Scope.ADMIN not in api_key.scopes:
-        raise NotAllowed("the statement is signed by another publisher than the API key's")
-    if statement.asset_class is AssetClass.KNOWN_FAKE and Scope.PUBLISH_FAKE not in api_key.scopes:
-        raise NotAllowed("registering a known fake needs the scope publish-fake")
-    return Checked(statement, jws, kid, publisher.id)
-
-
 def _known_answer(
     services: Services,
     session: Session,
@@ -221,7 +164,7 @@ def _store(
 ) -> Registration:
     services.indexing.catch_up(session)
     contested = _near_copies_of_others(services, cache, session, checked, upload)
-    preview_key = _store_preview(services, checked.statement, upload)
+    preview_key = store_preview(services, upload) if checked.statement.preview_allowed else None
     services.log.lock(session)
     known = _known_answer(services, session, api_key, checked, idempotency_key)
     if known is not None:  # registered by another request meanwhile
@@ -318,19 +261,6 @@ def _near_copies_of_others(
     return contested
 
 
-def _store_preview(services: Services, statement: Statement, upload: Upload) -> str | None:
-    if not statement.preview_allowed or upload.image is None or upload.features is None:
-        return None
-    picture = Image.fromarray(upload.image.pixels)
-    side = services.settings.preview_long_side
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=PREVIEW_QUALITY, method=2)
-    key = services.blobs.put(".webp", buffer.getvalue())
-    services.blobs.put_beside(key, FEATURES_SUFFIX, resized(upload.features, *picture.size).to_bytes())
-    return key
-
-
 def _answer(
     services: Services, session: Session, record: Record, *, already_registered: bool
 ) -> Registration:
@@ -339,17 +269,3 @@ def _answer(
         already_registered=already_registered,
         receipt=records.receipt(session, services.log, record),
     )
-
-
-def sweep_orphans(services: Services) -> int:
-    """Delete blobs that no record names: leftovers of registrations that were killed half-way."""
-    with transaction(services.engine) as session:
-        named = {
-            key.rpartition(".")[0]
-            for key in session.exec(select(Record.preview_key).where(col(Record.preview_key).is_not(None)))
-            if key
-        }
-    orphans = {key.partition(".")[0] for key in services.blobs.older_than(ORPHAN_AGE)} - named
-    for orphan in orphans:
-        services.blobs.delete(orphan + ".webp")
-    return len(orphans)

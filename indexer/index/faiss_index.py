@@ -8,6 +8,7 @@ is ever written to disk.
 import threading
 from importlib import metadata
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +57,7 @@ class FaissIndex:
         self._ids: Ids = np.zeros(0, np.int64)  # by position in _flat
         self._alive: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
 
-    def _empty(self) -> "object":
+    def _empty(self) -> Any:  # faiss has no types
         if self.kind.family is Family.BINARY:
             return self._faiss.IndexBinaryFlat(self.kind.size)
         return self._faiss.IndexFlatIP(self.kind.size)
@@ -67,7 +68,7 @@ class FaissIndex:
     def add(self, ids: Ids, values: Values) -> None:
         """See Index."""
         with self._lock:
-            self._flat.add(np.ascontiguousarray(values, dtype_of(self.kind)))  # type: ignore[attr-defined]
+            self._flat.add(np.ascontiguousarray(values, dtype_of(self.kind)))
             self._ids = np.concatenate([self._ids, ids])
             self._alive = np.concatenate([self._alive, np.ones(len(ids), np.bool_)])
 
@@ -78,7 +79,7 @@ class FaissIndex:
             if len(self._alive) and self._alive.mean() < 1 - REBUILD_AT_DEAD_SHARE:
                 kept_ids, kept = self._living()
                 self._flat = self._empty()
-                self._flat.add(np.ascontiguousarray(kept))  # type: ignore[attr-defined]
+                self._flat.add(np.ascontiguousarray(kept))
                 self._ids, self._alive = kept_ids, np.ones(len(kept_ids), np.bool_)
 
     def within(self, queries: Values, radius: float) -> list[Hit]:
@@ -89,10 +90,10 @@ class FaissIndex:
                 return []
             if self.kind.family is Family.BINARY:
                 # faiss counts strictly below its radius.
-                bounds, distances, places = self._flat.range_search(queries, int(radius) + 1)  # type: ignore[attr-defined]
+                bounds, distances, places = self._flat.range_search(queries, int(radius) + 1)
             else:
                 slack = 1e-6  # inner products are summed in another order than the oracle's
-                bounds, products, places = self._flat.range_search(queries, 1 - radius - slack)  # type: ignore[attr-defined]
+                bounds, products, places = self._flat.range_search(queries, 1 - radius - slack)
                 distances = 1 - products
             rows = np.repeat(np.arange(len(queries)), np.diff(bounds.astype(np.int64)))
             return self._hits(rows, places, distances)
@@ -113,7 +114,7 @@ class FaissIndex:
         return sorted(found)
 
     def _search(self, queries: Values, wanted: int) -> tuple[npt.NDArray[np.float32], Ids]:
-        distances, places = self._flat.search(queries, wanted)  # type: ignore[attr-defined]
+        distances, places = self._flat.search(queries, wanted)
         if self.kind.family is Family.VECTOR:
             distances = 1 - distances
         return distances, places
@@ -146,9 +147,9 @@ class FaissIndex:
     def _living(self) -> tuple[Ids, Values]:
         count, width = len(self._ids), self.kind.size
         if self.kind.family is Family.BINARY:
-            flat = self._faiss.vector_to_array(self._flat.xb).reshape(count, width // 8)  # type: ignore[attr-defined]
+            flat = self._faiss.vector_to_array(self._flat.xb).reshape(count, width // 8)
         else:
-            flat = self._faiss.rev_swig_ptr(self._flat.get_xb(), count * width)  # type: ignore[attr-defined]
+            flat = self._faiss.rev_swig_ptr(self._flat.get_xb(), count * width)
             flat = flat.reshape(count, width).copy()
         return self._ids[self._alive], flat[self._alive]
 

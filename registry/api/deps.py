@@ -7,10 +7,10 @@ from fastapi import Depends, Request, UploadFile
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
-from registry.candidates import FeatureCache
 from registry.db import transaction
 from registry.errors import MediaTooLarge, NotAllowed, NotAuthenticated
 from registry.models import ApiKey
+from registry.previews import FeatureCache
 from registry.publishers import authenticate
 from registry.services import Services
 from sdk.models import Scope

@@ -19,9 +19,9 @@ import obstore
 from sqlalchemy import Engine, event
 
 from registry.app import running_services
-from registry.candidates import FeatureCache
 from registry.db import connect, transaction
 from registry.models import ApiKey
+from registry.previews import FeatureCache
 from registry.registration import register_media
 from registry.settings import Settings
 from tests.world import SeededEmbedder

@@ -77,14 +77,16 @@ def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path)
     words = run("match", folder / "uploads" / "q1.jpg", "--home", home, expect=10).stdout
     assert "Mirrored left to right" in words
 
+    twin = folder / "originals" / "coffee-again.png"  # the same bytes under another name
+    twin.write_bytes((folder / "originals" / "coffee.png").read_bytes())
     truth = folder / "truth.csv"
     truth.write_text("query,ref,transforms\nq1,coffee,hflip\nq2,,\n")
-    report = lines(run("eval", folder / "originals", folder / "uploads", truth, "--home", home, "--json"))[
-        0
-    ]
+    evaluated = run("eval", folder / "originals", folder / "uploads", truth, "--json")  # throwaway
+    report = lines(evaluated)[0]
     assert (report["queries"], report["positives"], report["references_refused"]) == (2, 1, 1)
     assert report["micro_average_precision"] == 1
     assert report["false_matches"] == 0
+    assert report["by_transform"] == {"hflip": {"positives": 1, "found": 1}}
 
 
 def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> None:
