@@ -6,10 +6,11 @@ from indexer.compare.operations import Frame, operations_found, re_encoded
 from indexer.compare.operations import Operation as DetectedOperation
 from indexer.fingerprints.pdq import ORIENTATIONS
 from registry import records
-from registry.candidates import Candidate, find_candidates
+from registry.candidates import find_candidates
 from registry.errors import RecordErased
 from registry.log import head_of
 from registry.models.columns import now
+from registry.nomination import Candidate
 from registry.previews import FeatureCache, preview_pixels
 from registry.registration import upload_of_fingerprints
 from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, is_verified, judge

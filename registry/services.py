@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 
-import numpy as np
 from sqlalchemy import Engine
 
 from indexer.compare.features import LocalFeatures, extract_features
@@ -11,7 +10,7 @@ from indexer.fingerprints.compute import fingerprint_frame
 from indexer.fingerprints.descriptor import Embedder
 from indexer.fingerprints.kinds import Fingerprint
 from indexer.media import errors as media
-from indexer.media.images import DecodedImage, Pixels
+from indexer.media.images import DecodedImage
 from indexer.media.sandbox import DecoderPool
 from registry.answers import AnswerSigner
 from registry.blobs import Blobs
@@ -26,11 +25,6 @@ from registry.indexing import Indexing
 from registry.log import Log
 from registry.settings import Settings
 from registry.thresholds import Thresholds
-
-# Five tiles of 60 percent of each side: candidates at rank 10 rise from 85 to 92 percent of the queries
-# of disc-dev; nine smaller tiles bring 1.6 points more for twice the time (docs/quality.md).
-TILE_SIDE = 0.6
-TILE_PLACES = ((0.2, 0.2), (0.0, 0.0), (0.0, 0.4), (0.4, 0.0), (0.4, 0.4))
 
 MEDIA_ERRORS: dict[type[media.MediaError], type[RegistryError]] = {
     media.UnsupportedFormat: UnsupportedMedia,
@@ -65,18 +59,6 @@ class Upload:
     too_plain: str | None
     image: DecodedImage | None = None
     features: LocalFeatures | None = None
-
-    def tiles(self) -> list[Pixels]:
-        """Overlapping parts of the picture, in which something embedded or cropped fills the frame."""
-        if self.image is None:
-            return []
-        height, width = self.image.pixels.shape[:2]
-        side_h, side_w = int(height * TILE_SIDE), int(width * TILE_SIDE)
-        places = [(round(y * height), round(x * width)) for y, x in TILE_PLACES]
-        return [
-            np.ascontiguousarray(self.image.pixels[top : top + side_h, left : left + side_w])
-            for top, left in places
-        ]
 
 
 def digest_of(content: bytes) -> str:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from indexer.fingerprints.regions import Region
 from indexer.media.images import Pixels
 
 WORKING_LONG_SIDE = 640
@@ -60,6 +61,14 @@ def extract_features(pixels: Pixels) -> LocalFeatures:
         return LocalFeatures(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), width, height)
     points = np.array([keypoint.pt for keypoint in keypoints], np.float32) / scale
     return LocalFeatures(points, _root(np.asarray(raw, np.float32)), width, height)
+
+
+def extract_features_in(pixels: Pixels, region: Region) -> LocalFeatures:
+    """Features of a part, read at 640 px of its own, in the coordinates of the whole frame."""
+    part = extract_features(region.cut(pixels))
+    height, width = pixels.shape[:2]
+    corner = np.array([region.left, region.top], np.float32)
+    return LocalFeatures(part.points + corner, part.descriptors, width, height)
 
 
 def _root(raw: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

@@ -2,6 +2,7 @@ import io
 import time
 from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from sdk.models import MatchAnswer, MatchRelation, Role, Scope, Strength, Verdic
 from sdk.records import AssetClass
 from sdk.verify import verify_receipt
 from tests.pictures import encoded, flat, picture
-from tests.world import SeededEmbedder, World
+from tests.world import DatabaseServer, SeededEmbedder, World
 
 LIMITS = Thresholds()
 
@@ -192,6 +193,34 @@ def test_an_upload_of_a_known_fake_says_so_first(world: World) -> None:
     assert answer.verdict.kind is VerdictKind.KNOWN_FAKE
     assert {match.record.label for match in answer.matches} == {"original", "fake"}
     world.audit()
+
+
+def test_a_small_photograph_in_a_screenshot_is_found_and_placed(
+    database_server: DatabaseServer, home: Path
+) -> None:
+    page = Image.new("RGB", (1600, 1000), "white")
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((0, 0, 1600, 56), fill="#3355aa")
+    for line in range(25):
+        words = "Somebody shared a picture with you" if line % 3 else "Home  Messages  Settings  Help"
+        draw.text((20, 70 + 36 * line), words, "black", ImageFont.load_default(18))
+    page.paste(picture("cat").resize((210, 140)), (900, 520))
+    # With one candidate, as in a large registry, the page as a whole leads to something else.
+    with World(database_server, home, candidates=1) as world:
+        desk = world.enrol("Daily Example", scopes=(Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE))
+        for name in ("coffee", "astronaut", "rocket", "cat", "motorcycle", "coins"):
+            world.register(desk, encoded(name), name)
+        answer = desk.client.match(encoded(page, quality=70))
+        world.audit()
+    assert answer.verdict.kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
+    match = answer.matches[0]
+    assert match.record.label == "cat"
+    assert match.evidence is not None
+    assert match.evidence.found_by == ("inner rectangle",)
+    embedded = next(one for one in match.operations if one.type == "embedded")
+    assert embedded.region is not None
+    assert embedded.region.corners[0] == pytest.approx((900 / 1600, 520 / 1000), abs=0.02)
+    assert embedded.region.corners[2] == pytest.approx((1110 / 1600, 660 / 1000), abs=0.02)
 
 
 def test_two_photographs_with_one_watermark_are_not_one_picture(world: World) -> None:

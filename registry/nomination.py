@@ -1,0 +1,166 @@
+"""From an upload to records that it may come from: the index nominates, the database has the last word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sqlmodel import Session, col, select
+
+from indexer.compare.geometry import Alignment
+from indexer.fingerprints.compute import upright
+from indexer.fingerprints.kinds import (
+    DESCRIPTOR,
+    PDQ,
+    PHASH,
+    Vectors,
+    hamming,
+    unpack_codes,
+    unpack_vectors,
+)
+from indexer.fingerprints.regions import Region
+from registry.models import Fingerprint, Record
+from registry.models.records import ACTIVE
+from registry.rules import Measured
+from registry.services import Services, Upload
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered asset and everything measured between it and the upload."""
+
+    record: Record
+    measured: Measured
+    found_by: tuple[str, ...]
+    region: Region | None = None  # the part of the upload in which it was found; None: the whole
+    alignment: Alignment | None = None
+
+
+@dataclass(frozen=True)
+class Nomination:
+    """What one search of the index says of one fingerprint row."""
+
+    measured: Measured
+    found_by: str
+    region: Region | None = None
+
+
+Nominations = dict[int, Nomination]  # by fingerprint id
+
+
+def nominate(services: Services, session: Session, upload: Upload) -> list[Candidate]:
+    """By the whole frame: PDQ in all orientations, and the descriptor."""
+    found = _by_pdq(services, upload)
+    descriptor = upright(upload.fingerprints, DESCRIPTOR.name)
+    if descriptor is not None and not upload.too_plain:
+        found |= _by_descriptor(services, unpack_vectors([descriptor.value]), DESCRIPTOR.name)
+    return _choose(services, session, upload, found)
+
+
+def nominate_within(
+    services: Services, session: Session, upload: Upload, regions: Sequence[Region], name: str
+) -> list[Candidate]:
+    """By the descriptors of parts of the picture; `name` says what the parts are."""
+    if not regions or upload.image is None:
+        return []
+    vectors = services.embedder.embed([region.cut(upload.image.pixels) for region in regions])
+    return _choose(services, session, upload, _by_descriptor(services, vectors, name, regions))
+
+
+def _choose(services: Services, session: Session, upload: Upload, found: Nominations) -> list[Candidate]:
+    """The most promising that the database still knows, measured by every kind."""
+    by_record = _join_records(session, found)
+    _add_same_digest(session, upload, by_record)
+    chosen = sorted(by_record.values(), key=_promise, reverse=True)
+    limit = services.settings.candidates
+    return [_complete(session, candidate, upload) for candidate in chosen[:limit]]
+
+
+def _by_pdq(services: Services, upload: Upload) -> Nominations:
+    codes = [one for one in upload.fingerprints if one.kind == PDQ.name]
+    if not codes or upload.too_plain:
+        return {}
+    queries = unpack_codes([one.value for one in codes])
+    hits = services.indexing.by_kind[PDQ.name].within(queries, services.thresholds.pdq_candidate_bits)
+    found: Nominations = {}
+    for hit in hits:  # nearest first
+        measured = Measured(pdq_distance=int(hit.distance), pdq_orientation=codes[hit.query].orientation)
+        found.setdefault(hit.id, Nomination(measured, PDQ.name))
+    return found
+
+
+def _by_descriptor(
+    services: Services, vectors: Vectors, name: str, regions: Sequence[Region] = ()
+) -> Nominations:
+    """(n, 256) descriptors of one upload; a row counts by its best similarity to any of them."""
+    hits = services.indexing.by_kind[DESCRIPTOR.name].nearest(vectors, services.settings.candidates)
+    found: Nominations = {}
+    for hit in hits:  # nearest first
+        region = regions[hit.query] if regions else None
+        nomination = Nomination(Measured(descriptor_similarity=1 - hit.distance), name, region)
+        found.setdefault(hit.id, nomination)
+    return found
+
+
+def _join_records(session: Session, found: Nominations) -> dict[str, Candidate]:
+    """The database has the last word: what was withdrawn a moment ago is no hit any more."""
+    rows = session.exec(
+        select(Fingerprint.id, Record)
+        .join(Record, col(Record.id) == col(Fingerprint.record_id))
+        .where(col(Fingerprint.id).in_(list(found)), Record.status == ACTIVE)
+    ).all()
+    joined: dict[str, Candidate] = {}
+    for fingerprint_id, record in rows:
+        assert fingerprint_id is not None
+        one = found[fingerprint_id]
+        known = joined.get(record.id)
+        if known is None:
+            joined[record.id] = Candidate(record, one.measured, (one.found_by,), one.region)
+            continue
+        merged = {name: value for name, value in vars(known.measured).items() if value is not None}
+        said = {name: value for name, value in vars(one.measured).items() if value not in (None, 0, False)}
+        names = tuple(sorted({*known.found_by, one.found_by}))
+        joined[record.id] = replace(known, measured=Measured(**merged | said), found_by=names)
+    return joined
+
+
+def _add_same_digest(session: Session, upload: Upload, joined: dict[str, Candidate]) -> None:
+    if upload.digest_sha256 is None:
+        return
+    same = select(Record).where(Record.digest_sha256 == upload.digest_sha256, Record.status == ACTIVE)
+    for record in session.exec(same):
+        known = joined.get(record.id, Candidate(record, Measured(), ()))
+        measured = replace(known.measured, same_digest=True)
+        joined[record.id] = Candidate(record, measured, ("sha256", *known.found_by))
+
+
+def _promise(candidate: Candidate) -> float:
+    """What is compared first: orders candidates only, decides nothing."""
+    measured = candidate.measured
+    if measured.same_digest:
+        return 3.0
+    nearness = 0.0 if measured.pdq_distance is None else max(0.0, (90 - measured.pdq_distance) / 90)
+    return max(nearness, measured.descriptor_similarity or 0.0)
+
+
+def _complete(session: Session, candidate: Candidate, upload: Upload) -> Candidate:
+    """Measure by every kind, whichever found the candidate; a few rows by primary key."""
+    stored = session.exec(
+        select(Fingerprint).where(
+            Fingerprint.record_id == candidate.record.id, col(Fingerprint.orientation) == 0
+        )
+    ).all()
+    changes: dict[str, float | int] = {}
+    for row in stored:
+        if row.kind == PDQ.name:
+            queries = [one for one in upload.fingerprints if one.kind == PDQ.name]
+            if queries:
+                best = min(queries, key=lambda one: hamming(one.value, row.value))
+                changes["pdq_distance"] = hamming(best.value, row.value)
+                changes["pdq_orientation"] = best.orientation
+        elif mine := upright(upload.fingerprints, row.kind):
+            if row.kind == PHASH.name:
+                changes["phash_distance"] = hamming(mine.value, row.value)
+            elif row.kind == DESCRIPTOR.name:
+                pair = unpack_vectors([mine.value, row.value])
+                changes["descriptor_similarity"] = float(np.dot(pair[0], pair[1]))
+    return replace(candidate, measured=replace(candidate.measured, **changes))  # type: ignore[arg-type]
