@@ -1,7 +1,7 @@
 """From an upload to measured comparisons: records are nominated, then the pictures are compared."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlmodel import Session
 
@@ -14,9 +14,21 @@ from registry.previews import FeatureCache
 from registry.rules import agreement
 from registry.services import Services, Upload
 
-CLOSER_LOOKS: tuple[tuple[str, Callable[[Pixels], list[Region]]], ...] = (
-    ("inner rectangle", inner_rectangles),
-    ("tile", tiles),
+
+@dataclass(frozen=True)
+class CloserLook:
+    """Parts of an upload to ask about when the whole of it confirms nothing."""
+
+    name: str
+    parts: Callable[[Pixels], list[Region]]
+    own_features: bool  # local features read within each part, or those of the whole
+
+
+# A small picture inside the picture has too few features of its own at the size of the whole. Tiles only
+# nominate: features of their own found nothing more on the development set.
+CLOSER_LOOKS = (
+    CloserLook("inner rectangle", inner_rectangles, own_features=True),
+    CloserLook("tile", tiles, own_features=False),
 )
 
 
@@ -30,13 +42,17 @@ def find_candidates(
     """
     candidates = nominate(services, session, upload)
     found = {one.record.id: _compare(services, cache, one, upload.features) for one in candidates}
-    for name, look in CLOSER_LOOKS:
+    features = _FeaturesOfParts(upload)
+    for look in CLOSER_LOOKS:
         if upload.image is None or upload.too_plain or _any_confirmed(services, found.values()):
             break
-        pixels, features = upload.image.pixels, _FeaturesOfParts(upload)
-        for one in nominate_within(services, session, upload, look(pixels), name):
-            compared = _compare(services, cache, one, features.of(one.region))
+        parts = look.parts(upload.image.pixels)
+        for one in nominate_within(services, session, upload, parts, look.name):
             known = found.get(one.record.id)
+            if known is not None and not look.own_features:
+                continue  # it would be compared as before
+            part = one.region if look.own_features else None
+            compared = _compare(services, cache, one, features.of(part))
             if known is None or _agreement(services, compared) > _agreement(services, known):
                 found[one.record.id] = compared
     return list(found.values())
