@@ -18,8 +18,8 @@ LEAST_STEP = 6.0  # grey levels of 256 between neighbours
 LINES = 24  # of each direction, the straightest
 LEAST_LINE = 0.75  # share of steps along the best eighth of a line
 LEAST_SIDE = 0.12  # of the frame's
-# Share of steps along the weakest side of a rectangle. At 0.65 a plain photograph has 2.6 rectangles, at 0.75
-# 1.2, at 0.85 0.3, and then a third of the real ones is lost.
+# Share of steps along the weakest side of a rectangle. At 0.65 a plain photograph has 2.6 rectangles, at
+# 0.75 it has 1.2, at 0.85 it has 0.3, but then a third of the real ones is lost.
 LEAST_SUPPORT = 0.75
 FRAME_SUPPORT = 0.75  # of a side that is the frame's own edge: possible, but no evidence
 LEAST_AREA, LARGEST_AREA = LEAST_SIDE**2, 0.92  # share of the frame
