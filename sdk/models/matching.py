@@ -1,0 +1,136 @@
+"""What is asked about an upload, and what is answered."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from sdk.models.base import Wire
+from sdk.models.records import FingerprintValue, Receipt, RecordSummary
+
+
+class Strength(StrEnum):
+    """How sure a match is, in words; error rates stand in docs/quality.md."""
+
+    EXACT = "exact"
+    VERY_STRONG = "very strong"
+    STRONG = "strong"
+    MODERATE = "moderate"
+    WEAK = "weak"
+
+
+class MatchRelation(StrEnum):
+    """What the upload is to the registered asset."""
+
+    SAME_FILE = "same_file"
+    SAME_PICTURE = "same_picture"
+    DERIVATIVE = "derivative"
+    POSSIBLY_RELATED = "possibly_related"
+
+
+class VerdictKind(StrEnum):
+    """What the matches mean together."""
+
+    REGISTERED_ORIGINAL = "registered_original"
+    DERIVATIVE_OF_ORIGINAL = "derivative_of_original"
+    KNOWN_FAKE = "known_fake"
+    AI_GENERATED = "ai_generated"
+    REGISTERED_DERIVATIVE = "registered_derivative"
+    CONTESTED = "contested"
+    POSSIBLE_MATCH = "possible_match"
+    NOT_IN_REGISTRY = "not_in_registry"
+    NOT_FINGERPRINTABLE = "not_fingerprintable"
+
+
+class FingerprintQuery(Wire):
+    """Match without the picture."""
+
+    fingerprints: tuple[FingerprintValue, ...] = Field(min_length=1, max_length=64)
+    digest_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+
+Corner = tuple[float, float]
+
+
+class Region(Wire):
+    """A quadrilateral as shares of width and height, clockwise from the upper left corner."""
+
+    corners: tuple[Corner, Corner, Corner, Corner]
+
+
+class Operation(Wire):
+    """One thing that was done to the reference."""
+
+    type: str
+    strength: str
+    sentence: str
+    region: Region | None = None  # in the upload
+    reference_region: Region | None = None
+    measured: dict[str, Any] = Field(default_factory=dict)
+
+
+class Evidence(Wire):
+    """The numbers behind a match; only for keys with the scope `evidence`."""
+
+    found_by: tuple[str, ...]
+    pdq_distance: int | None = None
+    pdq_orientation: str | None = None
+    phash_distance: int | None = None
+    descriptor_similarity: float | None = None
+    inliers: int | None = None
+    pairs: int | None = None
+    spread: float | None = None  # share of what both pictures show that the inliers span
+    confidence: float
+
+
+class Match(Wire):
+    """One registered asset that the upload comes from."""
+
+    record: RecordSummary
+    relation: MatchRelation
+    strength: Strength
+    operations: tuple[Operation, ...]
+    verified: bool  # whether the pictures were compared, not only their fingerprints
+    explanation: str
+    receipt: Receipt | None
+    evidence: Evidence | None = None
+
+
+class Computed(Wire):
+    """What was computed from the upload."""
+
+    digest_sha256: str | None
+    kinds: tuple[str, ...]
+    quality: int | None
+    media_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    note: str | None = None
+
+
+class Freshness(Wire):
+    """How current the index was when it answered."""
+
+    records_searched: int
+    through_change: int
+    behind: int  # changes that were committed but not yet searched
+    checkpoint_size: int
+
+
+class Verdict(Wire):
+    """What the matches mean together, in words."""
+
+    kind: VerdictKind
+    sentence: str
+
+
+class MatchAnswer(Wire):
+    """The answer to a match request."""
+
+    answered_at: datetime
+    computed: Computed
+    verdict: Verdict
+    matches: tuple[Match, ...]
+    index: Freshness
+    signature: str | None = None  # by the registry's own key; `sdk.answers.verify_answer` checks it

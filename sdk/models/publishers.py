@@ -1,0 +1,102 @@
+"""Who may sign and who may ask."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from sdk.models.base import Wire
+from sdk.records import ShownText
+
+
+class Role(StrEnum):
+    """What an organisation is here for; bounds the scopes that its API keys may have."""
+
+    PUBLISHER = "publisher"
+    PLATFORM = "platform"
+    RESEARCHER = "researcher"
+    REVIEWER = "reviewer"
+    OPERATOR = "operator"
+
+
+class Scope(StrEnum):
+    """What an API key may do."""
+
+    REGISTER = "register"
+    MATCH = "match"
+    PUBLISH_FAKE = "publish-fake"
+    REVIEW = "review"
+    EVIDENCE = "evidence"
+    ADMIN = "admin"
+
+
+class NewPublisher(Wire):
+    """Enrol an organisation."""
+
+    name: ShownText = Field(max_length=200)
+    contact: ShownText = Field(min_length=3, max_length=200)
+    did: str | None = Field(default=None, pattern=r"^did:web:[A-Za-z0-9.:%-]{3,250}$")
+    role: Role = Role.PUBLISHER
+
+
+class Publisher(Wire):
+    """An enrolled organisation."""
+
+    id: str
+    name: str
+    did: str | None
+    role: Role
+    issuer: str  # what its statements must name as `issuer`
+    enrolled_at: datetime
+
+
+class NewPublisherKey(Wire):
+    """Add a signing key: its public half as JWK."""
+
+    jwk: dict[str, str]
+
+
+class PublisherKey(Wire):
+    """A signing key and when it may be believed."""
+
+    kid: str
+    publisher: str
+    jwk: dict[str, str]
+    valid_from: datetime
+    valid_until: datetime | None
+    revoked_at: datetime | None
+
+
+class KeyValidity(Wire):
+    """Whether a key was valid at a time."""
+
+    kid: str
+    at: datetime
+    valid: bool
+    reason: str
+
+
+class NewApiKey(Wire):
+    """Ask for an API key."""
+
+    publisher: str
+    scopes: tuple[Scope, ...] = Field(min_length=1)
+    expires_in_days: int = Field(default=365, ge=1, le=365)
+
+
+class ApiKey(Wire):
+    """An API key, without its secret."""
+
+    id: str
+    publisher: str
+    scopes: tuple[Scope, ...]
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class IssuedApiKey(ApiKey):
+    """An API key with its secret, which is shown this once."""
+
+    secret: str

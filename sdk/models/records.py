@@ -1,0 +1,71 @@
+"""What is registered, and the receipt for it."""
+
+from datetime import datetime
+
+from pydantic import ConfigDict, Field
+
+from sdk.models.base import Wire
+from sdk.records import AssetClass
+
+
+class FingerprintValue(Wire):
+    """A fingerprint made on the caller's device: `kind:value`."""
+
+    value: str = Field(max_length=2000)
+    orientation: int = Field(default=0, ge=0, le=7)
+    quality: int | None = Field(default=None, ge=0, le=100)
+
+
+class FingerprintRegistration(Wire):
+    """Register without the picture: the statement binds the list through the nonce."""
+
+    statement: str = Field(max_length=32 * 1024)
+    nonce: str = Field(min_length=16, max_length=100)
+    fingerprints: tuple[FingerprintValue, ...] = Field(min_length=1, max_length=64)
+    width: int | None = Field(default=None, ge=1)
+    height: int | None = Field(default=None, ge=1)
+
+
+class Receipt(Wire):
+    """Everything that is needed to check a record offline, together with two public keys."""
+
+    record: str  # compact JWS
+    salt: str  # base64, 32 bytes
+    entry: str  # base64, the log entry
+    proof: str  # c2sp.org/tlog-proof@v1: index, hashes, checkpoint
+    publisher_key: dict[str, str]
+    log_key: str  # vkey
+
+
+class Edge(Wire):
+    """A declared or detected line from a record to another."""
+
+    relation: str
+    target: str
+    origin: str  # declared or detected
+
+
+class RecordSummary(Wire):
+    """A registered record without numbers or fingerprints."""
+
+    id: str
+    label: str
+    asset_class: AssetClass = Field(alias="class")
+    publisher: str
+    publisher_name: str
+    registered_at: datetime
+    status: str
+    contested_with: tuple[str, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    log_index: int | None
+    preview: str | None = None
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Registration(Wire):
+    """The answer to a registration."""
+
+    record: RecordSummary
+    already_registered: bool
+    receipt: Receipt

@@ -1,0 +1,57 @@
+"""The log, the audit, and what a registry runs on."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sdk.models.base import Wire
+from sdk.models.matching import Freshness
+
+
+class LogState(Wire):
+    """The log's newest checkpoint and the key that signs it."""
+
+    origin: str
+    size: int
+    checkpoint: str
+    log_key: str
+
+
+class Consistency(Wire):
+    """A consistency proof between two tree sizes."""
+
+    first: int
+    second: int
+    hashes: Annotated[tuple[str, ...], Field(description="base64, RFC 9162 order")]
+
+
+class AuditFinding(Wire):
+    """One difference between what is stored and what follows from the rows."""
+
+    what: str
+    detail: str
+
+
+class AuditReport(Wire):
+    """What an audit derived again, and every difference it found."""
+
+    clean: bool
+    records: int
+    log_size: int
+    fingerprints: int
+    findings: tuple[AuditFinding, ...]
+
+
+class Doctor(Wire):
+    """What this registry runs on."""
+
+    version: str
+    device: str
+    index: str
+    isolation: str
+    database: str
+    blobs: str
+    records: int
+    fingerprints: dict[str, int]
+    freshness: Freshness
+    oldest_index_s: float
