@@ -1,6 +1,7 @@
 """`trueprint`: thin commands over the client. Operator commands of an installed registry join here."""
 
 import io
+import signal
 import sys
 from importlib.metadata import entry_points
 
@@ -26,6 +27,8 @@ for entry in entry_points(group="trueprint.commands"):
 
 def main() -> None:
     """Run; errors become one readable line and an exit code."""
+    # Like Ctrl-C: a registry that this command started in a folder is stopped again.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A file name that is no UTF-8 is shown with escapes, which JSON reads back.

@@ -163,6 +163,20 @@ def test_a_server_that_cannot_start_says_why_in_a_line(world: World, tmp_path: P
     assert not home.exists()
 
 
+@pytest.mark.slow
+def test_a_terminated_command_stops_the_database_it_started(home: Path) -> None:
+    command = [TRUEPRINT, "serve", "--home", home, "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as serving:
+        assert serving.stderr is not None
+        for line in serving.stderr:
+            if line.startswith("Trueprint: http"):
+                break
+        assert (home / "pg" / "postmaster.pid").exists()
+        serving.terminate()
+        serving.stderr.read()
+    assert not (home / "pg" / "postmaster.pid").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
