@@ -110,7 +110,7 @@ def registry_stages(content: bytes) -> list[tuple[str, float]]:
         stranger = package_file(*STRANGERS["motorcycle.png"]).read_bytes()
         return [
             ("request: match of an edited copy", cpu_ms(lambda: client.match(content))),
-            ("request: match of a stranger (tiles too)", cpu_ms(lambda: client.match(stranger))),
+            ("request: match of a stranger (its parts too)", cpu_ms(lambda: client.match(stranger))),
         ]
 
 

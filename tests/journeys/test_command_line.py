@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sdk.keys import save_private_key
-from tests.pictures import encoded, flat, picture
+from tests.pictures import DATA, encoded, flat, picture
 from tests.world import World
 
 TRUEPRINT = Path(sys.executable).with_name("trueprint")
@@ -165,16 +166,20 @@ def test_a_server_that_cannot_start_says_why_in_a_line(world: World, tmp_path: P
 
 @pytest.mark.slow
 def test_a_terminated_command_stops_the_database_it_started(home: Path) -> None:
-    command = [TRUEPRINT, "serve", "--home", home, "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as serving:
-        assert serving.stderr is not None
-        for line in serving.stderr:
-            if line.startswith("Trueprint: http"):
-                break
-        assert (home / "pg" / "postmaster.pid").exists()
-        serving.terminate()
-        serving.stderr.read()
-    assert not (home / "pg" / "postmaster.pid").exists()
+    # Not `serve`: its server stops cleanly by itself.
+    running = home / "pg" / "postmaster.pid"
+    command = [TRUEPRINT, "register", DATA, "--home", home, "--json", "--jobs", "1"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as registering:
+        assert registering.stdout is not None
+        assert registering.stdout.readline()
+        assert running.exists()
+        registering.terminate()
+        registering.stdout.read()
+    assert registering.returncode == 128 + signal.SIGTERM
+    assert not running.exists()
+    assert "clean" in run("audit", "--home", home).stdout
 
 
 @pytest.mark.parametrize(
