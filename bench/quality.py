@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from indexer.fingerprints.compute import fingerprint_frame
-from indexer.fingerprints.descriptor import TorchEmbedder
+from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import KINDS, Codes, Family, Fingerprint, unpack_codes, unpack_vectors
 from indexer.media.errors import MediaError
 from indexer.media.sandbox import DecoderPool

@@ -18,7 +18,7 @@ from PIL import Image
 
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
-from indexer.fingerprints.descriptor import TorchEmbedder
+from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import PDQ
 from indexer.fingerprints.pdq import compute_pdq
 from indexer.fingerprints.phash import compute_phash

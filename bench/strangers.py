@@ -20,7 +20,7 @@ from bench.quality import make_small_set
 from indexer.compare.features import LocalFeatures, extract_features
 from indexer.compare.geometry import align
 from indexer.fingerprints.compute import fingerprint_frame, upright
-from indexer.fingerprints.descriptor import TorchEmbedder
+from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Vectors, unpack_codes, unpack_vectors
 from indexer.media.images import decode_image
 from indexer.media.limits import ImageLimits

@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
-from indexer.fingerprints.descriptor import Embedder, TorchEmbedder
+from indexer.fingerprints.embedders import Embedder, Embedders, MissingRuntime, open_embedder
+from indexer.fingerprints.lite0 import WrongWeights
+from indexer.fingerprints.model_store import ModelError, find_model, known_models
 from indexer.media.limits import ImageLimits
 from indexer.media.sandbox import DecoderPool
 from registry import __version__, db
@@ -18,11 +20,12 @@ from registry.answers import AnswerSigner
 from registry.api import health, log, match, problems, publishers, records
 from registry.api.body_limit import BodyLimit
 from registry.blobs import Blobs
-from registry.errors import LogRolledBack
+from registry.errors import LogRolledBack, MissingModel
 from registry.indexing import Indexing
 from registry.log import Log, create_log, has_log, head_of, load_log_key
 from registry.previews import FeatureCache, sweep_orphans
 from registry.publishers import enrol, issue_api_key
+from registry.reembedding import Reembedding
 from registry.services import Services
 from registry.settings import Settings
 from registry.thresholds import Thresholds
@@ -96,6 +99,7 @@ def running_services(
         log.require_sound(session)
         log.publish(session)
         registry_id = head_of(session).registry_id
+    embedders = _open_embedders(settings, embedder)
     with ExitStack() as stack:
         indexing = Indexing(
             engine, settings.index, settings.index_folder, registry_id, settings.poll_interval_s
@@ -109,12 +113,29 @@ def running_services(
             indexing=indexing,
             blobs=Blobs(settings.blob_url, settings.blob_folder),
             decoder=stack.enter_context(DecoderPool(settings.decoder_workers)),
-            embedder=embedder or TorchEmbedder(settings.device),
+            embedders=embedders,
             signer=AnswerSigner(settings.key_folder / ANSWER_KEY),
             thresholds=Thresholds(),
         )
         sweep_orphans(services)
+        reembedding = Reembedding(services)
+        reembedding.start()
+        stack.callback(reembedding.stop)
         yield services
+
+
+def _open_embedders(settings: Settings, given: Embedder | None) -> Embedders:
+    """The wanted descriptor must be there. Raises MissingModel."""
+    try:
+        known_models(settings.model_folder)  # their kinds become known before the index is built
+        wanted = given or open_embedder(
+            find_model(settings.model_folder, settings.wanted_descriptor),
+            settings.model_folder,
+            settings.device,
+        )
+    except (ModelError, WrongWeights, MissingRuntime) as error:
+        raise MissingModel(str(error)) from error
+    return Embedders(settings.model_folder, wanted, settings.device)
 
 
 def create_app(services: Services) -> FastAPI:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 from sqlmodel import Session, col, func, select
 
-from indexer.fingerprints.kinds import DESCRIPTOR, KINDS, PDQ, Family, unpack_codes, unpack_vectors
+from indexer.fingerprints.kinds import KINDS, PDQ, Family, unpack_codes, unpack_vectors
 from registry.errors import LogRolledBack
-from registry.indexing import ADD, INDEXED_KINDS
+from registry.indexing import REMOVE
 from registry.log import head_of, split_hashes
 from registry.models import Fingerprint, IndexChange, LogEntry, LogTile, PublisherKey, Record
 from registry.models.records import ACTIVE, ERASED
@@ -154,13 +154,13 @@ def _check_fingerprints(session: Session) -> Step:
     announced: set[int] = set()
     for change in session.exec(select(IndexChange).order_by(col(IndexChange.seq))):
         ids = set(change.fingerprint_ids)
-        announced = announced | ids if change.operation == ADD else announced - ids
+        announced = announced - ids if change.operation == REMOVE else announced | ids
     if announced != searchable:
         yield "index changes", f"{len(announced ^ searchable)} rows were not announced to the index rightly"
 
 
 def _check_index(services: Services, session: Session) -> Step:
-    for kind in INDEXED_KINDS:
+    for kind in services.indexing.kinds:
         rows = session.exec(
             select(Fingerprint.id, Fingerprint.value)
             .join(Record, col(Record.id) == col(Fingerprint.record_id))
@@ -175,7 +175,7 @@ def _check_index(services: Services, session: Session) -> Step:
         if not rows:
             continue
         stored = [value for _, value in rows]
-        expected = unpack_vectors(stored) if kind.name == DESCRIPTOR.name else unpack_codes(stored)
+        expected = unpack_vectors(stored) if kind.family is Family.VECTOR else unpack_codes(stored)
         if not np.array_equal(expected, values[order]):
             yield "index", f"{kind.name}: a value in the index differs from its row"
 

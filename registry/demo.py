@@ -5,14 +5,13 @@ Nothing is fetched and nothing canned: the uploads are made from the originals o
 
 import random
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
 from rich.table import Table
 
-from indexer.training import edits
+from indexer.training.edits import Edit, overlays, screens, shape, tone
 from registry.app import create_app
 from registry.errors import StartRefused
 from registry.home import listen, open_home, open_services, serve_app
@@ -40,7 +39,6 @@ STRANGERS = {
     "coins.png": ("skimage", "data/coins.png"),
 }
 SEED = 7
-Edit = Callable[[Image.Image, random.Random], Image.Image]
 
 
 def package_file(package: str, path: str) -> Path:
@@ -53,17 +51,17 @@ def package_file(package: str, path: str) -> Path:
 
 
 def _shrunk(image: Image.Image, rng: random.Random) -> Image.Image:
-    return edits.recompress(image.resize((image.width // 2, image.height // 2)), rng)
+    return tone.recompress(image.resize((image.width // 2, image.height // 2)), rng)
 
 
 UPLOADS: tuple[tuple[str, str, Edit], ...] = (
     ("recompressed", "astronaut.png", _shrunk),
-    ("cropped", "cat.png", edits.crop),
+    ("cropped", "cat.png", shape.crop),
     ("mirrored", "grace-hopper.jpg", lambda image, _: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
-    ("captioned", "coffee.png", edits.caption),
-    ("screenshot", "rocket.jpg", edits.screenshot),
-    ("recoloured", "portrait.jpg", edits.recolour),
-    ("stickered", "hubble.jpg", edits.place_stickers),
+    ("captioned", "coffee.png", overlays.caption),
+    ("screenshot", "rocket.jpg", screens.screenshot),
+    ("recoloured", "portrait.jpg", tone.recolour),
+    ("stickered", "hubble.jpg", overlays.place_stickers),
 )
 
 

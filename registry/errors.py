@@ -7,7 +7,7 @@ RegistryError
 ├── MediaRefused: UnsupportedMedia, MediaTooLarge, UndecodableMedia, DecoderGaveUp, TooPlain
 ├── Conflict: DuplicateKey, DuplicatePublisher, IdempotencyConflict, DuplicateStatement
 ├── InvalidRequest
-└── StartRefused: NotMigrated, MissingKey, LogRolledBack, UnsafeDatabase
+└── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase
 """
 
 
@@ -179,6 +179,12 @@ class MissingKey(StartRefused):
     """A private key is missing although the log is not empty."""
 
     code = "missing-key"
+
+
+class MissingModel(StartRefused):
+    """The descriptor that was chosen cannot be loaded."""
+
+    code = "missing-model"
 
 
 class LogRolledBack(StartRefused):

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from indexer.fingerprints.descriptor import Embedder
+from indexer.fingerprints.embedders import Embedder
 from registry import db
 from registry.app import OPERATOR_KEY, create_app, initialise, running_services
 from registry.errors import StartRefused

@@ -15,17 +15,17 @@ from sqlalchemy import Engine, func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
-from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Family, Kind, unpack_codes, unpack_vectors
+from indexer.fingerprints.kinds import PDQ, Family, Kind, unpack_codes, unpack_vectors, vector_kinds
 from indexer.index.port import BruteForceIndex, Index, Values
 from indexer.index.snapshot import load_newest, save_snapshot
 from registry.db import transaction
 from registry.models import Fingerprint, IndexChange
 
-INDEXED_KINDS = (PDQ, DESCRIPTOR)
 CHANGES_PER_STEP = 5_000
 ROWS_PER_QUERY = 20_000
 CHANGES_PER_SNAPSHOT = 5_000
-ADD, REMOVE = "add", "remove"
+# `CHANGE`: the rows have another kind and value now; the new index has them before the old one lets go.
+ADD, REMOVE, CHANGE = "add", "remove", "change"
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,9 @@ class Indexing:
         self._registry_id = registry_id
         self._poll_interval_s = poll_interval_s
         self.implementation = implementation
+        self.kinds: tuple[Kind, ...] = (PDQ, *vector_kinds())  # all that are known when it starts
         self.by_kind: dict[str, Index] = {
-            kind.name: make_index(kind, implementation) for kind in INDEXED_KINDS
+            kind.name: make_index(kind, implementation) for kind in self.kinds
         }
         # One thread at a time applies changes; searches only need the indexes' own locks.
         self._applying = threading.Lock()
@@ -91,6 +92,11 @@ class Indexing:
                 self._through = changes[-1].seq or self._through
             self._in_step_at = monotonic()
 
+    def descriptors_held(self) -> list[str]:
+        """Descriptor kinds by which at least one record can be found."""
+        vectors = (kind.name for kind in self.kinds if kind.family is Family.VECTOR)
+        return [name for name in vectors if len(self.by_kind[name])]
+
     def state(self, session: Session) -> IndexState:
         """How far the index has come, against what `session` sees."""
         newest = session.exec(select(func.max(IndexChange.seq))).one() or 0
@@ -107,11 +113,11 @@ class Indexing:
             for index in self.by_kind.values():
                 index.remove(np.array(ids, np.int64))
             return
-        for kind in INDEXED_KINDS:
+        for kind in self.kinds:
             for start in range(0, len(ids), ROWS_PER_QUERY):
-                self._add(session, kind, ids[start : start + ROWS_PER_QUERY])
+                self._add(session, kind, ids[start : start + ROWS_PER_QUERY], operation)
 
-    def _add(self, session: Session, kind: Kind, ids: list[int]) -> None:
+    def _add(self, session: Session, kind: Kind, ids: list[int], operation: str) -> None:
         found = session.exec(
             select(Fingerprint.id, Fingerprint.value)
             .where(
@@ -119,9 +125,17 @@ class Indexing:
             )
             .order_by(col(Fingerprint.id))
         ).all()
-        if found:
-            values = _unpack(kind, [value for _, value in found])
-            self.by_kind[kind.name].add(np.array([row_id for row_id, _ in found], np.int64), values)
+        if not found:
+            return
+        rows = np.array([row_id for row_id, _ in found], np.int64)
+        index = self.by_kind[kind.name]
+        if operation == CHANGE:
+            index.remove(rows)  # known already when changes are read again from the start
+        index.add(rows, _unpack(kind, [value for _, value in found]))
+        if operation == CHANGE:
+            for name, other in self.by_kind.items():
+                if name != kind.name:
+                    other.remove(rows)
 
     def _follow(self) -> None:
         while not self._stopping.wait(self._poll_interval_s):
@@ -134,7 +148,7 @@ class Indexing:
                 self._save_snapshots()
 
     def _load_snapshots(self) -> None:
-        loaded = {kind: load_newest(self._folder, self._registry_id, kind) for kind in INDEXED_KINDS}
+        loaded = {kind: load_newest(self._folder, self._registry_id, kind) for kind in self.kinds}
         points = {one[0].through_change for one in loaded.values() if one}
         if len(points) != 1 or not all(loaded.values()):
             return  # missing, or not of one moment: the rows are read again from the start
@@ -153,7 +167,7 @@ class Indexing:
             if self._through == self._through_snapshot:
                 return
             self._folder.mkdir(parents=True, exist_ok=True)
-            for kind in INDEXED_KINDS:
+            for kind in self.kinds:
                 rows = self.by_kind[kind.name].rows()
                 save_snapshot(self._folder, self._registry_id, kind, rows, self._through)
             self._through_snapshot = self._through

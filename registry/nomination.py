@@ -9,9 +9,10 @@ from sqlmodel import Session, col, select
 from indexer.compare.geometry import Alignment
 from indexer.fingerprints.compute import upright
 from indexer.fingerprints.kinds import (
-    DESCRIPTOR,
+    KINDS,
     PDQ,
     PHASH,
+    Family,
     Vectors,
     hamming,
     unpack_codes,
@@ -21,7 +22,7 @@ from indexer.fingerprints.regions import Region
 from registry.models import Fingerprint, Record
 from registry.models.records import ACTIVE
 from registry.rules import Measured
-from registry.services import Services, Upload
+from registry.services import Services, Upload, answering_embedders
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,12 @@ Nominations = dict[int, Nomination]  # by fingerprint id
 def nominate(services: Services, session: Session, upload: Upload) -> list[Candidate]:
     """By the whole frame: PDQ in all orientations, and the descriptor."""
     found = _by_pdq(services, upload)
-    descriptor = upright(upload.fingerprints, DESCRIPTOR.name)
-    if descriptor is not None and not upload.too_plain:
-        found |= _by_descriptor(services, unpack_vectors([descriptor.value]), DESCRIPTOR.name)
+    wanted = services.embedders.wanted.kind
+    # The wanted one last: a record that moves to it meanwhile is then seen at its old place or at its new.
+    for kind in (*(set(services.indexing.descriptors_held()) - {wanted}), wanted):
+        descriptor = upright(upload.fingerprints, kind)
+        if descriptor is not None and not upload.too_plain:
+            found |= _by_descriptor(services, kind, unpack_vectors([descriptor.value]), kind)
     return _choose(services, session, upload, found)
 
 
@@ -62,8 +66,11 @@ def nominate_within(
     """By the descriptors of parts of the picture; `name` says what the parts are."""
     if not regions or upload.image is None:
         return []
-    vectors = services.embedder.embed([region.cut(upload.image.pixels) for region in regions])
-    return _choose(services, session, upload, _by_descriptor(services, vectors, name, regions))
+    parts = [region.cut(upload.image.pixels) for region in regions]
+    found: Nominations = {}
+    for embedder in answering_embedders(services):
+        found |= _by_descriptor(services, embedder.kind, embedder.embed(parts), name, regions)
+    return _choose(services, session, upload, found)
 
 
 def _choose(services: Services, session: Session, upload: Upload, found: Nominations) -> list[Candidate]:
@@ -89,10 +96,10 @@ def _by_pdq(services: Services, upload: Upload) -> Nominations:
 
 
 def _by_descriptor(
-    services: Services, vectors: Vectors, name: str, regions: Sequence[Region] = ()
+    services: Services, kind: str, vectors: Vectors, name: str, regions: Sequence[Region] = ()
 ) -> Nominations:
-    """(n, 256) descriptors of one upload; a row counts by its best similarity to any of them."""
-    hits = services.indexing.by_kind[DESCRIPTOR.name].nearest(vectors, services.settings.candidates)
+    """(n, dimensions) descriptors of one upload; a row counts by its best similarity to any of them."""
+    hits = services.indexing.by_kind[kind].nearest(vectors, services.settings.candidates)
     found: Nominations = {}
     for hit in hits:  # nearest first
         region = regions[hit.query] if regions else None
@@ -160,7 +167,7 @@ def _complete(session: Session, candidate: Candidate, upload: Upload) -> Candida
         elif mine := upright(upload.fingerprints, row.kind):
             if row.kind == PHASH.name:
                 changes["phash_distance"] = hamming(mine.value, row.value)
-            elif row.kind == DESCRIPTOR.name:
+            elif KINDS[row.kind].family is Family.VECTOR:
                 pair = unpack_vectors([mine.value, row.value])
                 changes["descriptor_similarity"] = float(np.dot(pair[0], pair[1]))
     return replace(candidate, measured=replace(candidate.measured, **changes))  # type: ignore[arg-type]

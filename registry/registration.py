@@ -12,7 +12,8 @@ import hashlib
 from sqlmodel import Session, select
 
 from indexer.fingerprints.compute import is_too_plain, upright
-from indexer.fingerprints.kinds import PDQ, parse_fingerprint
+from indexer.fingerprints.kinds import KINDS, PDQ, Family, parse_fingerprint
+from indexer.fingerprints.kinds import Fingerprint as Computed
 from indexer.fingerprints.kinds import InvalidFingerprint as BadValue
 from registry import records
 from registry.candidates import find_candidates
@@ -184,7 +185,7 @@ def _store(
             quality=one.quality,
             value=one.value,
         )
-        for one in upload.fingerprints
+        for one in _kept_fingerprints(services, upload)
     ]
     session.add_all(rows)
     session.flush()
@@ -204,6 +205,16 @@ def _store(
     session.flush()
     after_commit(session, lambda: publish_and_follow(services))
     return _answer(services, session, record, already_registered=False)
+
+
+def _kept_fingerprints(services: Services, upload: Upload) -> list[Computed]:
+    """Of a picture the wanted descriptor only: older ones were computed to search with."""
+    wanted = services.embedders.wanted.kind
+    return [
+        one
+        for one in upload.fingerprints
+        if upload.image is None or one.kind == wanted or KINDS[one.kind].family is Family.BINARY
+    ]
 
 
 def publish_and_follow(services: Services) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from indexer.compare.features import LocalFeatures, extract_features
 from indexer.fingerprints.compute import fingerprint_frame
-from indexer.fingerprints.descriptor import Embedder
+from indexer.fingerprints.embedders import Embedder, Embedders
 from indexer.fingerprints.kinds import Fingerprint
 from indexer.media import errors as media
 from indexer.media.images import DecodedImage
@@ -44,7 +44,7 @@ class Services:
     indexing: Indexing
     blobs: Blobs
     decoder: DecoderPool
-    embedder: Embedder
+    embedders: Embedders
     signer: AnswerSigner
     thresholds: Thresholds
 
@@ -61,6 +61,13 @@ class Upload:
     features: LocalFeatures | None = None
 
 
+def answering_embedders(services: Services) -> list[Embedder]:
+    """Every descriptor by which some record is still described, the wanted one last."""
+    wanted = services.embedders.wanted
+    others = [services.embedders.of(kind) for kind in services.indexing.descriptors_held()]
+    return [*(one for one in others if one is not None and one is not wanted), wanted]
+
+
 def digest_of(content: bytes) -> str:
     """SHA-256 of the bytes as they were received, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
@@ -69,7 +76,7 @@ def digest_of(content: bytes) -> str:
 def analyse(services: Services, content: bytes) -> Upload:
     """Decode in the limited process and fingerprint. Raises a MediaRefused error."""
     image = decode(services, content)
-    frame = fingerprint_frame(image.pixels, services.embedder)
+    frame = fingerprint_frame(image.pixels, *answering_embedders(services))
     return Upload(
         digest_sha256=digest_of(content),
         fingerprints=frame.fingerprints,

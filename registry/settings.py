@@ -10,6 +10,8 @@ from platformdirs import user_data_path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from indexer.fingerprints.kinds import DESCRIPTOR
+
 
 def default_home(user_folder: Path) -> Path:
     """Where everything is kept.
@@ -43,6 +45,9 @@ class Settings(BaseSettings):
     preview_long_side: int = Field(default=1024, ge=128, le=4096, description="pixels of a kept preview")
     candidates: int = Field(default=12, ge=1, le=100, description="hits per query that are compared")
     poll_interval_s: float = Field(default=0.5, gt=0, description="how often the index looks for changes")
+    descriptor: str | None = Field(
+        default=None, description="kind of the descriptor; what `trueprint models use` chose when unset"
+    )
     device: str | None = Field(
         default=None, description="torch device of the descriptor; chosen when unset"
     )
@@ -66,6 +71,25 @@ class Settings(BaseSettings):
     def index_folder(self) -> Path:
         """Snapshots of the index; derived, may be deleted."""
         return self.home / "index"
+
+    @property
+    def model_folder(self) -> Path:
+        """Weights of descriptors that do not ship with the package."""
+        return self.home / "models"
+
+    @property
+    def descriptor_file(self) -> Path:
+        """The kind that `trueprint models use` chose."""
+        return self.home / "descriptor"
+
+    @property
+    def wanted_descriptor(self) -> str:
+        """The kind that pictures are described by."""
+        if self.descriptor is not None:
+            return self.descriptor
+        if self.descriptor_file.exists():
+            return self.descriptor_file.read_text(encoding="utf-8").strip()
+        return DESCRIPTOR.name
 
     @property
     def checkpoint_file(self) -> Path:

@@ -24,7 +24,7 @@ def fingerprint_file(path: Path, *, with_descriptor: bool = False) -> list[Finge
     found = [*compute_pdq(pixels), compute_phash(pixels)]
     if with_descriptor:
         from indexer.fingerprints.compute import fingerprint_frame
-        from indexer.fingerprints.descriptor import TorchEmbedder
+        from indexer.fingerprints.embedders import TorchEmbedder
 
         found = list(fingerprint_frame(pixels, TorchEmbedder()).fingerprints)
     return [
@@ -35,7 +35,7 @@ def fingerprint_file(path: Path, *, with_descriptor: bool = False) -> list[Finge
 
 def descriptor_device() -> str:
     """Where the descriptor runs on this machine: `cuda` or `cpu`."""
-    from indexer.fingerprints.descriptor import best_device
+    from indexer.fingerprints.embedders import best_device
 
     return best_device()
 

@@ -14,7 +14,8 @@ import numpy as np
 from joserfc.jwk import ECKey
 from sqlalchemy import create_engine, text
 
-from indexer.fingerprints.kinds import DESCRIPTOR, Vectors
+from indexer.fingerprints.embedders import Embedder
+from indexer.fingerprints.kinds import DESCRIPTOR, Kind, Vectors
 from indexer.media.images import Pixels
 from registry import db
 from registry.app import create_app, initialise, running_services
@@ -40,11 +41,11 @@ ROLE_SCOPES = {
 class SeededEmbedder:
     """A fixed random projection of a small grey thumbnail: near copies are near, nothing else."""
 
-    kind = DESCRIPTOR.name
     device = "test"
 
-    def __init__(self) -> None:
-        self._projection = np.random.default_rng(5).normal(size=(16 * 16, DESCRIPTOR.size))
+    def __init__(self, kind: Kind = DESCRIPTOR) -> None:
+        self.kind = kind.name
+        self._projection = np.random.default_rng(5).normal(size=(16 * 16, kind.size))
 
     def embed(self, frames: list[Pixels]) -> Vectors:
         rows = []
@@ -106,6 +107,8 @@ class Party:
 class World:
     """A registry that can be used, broken, stopped and started again."""
 
+    embedder: Embedder | None = SeededEmbedder()  # None: the one that the settings name
+
     def __init__(self, server: DatabaseServer, home: Path, **settings: Any) -> None:
         self.settings = Settings(
             home=home,
@@ -133,7 +136,7 @@ class World:
     def start(self) -> None:
         self._running = ExitStack()
         self.services: Services = self._running.enter_context(
-            running_services(self.settings, self.engine, SeededEmbedder())
+            running_services(self.settings, self.engine, self.embedder)
         )
         self.url = self._running.enter_context(listening(create_app(self.services)))
         self.operator = self.client(self._operator_secret)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from indexer.fingerprints.descriptor import Embedder
-from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Fingerprint, pack_vector
+from indexer.fingerprints.embedders import Embedder
+from indexer.fingerprints.kinds import PDQ, Fingerprint, pack_vector
 from indexer.fingerprints.pdq import MINIMUM_QUALITY, compute_pdq
 from indexer.fingerprints.phash import compute_phash
 from indexer.media.images import Pixels
@@ -22,13 +22,12 @@ class FrameFingerprints:
     too_plain: str | None  # why this frame cannot be told from others, in words
 
 
-def fingerprint_frame(pixels: Pixels, embedder: Embedder) -> FrameFingerprints:
-    """PDQ in eight orientations, pHash and the descriptor of (h, w, 3) uint8 sRGB pixels."""
+def fingerprint_frame(pixels: Pixels, *embedders: Embedder) -> FrameFingerprints:
+    """PDQ in eight orientations, pHash and descriptors of (h, w, 3) uint8 sRGB pixels."""
     pdq = compute_pdq(pixels)
     quality = pdq[0].quality or 0
-    vector = embedder.embed([pixels])[0]
-    descriptor = Fingerprint(DESCRIPTOR.name, pack_vector(vector))
-    found = (*pdq, compute_phash(pixels), descriptor)
+    descriptors = [Fingerprint(one.kind, pack_vector(one.embed([pixels])[0])) for one in embedders]
+    found = (*pdq, compute_phash(pixels), *descriptors)
     return FrameFingerprints(found, quality, why_too_plain(pixels, quality))
 
 

