@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from sqlmodel import Session
 
+from indexer.compare.dense import dense_agreement
 from indexer.compare.features import LocalFeatures, extract_features_in
 from indexer.compare.geometry import align
 from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
 from registry.nomination import Candidate, nominate, nominate_within
-from registry.previews import FeatureCache
-from registry.rules import agreement
+from registry.previews import FeatureCache, preview_pixels
+from registry.rules import agreement, is_verified
 from registry.services import Services, Upload
 
 
@@ -41,7 +42,7 @@ def find_candidates(
     the picture (a screenshot, a meme, a collage), then tiles. Cost and gain: docs/quality.md.
     """
     candidates = nominate(services, session, upload)
-    found = {one.record.id: _compare(services, cache, one, upload.features) for one in candidates}
+    found = {one.record.id: _compare(services, cache, upload, one, upload.features) for one in candidates}
     features = _FeaturesOfParts(upload)
     for look in CLOSER_LOOKS:
         if upload.image is None or upload.too_plain or _any_confirmed(services, found.values()):
@@ -52,7 +53,7 @@ def find_candidates(
             if known is not None and not look.own_features:
                 continue  # it would be compared as before
             part = one.region if look.own_features else None
-            compared = _compare(services, cache, one, features.of(part))
+            compared = _compare(services, cache, upload, one, features.of(part))
             if known is None or _agreement(services, compared) > _agreement(services, known):
                 found[one.record.id] = compared
     return list(found.values())
@@ -60,7 +61,11 @@ def find_candidates(
 
 def _any_confirmed(services: Services, candidates: Iterable[Candidate]) -> bool:
     strong = services.thresholds.inliers_strong
-    return any(one.measured.same_digest or _agreement(services, one) >= strong for one in candidates)
+    return any(
+        one.measured.same_digest
+        or (_agreement(services, one) >= strong and is_verified(one.measured, services.thresholds))
+        for one in candidates
+    )
 
 
 def _agreement(services: Services, candidate: Candidate) -> float:
@@ -81,7 +86,11 @@ class _FeaturesOfParts:
 
 
 def _compare(
-    services: Services, cache: FeatureCache, candidate: Candidate, features: LocalFeatures | None
+    services: Services,
+    cache: FeatureCache,
+    upload: Upload,
+    candidate: Candidate,
+    features: LocalFeatures | None,
 ) -> Candidate:
     key = candidate.record.preview_key
     if features is None or key is None:
@@ -101,4 +110,19 @@ def _compare(
             spread=alignment.spread,
             is_mirrored=alignment.is_mirrored,
         )
-    return replace(candidate, measured=measured, alignment=alignment)
+    compared = replace(candidate, measured=measured, alignment=alignment)
+    return _compare_densely(services, upload, compared)
+
+
+def _compare_densely(services: Services, upload: Upload, candidate: Candidate) -> Candidate:
+    """Lay the upload on a reference that the geometry confirms: is it a copy, or another shot?"""
+    alignment, key = candidate.alignment, candidate.record.preview_key
+    if alignment is None or key is None or upload.image is None:
+        return candidate
+    if not is_verified(candidate.measured, services.thresholds):
+        return candidate
+    reference = preview_pixels(services, key)
+    if reference is None:
+        return candidate
+    found = dense_agreement(upload.image.pixels, reference, alignment)
+    return replace(candidate, measured=replace(candidate.measured, dense=found), reference=reference)

@@ -11,9 +11,9 @@ from registry.errors import RecordErased
 from registry.log import head_of
 from registry.models.columns import now
 from registry.nomination import Candidate
-from registry.previews import FeatureCache, preview_pixels
+from registry.previews import FeatureCache
 from registry.registration import upload_of_fingerprints
-from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, is_verified, judge
+from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, is_other_shot, is_verified, judge
 from registry.services import Services, Upload, analyse
 from sdk.models import (
     Computed,
@@ -105,7 +105,7 @@ def _match_of(
         strength=judgement.strength,
         operations=tuple(_wire(operation, with_evidence) for operation in found),
         verified=is_verified(measured, services.thresholds),
-        explanation=_explain(record, judgement, found, candidate),
+        explanation=_explain(services, record, judgement, found, candidate),
         receipt=receipt,
         evidence=_evidence(candidate, judgement) if with_evidence else None,
     )
@@ -116,13 +116,10 @@ def _operations(
 ) -> list[DetectedOperation]:
     if judgement.relation in (MatchRelation.SAME_FILE, MatchRelation.POSSIBLY_RELATED):
         return []
-    key, alignment = candidate.record.preview_key, candidate.alignment
-    if alignment is None or upload.image is None or key is None:
+    alignment, reference = candidate.alignment, candidate.reference
+    if alignment is None or upload.image is None or reference is None:
         return []
     if not is_verified(candidate.measured, services.thresholds):
-        return []
-    reference = preview_pixels(services, key)
-    if reference is None:
         return []
     image, record = upload.image, candidate.record
     reference_frame = Frame(record.width or reference.shape[1], record.height or reference.shape[0])
@@ -146,12 +143,21 @@ def _wire(operation: DetectedOperation, with_evidence: bool) -> Operation:
 
 
 def _explain(
-    record: RecordSummary, judgement: Judgement, found: list[DetectedOperation], candidate: Candidate
+    services: Services,
+    record: RecordSummary,
+    judgement: Judgement,
+    found: list[DetectedOperation],
+    candidate: Candidate,
 ) -> str:
     who = f"{record.label!r}, registered by {record.publisher_name} on {record.registered_at:%Y-%m-%d}"
     match judgement.relation:
         case MatchRelation.SAME_FILE:
             return f"Byte for byte the registered file {who}."
+        case MatchRelation.POSSIBLY_RELATED if is_other_shot(candidate.measured, services.thresholds):
+            return (
+                f"Shows the same scene as {who}, but not the same moment: what is in it differs or is in "
+                "other places. Another shot of it, or a re-enactment."
+            )
         case MatchRelation.POSSIBLY_RELATED:
             return f"Resembles {who}, but no more than that could be confirmed."
     compared = candidate.measured.compared
@@ -177,6 +183,7 @@ def _evidence(candidate: Candidate, judgement: Judgement) -> Evidence:
         pairs=measured.pairs if measured.compared else None,
         spread=round(measured.spread, 4) if measured.compared else None,
         confidence=round(judgement.confidence, 5),
+        **{name: round(value, 4) for name, value in vars(measured.dense).items()} if measured.dense else {},
     )
 
 

@@ -19,6 +19,7 @@ from indexer.fingerprints.kinds import (
     unpack_vectors,
 )
 from indexer.fingerprints.regions import Region
+from indexer.media.images import Pixels
 from registry.models import Fingerprint, Record
 from registry.models.records import ACTIVE
 from registry.rules import Measured
@@ -34,6 +35,7 @@ class Candidate:
     found_by: tuple[str, ...]
     region: Region | None = None  # the part of the upload in which it was found; None: the whole
     alignment: Alignment | None = None
+    reference: Pixels | None = None  # its preview, where it was read
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import exp
 
+from indexer.compare.dense import DenseAgreement
 from registry.thresholds import Thresholds
 from sdk.models import MatchRelation, Strength, Verdict, VerdictKind
 from sdk.records import AssetClass
@@ -34,6 +35,7 @@ class Measured:
     reference_coverage: float = 0.0
     spread: float = 0.0
     is_mirrored: bool = False
+    dense: DenseAgreement | None = None  # only where the geometry confirms
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     2. Agreeing geometry confirms; how much agrees, and how widely, says how sure. Agreement on one small
        spot is at most a suspicion: a watermark is on many pictures.
     3. PDQ within Meta's radius is the same picture even where features fail (blurred, tiny).
-    4. A descriptor alone only makes a suspicion, and only where pictures could not be compared.
+    4. Laid on one another, another shot of the same scene differs all over or shows things in other places:
+       that is a suspicion at most, whatever 2 and 3 say.
+    5. A descriptor alone only makes a suspicion, and only where pictures could not be compared.
     """
     if measured.same_digest:
         return Judgement(Strength.EXACT, MatchRelation.SAME_FILE, 1.0)
@@ -61,7 +65,11 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     by_pdq = _judge_pdq(measured, limits) if near else None
     found = [one for one in (by_geometry, by_pdq) if one is not None]
     if found:
-        return max(found, key=lambda one: one.confidence)
+        best = max(found, key=lambda one: one.confidence)
+        if is_other_shot(measured, limits):
+            suspicion = SPOT_CONFIDENCE * best.confidence
+            return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, suspicion)
+        return best
     similarity = measured.descriptor_similarity or 0.0
     if not measured.compared and similarity >= limits.descriptor_possible:
         return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, 0.3 * similarity)
@@ -76,7 +84,22 @@ def agreement(measured: Measured, limits: Thresholds) -> float:
 def is_verified(measured: Measured, limits: Thresholds) -> bool:
     """Whether the pictures themselves were compared and agree on one geometry."""
     is_spot = measured.spread < limits.least_spread
-    return not is_spot and agreement(measured, limits) >= limits.inliers_moderate
+    enough = agreement(measured, limits) >= limits.inliers_moderate
+    return enough and not is_spot and not is_other_shot(measured, limits)
+
+
+def is_other_shot(measured: Measured, limits: Thresholds) -> bool:
+    """Whether both pictures show one scene, but not one moment of it."""
+    dense = measured.dense
+    if dense is None:
+        return False
+    if dense.agreeing < limits.other_shot_agreeing and dense.disagreeing > limits.other_shot_disagreeing:
+        return True
+    inlier_share = measured.inliers / max(1, measured.pairs)
+    if dense.moved >= 2 * limits.moved and inlier_share < limits.moved_far_inlier_share:
+        return True
+    not_a_copy = inlier_share < limits.moved_inlier_share and dense.fine < limits.moved_fine
+    return dense.moved >= limits.moved and not_a_copy
 
 
 def _judge_geometry(measured: Measured, limits: Thresholds) -> Judgement | None:

@@ -27,5 +27,14 @@ class Thresholds:
     full_spread: float = 0.10
     # ... and below this one they share a logo, not a picture, however many they are.
     least_spread: float = 0.03
+    # Another photograph of one scene agrees on its geometry and differs all over ...
+    other_shot_agreeing: float = 0.60
+    other_shot_disagreeing: float = 0.25
+    # ... or shows the same things in other places: twice this share says it alone, this share only where
+    # features found partners elsewhere and the finest detail is not that of a copy.
+    moved: float = 0.03
+    moved_inlier_share: float = 0.80
+    moved_far_inlier_share: float = 0.50
+    moved_fine: float = 0.60
     # A query that shows the whole reference and little else is the same picture.
     same_picture_coverage: float = 0.9

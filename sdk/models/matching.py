@@ -82,6 +82,11 @@ class Evidence(Wire):
     pairs: int | None = None
     spread: float | None = None  # share of what both pictures show that the inliers span
     confidence: float
+    # Laid on the reference, shares of the windows with detail: that agree, that do not, that agree nearby.
+    agreeing: float | None = None
+    disagreeing: float | None = None
+    moved: float | None = None
+    fine: float | None = None  # correlation of the finest detail, -1..1
 
 
 class Match(Wire):

@@ -306,3 +306,25 @@ class TestRules:
             AssetClass.KNOWN_FAKE, False, Strength.WEAK, MatchRelation.POSSIBLY_RELATED, "f", "lab"
         )
         assert conclude([weak], None).kind is VerdictKind.POSSIBLE_MATCH
+
+
+def test_another_shot_of_a_registered_scene_is_a_suspicion_and_says_so(world: World) -> None:
+    desk = world.enrol("Daily Example", Role.RESEARCHER)
+
+    def scene(behind: str) -> bytes:
+        shot = picture(behind).resize((600, 400))
+        shot.paste(picture("coffee").resize((220, 150)), (190, 240))
+        return encoded(shot)
+
+    world.register(desk, scene("cat"), "the first shot")
+    answer = desk.client.match(scene("rocket"))
+    assert answer.verdict.kind is VerdictKind.POSSIBLE_MATCH
+    match = answer.matches[0]
+    assert (match.strength, match.verified) == (Strength.WEAK, False)
+    assert "not the same moment" in match.explanation
+    assert match.evidence is not None
+    assert match.evidence.inliers is not None
+    assert match.evidence.inliers >= LIMITS.inliers_strong
+    assert match.evidence.agreeing is not None
+    assert match.evidence.agreeing < LIMITS.other_shot_agreeing
+    world.audit()
