@@ -8,7 +8,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 # A set in the manner of the Image Similarity Challenge: refs/, queries/, truth.csv. Empty: a small one is made.
 DISC ?= $(wildcard ../shared/data/disc-dev)
 
-.PHONY: demo run test check bench bench-quality openapi clean
+.PHONY: demo run test check bench bench-quality train openapi clean
 
 demo: $(STAMP)  ## register real photographs, match uploads, verify a receipt
 	$(BIN)/trueprint demo
@@ -33,6 +33,9 @@ bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md
 
 bench-quality: $(DEV_STAMP)  ## quality alone
 	$(BIN)/python -m bench.quality $(DISC)
+
+train: $(STAMP)  ## train a descriptor: make train PICTURES="folder set.tar" RUN=runs/first
+	$(BIN)/python -m indexer.training.train $(PICTURES) --run $(RUN)
 
 openapi: $(DEV_STAMP)  ## write openapi.json again
 	$(BIN)/python -m tests.checks --write

@@ -7,24 +7,26 @@ nearest strangers by the descriptor, which are the pairs that a query really mee
 """
 
 import random
-import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from bench.quality import make_small_set
+from bench.sets import folder_or_small_set
+from indexer.compare.dense import dense_agreement
 from indexer.compare.features import LocalFeatures, extract_features
 from indexer.compare.geometry import align
+from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.compute import fingerprint_frame, upright
 from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Vectors, unpack_codes, unpack_vectors
-from indexer.media.images import decode_image
+from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
-from registry.rules import Measured, judge
+from registry.rules import Measured, judge, may_be_verified
 from registry.settings import Settings
 from registry.thresholds import Thresholds
 from sdk.cli.output import pictures_in
@@ -35,12 +37,18 @@ RANDOM = 12
 SEED = 1
 
 
-def compare(query: LocalFeatures, reference: LocalFeatures) -> Measured:
-    """What the alignment finds, if it finds one."""
-    found = align(query, reference)
+Frame = tuple[Pixels, LocalFeatures]
+
+
+def compare(query: Frame, reference: Frame, limits: Thresholds) -> Measured:
+    """What the registry measures of two pictures, without fingerprints."""
+    found = align(query[1], reference[1])
     if found is None:
         return Measured(compared=True)
-    return Measured(compared=True, inliers=found.inliers, spread=found.spread)
+    measured = Measured(compared=True, inliers=found.inliers, pairs=found.pairs, spread=found.spread)
+    if not may_be_verified(measured, limits):
+        return measured
+    return replace(measured, dense=dense_agreement(query[0], reference[0], found))
 
 
 def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
@@ -67,14 +75,15 @@ def share_line(name: str, found: Sequence[Measured], limits: Thresholds) -> str:
 def main() -> None:
     """Print the tables."""
     with tempfile.TemporaryDirectory(prefix="tp") as scratch:
-        folder = Path(sys.argv[1]) if sys.argv[1:] else make_small_set(Path(scratch) / "small")
+        folder = folder_or_small_set(Path(scratch))
         report(pictures_in([folder / "refs"]))
 
 
 def report(files: Sequence[Path]) -> None:
     """Compare pictures of which no two are copies."""
     limits, embedder = Thresholds(), TorchEmbedder()
-    features, codes, values = [], [], []
+    frames: list[Frame] = []
+    codes, values = [], []
     for file in files:
         pixels = decode_image(file.read_bytes(), ImageLimits()).pixels
         frame = fingerprint_frame(pixels, embedder)
@@ -83,14 +92,14 @@ def report(files: Sequence[Path]) -> None:
             upright(frame.fingerprints, DESCRIPTOR.name),
         )
         if frame.too_plain is None and pdq and descriptor:
-            features.append(extract_features(pixels))
+            frames.append((pixels, extract_features(pixels)))
             codes.append(pdq.value)
             values.append(descriptor.value)
     cv2.setNumThreads(1)
     nearest, others = pairs_of(unpack_vectors(values))
     with ThreadPoolExecutor(2) as pool:
         by_kind = {
-            name: list(pool.map(lambda pair: compare(features[pair[0]], features[pair[1]]), pairs))
+            name: list(pool.map(lambda pair: compare(frames[pair[0]], frames[pair[1]], limits), pairs))
             for name, pairs in (("nearest strangers", nearest), ("random strangers", others))
         }
     print("| pairs | compared | weak | moderate | strong | very strong |")
@@ -104,8 +113,10 @@ def report(files: Sequence[Path]) -> None:
     rows = {
         f"PDQ within {limits.pdq_same_bits} bits": distances <= limits.pdq_same_bits,
         f"PDQ within {limits.pdq_candidate_bits} bits": distances <= limits.pdq_candidate_bits,
-        f"descriptor at {limits.descriptor_possible} or more": similarities >= limits.descriptor_possible,
     }
+    if known := calibration_of(DESCRIPTOR.name):
+        for line in (known.possible, known.match):
+            rows[f"{DESCRIPTOR.name} at {line:.3f} or more"] = similarities >= line
     print(f"\n| of all {len(distances):,} pairs | reach it |\n| --- | --- |")
     for name, reached in rows.items():
         print(f"| {name} | {int(reached.sum())} |")

@@ -12,7 +12,7 @@ from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
 from registry.nomination import Candidate, nominate, nominate_within
 from registry.previews import FeatureCache, preview_pixels
-from registry.rules import agreement, is_verified
+from registry.rules import agreement, is_verified, may_be_verified
 from registry.services import Services, Upload
 
 
@@ -115,11 +115,11 @@ def _compare(
 
 
 def _compare_densely(services: Services, upload: Upload, candidate: Candidate) -> Candidate:
-    """Lay the upload on a reference that the geometry confirms: is it a copy, or another shot?"""
+    """Lay the upload on a reference that some geometry joins it with: a copy, or another shot?"""
     alignment, key = candidate.alignment, candidate.record.preview_key
     if alignment is None or key is None or upload.image is None:
         return candidate
-    if not is_verified(candidate.measured, services.thresholds):
+    if not may_be_verified(candidate.measured, services.thresholds):
         return candidate
     reference = preview_pixels(services, key)
     if reference is None:

@@ -179,6 +179,7 @@ def _evidence(candidate: Candidate, judgement: Judgement) -> Evidence:
         pdq_orientation=None if measured.pdq_distance is None else ORIENTATIONS[measured.pdq_orientation],
         phash_distance=measured.phash_distance,
         descriptor_similarity=None if similarity is None else round(similarity, 4),
+        descriptor_rate=measured.descriptor_rate,
         inliers=measured.inliers if measured.compared else None,
         pairs=measured.pairs if measured.compared else None,
         spread=round(measured.spread, 4) if measured.compared else None,

@@ -7,6 +7,7 @@ import numpy as np
 from sqlmodel import Session, col, select
 
 from indexer.compare.geometry import Alignment
+from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.compute import upright
 from indexer.fingerprints.kinds import (
     KINDS,
@@ -171,5 +172,8 @@ def _complete(session: Session, candidate: Candidate, upload: Upload) -> Candida
                 changes["phash_distance"] = hamming(mine.value, row.value)
             elif KINDS[row.kind].family is Family.VECTOR:
                 pair = unpack_vectors([mine.value, row.value])
-                changes["descriptor_similarity"] = float(np.dot(pair[0], pair[1]))
+                similarity = float(np.dot(pair[0], pair[1]))
+                changes["descriptor_similarity"] = similarity
+                if known := calibration_of(row.kind):
+                    changes["descriptor_rate"] = known.rate_of(similarity)
     return replace(candidate, measured=replace(candidate.measured, **changes))  # type: ignore[arg-type]

@@ -28,6 +28,7 @@ class Measured:
     pdq_orientation: int = 0
     phash_distance: int | None = None
     descriptor_similarity: float | None = None
+    descriptor_rate: float | None = None  # of unrelated pairs, those that are so similar
     compared: bool = False  # whether both pictures were at hand
     inliers: int = 0
     pairs: int = 0
@@ -51,12 +52,13 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     """None: a coincidence, not a match.
 
     1. The same bytes are the same asset.
-    2. Agreeing geometry confirms; how much agrees, and how widely, says how sure. Agreement on one small
-       spot is at most a suspicion: a watermark is on many pictures.
+    2. Agreeing geometry confirms; how much agrees, and how widely, says how sure. A few features do where
+       the pictures, laid on one another, agree in most places. Agreement on one small spot is at most a
+       suspicion: a watermark is on many pictures.
     3. PDQ within Meta's radius is the same picture even where features fail (blurred, tiny).
     4. Laid on one another, another shot of the same scene differs all over or shows things in other places:
        that is a suspicion at most, whatever 2 and 3 say.
-    5. A descriptor alone only makes a suspicion, and only where pictures could not be compared.
+    5. A descriptor speaks alone only where pictures could not be compared.
     """
     if measured.same_digest:
         return Judgement(Strength.EXACT, MatchRelation.SAME_FILE, 1.0)
@@ -70,10 +72,7 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
             suspicion = SPOT_CONFIDENCE * best.confidence
             return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, suspicion)
         return best
-    similarity = measured.descriptor_similarity or 0.0
-    if not measured.compared and similarity >= limits.descriptor_possible:
-        return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, 0.3 * similarity)
-    return None
+    return None if measured.compared else _judge_descriptor(measured, limits)
 
 
 def agreement(measured: Measured, limits: Thresholds) -> float:
@@ -83,9 +82,20 @@ def agreement(measured: Measured, limits: Thresholds) -> float:
 
 def is_verified(measured: Measured, limits: Thresholds) -> bool:
     """Whether the pictures themselves were compared and agree on one geometry."""
-    is_spot = measured.spread < limits.least_spread
-    enough = agreement(measured, limits) >= limits.inliers_moderate
-    return enough and not is_spot and not is_other_shot(measured, limits)
+    if measured.spread < limits.least_spread or is_other_shot(measured, limits):
+        return False
+    return agreement(measured, limits) >= limits.inliers_moderate or _windows_confirm(measured, limits)
+
+
+def may_be_verified(measured: Measured, limits: Thresholds) -> bool:
+    """Whether it is worth laying the pictures on one another."""
+    return measured.spread >= limits.least_spread and agreement(measured, limits) >= limits.inliers_least
+
+
+def _windows_confirm(measured: Measured, limits: Thresholds) -> bool:
+    dense = measured.dense
+    enough = agreement(measured, limits) >= limits.inliers_least
+    return enough and dense is not None and dense.agreeing >= limits.agreeing_confirms
 
 
 def is_other_shot(measured: Measured, limits: Thresholds) -> bool:
@@ -104,13 +114,15 @@ def is_other_shot(measured: Measured, limits: Thresholds) -> bool:
 
 def _judge_geometry(measured: Measured, limits: Thresholds) -> Judgement | None:
     agreeing = agreement(measured, limits)
-    if agreeing < limits.inliers_weak:
+    confirmed = _windows_confirm(measured, limits)
+    if agreeing < limits.inliers_weak and not confirmed:
         return None
-    # Rises with the number that agrees, bends at the calibrated lines; similarity only breaks ties.
-    confidence = 0.98 * (1 - exp(-agreeing / 25)) + 0.01 * (measured.descriptor_similarity or 0.0)
+    # Rises with the number that agrees; similarity only breaks ties.
+    counted = max(agreeing, limits.inliers_moderate) if confirmed else agreeing
+    confidence = 0.98 * (1 - exp(-counted / 25)) + 0.01 * (measured.descriptor_similarity or 0.0)
     if measured.spread < limits.least_spread:
         return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, SPOT_CONFIDENCE * confidence)
-    if agreeing < limits.inliers_moderate:
+    if agreeing < limits.inliers_moderate and not confirmed:
         return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, confidence)
     strength = Strength.MODERATE
     if agreeing >= limits.inliers_strong:
@@ -121,6 +133,15 @@ def _judge_geometry(measured: Measured, limits: Thresholds) -> Judgement | None:
     near = measured.pdq_distance is not None and measured.pdq_distance <= limits.pdq_same_bits
     same = whole and near and not measured.is_mirrored and measured.pdq_orientation == 0
     return Judgement(strength, MatchRelation.SAME_PICTURE if same else MatchRelation.DERIVATIVE, confidence)
+
+
+def _judge_descriptor(measured: Measured, limits: Thresholds) -> Judgement | None:
+    rate, similarity = measured.descriptor_rate, measured.descriptor_similarity or 0.0
+    if rate is None or rate > limits.descriptor_possible_rate:
+        return None
+    if rate > limits.descriptor_match_rate:
+        return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, 0.3 * similarity)
+    return Judgement(Strength.MODERATE, MatchRelation.DERIVATIVE, 0.5 * similarity)
 
 
 def _judge_pdq(measured: Measured, limits: Thresholds) -> Judgement:

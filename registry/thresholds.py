@@ -16,8 +16,10 @@ class Thresholds:
     pdq_identical_bits: int = 10
     # Nominates only; nothing between 31 and this is believed without comparing the pictures.
     pdq_candidate_bits: int = 80
-    # Without pictures to compare: possibly related, for a person to look at.
-    descriptor_possible: float = 0.60
+    # Where no pictures can be compared, by how few unrelated pairs are so similar (the descriptor's
+    # calibration): possibly related, for a person to look at; and a match, which is extrapolated.
+    descriptor_possible_rate: float = 1e-4
+    descriptor_match_rate: float = 1e-6
     # Agreeing features, as `rules.agreement` counts them. Calibrated on pairs that do not belong together.
     inliers_weak: int = 8
     inliers_moderate: int = 13
@@ -27,6 +29,10 @@ class Thresholds:
     full_spread: float = 0.10
     # ... and below this one they share a logo, not a picture, however many they are.
     least_spread: float = 0.03
+    # So few features do where, laid on the reference, so many windows agree: strangers that agree on six
+    # features by chance agree on 0.15 of the windows at most.
+    inliers_least: int = 6
+    agreeing_confirms: float = 0.70
     # Another photograph of one scene agrees on its geometry and differs all over ...
     other_shot_agreeing: float = 0.60
     other_shot_disagreeing: float = 0.25

@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +63,15 @@ def images_in(source: Path) -> Iterator[Image.Image]:
     return (image for _, image in named_images_in(source))
 
 
-def pack(sources: Sequence[Path], folder: Path) -> PictureBank:
-    """Read every picture of `sources` into `folder`, reduced to 288 px, and open the result."""
+def pack(sources: Sequence[Path], folder: Path, wanted: Callable[[str], bool] | None = None) -> PictureBank:
+    """Read the pictures of `sources` into `folder`, reduced to 288 px, and open the result."""
     names, shapes = [], []
     digest = hashlib.sha256()
     with (folder / PIXELS_FILE).open("wb") as file:
         for source in sources:
             for name, image in named_images_in(source):
+                if wanted is not None and not wanted(name):
+                    continue
                 image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BICUBIC)
                 content = np.asarray(image, dtype=np.uint8).tobytes()
                 names.append(name)

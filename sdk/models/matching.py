@@ -78,6 +78,9 @@ class Evidence(Wire):
     pdq_orientation: str | None = None
     phash_distance: int | None = None
     descriptor_similarity: float | None = None
+    descriptor_rate: float | None = (
+        None  # of unrelated pairs, those that are so similar; below 1e-5 extrapolated
+    )
     inliers: int | None = None
     pairs: int | None = None
     spread: float | None = None  # share of what both pictures show that the inliers span

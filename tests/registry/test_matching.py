@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from indexer.compare.dense import DenseAgreement
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from registry.app import create_app, running_services
@@ -24,6 +25,9 @@ from tests.pictures import encoded, flat, picture
 from tests.world import DatabaseServer, SeededEmbedder, World
 
 LIMITS = Thresholds()
+DIFFERS = DenseAgreement(agreeing=0.4, disagreeing=0.4, moved=0.0, fine=0.9)
+AGREES = DenseAgreement(agreeing=0.8, disagreeing=0.05, moved=0.0, fine=0.2)
+MOVED = DenseAgreement(agreeing=0.8, disagreeing=0.1, moved=0.05, fine=0.3)
 
 
 def test_the_very_file_is_exact_and_its_receipt_verifies(world: World) -> None:
@@ -264,7 +268,36 @@ class TestRules:
                 Strength.WEAK,
                 MatchRelation.POSSIBLY_RELATED,
             ),
-            (Measured(descriptor_similarity=0.9), Strength.WEAK, MatchRelation.POSSIBLY_RELATED),
+            (
+                Measured(descriptor_similarity=0.6, descriptor_rate=5e-5),
+                Strength.WEAK,
+                MatchRelation.POSSIBLY_RELATED,
+            ),
+            (
+                Measured(descriptor_similarity=0.9, descriptor_rate=5e-7),
+                Strength.MODERATE,
+                MatchRelation.DERIVATIVE,
+            ),
+            (
+                Measured(pdq_distance=25, compared=True, inliers=90, pairs=100, spread=0.5, dense=DIFFERS),
+                Strength.WEAK,
+                MatchRelation.POSSIBLY_RELATED,
+            ),
+            (
+                Measured(compared=True, inliers=6, pairs=12, spread=0.3, dense=AGREES),
+                Strength.MODERATE,
+                MatchRelation.DERIVATIVE,
+            ),
+            (
+                Measured(compared=True, inliers=90, pairs=150, spread=0.5, dense=MOVED),
+                Strength.WEAK,
+                MatchRelation.POSSIBLY_RELATED,
+            ),
+            (
+                Measured(compared=True, inliers=90, pairs=100, spread=0.5, dense=MOVED),
+                Strength.VERY_STRONG,
+                MatchRelation.DERIVATIVE,
+            ),
         ],
     )
     def test_each_rule_gives_its_word(
@@ -280,10 +313,13 @@ class TestRules:
             Measured(),
             Measured(pdq_distance=32),
             Measured(pdq_distance=80, compared=True, inliers=0),
-            Measured(descriptor_similarity=0.99, compared=True, inliers=3),
+            Measured(descriptor_similarity=0.99, descriptor_rate=1e-9, compared=True, inliers=3),
             Measured(compared=True, inliers=60, spread=0.01),
             Measured(compared=True, inliers=14, spread=0.04),
-            Measured(descriptor_similarity=0.3),
+            Measured(compared=True, inliers=5, pairs=12, spread=0.3, dense=AGREES),
+            Measured(compared=True, inliers=7, pairs=12, spread=0.3, dense=DIFFERS),
+            Measured(descriptor_similarity=0.9),  # of a kind that nobody calibrated
+            Measured(descriptor_similarity=0.3, descriptor_rate=1e-3),
         ],
     )
     def test_a_coincidence_is_no_match(self, measured: Measured) -> None:

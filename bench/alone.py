@@ -1,0 +1,127 @@
+"""Fingerprints without the registry: how well each kind finds originals by itself, and at what price."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from indexer.fingerprints.embedders import Embedder, MissingRuntime, TorchEmbedder, open_embedder
+from indexer.fingerprints.kinds import PDQ, PHASH, Family, Fingerprint, Kind, unpack_codes
+from indexer.fingerprints.lite0 import WrongWeights
+from indexer.fingerprints.model_store import ModelError, is_present, known_models
+from indexer.fingerprints.pdq import compute_pdq
+from indexer.fingerprints.phash import compute_phash
+from indexer.fingerprints.regions import inner_rectangles, tiles
+from indexer.media.errors import MediaError
+from indexer.media.images import Pixels
+from indexer.media.sandbox import DecoderPool
+from indexer.training.evaluation import Guess
+
+GUESSES_PER_QUERY = 20
+
+
+@dataclass
+class Method:
+    """One way of making values of a picture; a query may have several, a reference has one."""
+
+    name: str
+    kind: Kind
+    of_reference: Callable[[Pixels], list[np.ndarray]]  # type: ignore[type-arg]
+    of_query: Callable[[Pixels], list[np.ndarray]]  # type: ignore[type-arg]
+    bytes_per_asset: int
+    reference_ms: list[float] = field(default_factory=list)
+    query_ms: list[float] = field(default_factory=list)
+
+
+def methods(model_folder: Path) -> list[Method]:
+    """PDQ, pHash, every descriptor whose weights are here, and ours asked about parts as well."""
+    found = [
+        _binary(PDQ, compute_pdq),
+        _binary(PHASH, lambda pixels: (compute_phash(pixels),)),
+    ]
+    for model in known_models(model_folder).values():
+        if is_present(model_folder, model):
+            try:
+                found.append(_descriptor(model.kind, open_embedder(model, model_folder)))
+            except (ModelError, WrongWeights, MissingRuntime) as error:
+                print(f"{model.kind.name} is left out: {error}")
+    ours = TorchEmbedder()
+    in_parts = next(one for one in found if one.kind.name == ours.kind)
+    found.append(
+        Method(
+            f"{ours.kind}, the query's parts too",
+            in_parts.kind,
+            in_parts.of_reference,
+            lambda pixels: list(ours.embed([pixels, *_parts(pixels)])),
+            in_parts.bytes_per_asset,
+        )
+    )
+    return found
+
+
+def describe_all(
+    files: list[Path], all_methods: list[Method], *, queries: bool
+) -> dict[str, dict[str, list]]:  # type: ignore[type-arg]
+    """By method and file stem; what cannot be decoded has no values."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    values: dict[str, dict[str, list]] = {method.name: {} for method in all_methods}  # type: ignore[type-arg]
+    with DecoderPool(1) as decoder:
+        for path in files:
+            try:
+                pixels = decoder.decode(path.read_bytes()).pixels
+            except MediaError:
+                continue
+            for method in all_methods:
+                make, spent = (
+                    (method.of_query, method.query_ms)
+                    if queries
+                    else (method.of_reference, method.reference_ms)
+                )
+                started = time.thread_time()
+                values[method.name][path.stem] = make(pixels)
+                spent.append(1000 * (time.thread_time() - started))
+    return values
+
+
+def guesses(kind: Kind, references: dict[str, list], queries: dict[str, list]) -> Iterator[Guess]:  # type: ignore[type-arg]
+    """The nearest references of every query, by the best of its values."""
+    known = list(references)
+    stored = np.stack([references[name][0] for name in known])
+    for query, values in queries.items():
+        asked = np.stack(values)
+        if kind.family is Family.BINARY:
+            bits = np.bitwise_count(np.bitwise_xor(asked[:, None], stored[None])).sum(axis=2).min(axis=0)
+            similarity = 1 - bits / kind.size
+        else:
+            similarity = (asked @ stored.T).max(axis=0)
+        for place in np.argsort(-similarity)[:GUESSES_PER_QUERY]:
+            yield Guess(query, known[place], float(similarity[place]))
+
+
+def median_ms(taken: list[float]) -> float:
+    """Median of CPU milliseconds in one thread."""
+    return statistics.median(taken) if taken else 0.0
+
+
+def _binary(kind: Kind, compute: Callable[[Pixels], tuple[Fingerprint, ...]]) -> Method:
+    def codes(pixels: Pixels) -> list[np.ndarray]:  # type: ignore[type-arg]
+        return list(unpack_codes([one.value for one in compute(pixels)]))
+
+    return Method(kind.name, kind, lambda pixels: codes(pixels)[:1], codes, kind.size // 8)
+
+
+def _descriptor(kind: Kind, embedder: Embedder) -> Method:
+    def vector(pixels: Pixels) -> list[np.ndarray]:  # type: ignore[type-arg]
+        return list(embedder.embed([pixels]))
+
+    return Method(kind.name, kind, vector, vector, 2 * kind.size)
+
+
+def _parts(pixels: Pixels) -> list[Pixels]:
+    return [region.cut(pixels) for region in (*inner_rectangles(pixels), *tiles(pixels))]

@@ -1,0 +1,120 @@
+"""From a similarity to how often two pictures that do not belong together reach it.
+
+Measured on pairs that are no copies; beyond the rarest that so many pairs can show, a generalised Pareto
+tail (Pickands, 1975) goes on, which is extrapolation and is marked so. A calibration belongs to one kind.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+TAIL_SHARE = 1e-3  # the highest similarities, to which the tail is fitted
+POSSIBLE_RATE, MATCH_RATE = 1e-4, 1e-6  # false matches per compared pair
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What similarities of one kind mean."""
+
+    kind: str
+    pairs: int  # that are no copies
+    pictures: int
+    similarities: tuple[float, ...]  # reached by `rates` of the pairs, falling rates
+    rates: tuple[float, ...]
+    tail_from: float  # similarity where the fitted tail begins
+    tail_rate: float  # share of pairs beyond it
+    tail_scale: float
+    tail_shape: float
+
+    def rate_of(self, similarity: float) -> float:
+        """Share of pairs that do not belong together and are at least so similar."""
+        if similarity > self.tail_from:
+            return self.tail_rate * _survival(similarity - self.tail_from, self.tail_scale, self.tail_shape)
+        return float(np.interp(similarity, self.similarities, self.rates))
+
+    def similarity_at(self, rate: float) -> float:
+        """The similarity that so few reach; above 1 where the tail says that none would."""
+        if rate < self.tail_rate:
+            share = rate / self.tail_rate
+            if abs(self.tail_shape) < 1e-6:
+                return self.tail_from - self.tail_scale * float(np.log(share))
+            return self.tail_from + self.tail_scale / self.tail_shape * (float(share**-self.tail_shape) - 1)
+        return float(np.interp(-rate, [-one for one in self.rates], self.similarities))
+
+    @property
+    def is_extrapolated_below(self) -> float:
+        """Rates below this were not seen: fewer than ten pairs would stand behind them."""
+        return 10 / self.pairs
+
+    @property
+    def possible(self) -> float:
+        """Possibly related, for a person to look at."""
+        return self.similarity_at(POSSIBLE_RATE)
+
+    @property
+    def match(self) -> float:
+        """A match by fingerprints alone."""
+        return self.similarity_at(MATCH_RATE)
+
+    def save(self, path: Path) -> None:
+        """As JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+def fit(kind: str, similarities: npt.NDArray[np.floating], pictures: int) -> Calibration:
+    """From the similarities of pairs that do not belong together.
+
+    The tail is fitted by probability-weighted moments (Hosking and Wallis, 1987), which are steady for the
+    few thousand values that there are.
+    """
+    ordered = np.sort(np.asarray(similarities, np.float64))
+    beyond = max(20, int(len(ordered) * TAIL_SHARE))
+    start = float(ordered[-beyond - 1])
+    scale, shape = _fit_tail(ordered[-beyond:] - start)
+    rates = np.array([1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3, 2e-3, beyond / len(ordered)])
+    places = np.clip((len(ordered) * (1 - rates)).astype(int), 0, len(ordered) - 1)
+    return Calibration(
+        kind=kind,
+        pairs=len(ordered),
+        pictures=pictures,
+        similarities=tuple(round(float(one), 5) for one in ordered[places]),
+        rates=tuple(float(one) for one in rates),
+        tail_from=start,
+        tail_rate=beyond / len(ordered),
+        tail_scale=scale,
+        tail_shape=shape,
+    )
+
+
+@cache
+def calibration_of(kind: str) -> Calibration | None:
+    """What ships for a kind; None for one that somebody brought."""
+    path = WEIGHTS / f"{kind}.calibration.json"
+    if not path.exists():
+        return None
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card |= {name: tuple(card[name]) for name in ("similarities", "rates")}
+    return Calibration(**card)
+
+
+def _fit_tail(excess: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """(scale, shape) of rising positive excesses."""
+    count = len(excess)
+    first = excess.mean()
+    weights = (count - np.arange(1, count + 1)) / (count - 1)
+    second = float((weights * excess).mean())
+    ratio = first / max(first - 2 * second, 1e-12)
+    shape = float(2 - ratio)
+    scale = float(2 * first * second / max(first - 2 * second, 1e-12))
+    return scale, shape
+
+
+def _survival(excess: float, scale: float, shape: float) -> float:
+    if abs(shape) < 1e-6:
+        return float(np.exp(-excess / scale))
+    return float(max(0.0, 1 + shape * excess / scale) ** (-1 / shape))
