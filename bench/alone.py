@@ -23,6 +23,8 @@ from indexer.media.sandbox import DecoderPool
 from indexer.training.evaluation import Guess
 
 GUESSES_PER_QUERY = 20
+RUNNERS_UP = 3
+Values = dict[str, list]  # type: ignore[type-arg]  # by file stem
 
 
 @dataclass
@@ -64,13 +66,11 @@ def methods(model_folder: Path) -> list[Method]:
     return found
 
 
-def describe_all(
-    files: list[Path], all_methods: list[Method], *, queries: bool
-) -> dict[str, dict[str, list]]:  # type: ignore[type-arg]
+def describe_all(files: list[Path], all_methods: list[Method], *, queries: bool) -> dict[str, Values]:
     """By method and file stem; what cannot be decoded has no values."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    values: dict[str, dict[str, list]] = {method.name: {} for method in all_methods}  # type: ignore[type-arg]
+    values: dict[str, Values] = {method.name: {} for method in all_methods}
     with DecoderPool(1) as decoder:
         for path in files:
             try:
@@ -89,17 +89,35 @@ def describe_all(
     return values
 
 
-def guesses(kind: Kind, references: dict[str, list], queries: dict[str, list]) -> Iterator[Guess]:  # type: ignore[type-arg]
-    """The nearest references of every query, by the best of its values."""
-    known = list(references)
-    stored = np.stack([references[name][0] for name in known])
+def similarities(kind: Kind, references: Values, queries: Values) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    """Of every query to every reference in turn, by the best of the query's values."""
+    stored = np.stack([values[0] for values in references.values()])
+    found = {}
     for query, values in queries.items():
         asked = np.stack(values)
         if kind.family is Family.BINARY:
             bits = np.bitwise_count(np.bitwise_xor(asked[:, None], stored[None])).sum(axis=2).min(axis=0)
-            similarity = 1 - bits / kind.size
+            found[query] = 1 - bits / kind.size
         else:
-            similarity = (asked @ stored.T).max(axis=0)
+            found[query] = (asked @ stored.T).max(axis=0)
+    return found
+
+
+def normalised(similarity: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """How far the references stand out from this query's runners-up.
+
+    Score normalisation with the gallery itself as the background: a photograph of horses is near every
+    photograph of horses, a copy is near one.
+    """
+    ordered = np.sort(similarity)[::-1]
+    runners_up = ordered[1 : 1 + RUNNERS_UP]
+    return similarity - (runners_up.mean() if len(runners_up) else 0.0)
+
+
+def guesses(references: Values, found: dict[str, np.ndarray]) -> Iterator[Guess]:  # type: ignore[type-arg]
+    """The nearest references of every query."""
+    known = list(references)
+    for query, similarity in found.items():
         for place in np.argsort(-similarity)[:GUESSES_PER_QUERY]:
             yield Guess(query, known[place], float(similarity[place]))
 

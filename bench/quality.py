@@ -7,8 +7,9 @@ FOLDER as in `bench.sets`. SSCD is measured where `trueprint models pull sscd.v1
 
 from pathlib import Path
 
-from bench.alone import Method, describe_all, guesses, median_ms, methods
+from bench.alone import Method, describe_all, guesses, median_ms, methods, normalised, similarities
 from bench.sets import folder_or_small_set
+from indexer.fingerprints.kinds import Family
 from indexer.training.evaluation import Guess, Quality, measure
 from registry.evaluation import Evaluation, Truth, evaluate, read_truth
 from registry.home import open_home, throwaway_home
@@ -64,10 +65,15 @@ def main() -> None:
         print("| --- | --- | --- | --- | --- | --- | --- |")
         right: dict[str, set[str]] = {}
         for way in ways:
-            found = list(guesses(way.kind, references[way.name], queries[way.name]))
+            known = references[way.name]
+            near = similarities(way.kind, known, queries[way.name])
+            found = list(guesses(known, near))
             right[way.name] = first_right(found, truth)
             price = f"{median_ms(way.query_ms):.1f}", str(way.bytes_per_asset)
             print(row(way.name, measure(found, wanted), *price), flush=True)
+            if way.kind.family is Family.VECTOR:
+                found = list(guesses(known, {query: normalised(one) for query, one in near.items()}))
+                print(row(f"{way.name}, normalised", measure(found, wanted), *price), flush=True)
         result = evaluate_registry(folder, truth, home)
         print(
             row("registry, with verification", result, f"{result.ms_per_query:.0f} of wall time", "preview")

@@ -12,7 +12,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
@@ -22,16 +22,19 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from indexer.fingerprints.copy_network import folded_network
+from indexer.fingerprints.models import COPY_DESCRIPTOR
 from indexer.training.evaluation import Quality
 from indexer.training.heldout import HeldOut
 from indexer.training.loss import Batch, copy_loss, total
 from indexer.training.pictures import PictureBank, is_held_out
+from indexer.training.projection import whiten
 from indexer.training.start import KIN_FILE, load_start, prepare_start
 from indexer.training.views import START_FILE, Step, StepViews, Views, make_views, one_thread
 
 AHEAD = 4  # steps in the making
 NEAR = 5  # a neighbour is one of so many nearest strangers
 WARM_UP = 0.05  # share of the steps
+SHRINKAGE = 1.0  # of the whitening that ends a run
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.pt", "log.jsonl", "weights.safetensors"
 Show = Callable[[str, int, int, str], None]
 
@@ -96,16 +99,17 @@ class TrainingRun:
         if (folder / CHECKPOINT).exists():
             self._resume()
 
-    def train(self, evaluated: Callable[[int, Quality], None]) -> None:
-        """Up to the last step; evaluates and checkpoints on the way."""
+    def train(self, evaluated: Callable[[int, Quality], None], until: int | None = None) -> None:
+        """Up to the last step, or `until`; evaluates and checkpoints on the way."""
         options = self._options
+        last = options.steps if until is None else min(until, options.steps)
         making: deque[Future[StepViews]] = deque(
             self._pool.submit(make_views, self._views, step) for step in self._ahead
         )
         if self._step == 0:
             evaluated(0, self._evaluate())
         began, first = monotonic(), self._step
-        while self._step < options.steps:
+        while self._step < last:
             while len(making) < AHEAD:
                 self._ahead.append(self._draw())
                 making.append(self._pool.submit(make_views, self._views, self._ahead[-1]))
@@ -117,19 +121,27 @@ class TrainingRun:
             self._show("training", self._step, options.steps, figures)
             if self._step % 20 == 0:
                 self._log(step=self._step, contrast=contrast, entropy=entropy, steps_per_s=round(rate, 3))
-            if self._step % options.evaluate_every == 0 or self._step == options.steps:
+            if self._step % options.evaluate_every == 0 or self._step == last:
                 evaluated(self._step, self._evaluate())
                 self._checkpoint()
-        self.close()
 
     def close(self) -> None:
         """Let the processes go that make views."""
         self._pool.shutdown(cancel_futures=True)
 
     def export(self) -> Path:
-        """The averaged weights in float16, for `indexer/weights`."""
+        """The averaged weights with a projection whitened anew, in float16, for `indexer/weights`."""
         path = self._folder / WEIGHTS
-        half = {name: value.half().contiguous().cpu() for name, value in self._average.items()}
+        save_file({name: value.contiguous().cpu() for name, value in self._average.items()}, path)
+        whiten(
+            path,
+            replace(self._views, side=COPY_DESCRIPTOR.side),
+            self._learned,
+            SHRINKAGE,
+            self._pool,
+            lambda done, of: self._show("whitening the projection", done, of, ""),
+        )
+        half = {name: value.half().contiguous() for name, value in load_file(path).items()}
         save_file(
             half, path, {"steps": str(self._step), **{k: str(v) for k, v in vars(self._options).items()}}
         )

@@ -32,6 +32,7 @@ def main() -> None:
         "--run", type=Path, required=True, help="folder of this run; going on is the default"
     )
     parser.add_argument("--steps", type=int, default=Options.steps)
+    parser.add_argument("--until", type=int, help="stop after this step; the same command goes on")
     parser.add_argument("--pictures-per-step", type=int, default=Options.pictures_per_step)
     parser.add_argument("--side", type=int, default=Options.side, help="pixels of a training view")
     parser.add_argument(
@@ -48,7 +49,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     given.run.mkdir(parents=True, exist_ok=True)
     options = Options(**{name: value for name, value in vars(given).items() if name in OPTION_NAMES})
-    _keep_options(given.run, options)
+    keep_options(given.run, options)
     bank = open_bank(given.run) if (given.run / KIN_FILE).exists() else pack(given.images, given.run)
     console.print(f"{len(bank):,} pictures, digest {bank.digest[:12]}, {given.device}")
     columns = (
@@ -67,17 +68,24 @@ def main() -> None:
             progress.update(bars[what], completed=done, total=of, figures=figures)
 
         run = TrainingRun(given.run, bank, options, given.workers, given.device, show)
-        run.train(lambda step, quality: progress.console.print(_line(step, quality)))
-    console.print(f"weights: {run.export()}")
+        try:
+            run.train(lambda step, quality: progress.console.print(_line(step, quality)), given.until)
+            weights = run.export()
+        finally:
+            run.close()
+    console.print(f"weights: {weights}")
 
 
-def _keep_options(folder: Path, options: Options) -> None:
-    """A run goes on with the options it began with."""
+def keep_options(folder: Path, options: Options) -> None:
+    """A run goes on with its options; only the number of steps may change, and the rate with it."""
     path = folder / "options.json"
-    text = json.dumps(vars(options), indent=1)
-    if path.exists() and path.read_text() != text:
-        raise SystemExit(f"{folder} was begun with other options: {path.read_text()}")
-    path.write_text(text)
+    given = vars(options)
+    if path.exists():
+        begun = json.loads(path.read_text())
+        other = [name for name, value in begun.items() if name != "steps" and given[name] != value]
+        if other:
+            raise SystemExit(f"{folder} was begun with another {', '.join(other)}: {begun}")
+    path.write_text(json.dumps(given, indent=1))
 
 
 def _line(step: int, quality: Quality) -> str:

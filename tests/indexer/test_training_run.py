@@ -1,6 +1,8 @@
 """A whole training run on a handful of real pictures: it learns, it repeats, it goes on after a kill."""
 
 import random
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,10 @@ from indexer.training.kin import find_kin, nearest_pairs
 from indexer.training.loss import Batch, copy_loss
 from indexer.training.pictures import PictureBank, is_held_out, open_bank, pack
 from indexer.training.procedural import procedural_picture
+from indexer.training.projection import save_network
 from indexer.training.run import CHECKPOINT, Options, TrainingRun
+from indexer.training.train import keep_options
+from indexer.training.views import START_FILE, Step, Views, frozen_network, make_views
 from tests.pictures import picture
 
 OPTIONS = Options(steps=4, pictures_per_step=3, copies=1, side=32, evaluate_every=2, held_out=0.3)
@@ -54,10 +59,11 @@ def train(bank_of: Path, folder: Path, options: Options, until: int | None = Non
     run = TrainingRun(folder, bank, options, 1, "cpu", show)
     try:
         run.train(evaluated)
+        run.export()
     except Killed:
+        pass
+    finally:
         run.close()
-        return measured
-    run.export()
     return measured
 
 
@@ -68,6 +74,9 @@ def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(
     whole = train(pictures, tmp_path / "whole", OPTIONS)
     assert list(whole) == [0, 2, 4]
     assert all(one.queries > one.positives > 0 for one in whole.values())
+    (tmp_path / "killed").mkdir()
+    for name in ("pictures.u8", "pictures.json", "start.safetensors", "start-memory.npy", "kin.json"):
+        shutil.copy(tmp_path / "whole" / name, tmp_path / "killed")  # the same start, made once
     train(pictures, tmp_path / "killed", OPTIONS, until=3)
     assert (tmp_path / "killed" / CHECKPOINT).exists()
     assert list(train(pictures, tmp_path / "killed", OPTIONS)) == [4]
@@ -160,3 +169,25 @@ def test_procedural_pictures_repeat_and_are_not_flat(seed: int) -> None:
     assert np.array_equal(one, other)
     assert one.shape == (224, 224, 3)
     assert one.std() > 5
+
+
+def test_the_trunk_may_run_where_the_views_are_made_or_where_they_are_learned_from(
+    pictures: Path, tmp_path: Path
+) -> None:
+    bank = pack([pictures], tmp_path)
+    save_network(folded_network(), tmp_path / START_FILE)
+    there = Views(tmp_path, 32, 1, 5, tuple(range(len(bank))))
+    here = replace(there, runs_trunk=False)
+    step = Step(3, (0, 1, 2))
+    made, raw = make_views(there, step), make_views(here, step)
+    assert np.array_equal(made.others, raw.others)
+    with torch.inference_mode():
+        lowered = frozen_network(tmp_path).lower(torch.from_numpy(raw.maps), 5).numpy()
+    assert np.allclose(lowered, made.maps, atol=0.02)
+
+
+def test_a_run_goes_on_with_its_options_except_the_number_of_steps(tmp_path: Path) -> None:
+    keep_options(tmp_path, OPTIONS)
+    keep_options(tmp_path, replace(OPTIONS, steps=9))
+    with pytest.raises(SystemExit, match="side"):
+        keep_options(tmp_path, replace(OPTIONS, side=64))
