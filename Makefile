@@ -30,6 +30,7 @@ bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md
 	$(BIN)/python -m bench.speed
 	$(BIN)/python -m bench.quality $(DISC)
 	$(BIN)/python -m bench.strangers $(DISC)
+	$(BIN)/python -m bench.features $(DISC)
 
 bench-quality: $(DEV_STAMP)  ## quality alone
 	$(BIN)/python -m bench.quality $(DISC)
