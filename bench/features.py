@@ -3,9 +3,9 @@
     python -m bench.features [FOLDER]
 
 FOLDER as in `bench.sets`. Each method reads at most 1,024 features at 640 pixels on the long side and
-matches mutual nearest neighbours by the same ratio and the same robust homography. The line is drawn above
-the most inliers that any pair of strangers reaches, which is equally kind to all. Only the registry's method
-tries the mirror image, because only its features are mirrored without a second look.
+matches mutual nearest neighbours by one ratio and one robust homography. The line is drawn above the most
+inliers that any pair of strangers reaches, which is equally kind to all. Only the registry's method tries
+the mirror image, because only its features are mirrored without a second look.
 """
 
 import random

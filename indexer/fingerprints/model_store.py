@@ -41,6 +41,8 @@ def known_models(folder: Path) -> dict[str, Model]:
     """The catalogue and the cards in `folder`, by kind; the kinds become known. Raises BadModel."""
     found = dict(CATALOGUE)
     for card in sorted(folder.glob("*.json")):
+        if not KIND_NAME.fullmatch(card.stem):
+            continue
         model = _read_card(card)
         found[model.kind.name] = model
     return found

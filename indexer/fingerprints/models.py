@@ -43,7 +43,7 @@ COPY_DESCRIPTOR = Model(
     runtime=Runtime.BUILT_IN,
     title="Trueprint's copy-detection descriptor (the default)",
     licence="Apache-2.0",
-    side=224,
+    side=192,
 )
 IMAGENET_FEATURES = Model(
     kind=DESCRIPTOR_V1,

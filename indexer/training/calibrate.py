@@ -63,7 +63,9 @@ def main() -> None:
     parser.add_argument("images", type=Path, nargs="+", help="folders or tar files")
     parser.add_argument("--kind", required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for KIND.calibration.json")
-    parser.add_argument("--models", type=Path, default=Path(), help="folder of weights that do not ship")
+    parser.add_argument(
+        "--models", type=Path, default=Path("models"), help="folder of weights that do not ship"
+    )
     parser.add_argument(
         "--held-out", type=float, help="only the pictures that training with this share left out"
     )
