@@ -41,10 +41,9 @@ class Method:
 
 
 def methods() -> list[Method]:
-    """RootSIFT as the registry uses it, and what else OpenCV brings under free terms."""
+    """RootSIFT as the registry uses it, and ORB; OpenCV 5 brings no AKAZE in its main modules."""
     return [
         Method("RootSIFT (the registry's)", extract_features, _aligned),
-        _binary("AKAZE", cv2.AKAZE.create(threshold=0.0005, max_points=MAXIMUM_FEATURES)),
         _binary("ORB", cv2.ORB.create(MAXIMUM_FEATURES, fastThreshold=10)),
     ]
 

@@ -105,6 +105,8 @@ def is_other_shot(measured: Measured, limits: Thresholds) -> bool:
         return False
     if dense.agreeing < limits.other_shot_agreeing and dense.disagreeing > limits.other_shot_disagreeing:
         return True
+    if dense.agreeing >= limits.moved_agreeing:
+        return False
     inlier_share = measured.inliers / max(1, measured.pairs)
     if dense.moved >= 2 * limits.moved and inlier_share < limits.moved_far_inlier_share:
         return True

@@ -39,6 +39,7 @@ class Thresholds:
     # ... or shows the same things in other places: twice this share says it alone, this share only where
     # features found partners elsewhere and the finest detail is not that of a copy.
     moved: float = 0.03
+    moved_agreeing: float = 0.85  # where more agrees, little enough moved for a copy with a new face
     moved_inlier_share: float = 0.80
     moved_far_inlier_share: float = 0.50
     moved_fine: float = 0.60

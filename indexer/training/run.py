@@ -125,6 +125,11 @@ class TrainingRun:
                 evaluated(self._step, self._evaluate())
                 self._checkpoint()
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the last step was made."""
+        return self._step >= self._options.steps
+
     def close(self) -> None:
         """Let the processes go that make views."""
         self._pool.shutdown(cancel_futures=True)

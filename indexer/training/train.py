@@ -70,10 +70,10 @@ def main() -> None:
         run = TrainingRun(given.run, bank, options, given.workers, given.device, show)
         try:
             run.train(lambda step, quality: progress.console.print(_line(step, quality)), given.until)
-            weights = run.export()
+            weights = run.export() if run.is_finished else None
         finally:
             run.close()
-    console.print(f"weights: {weights}")
+    console.print(f"weights: {weights}" if weights else "stopped; the same command goes on")
 
 
 def keep_options(folder: Path, options: Options) -> None:
