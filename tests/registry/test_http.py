@@ -138,7 +138,7 @@ def test_doctor_tells_what_runs(world: World) -> None:
     world.register(desk, encoded("coffee"))
     report = world.operator.doctor()
     assert report.records == 1
-    assert report.fingerprints == {"pdq.v1": 8, "phash64.v1": 1, "tp-desc.v1": 1}
+    assert report.fingerprints == {"pdq.v1": 8, "phash64.v1": 1, "tp-desc.v2": 1}
     assert "PostgreSQL" in report.database
     assert report.freshness.behind == 0
 
