@@ -58,11 +58,6 @@ def named_images_in(source: Path) -> Iterator[tuple[str, Image.Image]]:
                 yield str(path.relative_to(source)), image.convert("RGB")
 
 
-def images_in(source: Path) -> Iterator[Image.Image]:
-    """The same without names."""
-    return (image for _, image in named_images_in(source))
-
-
 def pack(sources: Sequence[Path], folder: Path, wanted: Callable[[str], bool] | None = None) -> PictureBank:
     """Read the pictures of `sources` into `folder`, reduced to 288 px, and open the result."""
     names, shapes = [], []

@@ -7,7 +7,7 @@ Whitening again over all pictures at once costs minutes and finds more (docs/qua
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from indexer.fingerprints.copy_network import DIMENSIONS, CopyNetwork, folded_network
 from indexer.fingerprints.kinds import Vectors
-from indexer.training.views import Step, Views, make_views
+from indexer.training.views import Step, Views, make_views, network_in
 from indexer.training.whitening import Pooled, learn_projection
 
 PICTURES_PER_JOB = 32
@@ -38,7 +38,6 @@ def whiten(
     weights["projection.weight"] = torch.from_numpy(projection.T).float().contiguous()
     weights["projection.bias"] = torch.from_numpy(-mean @ projection).float()
     save_file(weights, file)
-    _network.cache_clear()
 
 
 def describe_originals(
@@ -75,7 +74,7 @@ def _pooled(
 
 
 def _pool_views(file: Path, views: Views, step: Step) -> Pooled:
-    network = _network(file)
+    network = network_in(file)
     frames = make_views(replace(views, runs_trunk=False), step).maps
     rows = []
     with torch.inference_mode():
@@ -83,10 +82,3 @@ def _pool_views(file: Path, views: Views, step: Step) -> Pooled:
             one = torch.from_numpy(frame[None]).to(memory_format=torch.channels_last)
             rows.append(network.pool(network.lower(one, 0), 0).double().numpy())
     return np.concatenate(rows)
-
-
-@cache
-def _network(file: Path) -> CopyNetwork:
-    network = folded_network()
-    network.load_state_dict(load_file(file))
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -30,11 +30,11 @@ from indexer.training.pictures import PictureBank, is_held_out
 from indexer.training.projection import whiten
 from indexer.training.start import KIN_FILE, load_start, prepare_start
 from indexer.training.views import START_FILE, Step, StepViews, Views, make_views, one_thread
+from indexer.training.whitening import SHRINKAGE
 
 AHEAD = 4  # steps in the making
 NEAR = 5  # a neighbour is one of so many nearest strangers
 WARM_UP = 0.05  # share of the steps
-SHRINKAGE = 1.0  # of the whitening that ends a run
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.pt", "log.jsonl", "weights.safetensors"
 Show = Callable[[str, int, int, str], None]
 

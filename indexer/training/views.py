@@ -79,7 +79,8 @@ def make_views(views: Views, step: Step) -> StepViews:
 
 
 def _lower(views: Views, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float16]:
-    network = frozen_network(views.folder)
+    # Training changes only what comes after the frozen blocks, so the start weights serve to the end.
+    network = network_in(views.folder / START_FILE)
     maps = []
     with torch.inference_mode():
         for frame in frames:  # one at a time: larger batches leave the cache of a core
@@ -94,10 +95,10 @@ def _bank(folder: Path) -> PictureBank:
 
 
 @cache
-def frozen_network(folder: Path) -> CopyNetwork:
-    """The start weights; training changes only what comes after the frozen blocks."""
+def network_in(file: Path) -> CopyNetwork:
+    """The network with the weights of a file, read once in each process."""
     network = folded_network()
-    network.load_state_dict(load_file(folder / START_FILE))
+    network.load_state_dict(load_file(file))
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

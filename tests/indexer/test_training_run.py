@@ -21,7 +21,7 @@ from indexer.training.procedural import procedural_picture
 from indexer.training.projection import save_network
 from indexer.training.run import CHECKPOINT, Options, TrainingRun
 from indexer.training.train import keep_options
-from indexer.training.views import START_FILE, Step, Views, frozen_network, make_views
+from indexer.training.views import START_FILE, Step, Views, make_views, network_in
 from tests.pictures import picture
 
 OPTIONS = Options(steps=4, pictures_per_step=3, copies=1, side=32, evaluate_every=2, held_out=0.3)
@@ -182,7 +182,7 @@ def test_the_trunk_may_run_where_the_views_are_made_or_where_they_are_learned_fr
     made, raw = make_views(there, step), make_views(here, step)
     assert np.array_equal(made.others, raw.others)
     with torch.inference_mode():
-        lowered = frozen_network(tmp_path).lower(torch.from_numpy(raw.maps), 5).numpy()
+        lowered = network_in(tmp_path / START_FILE).lower(torch.from_numpy(raw.maps), 5).numpy()
     assert np.allclose(lowered, made.maps, atol=0.02)
 
 

@@ -1,0 +1,70 @@
+"""What the issue of the descriptor promises, on real photographs; skipped where they are not at hand."""
+
+import csv
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexer.compare.dense import dense_agreement
+from indexer.compare.features import extract_features
+from indexer.compare.geometry import align
+from indexer.fingerprints.embedders import TorchEmbedder
+from indexer.fingerprints.models import COPY_DESCRIPTOR, IMAGENET_FEATURES
+from indexer.media.images import Pixels, decode_image
+from indexer.media.limits import ImageLimits
+from registry.rules import Measured, is_verified
+from registry.thresholds import Thresholds
+
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
+
+
+def decoded(path: Path) -> Pixels:
+    return decode_image(path.read_bytes(), ImageLimits()).pixels
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def confirmed(query: Pixels, reference: Pixels, *, densely: bool) -> bool:
+    found = align(extract_features(query), extract_features(reference))
+    if found is None:
+        return False
+    dense = dense_agreement(query, reference, found) if densely else None
+    return is_verified(
+        Measured(compared=True, inliers=found.inliers, pairs=found.pairs, spread=found.spread, dense=dense),
+        Thresholds(),
+    )
+
+
+def test_other_shots_are_never_confirmed_though_features_alone_would(shared: Path) -> None:
+    pairs = rows_of(shared / "swaps-dev" / "pairs.csv")
+    others = [one for one in pairs if one["kind"].startswith("neg_") and one["kind"] != "neg_same_video"]
+    assert len(others) >= 50
+    by_features = 0
+    for one in others:
+        query, reference = (decoded(shared / "swaps-dev" / one[side]) for side in ("result", "target"))
+        by_features += confirmed(query, reference, densely=False)
+        assert not confirmed(query, reference, densely=True), one["pair_id"]
+    assert by_features >= 10
+
+
+def test_our_descriptor_finds_more_edited_copies_than_imagenet_features(shared: Path) -> None:
+    folder = shared / "disc-dev"
+    references = {path.stem: decoded(path) for path in sorted((folder / "refs").iterdir())}
+    edited = [one for one in rows_of(folder / "truth.csv") if one["ref"]]
+    asked = random.Random(1).sample(edited, 120)
+    queries = [decoded(next((folder / "queries").glob(f"{one['query']}.*"))) for one in asked]
+    names = list(references)
+
+    def found_first(embedder: TorchEmbedder) -> float:
+        similarity = embedder.embed(queries) @ embedder.embed(list(references.values())).T
+        right = np.array([names.index(one["ref"]) for one in asked])
+        return float((similarity.argmax(axis=1) == right).mean())
+
+    ours = found_first(TorchEmbedder("cpu", COPY_DESCRIPTOR))
+    assert ours > found_first(TorchEmbedder("cpu", IMAGENET_FEATURES)) + 0.03
+    assert ours > 0.75
