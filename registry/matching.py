@@ -1,19 +1,29 @@
 """Use case: which registered assets does an upload come from, and what does that mean?"""
 
+from dataclasses import dataclass, replace
+
 from sqlmodel import Session
 
-from indexer.compare.operations import Frame, operations_found, re_encoded
-from indexer.compare.operations import Operation as DetectedOperation
+from indexer.compare.derivation import Derivation
+from indexer.compare.vocabulary import Operation as DetectedOperation
 from indexer.fingerprints.pdq import ORIENTATIONS
 from registry import records
 from registry.candidates import find_candidates
 from registry.errors import RecordErased
+from registry.explanation import (
+    changes_content,
+    derivation_of,
+    explain,
+    operations_of,
+    uncertain_of,
+    wire_operation,
+)
 from registry.log import head_of
 from registry.models.columns import now
 from registry.nomination import Candidate
 from registry.previews import FeatureCache
 from registry.registration import upload_of_fingerprints
-from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, is_other_shot, is_verified, judge
+from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, is_verified, judge
 from registry.services import Services, Upload, analyse
 from sdk.models import (
     Computed,
@@ -23,21 +33,45 @@ from sdk.models import (
     Match,
     MatchAnswer,
     MatchRelation,
-    Operation,
     RecordSummary,
-    Region,
 )
+from sdk.records import AssetClass
 
 MAXIMUM_MATCHES = 20
-# Pictures are read again for colours and sizes only for the matches that somebody will look at.
+# Pictures are compared in detail only for the matches that somebody will look at, and for known fakes.
 DESCRIBED_MATCHES = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """A match in the making."""
+
+    candidate: Candidate
+    judgement: Judgement
+    operations: tuple[DetectedOperation, ...] = ()
+    uncertain: tuple[str, ...] = ()
+    changes_content: bool = False
+    derivation: Derivation | None = None
+
+
+@dataclass(frozen=True)
+class Explored:
+    """An answer, and the comparisons behind it, which are shown and then forgotten."""
+
+    answer: MatchAnswer
+    derivations: dict[str, Derivation]  # by record
 
 
 def match_media(
     services: Services, cache: FeatureCache, session: Session, content: bytes, *, with_evidence: bool
 ) -> MatchAnswer:
     """Match a file. Raises a MediaRefused error."""
-    return _match(services, cache, session, analyse(services, content), with_evidence)
+    return _match(services, cache, session, analyse(services, content), with_evidence).answer
+
+
+def explore_media(services: Services, cache: FeatureCache, session: Session, content: bytes) -> Explored:
+    """Match a file to look at the comparisons. Raises a MediaRefused error."""
+    return _match(services, cache, session, analyse(services, content), False)
 
 
 def match_fingerprints(
@@ -51,25 +85,21 @@ def match_fingerprints(
     """Match without the picture. Raises InvalidFingerprint."""
     values = [(one.value, one.quality, one.orientation) for one in query.fingerprints]
     upload = upload_of_fingerprints(values, query.digest_sha256)
-    return _match(services, cache, session, upload, with_evidence)
+    return _match(services, cache, session, upload, with_evidence).answer
 
 
 def _match(
     services: Services, cache: FeatureCache, session: Session, upload: Upload, with_evidence: bool
-) -> MatchAnswer:
+) -> Explored:
     services.indexing.catch_up(session)
-    judged = [
-        (candidate, judgement)
+    found = [
+        Found(candidate, judgement)
         for candidate in find_candidates(services, cache, session, upload)
         if (judgement := judge(candidate.measured, services.thresholds)) is not None
     ]
-    judged.sort(key=lambda one: (STRENGTH_ORDER.index(one[1].strength), -one[1].confidence))
-    judged = judged[:MAXIMUM_MATCHES]
-    facts = records.summaries(session, [candidate.record for candidate, _ in judged])
-    matches = tuple(
-        _match_of(services, session, upload, candidate, judgement, facts, with_evidence, place)
-        for place, (candidate, judgement) in enumerate(judged)
-    )
+    found = _described(services, upload, sorted(found, key=_order)[:MAXIMUM_MATCHES])
+    facts = _facts(session, found)
+    matches = tuple(_match_of(services, session, one, facts, with_evidence) for one in found)
     verdict = conclude([_judged(match) for match in matches], upload.too_plain)
     answer = MatchAnswer(
         answered_at=now(),
@@ -78,96 +108,79 @@ def _match(
         matches=matches,
         index=freshness(services, session),
     )
-    return services.signer.signed(answer)
+    derivations = {one.candidate.record.id: one.derivation for one in found if one.derivation}
+    return Explored(services.signer.signed(answer), derivations)
+
+
+def _order(found: Found) -> tuple[int, bool, float]:
+    """The stronger first; of two as strong, the one that differs in size and colours only."""
+    strength = STRENGTH_ORDER.index(found.judgement.strength)
+    return strength, found.changes_content, -found.judgement.confidence
+
+
+def _described(services: Services, upload: Upload, found: list[Found]) -> list[Found]:
+    """The first, and known fakes among the rest, with what was changed; in their new order.
+
+    Whoever posts an original posts a near copy of every fake that was made from it: only the comparison
+    tells them apart.
+    """
+    fakes = [one for one in found if one.candidate.record.asset_class == AssetClass.KNOWN_FAKE]
+    looked_at = {id(one) for one in (*found[:DESCRIBED_MATCHES], *fakes[:DESCRIBED_MATCHES])}
+    described = [_describe(services, upload, one) if id(one) in looked_at else one for one in found]
+    return sorted(described, key=_order)
+
+
+def _describe(services: Services, upload: Upload, found: Found) -> Found:
+    judgement = found.judgement
+    if judgement.relation in (MatchRelation.SAME_FILE, MatchRelation.POSSIBLY_RELATED):
+        return found
+    derivation = derivation_of(services, upload, found.candidate)
+    operations = operations_of(services, found.candidate, derivation)
+    if changes_content(operations):
+        judgement = replace(judgement, relation=MatchRelation.DERIVATIVE)
+    return replace(
+        found,
+        judgement=judgement,
+        operations=tuple(operations),
+        uncertain=uncertain_of(services, derivation),
+        changes_content=changes_content(operations),
+        derivation=derivation,
+    )
+
+
+def _facts(session: Session, found: list[Found]) -> dict[str, RecordSummary]:
+    """Summaries of the matched records and of the records that they were declared to come from."""
+    facts = records.summaries(session, [one.candidate.record for one in found])
+    sources = records.sources_of(session, facts.values())
+    return facts | records.summaries(session, sources)
 
 
 def _match_of(
     services: Services,
     session: Session,
-    upload: Upload,
-    candidate: Candidate,
-    judgement: Judgement,
+    found: Found,
     facts: dict[str, RecordSummary],
     with_evidence: bool,
-    place: int,
 ) -> Match:
-    described = place < DESCRIBED_MATCHES
-    found = _operations(services, upload, candidate, judgement) if described else []
-    record = facts[candidate.record.id]
-    measured = candidate.measured
+    candidate, judgement = found.candidate, found.judgement
+    record, measured = facts[candidate.record.id], candidate.measured
+    operations = list(found.operations)
     try:
         receipt = records.receipt(session, services.log, candidate.record)
     except RecordErased:
         receipt = None
     return Match(
         record=record,
+        made_from=tuple(facts[edge.target] for edge in record.edges if edge.target in facts),
         relation=judgement.relation,
         strength=judgement.strength,
-        operations=tuple(_wire(operation, with_evidence) for operation in found),
+        operations=tuple(wire_operation(one, with_evidence=with_evidence) for one in operations),
+        uncertain=found.uncertain,
         verified=is_verified(measured, services.thresholds),
-        explanation=_explain(services, record, judgement, found, candidate),
+        explanation=explain(services, record, judgement, operations, found.uncertain, candidate),
         receipt=receipt,
         evidence=_evidence(candidate, judgement) if with_evidence else None,
     )
-
-
-def _operations(
-    services: Services, upload: Upload, candidate: Candidate, judgement: Judgement
-) -> list[DetectedOperation]:
-    if judgement.relation in (MatchRelation.SAME_FILE, MatchRelation.POSSIBLY_RELATED):
-        return []
-    alignment, reference = candidate.alignment, candidate.reference
-    if alignment is None or upload.image is None or reference is None:
-        return []
-    if not is_verified(candidate.measured, services.thresholds):
-        return []
-    image, record = upload.image, candidate.record
-    reference_frame = Frame(record.width or reference.shape[1], record.height or reference.shape[0])
-    query_frame = Frame(image.width, image.height)
-    found = operations_found(alignment, image.pixels, reference, query_frame, reference_frame)
-    near = (candidate.measured.pdq_distance or 0) <= services.thresholds.pdq_same_bits
-    return found or ([re_encoded()] if near else [])
-
-
-def _wire(operation: DetectedOperation, with_evidence: bool) -> Operation:
-    return Operation(
-        type=operation.type.value,
-        strength=operation.strength,
-        sentence=operation.sentence,
-        region=Region(corners=operation.region) if operation.region else None,
-        reference_region=(
-            Region(corners=operation.reference_region) if operation.reference_region else None
-        ),
-        measured=dict(operation.measured) if with_evidence else {},
-    )
-
-
-def _explain(
-    services: Services,
-    record: RecordSummary,
-    judgement: Judgement,
-    found: list[DetectedOperation],
-    candidate: Candidate,
-) -> str:
-    who = f"{record.label!r}, registered by {record.publisher_name} on {record.registered_at:%Y-%m-%d}"
-    match judgement.relation:
-        case MatchRelation.SAME_FILE:
-            return f"Byte for byte the registered file {who}."
-        case MatchRelation.POSSIBLY_RELATED if is_other_shot(candidate.measured, services.thresholds):
-            return (
-                f"Shows the same scene as {who}, but not the same moment: what is in it differs or is in "
-                "other places. Another shot of it, or a re-enactment."
-            )
-        case MatchRelation.POSSIBLY_RELATED:
-            return f"Resembles {who}, but no more than that could be confirmed."
-    compared = candidate.measured.compared
-    start = "Shows the same picture as" if judgement.relation is MatchRelation.SAME_PICTURE else "Made from"
-    sentences = [f"{start} {who}.", *(operation.sentence for operation in found)]
-    if judgement.relation is MatchRelation.DERIVATIVE and not found and compared:
-        sentences.append("It was altered in a way that is not named here yet.")
-    if not compared:
-        sentences.append("Only fingerprints were compared: no picture of it is kept here.")
-    return " ".join(sentences)
 
 
 def _evidence(candidate: Candidate, judgement: Judgement) -> Evidence:
@@ -197,6 +210,8 @@ def _judged(match: Match) -> Judged:
         relation=match.relation,
         label=record.label,
         publisher_name=record.publisher_name,
+        operations=tuple(one.type for one in match.operations),
+        made_from=match.made_from[0].label if match.made_from else None,
     )
 
 

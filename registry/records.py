@@ -10,8 +10,8 @@ from registry.log import Log, prove
 from registry.models import Contest, Edge, Publisher, PublisherKey, Record
 from registry.models.records import ERASED
 from sdk.models import Edge as WireEdge
-from sdk.models import Receipt, RecordSummary
-from sdk.records import AssetClass
+from sdk.models import EdgeAgreement, OperationType, Receipt, RecordSummary
+from sdk.records import AssetClass, Relation
 
 URN_PREFIX = "urn:uuid:"
 
@@ -44,15 +44,28 @@ def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSu
             status=record.status,
             contested_with=_other_sides(contests, record.id),
             edges=tuple(
-                WireEdge(relation=edge.relation, target=edge.target, origin="declared")
+                WireEdge(
+                    relation=edge.relation,
+                    target=edge.target,
+                    origin="declared",
+                    agreement=EdgeAgreement(edge.agreement),
+                    operations=tuple(OperationType(one) for one in edge.operations),
+                )
                 for edge in edges
                 if edge.record_id == record.id
             ),
             log_index=record.log_index,
+            intimate=record.intimate,
             preview=f"/v1/records/{record.id}/preview" if record.preview_key else None,
         )
         for record in rows
     }
+
+
+def sources_of(session: Session, found: Iterable[RecordSummary]) -> list[Record]:
+    """Records here that these are declared to be derived from, in no order."""
+    targets = {edge.target for one in found for edge in one.edges if edge.relation == Relation.DERIVED_FROM}
+    return list(session.exec(select(Record).where(col(Record.id).in_(targets)))) if targets else []
 
 
 def _other_sides(contests: Iterable[Contest], record_id: str) -> tuple[str, ...]:

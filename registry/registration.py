@@ -18,6 +18,7 @@ from indexer.fingerprints.kinds import InvalidFingerprint as BadValue
 from registry import records
 from registry.candidates import find_candidates
 from registry.db import after_commit, transaction
+from registry.edges import declared_edges
 from registry.errors import (
     BadStatement,
     DigestMismatch,
@@ -27,11 +28,11 @@ from registry.errors import (
     InvalidFingerprint,
     TooPlain,
 )
+from registry.explanation import changes_content, derivation_of
 from registry.indexing import ADD
 from registry.models import (
     ApiKey,
     Contest,
-    Edge,
     Fingerprint,
     IdempotencyKey,
     IndexChange,
@@ -164,6 +165,7 @@ def _store(
     idempotency_key: str | None,
 ) -> Registration:
     services.indexing.catch_up(session)
+    edges = declared_edges(services, cache, session, checked, upload)
     contested = _near_copies_of_others(services, cache, session, checked, upload)
     preview_key = store_preview(services, upload) if checked.statement.preview_allowed else None
     services.log.lock(session)
@@ -192,7 +194,7 @@ def _store(
     ids = [row.id for row in rows if row.id is not None]
     session.add(IndexChange(operation=ADD, fingerprint_ids=ids))
     session.add_all(Contest(record_id=record.id, other_id=other) for other in contested)
-    session.add_all(_edges(checked))
+    session.add_all(edges)
     if idempotency_key is not None:
         session.add(
             IdempotencyKey(
@@ -242,22 +244,17 @@ def _record_row(
         width=image.width if image else None,
         height=image.height if image else None,
         preview_key=preview_key,
+        intimate=statement.intimate,
     )
-
-
-def _edges(checked: Checked) -> list[Edge]:
-    declared = [("derived_from", target) for target in checked.statement.derived_from]
-    declared += [("identity_from", target) for target in checked.statement.identity_from]
-    return [
-        Edge(record_id=checked.record_id, relation=relation, target=target.removeprefix(records.URN_PREFIX))
-        for relation, target in dict.fromkeys(declared)
-    ]
 
 
 def _near_copies_of_others(
     services: Services, cache: FeatureCache, session: Session, checked: Checked, upload: Upload
 ) -> list[str]:
-    """Records of other publishers that show the same picture and are not declared as its source."""
+    """Records of other publishers that show the same picture and are not declared as its source.
+
+    An original and a fake that was made from it show different things: neither contests the other.
+    """
     declared = {
         target.removeprefix(records.URN_PREFIX)
         for target in (*checked.statement.derived_from, *checked.statement.identity_from)
@@ -267,7 +264,10 @@ def _near_copies_of_others(
         if candidate.record.publisher_id == checked.publisher_id or candidate.record.id in declared:
             continue
         judgement = judge(candidate.measured, services.thresholds)
-        if judgement is not None and judgement.strength is not Strength.WEAK:
+        if judgement is None or judgement.strength is Strength.WEAK:
+            continue
+        derivation = derivation_of(services, upload, candidate)
+        if derivation is None or not changes_content(derivation.operations):
             contested.append(candidate.record.id)
     return contested
 

@@ -5,7 +5,7 @@ from math import exp
 
 from indexer.compare.dense import DenseAgreement
 from registry.thresholds import Thresholds
-from sdk.models import MatchRelation, Strength, Verdict, VerdictKind
+from sdk.models import MatchRelation, OperationType, Strength, Verdict, VerdictKind
 from sdk.records import AssetClass
 
 STRENGTH_ORDER = (
@@ -15,7 +15,15 @@ STRENGTH_ORDER = (
     Strength.MODERATE,
     Strength.WEAK,
 )
+ANOTHER_FACE = frozenset({OperationType.FACE_SWAP, OperationType.FACE_REENACTED})
 SPOT_CONFIDENCE = 0.25  # ranks agreement on a spot below agreement of whole pictures
+ALTERED = {
+    OperationType.FACE_SWAP: "in this upload a face was replaced (face swap)",
+    OperationType.FACE_REENACTED: "in this upload a face was re-enacted",
+    OperationType.COMPOSITE: "in this upload a large part shows something else",
+    OperationType.LOCAL_EDIT: "in this upload a part was edited",
+    OperationType.FACE_EDITED: "in this upload a face was edited",
+}
 NOT_IN_REGISTRY = "Not in this registry; this says nothing about authenticity."
 
 
@@ -37,6 +45,7 @@ class Measured:
     spread: float = 0.0
     is_mirrored: bool = False
     dense: DenseAgreement | None = None  # only where the geometry confirms
+    outside_faces: DenseAgreement | None = None  # only where `dense` alone speaks of another shot
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ def _windows_confirm(measured: Measured, limits: Thresholds) -> bool:
 def is_other_shot(measured: Measured, limits: Thresholds) -> bool:
     """Whether both pictures show one scene, but not one moment of it."""
     dense = measured.dense
-    if dense is None:
+    if dense is None or _agrees_but_for_faces(measured, limits):
         return False
     if dense.agreeing < limits.other_shot_agreeing and dense.disagreeing > limits.other_shot_disagreeing:
         return True
@@ -112,6 +121,17 @@ def is_other_shot(measured: Measured, limits: Thresholds) -> bool:
         return True
     not_a_copy = inlier_share < limits.moved_inlier_share and dense.fine < limits.moved_fine
     return dense.moved >= limits.moved and not_a_copy
+
+
+def _agrees_but_for_faces(measured: Measured, limits: Thresholds) -> bool:
+    """A copy with other faces in it: in another shot, more than the faces is elsewhere."""
+    rest = measured.outside_faces
+    return (
+        rest is not None
+        and rest.agreeing >= limits.but_for_faces_agreeing
+        and rest.disagreeing <= limits.but_for_faces_disagreeing
+        and rest.moved < limits.moved
+    )
 
 
 def _judge_geometry(measured: Measured, limits: Thresholds) -> Judgement | None:
@@ -165,18 +185,27 @@ class Judged:
     relation: MatchRelation
     label: str
     publisher_name: str
+    operations: tuple[OperationType, ...] = ()  # gravest first
+    made_from: str | None = None  # label of the registered picture that it was declared to come from
+
+    @property
+    def has_another_face(self) -> bool:
+        """Whether upload and registered picture show another face at one place: not the same fake."""
+        return bool(ANOTHER_FACE & set(self.operations))
 
 
 def conclude(matches: list[Judged], too_plain: str | None) -> Verdict:
     """What the matches mean together; the most serious thing is said first.
 
-    A known fake outranks its original: whoever posts the fake posts a near copy of both.
+    A known fake outranks its original: whoever posts the fake posts a near copy of both. But a picture with
+    another face than the registered fake is not that fake.
     """
     sure = [match for match in matches if match.strength is not Strength.WEAK]
     if not sure:
         return _conclude_unsure(matches, too_plain)
-    fakes = [match for match in sure if match.asset_class is AssetClass.KNOWN_FAKE]
-    first = fakes[0] if fakes else sure[0]
+    same = [match for match in sure if not match.has_another_face] or sure
+    fakes = [match for match in same if match.asset_class is AssetClass.KNOWN_FAKE]
+    first = fakes[0] if fakes else same[0]
     what = f"{_relation_words(first.relation)} {first.label!r}, registered by {first.publisher_name}"
     sure_word = f"{first.strength.value.capitalize()} match: "
     if first.contested:
@@ -209,14 +238,23 @@ def _relation_words(relation: MatchRelation) -> str:
 
 
 def _meaning(match: Judged) -> tuple[VerdictKind, str]:
+    source = f"; that was made from {match.made_from!r}" if match.made_from else ""
+    altered = _altered_words(match)
     match match.asset_class:
         case AssetClass.KNOWN_FAKE:
-            return VerdictKind.KNOWN_FAKE, "as a known fake"
+            return VerdictKind.KNOWN_FAKE, f"as a known fake{source}{altered}"
         case AssetClass.AI_GENERATED:
-            return VerdictKind.AI_GENERATED, "as AI-generated"
+            return VerdictKind.AI_GENERATED, f"as AI-generated{altered}"
         case AssetClass.DERIVATIVE:
-            return VerdictKind.REGISTERED_DERIVATIVE, "as a derivative of something else"
+            return VerdictKind.REGISTERED_DERIVATIVE, f"as a derivative of something else{source}{altered}"
         case AssetClass.AUTHENTIC:
             if match.relation is MatchRelation.DERIVATIVE:
-                return VerdictKind.DERIVATIVE_OF_ORIGINAL, "as authentic; this upload was altered"
+                words = altered or "; this upload was altered"
+                return VerdictKind.DERIVATIVE_OF_ORIGINAL, f"as authentic{words}"
             return VerdictKind.REGISTERED_ORIGINAL, "as authentic"
+
+
+def _altered_words(match: Judged) -> str:
+    """The gravest change of what the picture shows; empty: there is none."""
+    gravest = next((words for kind, words in ALTERED.items() if kind in match.operations), None)
+    return f"; {gravest}" if gravest else ""

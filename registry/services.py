@@ -47,6 +47,7 @@ class Services:
     embedders: Embedders
     signer: AnswerSigner
     thresholds: Thresholds
+    faces_missing: str | None  # why faces are not compared; None: they are
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     descriptor: str | None = Field(
         default=None, description="kind of the descriptor; what `trueprint models use` chose when unset"
     )
+    faces: bool = Field(
+        default=True, description="compare faces, one to one, while a match is explained; nothing is kept"
+    )
     device: str | None = Field(
         default=None, description="torch device of the descriptor; chosen when unset"
     )

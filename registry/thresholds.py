@@ -43,5 +43,9 @@ class Thresholds:
     moved_inlier_share: float = 0.80
     moved_far_inlier_share: float = 0.50
     moved_fine: float = 0.60
+    # Where faces are left out and the alignment is put right, a copy with a new face agrees nearly
+    # everywhere; another moment of one video agrees on 0.85 of the windows.
+    but_for_faces_agreeing: float = 0.90
+    but_for_faces_disagreeing: float = 0.04
     # A query that shows the whole reference and little else is the same picture.
     same_picture_coverage: float = 0.9

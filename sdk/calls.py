@@ -143,6 +143,21 @@ def match_fingerprints(query: models.FingerprintQuery) -> Call[models.MatchAnswe
     return Call("POST", "/v1/match/fingerprints", _typed(models.MatchAnswer), options)
 
 
+def compare(content: bytes, record: str) -> Call[models.Comparison]:
+    """POST /v1/compare, multipart."""
+    options: dict[str, Any] = {"files": {"media": ("media", content)}, "data": {"record": record}}
+    return Call("POST", "/v1/compare", _typed(models.Comparison), options)
+
+
+def compare_picture(content: bytes, record: str, form: str) -> Call[bytes]:
+    """POST /v1/compare/picture, multipart."""
+    options: dict[str, Any] = {
+        "files": {"media": ("media", content)},
+        "data": {"record": record, "form": form},
+    }
+    return Call("POST", "/v1/compare/picture", bytes, options)
+
+
 def log_state() -> Call[models.LogState]:
     """GET /v1/log."""
     return Call("GET", "/v1/log", _typed(models.LogState))

@@ -144,6 +144,14 @@ class Client:
         """The same question without the picture."""
         return self._send(calls.match_fingerprints(query))
 
+    def compare(self, content: bytes, record: str) -> models.Comparison:
+        """What was changed between a registered asset and this picture."""
+        return self._send(calls.compare(content, record))
+
+    def compare_picture(self, content: bytes, record: str, form: str = "png") -> bytes:
+        """The comparison as a picture: `png` side by side, `gif` in turn."""
+        return self._send(calls.compare_picture(content, record, form))
+
     def log_state(self) -> models.LogState:
         """The newest checkpoint and the key to pin."""
         return self._send(calls.log_state())
@@ -280,6 +288,14 @@ class AsyncClient:
     async def match_fingerprints(self, query: models.FingerprintQuery) -> models.MatchAnswer:
         """The same question without the picture."""
         return await self._send(calls.match_fingerprints(query))
+
+    async def compare(self, content: bytes, record: str) -> models.Comparison:
+        """What was changed between a registered asset and this picture."""
+        return await self._send(calls.compare(content, record))
+
+    async def compare_picture(self, content: bytes, record: str, form: str = "png") -> bytes:
+        """The comparison as a picture: `png` side by side, `gif` in turn."""
+        return await self._send(calls.compare_picture(content, record, form))
 
     async def log_state(self) -> models.LogState:
         """The newest checkpoint and the key to pin."""

@@ -77,6 +77,7 @@ class Statement(BaseModel):
     derived_from: tuple[Target, ...] = Field(default=(), max_length=20)
     identity_from: tuple[Target, ...] = Field(default=(), max_length=20)
     preview_allowed: bool = False
+    intimate: bool = False  # shown blurred until somebody asks to see it
     # Binds fingerprints that come without their picture: SHA-256 over nonce and JCS list.
     fingerprints_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
@@ -92,6 +93,7 @@ class Statement(BaseModel):
         optional = {
             "mediaType": self.media_type,
             "fingerprintsSHA256": self.fingerprints_sha256,
+            "intimate": self.intimate,
             "derivedFrom": list(self.derived_from),
             "identityFrom": list(self.identity_from),
         }
@@ -197,6 +199,7 @@ def parse_payload(payload: bytes) -> Statement:
             derived_from=tuple(subject.get("derivedFrom", ())),
             identity_from=tuple(subject.get("identityFrom", ())),
             preview_allowed=subject.get("previewAllowed", False),
+            intimate=subject.get("intimate", False),
             fingerprints_sha256=subject.get("fingerprintsSHA256"),
         )
     except ValidationError as error:

@@ -1,56 +1,12 @@
-"""The vocabulary of what can be done to a reference, and which of it the geometry shows.
-
-Each operation carries where it is (in both frames), how strong, the measured quantities behind it and
-a sentence. Only what the alignment and the sizes prove is said here.
-"""
-
-from dataclasses import dataclass, field
-from enum import StrEnum
+"""What was done to the whole picture, as far as the alignment, the sizes and the colours prove it."""
 
 import cv2
 import numpy as np
 
-from indexer.compare.geometry import Alignment, Points
+from indexer.compare.geometry import Alignment
+from indexer.compare.vocabulary import FULL, Frame, Operation, OperationType, as_shares, strength_word
 from indexer.media.images import Pixels
 
-
-class OperationType(StrEnum):
-    """One thing done to the reference."""
-
-    RE_ENCODED = "re-encoded"
-    RESIZED = "resized"
-    COLOUR = "colour"
-    CROPPED = "cropped"
-    MIRRORED = "mirrored"
-    ROTATED = "rotated"
-    EMBEDDED = "embedded"
-    BORDERED = "bordered"
-
-
-Quad = tuple[tuple[float, float], ...]  # four corners as shares of width and height
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation, as it was detected."""
-
-    type: OperationType
-    strength: str  # slight, clear or strong
-    sentence: str
-    region: Quad | None = None  # in the query
-    reference_region: Quad | None = None
-    measured: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Size of a picture as it was handed in, before any reduction."""
-
-    width: int
-    height: int
-
-
-FULL: Quad = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 # Alignment is good to about one percent of a side; less is not told from noise.
 CROP_TOLERANCE = 0.03
 BORDER_TOLERANCE = 0.04
@@ -113,9 +69,9 @@ def _cropped(alignment: Alignment, reference: Pixels) -> Operation | None:
         return None
     return Operation(
         OperationType.CROPPED,
-        _word(1 - kept, 0.15, 0.5),
+        strength_word(1 - kept, 0.15, 0.5),
         f"Cropped: about {100 * kept:.0f} percent of the original is left.",
-        reference_region=as_shares(alignment.reference_quad, reference),
+        reference_region=as_shares(alignment.reference_quad, *_size(reference)),
         measured={"kept_share": round(kept, 3)},
     )
 
@@ -124,14 +80,14 @@ def _surrounded(alignment: Alignment, query: Pixels) -> Operation | None:
     share = alignment.query_coverage
     if share > (1 - BORDER_TOLERANCE) ** 2:
         return None
-    region = as_shares(alignment.query_quad, query)
+    region = as_shares(alignment.query_quad, *_size(query))
     measured = {"query_share": round(share, 3)}
     if share < EMBEDDED_BELOW:
         sentence = f"Placed inside another picture, of which it fills about {100 * share:.0f} percent."
         return Operation(OperationType.EMBEDDED, "strong", sentence, region, measured=measured)
     sentence = f"Surrounded by something new; the original fills about {100 * share:.0f} percent."
     return Operation(
-        OperationType.BORDERED, _word(1 - share, 0.1, 0.3), sentence, region, measured=measured
+        OperationType.BORDERED, strength_word(1 - share, 0.1, 0.3), sentence, region, measured=measured
     )
 
 
@@ -147,7 +103,7 @@ def _resized(
     word = "Reduced" if factor < 1 else "Enlarged"
     return Operation(
         OperationType.RESIZED,
-        _word(abs(np.log2(factor)), 0.5, 1.5),
+        strength_word(abs(np.log2(factor)), 0.5, 1.5),
         f"{word} to about {100 * factor:.0f} percent of the original's size.",
         FULL,
         FULL,
@@ -178,7 +134,7 @@ def _recoloured(alignment: Alignment, query: Pixels, reference: Pixels) -> Opera
         change = "changed"
     return Operation(
         OperationType.COLOUR,
-        _word(difference, 16, 40),
+        strength_word(difference, 16, 40),
         f"Colours were {change}.",
         FULL,
         FULL,
@@ -186,14 +142,6 @@ def _recoloured(alignment: Alignment, query: Pixels, reference: Pixels) -> Opera
     )
 
 
-def as_shares(quad: Points, frame: Pixels) -> Quad:
-    """Corners in pixels as shares of the frame, cut at its edges."""
-    height, width = frame.shape[:2]
-    shares = quad / np.array([max(1, width - 1), max(1, height - 1)], np.float32)
-    return tuple((round(float(x), 3), round(float(y), 3)) for x, y in shares.clip(0.0, 1.0))
-
-
-def _word(amount: float, clear: float, strong: float) -> str:
-    if amount < clear:
-        return "slight"
-    return "clear" if amount < strong else "strong"
+def _size(pixels: Pixels) -> tuple[int, int]:
+    """Width and height."""
+    return pixels.shape[1], pixels.shape[0]

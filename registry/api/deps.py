@@ -58,6 +58,14 @@ def api_key_of(
 AnyKey = Annotated[ApiKey, Depends(api_key_of)]
 
 
+def may_see_intimate(services: Services, credentials: HTTPAuthorizationCredentials | None) -> None:
+    """Intimate previews are for those who match uploads. Raises NotAuthenticated or NotAllowed."""
+    _requiring(Scope.MATCH)(api_key_of(services, credentials))
+
+
+BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
 def _requiring(*scopes: Scope) -> Callable[[ApiKey], ApiKey]:
     def check(api_key: AnyKey) -> ApiKey:
         if not set(scopes) & set(api_key.scopes) and Scope.ADMIN not in api_key.scopes:

@@ -41,6 +41,7 @@ def doctor(services: ServicesDep, session: SessionDep) -> Doctor:
     return Doctor(
         version=__version__,
         device=f"{services.embedders.wanted.kind} on {services.embedders.wanted.device}",
+        faces=services.faces_missing or "compared one to one, never kept",
         index=services.indexing.implementation,
         isolation=services.decoder.isolation(),
         database=describe(services.engine),

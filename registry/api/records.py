@@ -5,7 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
 
 from registry import records, registration, withdrawal
-from registry.api.deps import CacheDep, Registrar, ServicesDep, SessionDep, read_upload
+from registry.api.deps import (
+    BearerDep,
+    CacheDep,
+    Registrar,
+    ServicesDep,
+    SessionDep,
+    may_see_intimate,
+    read_upload,
+)
 from registry.errors import UnknownRecord
 from registry.models.records import ACTIVE
 from sdk.models import FingerprintRegistration, Receipt, RecordSummary, Registration
@@ -79,9 +87,13 @@ def get_receipt(record_id: str, services: ServicesDep, session: SessionDep) -> R
 
 
 @router.get("/{record_id}/preview", operation_id="getPreview", response_class=Response)
-def get_preview(record_id: str, services: ServicesDep, session: SessionDep) -> Response:
-    """The preview that the publisher allowed, as WebP."""
+def get_preview(
+    record_id: str, services: ServicesDep, session: SessionDep, credentials: BearerDep
+) -> Response:
+    """The preview that the publisher allowed, as WebP; of an intimate record only with scope `match`."""
     record = records.get_record(session, record_id)
+    if record.intimate:
+        may_see_intimate(services, credentials)
     content = services.blobs.get(record.preview_key) if record.preview_key else None
     if content is None or record.status != ACTIVE:
         raise UnknownRecord("no preview of this record is kept")

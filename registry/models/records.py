@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, text
+from sqlalchemy import BigInteger, Column, Index, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
@@ -41,6 +41,7 @@ class Record(SQLModel, table=True):
     height: int | None
     status: str = ACTIVE
     preview_key: str | None = None
+    intimate: bool = False  # its publisher says so: shown blurred, its preview to nobody without a key
     registered_at: datetime = Field(default_factory=now, sa_column=moment())
 
 
@@ -50,6 +51,8 @@ class Edge(SQLModel, table=True):
     record_id: str = Field(foreign_key="record.id", primary_key=True)
     relation: str = Field(primary_key=True)
     target: str = Field(primary_key=True, index=True)
+    agreement: str = "not_compared"  # what the comparison said at registration
+    operations: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(String), nullable=False))
 
 
 class Contest(SQLModel, table=True):

@@ -18,6 +18,7 @@ from registry.log import head_of
 from registry.models.records import ERASED
 from registry.publishers import get_publisher
 from registry.services import Services, decode
+from registry.web.comparing import view_of
 from sdk.models import Match, MatchAnswer, Region, VerdictKind
 from sdk.verify import verify_receipt
 
@@ -85,17 +86,22 @@ def look_up(
     template = "_answer.html" if fragment else "answer.html"
     try:
         content = read_upload(media, services)
-        answer = matching.match_media(services, cache, session, content, with_evidence=False)
+        explored = matching.explore_media(services, cache, session, content)
+        answer = explored.answer
         upload = shown_upload(services, content)
     except RegistryError as error:
         # htmx swaps only successful answers; the words of the problem are the answer here.
         return page(request, template, {"problem": error}, 200 if fragment else error.status)
+    views = {record: view_of(one) for record, one in explored.derivations.items()}
     context = {
         "answer": answer,
         "tone": TONES[answer.verdict.kind],
         "upload": upload,
         "upload_name": Path(media.filename or "your picture").name,
-        "matched": [(match, upload_region(match), reference_region(match)) for match in answer.matches],
+        "matched": [
+            (match, upload_region(match), reference_region(match), views.get(match.record.id))
+            for match in answer.matches
+        ],
         "checks": receipt_checks(answer, services.log.key.text()),
     }
     return page(request, template, context)

@@ -110,6 +110,7 @@ def _show_registry(report: Doctor) -> None:
             "version": report.version,
             "database": report.database,
             "descriptor": report.device,
+            "faces": report.faces,
             "index": f"{report.index}, {report.freshness.records_searched} assets, "
             f"{report.freshness.behind} changes behind, checked {report.oldest_index_s:.1f} s ago",
             "decoder": report.isolation,

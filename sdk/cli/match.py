@@ -98,10 +98,11 @@ def _match_fields(match: Match) -> dict[str, Any]:
         "record": match.record.id,
         "label": match.record.label,
         "class": match.record.asset_class.value,
+        "made_from": [one.id for one in match.made_from],
         "relation": match.relation.value,
         "operations": [
             {
-                "type": operation.type,
+                "type": operation.type.value,
                 "region": operation.region.corners if operation.region else None,
                 "reference_region": operation.reference_region.corners
                 if operation.reference_region
@@ -112,6 +113,7 @@ def _match_fields(match: Match) -> dict[str, Any]:
             }
             for operation in match.operations
         ],
+        "uncertain": list(match.uncertain),
         "strength": match.strength.value,
         "verified": match.verified,
         "contested_with": list(match.record.contested_with),

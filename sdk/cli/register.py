@@ -58,6 +58,9 @@ def register(
     receipts: Annotated[
         Path | None, typer.Option(help="folder to save each record's receipt in, as RECORD.json")
     ] = None,
+    intimate: Annotated[
+        bool, typer.Option("--intimate", help="shown blurred, its preview to nobody without a key")
+    ] = False,
     url: Url = None,
     api_key: ApiKey = None,
     home: Home = None,
@@ -82,6 +85,7 @@ def register(
                 asset_class,
                 label=label,
                 preview=preview,
+                intimate=intimate,
                 edges=edges,
                 receipts=receipts,
             )
@@ -120,6 +124,7 @@ def register_file(
     *,
     label: str | None = None,
     preview: bool = True,
+    intimate: bool = False,
     edges: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     receipts: Path | None = None,
 ) -> dict[str, Any]:
@@ -129,12 +134,18 @@ def register_file(
     """
     label = label or label_of(path)
     line: dict[str, Any] = {"file": str(path), "record": None, "label": label, "status": None}
-    line |= {"contested_with": [], "log_index": None, "error": None}
+    line |= {"contested_with": [], "edges": [], "log_index": None, "error": None}
     try:
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         statement = new_statement(
-            signer.issuer, asset_class, digest, label, preview_allowed=preview, **edges
+            signer.issuer,
+            asset_class,
+            digest,
+            label,
+            preview_allowed=preview,
+            intimate=intimate,
+            **edges,
         )
         answer = client.register(content, sign_statement(statement, signer.key))
         if receipts is not None:
@@ -167,6 +178,7 @@ def _outcome(answer: Registration) -> dict[str, Any]:
         "label": record.label,
         "status": status,
         "contested_with": list(record.contested_with),
+        "edges": [one.model_dump(mode="json") for one in record.edges],
         "log_index": record.log_index,
     }
 
@@ -183,3 +195,11 @@ def _show(path: Path, line: dict[str, Any], as_json: bool) -> None:
         contested = f"  contested with {others}" if others else ""
         where = f"  {path}: record {line['record']}, log entry {line['log_index']}"
         console.print(styled("yellow" if contested else "green", word, where + contested))
+        for edge in line["edges"]:
+            found = ", ".join(edge["operations"]) or "no change was found"
+            said = {"confirmed": f"confirmed: {found}", "not_confirmed": "NOT confirmed by the comparison"}
+            relation = edge["relation"].replace("_", " ")
+            words = (
+                f"            {relation} {edge['target']}: {said.get(edge['agreement'], 'not compared')}"
+            )
+            console.print(words, soft_wrap=True, markup=False)

@@ -2,6 +2,7 @@
 
 from sdk.models.base import Problem, ProblemField, Wire
 from sdk.models.matching import (
+    Comparison,
     Computed,
     Evidence,
     FingerprintQuery,
@@ -15,6 +16,7 @@ from sdk.models.matching import (
     Verdict,
     VerdictKind,
 )
+from sdk.models.operations import TERMS, MediaAuthenticity, OperationTerms, OperationType
 from sdk.models.publishers import (
     ApiKey,
     IssuedApiKey,
@@ -29,6 +31,7 @@ from sdk.models.publishers import (
 )
 from sdk.models.records import (
     Edge,
+    EdgeAgreement,
     FingerprintRegistration,
     FingerprintValue,
     Receipt,
@@ -38,13 +41,16 @@ from sdk.models.records import (
 from sdk.models.service import AuditFinding, AuditReport, Consistency, Doctor, LogState
 
 __all__ = [
+    "TERMS",
     "ApiKey",
     "AuditFinding",
     "AuditReport",
+    "Comparison",
     "Computed",
     "Consistency",
     "Doctor",
     "Edge",
+    "EdgeAgreement",
     "Evidence",
     "FingerprintQuery",
     "FingerprintRegistration",
@@ -56,10 +62,13 @@ __all__ = [
     "Match",
     "MatchAnswer",
     "MatchRelation",
+    "MediaAuthenticity",
     "NewApiKey",
     "NewPublisher",
     "NewPublisherKey",
     "Operation",
+    "OperationTerms",
+    "OperationType",
     "Problem",
     "ProblemField",
     "Publisher",

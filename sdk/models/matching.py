@@ -1,12 +1,14 @@
 """What is asked about an upload, and what is answered."""
 
+import base64
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from sdk.models.base import Wire
+from sdk.models.operations import MediaAuthenticity, OperationType
 from sdk.models.records import FingerprintValue, Receipt, RecordSummary
 
 
@@ -51,6 +53,15 @@ class FingerprintQuery(Wire):
 
 
 Corner = tuple[float, float]
+# Bytes here, base64 on the wire.
+PictureBytes = Annotated[
+    bytes,
+    BeforeValidator(
+        lambda value: base64.b64decode(value, validate=True) if isinstance(value, str) else value
+    ),
+    PlainSerializer(lambda value: base64.b64encode(value).decode(), when_used="json"),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"}),
+]
 
 
 class Region(Wire):
@@ -60,11 +71,14 @@ class Region(Wire):
 
 
 class Operation(Wire):
-    """One thing that was done to the reference."""
+    """One thing that was done to the reference, with its terms elsewhere (docs/operations.md)."""
 
-    type: str
-    strength: str
+    type: OperationType
+    strength: str  # slight, clear or strong
     sentence: str
+    c2pa_action: str
+    digital_source_type: str | None  # IPTC
+    media_authenticity: MediaAuthenticity  # schema.org
     region: Region | None = None  # in the upload
     reference_region: Region | None = None
     measured: dict[str, Any] = Field(default_factory=dict)
@@ -96,13 +110,32 @@ class Match(Wire):
     """One registered asset that the upload comes from."""
 
     record: RecordSummary
+    made_from: tuple[
+        RecordSummary, ...
+    ] = ()  # what its publisher declares it to come from, if registered here
     relation: MatchRelation
     strength: Strength
-    operations: tuple[Operation, ...]
+    operations: tuple[Operation, ...]  # gravest first
+    uncertain: tuple[str, ...] = ()  # sentences: what could not be told, and why
     verified: bool  # whether the pictures were compared, not only their fingerprints
     explanation: str
     receipt: Receipt | None
     evidence: Evidence | None = None
+
+
+class Comparison(Wire):
+    """An upload laid on one registered asset."""
+
+    record: RecordSummary
+    digest_sha256: str  # of the upload
+    relation: MatchRelation | None  # None: nothing that the two have in common was found
+    strength: Strength | None
+    operations: tuple[Operation, ...]  # gravest first
+    uncertain: tuple[str, ...]  # sentences: what could not be told, and why
+    verified: bool
+    explanation: str
+    # PNG in the frame of the registered picture, transparent where nothing was changed.
+    change_map: PictureBytes | None = None
 
 
 class Computed(Wire):

@@ -1,10 +1,12 @@
 """What is registered, and the receipt for it."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
 from sdk.models.base import Wire
+from sdk.models.operations import OperationType
 from sdk.records import AssetClass
 
 
@@ -37,12 +39,22 @@ class Receipt(Wire):
     log_key: str  # vkey
 
 
+class EdgeAgreement(StrEnum):
+    """What the registry's own comparison says of a declared line."""
+
+    CONFIRMED = "confirmed"
+    NOT_CONFIRMED = "not_confirmed"  # both pictures were compared, and nothing in common was found
+    NOT_COMPARED = "not_compared"  # a picture is not here, or the line is about a person
+
+
 class Edge(Wire):
-    """A declared or detected line from a record to another."""
+    """A declared line from a record to another, beside what was detected between the two."""
 
     relation: str
     target: str
     origin: str  # declared or detected
+    agreement: EdgeAgreement = EdgeAgreement.NOT_COMPARED
+    operations: tuple[OperationType, ...] = ()  # detected, gravest first
 
 
 class RecordSummary(Wire):
@@ -57,6 +69,7 @@ class RecordSummary(Wire):
     status: str
     contested_with: tuple[str, ...] = ()
     edges: tuple[Edge, ...] = ()
+    intimate: bool = False
     log_index: int | None
     preview: str | None = None
 

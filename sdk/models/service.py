@@ -47,6 +47,7 @@ class Doctor(Wire):
 
     version: str
     device: str
+    faces: str  # compared, or why they are not
     index: str
     isolation: str
     database: str

@@ -4,7 +4,8 @@ from PIL import Image
 
 from indexer.compare.features import LocalFeatures, extract_features, mirrored, resized
 from indexer.compare.geometry import Alignment, align, match_features
-from indexer.compare.operations import Frame, OperationType, operations_found
+from indexer.compare.operations import operations_found
+from indexer.compare.vocabulary import Frame, OperationType
 from tests.pictures import picture, pixels
 
 REFERENCE = picture("coffee")

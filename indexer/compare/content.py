@@ -1,0 +1,107 @@
+"""What was done to parts of the picture that are no faces: laid over, edited, or put together from others.
+
+What is laid over a picture makes it brighter or darker, and has few colours: letters, logos, stickers.
+An edit is as often brighter as it is darker than what was there, and has as many colours.
+"""
+
+import numpy as np
+
+from indexer.compare.changes import ChangedRegion, ChangeMap
+from indexer.compare.geometry import Points, project
+from indexer.compare.laying import Laid, Mask
+from indexer.compare.processing import few_colours
+from indexer.compare.vocabulary import (
+    Operation,
+    OperationType,
+    Quad,
+    as_shares,
+    strength_word,
+    where_in_words,
+)
+
+COMPOSITE_SHARE = 0.30  # of the picture: no edit of a part any more
+ONE_WAY = 0.72  # of the changed pixels became brighter, or darker; 0.5 to 0.62 in edits
+FEW_COLOURS = 0.85  # share of the three commonest colours
+SURELY = 0.4  # of the strongest residue in a region
+SAME_OVERLAY = 0.06  # of the long side: parts of an overlay that lie so near are one
+EXPLAINED = 0.35  # share of a region inside heads that makes it part of what was done to the face
+MOST_OPERATIONS = 6
+
+
+def content_operations(
+    laid: Laid, changes: ChangeMap, heads: Mask, query_size: tuple[int, int]
+) -> list[Operation]:
+    """Changed regions outside `heads` (h, w), largest first; the heads are left to the face analysis."""
+    regions = [one for one in changes.regions if heads[one.mask].mean() < EXPLAINED]
+    kinds = {id(one): _kind(one, laid, changes) for one in regions}
+    merged: list[tuple[OperationType, list[ChangedRegion]]] = []
+    reach = SAME_OVERLAY * max(laid.size)
+    for region in regions:
+        kind = kinds[id(region)]
+        home = next((group for what, group in merged if what is kind and _near(region, group, reach)), None)
+        if home is None:
+            merged.append((kind, [region]))
+        else:
+            home.append(region)
+    return [_operation(kind, group, laid, query_size) for kind, group in merged[:MOST_OPERATIONS]]
+
+
+def _near(region: ChangedRegion, group: list[ChangedRegion], reach: float) -> bool:
+    return any(
+        max(region.left, one.left) - min(region.right, one.right) < reach
+        and max(region.top, one.top) - min(region.bottom, one.bottom) < reach
+        for one in group
+    )
+
+
+def _kind(region: ChangedRegion, laid: Laid, changes: ChangeMap) -> OperationType:
+    box = np.s_[region.top : region.bottom, region.left : region.right]
+    residue = changes.residue[box]
+    strength = np.abs(residue).max(axis=2)
+    # Letters, not the ground between them.
+    surely = region.mask[box] & (strength > SURELY * np.percentile(strength[region.mask[box]], 95))
+    flat = few_colours(laid.query[box][surely]) > FEW_COLOURS
+    if region.share > COMPOSITE_SHARE and not flat:
+        return OperationType.COMPOSITE
+    brightened = float((residue[surely].mean(axis=1) > 0).mean())
+    one_way = max(brightened, 1 - brightened) > ONE_WAY
+    return OperationType.OVERLAY if flat or one_way else OperationType.LOCAL_EDIT
+
+
+def _operation(
+    kind: OperationType, group: list[ChangedRegion], laid: Laid, query_size: tuple[int, int]
+) -> Operation:
+    left, top = min(one.left for one in group), min(one.top for one in group)
+    right, bottom = max(one.right for one in group), max(one.bottom for one in group)
+    region, reference_region = both_quads((left, top, right, bottom), laid, query_size)
+    share = sum(one.share for one in group)
+    levels = max(one.levels for one in group)
+    where = where_in_words(reference_region)
+    sentences = {
+        OperationType.OVERLAY: f"Something was laid over it {where}: text, a logo, a sticker or a bar.",
+        OperationType.COMPOSITE: f"About {100 * share:.0f} percent of it, {where}, shows something else.",
+        OperationType.LOCAL_EDIT: f"A part of it {where} was edited: it differs from the original.",
+    }
+    return Operation(
+        kind,
+        strength_word(levels, 20, 45),
+        sentences[kind],
+        region,
+        reference_region,
+        {
+            "share": round(share, 4),
+            "levels": round(levels, 1),
+            "excess": round(max(one.excess for one in group), 1),
+        },
+    )
+
+
+def both_quads(
+    box: tuple[float, float, float, float], laid: Laid, query_size: tuple[int, int]
+) -> tuple[Quad | None, Quad]:
+    """A box of the laid pair (left, top, right, bottom) in the query and in the reference, as shares."""
+    left, top, right, bottom = box
+    corners: Points = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
+    there = project(np.asarray(np.linalg.inv(laid.homography), np.float64), corners)
+    reference_region = as_shares(corners, *laid.size)
+    return (None if there is None else as_shares(there, *query_size)), reference_region

@@ -1,0 +1,234 @@
+"""What happened to each face of a compared pair, or that it cannot be told."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from indexer.compare.changes import ChangeMap
+from indexer.compare.content import both_quads
+from indexer.compare.faces.model import EXCHANGED, MOVED, Head, shipped_heads
+from indexer.compare.faces.pairs import FaceMeasures, FacePair, Points, oval_mask
+from indexer.compare.laying import Laid, Mask
+from indexer.compare.processing import few_colours
+from indexer.compare.vocabulary import (
+    Operation,
+    OperationType,
+    as_shares,
+    strength_word,
+    where_in_words,
+)
+
+# A face of 48 px has about 22 between the outer corners of its eyes; below that nobody can tell who it is.
+LEAST_EYE_PX = 22.0
+FACE_PER_EYE = 2.2
+LEAST_CONFIDENCE = 0.5
+MOST_TURNED = 0.75  # sine: a profile hides half of what identity is read from
+SURE, SUSPECT = 0.5, 0.25
+MOVED_SURE = 0.6
+LEAST_MOTION = 3.5e-3  # eye distances: less is the error of measuring it
+# Share of the face that is pixel for pixel the reference's. Nobody else's face keeps so much ...
+MOSTLY_KEPT = 0.60
+PARTLY_KEPT = 0.28  # ... and with so much, what is flat was laid over it.
+FLAT, NOTHING_LEFT = 0.85, 0.45  # share of the three commonest colours; correlation
+BLURRED = 0.25  # of the reference's sharpness
+HIDES_LEAVES = 0.75  # of the face, untouched
+PLAIN = 0.12  # of the face, without any gradient: faces have 0.08 more at most, covers 0.18 at least
+LEAST_SEEN = 0.6  # of the oval that the query must show
+CHANGED_SHARE = 0.12  # of the face's oval that the change map must mark for an edit
+
+
+class Change(StrEnum):
+    """What is said of one face."""
+
+    NONE = "none"
+    EXCHANGED = "exchanged"
+    MOVED = "moved"
+    EDITED = "edited"
+    COVERED = "covered"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True)
+class FaceFinding:
+    """One face, what was done to it, and why that is believed."""
+
+    pair: FacePair
+    change: Change
+    exchanged: float  # probability that it is another person's
+    moved: float  # probability that expression, mouth or pose were changed
+    changed_share: float  # of the oval that the change map marks
+    reason: str | None = None  # of an uncertainty
+
+
+def judge_measures(measures: FaceMeasures, heads: dict[str, Head] | None = None) -> Change:
+    """By the measures alone, without a change map: an edit is then not told from none."""
+    heads = heads or shipped_heads()
+    exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
+    change, _ = _decide(measures, exchanged, moved, 0.0, laid_over=False)
+    return change
+
+
+def why_uncertain(measures: FaceMeasures) -> str | None:
+    """What stands against a judgement; None: nothing."""
+    face_px = FACE_PER_EYE * measures.eye_px
+    if measures.eye_px < LEAST_EYE_PX:
+        return f"it is only about {face_px:.0f} pixels wide"
+    if measures.confidence < LEAST_CONFIDENCE:
+        return "it is covered, blurred or hardly a face"
+    if measures.turned > MOST_TURNED:
+        return "it is seen in profile"
+    return None
+
+
+def hides_face(measures: FaceMeasures) -> bool:
+    """Whether something lies over the whole face: a flat thing, cells, or a blur that leaves no feature."""
+    if measures.reference_confidence < LEAST_CONFIDENCE or measures.kept > HIDES_LEAVES:
+        return False
+    flat = measures.flatness > FLAT and measures.inside < NOTHING_LEFT
+    return flat or measures.sharpness < BLURRED or measures.plain > PLAIN
+
+
+def judge_faces(laid: Laid, changes: ChangeMap, faces: tuple[FacePair, ...]) -> list[FaceFinding]:
+    """One finding for each pair of `laid`'s frame, in their order."""
+    return [_judge(one, laid, changes) for one in faces]
+
+
+def _judge(pair: FacePair, laid: Laid, changes: ChangeMap) -> FaceFinding:
+    shape = laid.shown.shape
+    oval = oval_mask(pair.oval, (shape[0], shape[1]))
+    seen = oval & changes.compared
+    if seen.sum() < LEAST_SEEN * max(1, oval.sum()):
+        return FaceFinding(pair, Change.NONE, 0.0, 0.0, 0.0)  # cropped away
+    marked = np.zeros(shape, np.bool_)
+    for region in changes.regions:
+        marked |= region.mask
+    share = float(marked[seen].mean())
+    measures = pair.measures
+    if measures is None:
+        covered = pair.reference_box is not None and share > CHANGED_SHARE
+        return FaceFinding(pair, Change.COVERED if covered else Change.NONE, 0.0, 0.0, share)
+    heads = shipped_heads()
+    exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
+    change, reason = _decide(
+        measures, exchanged, moved, share, laid_over=_looks_laid_over(oval & marked, laid)
+    )
+    return FaceFinding(pair, change, exchanged, moved, share, reason)
+
+
+def _decide(
+    measures: FaceMeasures, exchanged: float, moved: float, share: float, *, laid_over: bool
+) -> tuple[Change, str | None]:
+    """The order matters: what cannot be told comes before what is told.
+
+    1. Something lies over the face, or nobody finds it any more: covered. 2. Too small, too blurred, in
+    profile: uncertain. 3. Another person, unless so much of the face is left untouched that something small
+    was laid over it. 4. Moved, if anything moved at all. 5. Edited.
+    """
+    touched = share > CHANGED_SHARE
+    known = measures.reference_confidence >= LEAST_CONFIDENCE
+    if hides_face(measures) or (touched and laid_over and measures.kept > PARTLY_KEPT):
+        return Change.COVERED, None
+    reason = why_uncertain(measures)
+    if reason is not None and measures.confidence < LEAST_CONFIDENCE:
+        if touched and known:
+            return Change.COVERED, None
+        return (Change.UNCERTAIN, reason) if touched else (Change.NONE, None)  # hardly a face in either
+    if reason is not None:
+        return Change.UNCERTAIN, reason
+    if exchanged > SURE:
+        return (Change.COVERED if measures.kept > MOSTLY_KEPT else Change.EXCHANGED), None
+    if moved > MOVED_SURE and measures.flow_inside > LEAST_MOTION:
+        return Change.MOVED, None
+    if touched and exchanged > SUSPECT:
+        return Change.UNCERTAIN, "the evidence that it is another person's is not enough"
+    if touched:
+        return (Change.COVERED if laid_over else Change.EDITED), None
+    return Change.NONE, None
+
+
+def _looks_laid_over(where: Mask, laid: Laid) -> bool:
+    if where.sum() < 30:
+        return False
+    return few_colours(laid.query[where]) > FLAT
+
+
+def face_operations(
+    findings: list[FaceFinding], laid: Laid, query_size: tuple[int, int]
+) -> list[Operation]:
+    """An operation for every face that was changed, largest first."""
+    return [_operation(one, laid, query_size) for one in findings if one.change in TYPES]
+
+
+def uncertainties(findings: list[FaceFinding], laid: Laid) -> list[str]:
+    """A sentence for every face that cannot be judged."""
+    return [
+        f"Whether the face {where_in_words(as_shares(_corners(one.pair), *laid.size))} was replaced or "
+        f"changed cannot be told: {one.reason}."
+        for one in findings
+        if one.change is Change.UNCERTAIN
+    ]
+
+
+TYPES = {
+    Change.EXCHANGED: OperationType.FACE_SWAP,
+    Change.MOVED: OperationType.FACE_REENACTED,
+    Change.EDITED: OperationType.FACE_EDITED,
+    Change.COVERED: OperationType.FACE_COVERED,
+}
+
+
+def _operation(finding: FaceFinding, laid: Laid, query_size: tuple[int, int]) -> Operation:
+    corners = _corners(finding.pair)
+    (left, top), (right, bottom) = corners[0], corners[2]
+    region, reference_region = both_quads((left, top, right, bottom), laid, query_size)
+    kind, measures = TYPES[finding.change], finding.pair.measures
+    numbers = measures.numbers() if measures else {}
+    numbers |= {
+        "exchanged": round(finding.exchanged, 4),
+        "moved": round(finding.moved, 4),
+        "changed_share": round(finding.changed_share, 4),
+    }
+    where = where_in_words(reference_region)
+    return Operation(kind, _strength(finding), _sentence(finding, where), region, reference_region, numbers)
+
+
+def _strength(finding: FaceFinding) -> str:
+    if finding.change in (Change.EXCHANGED, Change.MOVED):
+        chance = finding.exchanged if finding.change is Change.EXCHANGED else finding.moved
+        return strength_word(chance, 0.8, 0.97)
+    return strength_word(finding.changed_share, 0.25, 0.6)
+
+
+def _sentence(finding: FaceFinding, where: str) -> str:
+    if finding.change is Change.EXCHANGED:
+        return (
+            f"The face {where} was replaced: it is another person's, while the picture around it stayed. "
+            "This is a face swap."
+        )
+    if finding.change is Change.MOVED:
+        return f"The face {where} was re-enacted: the same person, but {_what_moved(finding)} changed."
+    if finding.change is Change.COVERED:
+        return f"The face {where} was covered."
+    return (
+        f"The face {where} was edited: the same person and expression, but not the same features or skin."
+    )
+
+
+def _what_moved(finding: FaceFinding) -> str:
+    measures = finding.pair.measures
+    assert measures is not None, "only measured faces have moved"
+    parts = []
+    if measures.pose > 0.06:
+        parts.append("the pose of the head")
+    if measures.mouth < measures.eyes - 0.03 or measures.opening > 0.03:
+        parts.append("the mouth")
+    if measures.eyes < measures.mouth - 0.03 or measures.lids > 0.02:
+        parts.append("the eyes")
+    return " and ".join(parts) if parts else "the expression"
+
+
+def _corners(pair: FacePair) -> Points:
+    """(4, 2) the box around the face's outline."""
+    (left, top), (right, bottom) = pair.oval.min(axis=0), pair.oval.max(axis=0)
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)

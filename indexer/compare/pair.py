@@ -1,0 +1,133 @@
+"""Upload and reference, laid on one another and compared: the measurements that all findings stand on."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from indexer.compare.changes import ChangeMap, find_changes
+from indexer.compare.dense import DenseAgreement, dense_agreement
+from indexer.compare.faces.detection import FaceBox, distinct_faces, find_faces, find_faces_in, scaled_face
+from indexer.compare.faces.pairs import FacePair, compare_faces
+from indexer.compare.geometry import Alignment
+from indexer.compare.laying import Laid, Mask, agreeing_share, disagreeing, lay_on, refined, warp
+from indexer.compare.processing import Processing, estimate_processing
+from indexer.media.images import Pixels
+
+WORKING_SIDE = 512  # px on the reference's long side, for everything but faces
+FACE_WORKING_SIDE = 1024
+# Around a face that was found, what may have been changed with it: hair, chin, neck.
+MARGIN_X, MARGIN_TOP, MARGIN_BOTTOM = 0.25, 0.35, 0.25
+NOTHING_CHANGED = 0.985  # of the windows agree: there is nothing that could pull at the alignment
+CLOSER_LOOK_SHARE = 0.08  # of the picture: in changed places smaller than this, small faces are looked for
+CLOSER_LOOKS = 6
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Everything that was measured of one pair."""
+
+    laid: Laid  # at the working size
+    processing: Processing
+    changes: ChangeMap
+    faces: tuple[FacePair, ...]  # in pixels of the working size; measured at `FACE_WORKING_SIDE`
+    faces_were_looked_for: bool
+
+
+def compare_pair(query: Pixels, reference: Pixels, alignment: Alignment, *, with_faces: bool) -> Compared:
+    """Compare (h, w, 3) uint8 frames. Raises MissingFaceModels where faces are wanted and cannot be had."""
+    laid = lay_on(query, reference, alignment, WORKING_SIDE)
+    theirs = find_faces(laid.reference) if with_faces else []
+    around = mask_around(theirs, laid)
+    laid = _aligned_by_what_stayed(laid, query, around)
+    unusual = around | disagreeing(laid)
+    processing = estimate_processing(laid, unusual)
+    changes = find_changes(laid, processing, unusual)
+    faces: list[FacePair] = []
+    if with_faces:
+        theirs = distinct_faces(theirs + _small_faces(laid, changes))
+        large = _at_face_size(laid, query, reference)
+        zoom = large.size[0] / laid.size[0]
+        ours = [scaled_face(one, zoom) for one in find_faces(laid.query)]
+        found = compare_faces(large, [scaled_face(one, zoom) for one in theirs], ours)
+        faces = [one.scaled(1 / zoom) for one in found]
+    return Compared(laid, processing, changes, tuple(faces), with_faces)
+
+
+def _aligned_by_what_stayed(laid: Laid, query: Pixels, heads: Mask) -> Laid:
+    """Refined by everything, if everything then agrees; else by all but the heads, which may be new."""
+    by_all = refined(laid, query)
+    if not heads.any() or agreeing_share(by_all) >= NOTHING_CHANGED:
+        return by_all
+    by_rest = refined(laid, query, heads)
+    return by_rest if agreeing_share(by_rest, heads) > agreeing_share(by_all, heads) else by_all
+
+
+def agreement_outside_faces(
+    query: Pixels, reference: Pixels, alignment: Alignment
+) -> DenseAgreement | None:
+    """How well the pictures agree but for their faces, after the alignment was put right by the rest.
+
+    None: no face, or nothing else with detail. Raises MissingFaceModels.
+    """
+    laid = lay_on(query, reference, alignment, WORKING_SIDE)
+    faces = find_faces(laid.reference)
+    if not faces:
+        return None
+    mask = np.zeros(laid.shown.shape, np.uint8)
+    for face in faces:
+        middle = int((face.left + face.right) / 2), int((face.top + face.bottom) / 2)
+        cv2.ellipse(mask, middle, (int(0.5 * face.width), int(0.62 * face.height)), 0, 0, 360, 1, -1)
+    better = refined(laid, query, mask > 0)
+    height, width = reference.shape[:2]
+    back = np.diag([width / laid.size[0], height / laid.size[1], 1.0])
+    return dense_agreement(
+        query, reference, replace(alignment, homography=back @ better.homography), mask > 0
+    )
+
+
+def mask_around(faces: list[FaceBox], laid: Laid) -> Mask:
+    """(h, w) where heads are."""
+    width, height = laid.size
+    mask = np.zeros((height, width), np.bool_)
+    for face in faces:
+        left, right = face.left - MARGIN_X * face.width, face.right + MARGIN_X * face.width
+        top, bottom = face.top - MARGIN_TOP * face.height, face.bottom + MARGIN_BOTTOM * face.height
+        mask[max(0, int(top)) : max(0, int(bottom)), max(0, int(left)) : max(0, int(right))] = True
+    return mask
+
+
+def _small_faces(laid: Laid, changes: ChangeMap) -> list[FaceBox]:
+    """Faces too small to be found in the whole picture, at places that changed."""
+    found: list[FaceBox] = []
+    places = [one for one in changes.regions if one.share < CLOSER_LOOK_SHARE]
+    for place in places[:CLOSER_LOOKS]:
+        x, y = (place.left + place.right) // 2, (place.top + place.bottom) // 2
+        half = max(place.right - place.left, place.bottom - place.top)
+        found += find_faces_in(laid.reference, x - half, y - half, x + half, y + half)
+    return found
+
+
+def _at_face_size(laid: Laid, query: Pixels, reference: Pixels) -> Laid:
+    """The same pair with all the detail that the reference has."""
+    height, width = reference.shape[:2]
+    if max(height, width) <= WORKING_SIDE:
+        return laid
+    scale = min(1.0, FACE_WORKING_SIDE / max(height, width))
+    size = round(width * scale), round(height * scale)
+    zoom = np.diag([size[0] / laid.size[0], size[1] / laid.size[1], 1.0])
+    theirs = reference
+    if scale < 1.0:
+        theirs = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
+    magnification = laid.magnification * size[0] / laid.size[0]
+    homography = zoom @ laid.homography
+    ours, shown = warp(query, homography, size, magnification)
+    return replace(
+        laid,
+        query=ours,
+        reference=theirs,
+        shown=shown,
+        homography=homography,
+        magnification=magnification,
+        reference_scale=scale,
+    )

@@ -1,0 +1,181 @@
+"""What ordinary processing did to the whole picture, so that it can be taken out of the comparison.
+
+Exposure, white balance, saturation, gamma and grey are one smooth map of colours; scaling, blur and
+compression cost detail and leave a residue that grows with the detail that was there. Both are estimated
+from the pair, by what most places say: a caption or a new face is outvoted.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from indexer.compare.laying import Grey, Laid, Mask, blurred, grey
+from indexer.media.images import Pixels
+
+SAMPLES = 3000
+ROUNDS = 4
+SMOOTHING = 1.5  # px; colours are read from areas, not from noise
+LEAST_SAMPLES = 200
+LEVELS = 256.0
+CLIPPED, LEAST_UNCLIPPED = 3, 0.2  # grey levels from either end; share of the samples
+LIGHT_ROUNDS = 4
+LIGHT_EXPLAINS, LEAST_LEFT_OVER = 0.6, 2.5  # share of the residue that may be left; grey levels
+BLUR_STEPS = (0.0, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)  # standard deviations that are tried, px
+
+Matrix = npt.NDArray[np.float64]
+Colours = npt.NDArray[np.float32]  # (n, 3)
+
+
+@dataclass(frozen=True)
+class Processing:
+    """Applied to the reference, it looks like the query where nothing was changed."""
+
+    colours: Matrix  # (8, 3): 1, R, G, B and bends of the luma to R, G, B
+    light: Matrix | None  # (8,) of `_places`: logarithm of a gain that changes slowly over the picture
+    blur: float  # standard deviation in pixels of the working size; 0: as sharp
+    query_is_sharper: bool  # the blur belongs on the query, not on the reference
+    shift_levels: float  # median change of a colour, in grey levels
+
+    def apply(self, reference: Pixels) -> npt.NDArray[np.float32]:
+        """(h, w, 3) float32, the reference as processing alone would have left it."""
+        mapped = map_colours(self.colours, reference)
+        if self.light is not None:
+            mapped *= np.exp(_places(*reference.shape[:2]) @ self.light).astype(np.float32)[..., None]
+        return np.asarray(mapped.clip(0, 255), np.float32)
+
+
+def estimate_processing(laid: Laid, excluded: Mask | None = None) -> Processing:
+    """From the places that agree best after a few rounds; `excluded`: places that may not vote."""
+    voting = cv2.erode(laid.shown.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=0) > 0
+    if excluded is not None and (voting & ~excluded).sum() >= LEAST_SAMPLES:
+        voting &= ~excluded
+    y, x = np.nonzero(voting)
+    if len(y) < LEAST_SAMPLES:
+        return Processing(_identity(), None, 0.0, False, 0.0)
+    y, x = (axis[:: max(1, len(axis) // SAMPLES)] for axis in (y, x))
+    theirs = cv2.GaussianBlur(laid.reference, (0, 0), SMOOTHING)[y, x].astype(np.float32)
+    ours = cv2.GaussianBlur(laid.query, (0, 0), SMOOTHING)[y, x].astype(np.float32)
+    colours, light = _fit_colours_and_light(theirs, ours, _places(*voting.shape)[y, x])
+    shift = float(np.median(np.abs(theirs - ours)))
+    evened = Processing(colours, light, 0.0, False, shift)
+    blur, query_is_sharper = _estimate_blur(laid, evened, voting)
+    return replace(evened, blur=blur, query_is_sharper=query_is_sharper)
+
+
+def _places(height: int, width: int) -> npt.NDArray[np.float64]:
+    """(h, w, 8): a constant, slopes and bowls, and the steeper bowl of a vignette."""
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    radius = x * x + y * y
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, radius**2, radius**3], axis=2)
+
+
+def _fit_colours_and_light(theirs: Colours, ours: Colours, places: Matrix) -> tuple[Matrix, Matrix | None]:
+    """Colours alone, unless a gain that changes slowly over the picture explains far more."""
+    alone = fit_colours(theirs, ours)
+    left_over = float(np.median(np.abs(_terms(theirs) @ alone - ours)))
+    colours, light = _identity(), np.zeros(places.shape[1])
+    for _ in range(LIGHT_ROUNDS):
+        light = _fit_light(places, _terms(theirs) @ colours, ours)
+        gain = np.exp(places @ light)[:, None]
+        colours = fit_colours(theirs, (ours / gain).astype(np.float32))
+        if float(np.median(np.abs(_terms(theirs) @ colours * gain - ours))) < LIGHT_EXPLAINS * left_over:
+            continue
+        break
+    gain = np.exp(places @ light)[:, None]
+    with_light = float(np.median(np.abs(_terms(theirs) @ colours * gain - ours)))
+    if left_over > LEAST_LEFT_OVER and with_light < LIGHT_EXPLAINS * left_over:
+        return colours, light
+    return alone, None
+
+
+def _fit_light(places: Matrix, mapped: Matrix, ours: Colours) -> Matrix:
+    """(8,) the logarithm of the gain, in terms of `_places`, dark places left out."""
+    before, after = mapped.mean(axis=1), ours.mean(axis=1)
+    usable = (before > 12) & (after > 2)
+    if usable.sum() < LEAST_SAMPLES:
+        return np.zeros(places.shape[1])
+    left, ratio = places[usable], np.log((after[usable] + 1) / (before[usable] + 1))
+    weights, light = np.ones(len(left)), np.zeros(places.shape[1])
+    for _ in range(ROUNDS):
+        weighted = left * weights[:, None]
+        normal = weighted.T @ weighted + 1e-5 * len(left) * np.eye(places.shape[1])
+        light = np.linalg.solve(normal, weighted.T @ (ratio * weights))
+        error = np.abs(left @ light - ratio)
+        weights = 1.0 / (1.0 + (error / (2.5 * np.median(error) + 0.01)) ** 2)
+    return light
+
+
+def _terms(colours: Colours) -> npt.NDArray[np.float32]:
+    """(n, 8) float32: enough for exposure, contrast, gamma, white balance, saturation and grey."""
+    terms = np.empty((len(colours), 8), np.float32)
+    terms[:, 0] = 1.0
+    terms[:, 1:4] = colours / np.float32(LEVELS)
+    luma = terms[:, 1:4] @ np.array([0.299, 0.587, 0.114], np.float32)
+    terms[:, 4] = luma * luma
+    terms[:, 5] = terms[:, 4] * luma
+    terms[:, 6] = np.maximum(luma - 0.75, 0)
+    terms[:, 7] = np.maximum(0.25 - luma, 0)
+    return terms
+
+
+def _identity() -> Matrix:
+    colours = np.zeros((8, 3))
+    colours[1:4] = LEVELS * np.eye(3)
+    return colours
+
+
+def map_colours(colours: Matrix, pixels: Pixels) -> npt.NDArray[np.float32]:
+    """(h, w, 3) float32, not clipped."""
+    mapped = _terms(pixels.reshape(-1, 3).astype(np.float32)) @ colours.astype(np.float32)
+    return np.asarray(mapped, np.float32).reshape(pixels.shape)
+
+
+def fit_colours(theirs: Colours, ours: Colours) -> Matrix:
+    """(8, 3) that maps (n, 3) colours on others.
+
+    Iteratively reweighted least squares with Geman and McClure's weights: outliers lose their vote."""
+    terms, wanted = _terms(theirs).astype(np.float64), ours.astype(np.float64)
+    # Drawn a little towards no change at all, so that colours which the picture lacks are not invented.
+    prior = _identity()
+    ridge = 5e-5 * len(terms) * np.eye(8)
+    # What was clipped to white or black says only that it would lie beyond.
+    usable = np.asarray(((ours > CLIPPED) & (ours < 255 - CLIPPED)).all(axis=1), np.float64)
+    if float(usable.mean()) < LEAST_UNCLIPPED:
+        usable = np.ones(len(terms))
+    weights, colours = usable, prior.copy()
+    for _ in range(ROUNDS):
+        weighted = terms * weights[:, None]
+        solved = np.linalg.solve(terms.T @ weighted + ridge, weighted.T @ wanted + ridge @ prior)
+        colours = np.asarray(solved, np.float64)
+        error = np.abs(terms @ colours - wanted).mean(axis=1)
+        spread = 2.5 * float(np.median(error[usable > 0])) + 1.0
+        # Of the clipped, those take part that this fit does not put beyond the end.
+        inside = ((terms @ colours > 0) & (terms @ colours < 255)).all(axis=1)
+        weights = np.maximum(usable, inside) / (1.0 + (error / spread) ** 2) ** 2
+    return colours
+
+
+def _estimate_blur(laid: Laid, evened: Processing, voting: Mask) -> tuple[float, bool]:
+    """The blur that makes the sharper of the two as soft as the other, and whether that is the query."""
+    mapped = evened.apply(laid.reference)
+    theirs, ours = grey(mapped), grey(laid.query)
+
+    def sharpness(values: Grey) -> float:
+        return float(np.median(np.abs(cv2.Laplacian(blurred(values, 0.6), cv2.CV_32F)[voting])))
+
+    reference_sharpness, query_sharpness = sharpness(theirs), sharpness(ours)
+    query_is_sharper = query_sharpness > reference_sharpness
+    sharper = ours if query_is_sharper else theirs
+    wanted = min(reference_sharpness, query_sharpness)
+    steps = [(abs(sharpness(blurred(sharper, step)) - wanted), step) for step in BLUR_STEPS]
+    return min(steps)[1], query_is_sharper
+
+
+def few_colours(colours: npt.NDArray[Any]) -> float:
+    """Share of (n, 3) colours 0..255 that falls in the three commonest of 512 cells."""
+    cells = (colours.clip(0, 255).astype(np.int32) + 16) // 36
+    counts = np.bincount(cells[:, 0] * 64 + cells[:, 1] * 8 + cells[:, 2], minlength=512)
+    return float(np.sort(counts)[-3:].sum() / max(1, len(cells)))

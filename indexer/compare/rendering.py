@@ -1,0 +1,106 @@
+"""A comparison as pictures: the change map, both sides with what was changed drawn in, and an animation.
+
+The ramp is viridis' warm sibling "inferno" with an opacity that rises with the change: it is read alike by
+people who do not tell red from green, and in grey.
+"""
+
+import io
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from indexer.compare.changes import ChangeMap
+from indexer.compare.laying import Laid
+from indexer.compare.vocabulary import Operation, Quad
+from indexer.media.images import Pixels
+
+FULL_EXCESS = 8.0  # of the expected residue, drawn at full strength
+SHOWN_FROM = 2.5  # below this nothing is drawn
+BLINK_MS = 700
+GIF_COLOURS, MAP_COLOURS = 128, 32
+EDGE = (255, 176, 0)  # amber, told from both grounds by everybody
+BAND = 26  # px of a caption
+MARGIN = 10
+GROUND, INK = (250, 249, 246), (30, 32, 36)
+
+Alpha = npt.NDArray[np.float32]
+
+
+def change_overlay(changes: ChangeMap) -> Image.Image:
+    """(h, w) RGBA: transparent where nothing changed, for laying over either picture."""
+    amount = ((changes.excess - SHOWN_FROM) / (FULL_EXCESS - SHOWN_FROM)).clip(0, 1)
+    ramp = cv2.applyColorMap((255 * (0.25 + 0.75 * amount)).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    alpha = np.where(amount > 0, 90 + 130 * amount, 0).astype(np.uint8)
+    return Image.fromarray(np.dstack([ramp[..., ::-1], alpha]), "RGBA")
+
+
+def difference(changes: ChangeMap) -> Image.Image:
+    """(h, w) RGB: what is left once processing is taken out, four times as strong, on black."""
+    levels = (4 * np.abs(changes.residue)).clip(0, 255)
+    levels[~changes.compared] = 0
+    return Image.fromarray(levels.astype(np.uint8), "RGB")
+
+
+def as_png(image: Image.Image) -> bytes:
+    """As a file; a map with opacity gets a palette, which keeps it small."""
+    buffer = io.BytesIO()
+    if image.mode == "RGBA":
+        image = image.quantize(MAP_COLOURS, method=Image.Quantize.FASTOCTREE)
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def comparison_sheet(
+    laid: Laid, changes: ChangeMap, operations: tuple[Operation, ...], captions: tuple[str, str, str]
+) -> Image.Image:
+    """One picture for a report: the registered side, the upload, and where they differ."""
+    marked = [one.reference_region for one in operations if one.reference_region and not _is_whole(one)]
+    panes = [
+        outlined(laid.reference, marked),
+        outlined(laid.query, marked),
+        Image.alpha_composite(
+            Image.fromarray(laid.query).convert("L").convert("RGBA"), change_overlay(changes)
+        ).convert("RGB"),
+    ]
+    width, height = laid.size
+    sheet = Image.new("RGB", (3 * width + 4 * MARGIN, height + BAND + 2 * MARGIN), GROUND)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=15)
+    for place, (pane, caption) in enumerate(zip(panes, captions, strict=True)):
+        x = MARGIN + place * (width + MARGIN)
+        draw.text((x, MARGIN), _fitting(caption, font, width), fill=INK, font=font)
+        sheet.paste(pane, (x, MARGIN + BAND))
+    return sheet
+
+
+def blinking(laid: Laid, operations: tuple[Operation, ...]) -> bytes:
+    """A GIF that shows the two in turn, in one place, with what was changed outlined."""
+    marked = [one.reference_region for one in operations if one.reference_region and not _is_whole(one)]
+    frames = [outlined(side, marked).quantize(GIF_COLOURS) for side in (laid.reference, laid.query)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=BLINK_MS, loop=0)
+    return buffer.getvalue()
+
+
+def outlined(pixels: Pixels, quads: list[Quad]) -> Image.Image:
+    """A picture with regions of it, as shares, drawn in."""
+    image = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(image)
+    for quad in quads:
+        corners = [(x * (image.width - 1), y * (image.height - 1)) for x, y in quad]
+        draw.polygon(corners, outline=(20, 20, 20), width=5)
+        draw.polygon(corners, outline=EDGE, width=3)
+    return image
+
+
+def _is_whole(operation: Operation) -> bool:
+    quad = operation.reference_region or ()
+    return all(x in (0.0, 1.0) and y in (0.0, 1.0) for x, y in quad)
+
+
+def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    while words and font.getlength(words) > width:
+        words = words[:-2].rstrip() + "…" if len(words) > 2 else ""
+    return words

@@ -1,0 +1,79 @@
+"""Face swaps and re-enactments without a network: landmarks, a warp, Poisson blending (Pérez et al., 2003).
+
+For demonstrations and tests: published systems' pictures may not be shipped. Cruder than what is posted.
+"""
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from indexer.compare.faces.detection import find_faces
+from indexer.compare.faces.identity import similarity_transform
+from indexer.compare.faces.landmarks import LIPS, OVAL, Landmarks, landmarks_of
+from indexer.compare.faces.pairs import oval_mask
+from indexer.media.images import Pixels
+
+SHRUNK = 0.92  # of the oval: hair and ears stay the target's
+
+
+class NoFace(ValueError):
+    """There is no face to work on."""
+
+
+def main_face(pixels: Pixels) -> Landmarks:
+    """The largest face of (h, w, 3) uint8. Raises NoFace or MissingFaceModels."""
+    faces = find_faces(pixels)
+    if not faces:
+        raise NoFace("no face was found")
+    return landmarks_of(pixels, faces[0])
+
+
+def swap_face(target: Image.Image, donor: Image.Image) -> Image.Image:
+    """The target with the donor's face, in the target's colours. Raises NoFace."""
+    ground, source = (np.asarray(one.convert("RGB")) for one in (target, donor))
+    theirs, ours = main_face(ground), main_face(source)
+    moved = _warped(source, ours, theirs, ground.shape[:2])
+    mask = oval_mask(theirs.points[list(OVAL)], (ground.shape[0], ground.shape[1]), SHRUNK)
+    coloured = _in_colours_of(moved, ground, mask)
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    middle = left + width // 2, top + height // 2
+    blended = cv2.seamlessClone(coloured, ground, 255 * mask.astype(np.uint8), middle, cv2.NORMAL_CLONE)
+    return Image.fromarray(np.asarray(blended, np.uint8))
+
+
+def open_mouth(image: Image.Image, amount: float = 0.16) -> Image.Image:
+    """The same person with the mouth opened by `amount` eye distances. Raises NoFace."""
+    pixels = np.asarray(image.convert("RGB"))
+    face = main_face(pixels)
+    lips = face.points[list(LIPS)]
+    middle, reach = lips.mean(axis=0), 0.55 * face.eye_distance
+    y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]].astype(np.float32)
+    near = np.exp(-(((x - middle[0]) / reach) ** 2 + ((y - middle[1]) / reach) ** 2) * 1.6)
+    below = 1 / (1 + np.exp(-(y - middle[1]) / (0.03 * face.eye_distance)))
+    shift = amount * face.eye_distance * near * (2 * below - 1)
+    moved = cv2.remap(
+        pixels, x, (y - shift).astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    # Between the lips it is dark.
+    gap = np.exp(-(((x - middle[0]) / (0.26 * face.eye_distance)) ** 2))
+    gap *= np.exp(-(((y - middle[1]) / (0.45 * amount * face.eye_distance)) ** 4))
+    return Image.fromarray((moved * (1 - 0.8 * gap[..., None])).astype(np.uint8))
+
+
+def _warped(source: Pixels, ours: Landmarks, theirs: Landmarks, shape: tuple[int, ...]) -> Pixels:
+    """The donor's face in the place of the target's: turned and scaled, then bent to its outline."""
+    matrix = similarity_transform(ours.points.astype(np.float64), theirs.points.astype(np.float64))
+    affine, _ = cv2.estimateAffine2D(ours.points, theirs.points, method=cv2.LMEDS)
+    matrix = np.asarray(affine, np.float64) if affine is not None else matrix
+    size = shape[1], shape[0]
+    moved = cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8)
+
+
+def _in_colours_of(moved: Pixels, ground: Pixels, mask: np.ndarray) -> Pixels:
+    """Mean and spread of each channel as the target's face has them (Reinhard et al., 2001)."""
+    values, wanted = moved.astype(np.float32), ground[mask].astype(np.float32)
+    mine = values[mask]
+    spread = wanted.std(axis=0) / np.maximum(mine.std(axis=0), 1.0)
+    fitted = (values - mine.mean(axis=0)) * spread + wanted.mean(axis=0)
+    return np.asarray(fitted.clip(0, 255), np.uint8)

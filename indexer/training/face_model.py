@@ -1,0 +1,158 @@
+"""Train and judge the face model: `python -m indexer.training.face_model FOLDER [--cache FILE]`.
+
+FOLDER holds `pairs.csv` (see `face_pairs`). Printed are figures with the system, or the person, that is
+judged left out of training: what the model does on what it has not seen.
+"""
+
+import argparse
+import json
+import pickle
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.compare.faces.findings import Change, judge_measures
+from indexer.compare.faces.model import EXCHANGED, HEADS, MODEL_NAME, MOVED, Head, quantities_of
+from indexer.training.face_pairs import MOVED as MOVED_PAIR
+from indexer.training.face_pairs import SWAPPED, MeasuredFace, measure_pairs, read_pairs
+from indexer.training.face_variants import COVERED, EDITED, ON_THE_WAY
+
+RIDGE = 0.02  # L2 on standardised weights: few systems, many variants of each
+STEPS = 60
+FOLDS = 10
+
+Numbers = npt.NDArray[np.float64]
+
+
+def fit_head(names: tuple[str, ...], values: Numbers, truth: Numbers, weight: Numbers) -> Head:
+    """Logistic regression; (n, d) quantities, (n,) 0 or 1, (n,) weights.
+
+    Every quantity may speak for a change only: one that would speak against it is left out.
+    With few systems to learn from, a negative weight is a coincidence of theirs.
+    """
+    means, scales = values.mean(axis=0), values.std(axis=0) + 1e-6
+    standard = (values - means) / scales
+    kept = list(range(len(names)))
+    while True:
+        solved = _newton(standard[:, kept], truth, weight)
+        if len(kept) == 1 or solved[:-1].min() >= 0:
+            break
+        del kept[int(solved[:-1].argmin())]
+    chosen = tuple(names[place] for place in kept)
+    return Head(chosen, means[kept], scales[kept], solved[:-1], float(solved[-1]))
+
+
+def _newton(standard: Numbers, truth: Numbers, weight: Numbers) -> Numbers:
+    """(d + 1,) weights and bias of a ridge logistic regression."""
+    design = np.concatenate([standard, np.ones((len(standard), 1))], axis=1)
+    penalty = RIDGE * weight.sum() * np.eye(design.shape[1])
+    penalty[-1, -1] = 0.0
+    solved = np.zeros(design.shape[1])
+    for _ in range(STEPS):
+        chance = 1 / (1 + np.exp(-np.clip(design @ solved, -30, 30)))
+        slope = design.T @ (weight * (chance - truth)) + penalty @ solved
+        curve = (design * (weight * chance * (1 - chance))[:, None]).T @ design + penalty
+        step = np.linalg.solve(curve + 1e-9 * np.eye(len(curve)), slope)
+        solved -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    return solved
+
+
+def fit_heads(faces: list[MeasuredFace]) -> dict[str, Head]:
+    """`exchanged`: swaps against all else. `moved`: re-enactments against faces of the same person.
+
+    Covered faces take no part: nobody can say whose they are, and rules name them first.
+    """
+    usable = [one for one in faces if one.measures.confidence > 0.3 and one.variant not in COVERED]
+    rest = [one for one in usable if one.pair.kind != SWAPPED]
+    return {
+        EXCHANGED: _fit(EXCHANGED, usable, lambda one: one.pair.kind == SWAPPED),
+        MOVED: _fit(MOVED, rest, lambda one: one.pair.kind == MOVED_PAIR),
+    }
+
+
+def _fit(name: str, faces: list[MeasuredFace], is_true: Callable[[MeasuredFace], bool]) -> Head:
+    values = np.stack([quantities_of(one.measures, HEADS[name]) for one in faces])
+    truth = np.array([float(is_true(one)) for one in faces])
+    # Both sides count the same, however many there are.
+    weight = np.where(truth > 0.5, 0.5 / max(truth.sum(), 1), 0.5 / max((1 - truth).sum(), 1)) * len(truth)
+    return fit_head(HEADS[name], values, truth, weight)
+
+
+def judge_left_out(
+    faces: list[MeasuredFace], key: Callable[[MeasuredFace], str]
+) -> list[tuple[MeasuredFace, Change]]:
+    """What models say that were trained without anything that shares the face's `key`, nor its target."""
+    groups = sorted({key(one) for one in faces})
+    folds = {group: number % max(FOLDS, 1) for number, group in enumerate(groups)}
+    judged = []
+    for fold in range(min(FOLDS, len(groups))):
+        held = [one for one in faces if folds[key(one)] == fold]
+        targets = {one.pair.group for one in held}
+        heads = fit_heads(
+            [one for one in faces if folds[key(one)] != fold and one.pair.group not in targets]
+        )
+        judged += [(one, judge_measures(one.measures, heads)) for one in held]
+    return judged
+
+
+def report(judged: Iterable[tuple[MeasuredFace, Change]]) -> str:
+    """A table: by variant, what was said of swaps, of re-enactments and of the rest (per picture)."""
+    pictures: dict[tuple[str, str], tuple[MeasuredFace, list[Change]]] = {}
+    for face, change in judged:
+        pictures.setdefault((face.pair.name, face.variant), (face, []))[1].append(change)
+    flags = {Change.EXCHANGED, Change.MOVED}
+    lines = [
+        "| variant | swaps named `face_swap` | re-enactments flagged | flagged of the rest | abstained |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for variant in (*ON_THE_WAY, *EDITED, *COVERED):
+        rows = [(face, said) for (_, name), (face, said) in pictures.items() if name == variant]
+        swaps = [Change.EXCHANGED in said for face, said in rows if face.pair.kind == SWAPPED]
+        moved = [bool(flags & set(said)) for face, said in rows if face.pair.kind == MOVED_PAIR]
+        rest = [
+            bool(flags & set(said)) for face, said in rows if face.pair.kind not in (SWAPPED, MOVED_PAIR)
+        ]
+        unsure = sum(Change.UNCERTAIN in said for _, said in rows)
+        lines.append(
+            f"| {variant} | {sum(swaps)} of {len(swaps)} | {sum(moved)} of {len(moved)} "
+            f"| {sum(rest)} of {len(rest)} | {unsure} of {len(rows)} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("indexer/weights") / f"{MODEL_NAME}.json")
+    parser.add_argument("--cache", type=Path, help="keep the measurements here; they take minutes")
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    faces = _measured(given.folder, given.cache, given.workers)
+    print(f"{len(faces)} faces of {len({one.pair.name for one in faces})} pairs\n\nA system left out:\n")
+    print(report(judge_left_out(faces, lambda one: one.pair.system)))
+    print("\nA target left out:\n")
+    print(report(judge_left_out(faces, lambda one: one.pair.group)))
+    heads = fit_heads(faces)
+    print("\nOn what it was trained on:\n")
+    print(report((one, judge_measures(one.measures, heads)) for one in faces))
+    content = {"model": MODEL_NAME, "heads": {name: head.to_json() for name, head in heads.items()}}
+    given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _measured(folder: Path, cache: Path | None, workers: int) -> list[MeasuredFace]:
+    if cache is not None and cache.exists():
+        kept: list[MeasuredFace] = pickle.loads(cache.read_bytes())  # our own file of a moment ago
+        return kept
+    faces = list(measure_pairs(read_pairs(folder), workers))
+    if cache is not None:
+        cache.write_bytes(pickle.dumps(faces))
+    return faces
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What publishers declare their pictures to come from, and what the comparison says of it.
+
+A disagreement refuses nothing and hides nothing: it stands beside the declaration.
+"""
+
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from registry import records
+from registry.candidates import compare_candidate
+from registry.explanation import derivation_of, operations_of
+from registry.models import Edge, Record
+from registry.models.records import ACTIVE
+from registry.nomination import Candidate
+from registry.previews import FeatureCache
+from registry.rules import Measured, judge
+from registry.services import Services, Upload
+from registry.statements import Checked
+from sdk.models import EdgeAgreement, MatchRelation
+from sdk.records import Relation
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What was found between a picture and the one that it is declared to come from."""
+
+    word: EdgeAgreement
+    operations: tuple[str, ...] = ()
+
+
+def declared_edges(
+    services: Services, cache: FeatureCache, session: Session, checked: Checked, upload: Upload
+) -> list[Edge]:
+    """Rows for every declaration of a statement, compared where both pictures are at hand."""
+    statement = checked.statement
+    declared = [(Relation.DERIVED_FROM, target) for target in statement.derived_from]
+    declared += [(Relation.IDENTITY_FROM, target) for target in statement.identity_from]
+    edges = []
+    for relation, target in dict.fromkeys(declared):
+        name = target.removeprefix(records.URN_PREFIX)
+        found = Agreement(EdgeAgreement.NOT_COMPARED)
+        source = session.get(Record, name) if relation is Relation.DERIVED_FROM else None
+        if source is not None:
+            found = agreement_with(services, cache, upload, source)
+        edges.append(
+            Edge(
+                record_id=checked.record_id,
+                relation=relation.value,
+                target=name,
+                agreement=found.word.value,
+                operations=list(found.operations),
+            )
+        )
+    return edges
+
+
+def agreement_with(services: Services, cache: FeatureCache, upload: Upload, source: Record) -> Agreement:
+    """Whether the upload shows what `source` shows, and what was changed."""
+    if source.status != ACTIVE or source.preview_key is None or upload.image is None:
+        return Agreement(EdgeAgreement.NOT_COMPARED)
+    same = upload.digest_sha256 == source.digest_sha256
+    candidate = Candidate(source, Measured(same_digest=same), ("declared",))
+    candidate = compare_candidate(services, cache, upload, candidate, upload.features)
+    judgement = judge(candidate.measured, services.thresholds)
+    if judgement is None or judgement.relation is MatchRelation.POSSIBLY_RELATED:
+        return Agreement(EdgeAgreement.NOT_CONFIRMED)
+    operations = operations_of(services, candidate, derivation_of(services, upload, candidate))
+    return Agreement(EdgeAgreement.CONFIRMED, tuple(dict.fromkeys(one.type.value for one in operations)))

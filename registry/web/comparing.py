@@ -1,0 +1,64 @@
+"""What a page shows of a comparison: both pictures in one frame, the change map, the difference."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+from PIL import Image
+
+from indexer.compare.derivation import Derivation
+from indexer.compare.rendering import as_png, change_overlay, difference
+from sdk.models import Region
+
+QUALITY = 82
+
+
+@dataclass(frozen=True)
+class View:
+    """Pictures of one size as data addresses; nothing of them is kept."""
+
+    width: int
+    height: int
+    reference: str
+    upload: str
+    change_map: str
+    difference: str
+    outlines: tuple[tuple[Region, str], ...]  # changed regions in that frame, and what was done there
+
+
+def view_of(derivation: Derivation) -> View:
+    """Everything that the comparison on a page needs."""
+    laid, changes = derivation.compared.laid, derivation.compared.changes
+    width, height = laid.size
+    return View(
+        width=width,
+        height=height,
+        reference=_webp(Image.fromarray(laid.reference)),
+        upload=_webp(Image.fromarray(laid.query)),
+        change_map="data:image/png;base64," + base64.b64encode(as_png(change_overlay(changes))).decode(),
+        difference=_webp(difference(changes)),
+        outlines=tuple(
+            (Region(corners=_four(one.reference_region)), one.type.value)
+            for one in derivation.operations
+            if one.reference_region is not None
+            and one.measured.get("share", 0.0) < 1.0
+            and _is_part(one.reference_region)
+        ),
+    )
+
+
+def _is_part(quad: tuple[tuple[float, float], ...]) -> bool:
+    return any(0.0 < value < 1.0 for corner in quad for value in corner)
+
+
+def _four(
+    quad: tuple[tuple[float, float], ...],
+) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]:
+    first, second, third, fourth = quad
+    return first, second, third, fourth
+
+
+def _webp(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=QUALITY)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

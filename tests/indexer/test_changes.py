@@ -1,0 +1,128 @@
+"""What ordinary processing leaves is no change; what was laid over or edited is found where it is."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
+from skimage import data
+
+from indexer.compare.vocabulary import Operation, OperationType
+from tests.portraits import astronaut, derived, through_jpeg, types_of
+
+COFFEE = Image.fromarray(data.coffee())
+CHANGES = {OperationType.OVERLAY, OperationType.LOCAL_EDIT, OperationType.COMPOSITE}
+Box = tuple[int, int, int, int]
+
+
+def vignette(image: Image.Image) -> Image.Image:
+    y, x = np.mgrid[-1 : 1 : image.height * 1j, -1 : 1 : image.width * 1j]
+    gain = 1 - 0.45 * (x * x + y * y).clip(0, 1.6)
+    return Image.fromarray((np.asarray(image) * gain[..., None]).astype(np.uint8))
+
+
+def warmer(image: Image.Image) -> Image.Image:
+    red, green, blue = image.split()
+    return Image.merge(
+        "RGB", [red.point(lambda v: min(255, int(v * 1.15))), green, blue.point(lambda v: v * 0.8)]
+    )
+
+
+ORDINARY = {
+    "JPEG 30": lambda image: through_jpeg(image, 30),
+    "JPEG 12": lambda image: through_jpeg(image, 12),
+    "half size": lambda image: through_jpeg(image.resize((image.width // 2, image.height // 2))),
+    "third and up": lambda image: image.resize((image.width // 3, image.height // 3)).resize(image.size),
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.3),
+    "darker": lambda image: ImageEnhance.Brightness(image).enhance(0.5),
+    "contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.3),
+    "saturated": lambda image: ImageEnhance.Color(image).enhance(1.7),
+    "grey": lambda image: image.convert("L").convert("RGB"),
+    "gamma": lambda image: image.point(lambda value: int(255 * (value / 255) ** 0.6)),
+    "warm": warmer,
+    "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(1.5)),
+    "sharpened": lambda image: image.filter(ImageFilter.UnsharpMask(2, 120, 2)),
+    "vignette": vignette,
+    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "turned": lambda image: image.rotate(3, resample=Image.Resampling.BICUBIC),
+    "cropped": lambda image: image.crop((40, 30, image.width - 20, image.height - 25)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+@pytest.mark.parametrize("picture", [COFFEE, astronaut()], ids=["coffee", "astronaut"])
+def test_ordinary_processing_is_no_change_of_content(picture: Image.Image, name: str) -> None:
+    found = derived(ORDINARY[name](picture), picture, with_faces=False)
+    assert types_of(found) & CHANGES == set()
+
+
+def caption(image: Image.Image) -> tuple[Image.Image, Box]:
+    image = image.copy()
+    draw = ImageDraw.Draw(image)
+    draw.text((180, 20), "BREAKING NEWS", fill="white", font_size=34, stroke_width=3, stroke_fill="black")
+    left, top, right, bottom = draw.textbbox((180, 20), "BREAKING NEWS", font_size=34, stroke_width=3)
+    return image, (int(left), int(top), int(right), int(bottom))
+
+
+def sticker(image: Image.Image) -> tuple[Image.Image, Box]:
+    image, box = image.copy(), (330, 240, 430, 340)
+    ImageDraw.Draw(image).ellipse(box, fill=(255, 210, 0), outline="black", width=4)
+    return image, box
+
+
+def cloned(image: Image.Image) -> tuple[Image.Image, Box]:
+    """A piece of the picture copied over another, as a retoucher hides a thing."""
+    image, box = image.copy(), (40, 60, 150, 170)
+    image.paste(image.crop((430, 200, 540, 310)), box[:2])
+    return image, box
+
+
+def on_operation(found: list[Operation], box: Box, size: tuple[int, int]) -> float:
+    """Intersection over union of the best operation's region with the true box."""
+    truth = np.zeros(size[::-1], np.bool_)
+    truth[box[1] : box[3], box[0] : box[2]] = True
+    best = 0.0
+    for one in found:
+        assert one.reference_region is not None
+        xs = [x * size[0] for x, _ in one.reference_region]
+        ys = [y * size[1] for _, y in one.reference_region]
+        mine = np.zeros_like(truth)
+        mine[round(min(ys)) : round(max(ys)), round(min(xs)) : round(max(xs))] = True
+        best = max(best, float((mine & truth).sum() / (mine | truth).sum()))
+    return best
+
+
+@pytest.mark.parametrize("edit", [caption, sticker, cloned])
+@pytest.mark.parametrize("then", ["as it is", "JPEG 30", "half size", "brighter", "mirrored"])
+def test_a_changed_part_is_found_where_it_is(edit, then: str) -> None:  # type: ignore[no-untyped-def]
+    changed, box = edit(COFFEE)
+    upload = changed if then == "as it is" else ORDINARY[then](changed)
+    found = [one for one in derived(upload, COFFEE, with_faces=False).operations if one.type in CHANGES]
+    assert on_operation(found, box, COFFEE.size) >= 0.5
+    expected = OperationType.LOCAL_EDIT if edit is cloned else OperationType.OVERLAY
+    assert expected in {one.type for one in found}
+
+
+def test_two_changes_are_two_operations_gravest_first() -> None:
+    both, _ = sticker(cloned(COFFEE)[0])
+    found = [one.type for one in derived(both, COFFEE, with_faces=False).operations if one.type in CHANGES]
+    assert found == [OperationType.LOCAL_EDIT, OperationType.OVERLAY]
+
+
+def test_a_region_is_given_in_the_frame_of_the_upload_as_well() -> None:
+    changed, box = sticker(COFFEE)
+    crop = changed.crop((200, 100, 560, 390))
+    found = derived(crop, COFFEE, with_faces=False).operations
+    region = next(one.region for one in found if one.type is OperationType.OVERLAY)
+    assert region is not None
+    (left, top), (right, bottom) = region[0], region[2]
+    assert left * crop.width == pytest.approx(box[0] - 200, abs=12)
+    assert top * crop.height == pytest.approx(box[1] - 100, abs=12)
+    assert right * crop.width == pytest.approx(box[2] - 200, abs=12)
+    assert bottom * crop.height == pytest.approx(box[3] - 100, abs=12)
+
+
+def test_half_of_another_picture_is_a_composite() -> None:
+    other = Image.fromarray(data.rocket()).resize(COFFEE.size)
+    half = COFFEE.copy()
+    half.paste(other.crop((300, 0, 600, 400)), (300, 0))
+    found = derived(half, COFFEE, with_faces=False)
+    assert OperationType.COMPOSITE in types_of(found)

@@ -1,0 +1,183 @@
+"""What an answer says of a changed picture: operation, verdict, source, and what could not be told."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from indexer.compare.vocabulary import OperationType as DetectedType
+from sdk.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
+from sdk.models import (
+    TERMS,
+    EdgeAgreement,
+    MatchRelation,
+    MediaAuthenticity,
+    OperationType,
+    Role,
+    Scope,
+    VerdictKind,
+)
+from sdk.records import AssetClass
+from tests.pictures import encoded
+from tests.portraits import astronaut, swapped
+from tests.world import DatabaseServer, World
+
+
+def test_every_detected_operation_has_its_published_terms() -> None:
+    assert [one.value for one in OperationType] == [one.value for one in DetectedType]
+    assert set(TERMS) == set(OperationType)
+    assert TERMS[OperationType.FACE_SWAP].media_authenticity is MediaAuthenticity.TRANSFORMED
+    assert all(terms.c2pa_action.startswith("c2pa.") for terms in TERMS.values())
+
+
+def test_a_face_swap_is_linked_to_its_original_and_named(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded(astronaut(), "PNG"), "astronaut").record
+    answer = desk.client.match(encoded(swapped()))
+    match = answer.matches[0]
+    assert (match.record.id, match.relation) == (record.id, MatchRelation.DERIVATIVE)
+    swap = match.operations[0]
+    assert swap.type is OperationType.FACE_SWAP
+    assert swap.region is not None
+    assert swap.reference_region is not None
+    assert swap.digital_source_type is not None
+    assert swap.digital_source_type.endswith("compositeWithTrainedAlgorithmicMedia")
+    assert "another person's" in match.explanation
+    assert answer.verdict.kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
+    assert "a face was replaced (face swap)" in answer.verdict.sentence
+    world.audit()
+
+
+def test_a_copy_that_was_only_processed_keeps_its_verdict(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded(astronaut(), "PNG"), "astronaut")
+    answer = desk.client.match(encoded(astronaut(), quality=40))
+    assert answer.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
+    assert answer.matches[0].relation is MatchRelation.SAME_PICTURE
+
+
+def test_a_registered_fake_comes_first_and_names_its_original(world: World) -> None:
+    desk, researcher = world.enrol("Daily Example"), world.enrol("Lab", Role.RESEARCHER)
+    original = world.register(desk, encoded(astronaut(), "PNG"), "astronaut").record
+    fake = world.register(
+        researcher, encoded(swapped(), "PNG"), "a swap", AssetClass.KNOWN_FAKE, derived_from=(original.id,)
+    ).record
+    answer = desk.client.match(encoded(swapped(), quality=60))
+    assert answer.verdict.kind is VerdictKind.KNOWN_FAKE
+    assert "made from 'astronaut'" in answer.verdict.sentence
+    first = answer.matches[0]
+    assert first.record.id == fake.id
+    assert [one.id for one in first.made_from] == [original.id]
+
+
+def test_an_original_is_not_mistaken_for_the_fake_that_was_made_from_it(world: World) -> None:
+    desk, researcher = world.enrol("Daily Example"), world.enrol("Lab", Role.RESEARCHER)
+    world.register(researcher, encoded(swapped(), "PNG"), "a swap", AssetClass.KNOWN_FAKE)
+    world.register(desk, encoded(astronaut(), "PNG"), "astronaut")
+    answer = desk.client.match(encoded(astronaut(), quality=60))
+    assert answer.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
+    assert answer.matches[0].record.label == "astronaut"
+
+
+def test_declared_edges_are_compared_and_disagreement_is_shown(world: World) -> None:
+    desk, researcher = world.enrol("Daily Example"), world.enrol("Lab", Role.RESEARCHER)
+    original = world.register(desk, encoded(astronaut(), "PNG"), "astronaut").record
+    coffee = world.register(desk, encoded("coffee"), "coffee").record
+    fake = world.register(
+        researcher,
+        encoded(swapped(), "PNG"),
+        "a swap",
+        AssetClass.KNOWN_FAKE,
+        derived_from=(original.id, coffee.id, "https://example.org/elsewhere"),
+    ).record
+    found = {edge.target: (edge.agreement, edge.operations) for edge in fake.edges}
+    assert found[original.id] == (EdgeAgreement.CONFIRMED, (OperationType.FACE_SWAP,))
+    assert found[coffee.id] == (EdgeAgreement.NOT_CONFIRMED, ())
+    assert found["https://example.org/elsewhere"] == (EdgeAgreement.NOT_COMPARED, ())
+    assert researcher.client.get_record(fake.id).edges == fake.edges
+    world.audit()
+
+
+def test_faces_can_be_turned_off_and_the_answer_says_so(
+    database_server: DatabaseServer, home: Path
+) -> None:
+    with World(database_server, home, faces=False) as world:
+        desk = world.enrol("Daily Example")
+        world.register(desk, encoded(astronaut(), "PNG"), "astronaut")
+        match = desk.client.match(encoded(swapped())).matches[0]
+        assert not {one.type for one in match.operations} & {OperationType.FACE_SWAP}
+        (sentence,) = match.uncertain
+        assert "switched off" in sentence
+        assert sentence in match.explanation
+        assert "switched off" in world.operator.doctor().faces
+
+
+def test_a_comparison_says_and_shows_what_was_changed(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded(astronaut(), "PNG"), "astronaut").record
+    upload = encoded(swapped())
+    found = desk.client.compare(upload, record.id)
+    assert found.relation is MatchRelation.DERIVATIVE
+    assert found.operations[0].type is OperationType.FACE_SWAP
+    assert found.operations[0].measured == {}, "numbers are for the scope evidence"
+    assert found.change_map is not None
+    with Image.open(io.BytesIO(found.change_map)) as picture:
+        opacity = np.asarray(picture.convert("RGBA"))[..., 3]
+    assert opacity[80:170, 190:265].mean() > 100, "over the face"
+    assert opacity[300:, :].mean() < 5, "and nowhere else"
+    assert len(found.change_map) < 40_000
+    with Image.open(io.BytesIO(desk.client.compare_picture(upload, record.id))) as sheet:
+        assert (sheet.format, sheet.width > 3 * 500) == ("PNG", True)
+    with Image.open(io.BytesIO(desk.client.compare_picture(upload, record.id, "gif"))) as gif:
+        assert (gif.format, getattr(gif, "n_frames", 1)) == ("GIF", 2)
+
+
+def test_comparing_the_very_file_finds_no_change(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded(astronaut(), "PNG"), "astronaut").record
+    found = desk.client.compare(encoded(astronaut(), "PNG"), record.id)
+    assert found.relation is MatchRelation.SAME_FILE
+    assert "Byte for byte" in found.explanation
+
+
+def test_a_comparison_of_strangers_says_that_nothing_is_shared(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded("coffee"), "coffee").record
+    found = desk.client.compare(encoded(astronaut()), record.id)
+    assert (found.relation, found.operations, found.change_map) == (None, (), None)
+    assert "No common picture" in found.explanation
+    with pytest.raises(Conflict):
+        desk.client.compare_picture(encoded(astronaut()), record.id)
+
+
+def test_what_cannot_be_compared_is_a_clear_problem(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    hidden = world.register(desk, encoded("coffee"), "coffee", preview=False).record
+    with pytest.raises(Conflict) as caught:
+        desk.client.compare(encoded("coffee"), hidden.id)
+    assert caught.value.code == "nothing-to-compare"
+    with pytest.raises(NotFound) as unknown:
+        desk.client.compare(encoded("coffee"), "00000000-0000-0000-0000-000000000000")
+    assert unknown.value.code == "unknown-record"
+    with pytest.raises(NotAuthenticated):
+        world.client().compare(encoded("coffee"), hidden.id)
+
+
+def test_the_preview_of_an_intimate_record_needs_a_key(world: World) -> None:
+    desk, platform = world.enrol("Daily Example"), world.enrol("Platform", Role.PLATFORM)
+    record = world.register(desk, encoded(astronaut(), "PNG"), "astronaut", intimate=True).record
+    assert record.intimate
+    with pytest.raises(NotAuthenticated):
+        world.client().preview(record.id)
+    assert platform.client.preview(record.id)[:4] == b"RIFF"
+    world.audit()
+
+
+def test_only_a_key_that_may_match_sees_an_intimate_preview(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded(astronaut(), "PNG"), "astronaut", intimate=True).record
+    stranger = world.enrol("Archive", scopes=(Scope.REGISTER,))
+    with pytest.raises(NotAllowed):
+        stranger.client.preview(record.id)
