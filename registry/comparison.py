@@ -75,7 +75,7 @@ def compare_with(
 def as_wire(services: Services, compared: Compared, *, with_evidence: bool) -> Comparison:
     """In words, with the change map; numbers only for those who may see them."""
     judgement, derivation = compared.judgement, compared.derivation
-    operations = operations_of(services, compared.candidate, derivation)
+    operations = operations_of(services, compared.upload, compared.candidate, derivation)
     uncertain = uncertain_of(services, derivation)
     explanation = NOT_RELATED
     if judgement is not None:

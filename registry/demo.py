@@ -11,13 +11,15 @@ from pathlib import Path
 from PIL import Image
 from rich.table import Table
 
+from indexer.compare.faces.weights import MissingFaceModels
+from indexer.training.classical_swap import swap_face
 from indexer.training.edits import Edit, overlays, screens, shape, tone
 from registry.app import create_app
 from registry.errors import StartRefused
 from registry.home import listen, open_home, open_services, serve_app
 from registry.settings import Settings
 from sdk.answers import verify_answer
-from sdk.cli.output import console, styled
+from sdk.cli.output import console, notes, styled
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.errors import VerificationError
@@ -54,9 +56,16 @@ def _shrunk(image: Image.Image, rng: random.Random) -> Image.Image:
     return tone.recompress(image.resize((image.width // 2, image.height // 2)), rng)
 
 
+def _with_hoppers_face(image: Image.Image, _: random.Random) -> Image.Image:
+    """A classical face swap, made on the spot: Grace Hopper's face on another portrait."""
+    with Image.open(package_file(*ORIGINALS["grace-hopper.jpg"])) as donor:
+        return swap_face(image, donor)
+
+
 UPLOADS: tuple[tuple[str, str, Edit], ...] = (
     ("recompressed", "astronaut.png", _shrunk),
     ("cropped", "cat.png", shape.crop),
+    ("face-swapped", "astronaut.png", _with_hoppers_face),
     ("mirrored", "grace-hopper.jpg", lambda image, _: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
     ("captioned", "coffee.png", overlays.caption),
     ("screenshot", "rocket.jpg", screens.screenshot),
@@ -79,11 +88,21 @@ def make_uploads(folder: Path) -> list[Path]:
     rng = random.Random(SEED)
     for name, original, edit in UPLOADS:
         with Image.open(package_file(*ORIGINALS[original])) as image:
-            edit(image.convert("RGB"), rng).save(folder / f"{name}-{Path(original).stem}.jpg", quality=80)
+            made = _edited(edit, image.convert("RGB"), rng)
+        if made is not None:
+            made.save(folder / f"{name}-{Path(original).stem}.jpg", quality=80)
     (folder / "unchanged-coffee.png").write_bytes(package_file(*ORIGINALS["coffee.png"]).read_bytes())
     for name, source in STRANGERS.items():
         (folder / f"stranger-{name}").write_bytes(package_file(*source).read_bytes())
     return sorted(folder.iterdir())
+
+
+def _edited(edit: Edit, image: Image.Image, rng: random.Random) -> Image.Image | None:
+    try:
+        return edit(image, rng)
+    except MissingFaceModels as error:
+        notes.print(f"No face swap is made: {error}", soft_wrap=True)
+        return None
 
 
 def run_demo(home: Path, port: int | None) -> None:

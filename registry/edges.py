@@ -65,5 +65,5 @@ def agreement_with(services: Services, cache: FeatureCache, upload: Upload, sour
     judgement = judge(candidate.measured, services.thresholds)
     if judgement is None or judgement.relation is MatchRelation.POSSIBLY_RELATED:
         return Agreement(EdgeAgreement.NOT_CONFIRMED)
-    operations = operations_of(services, candidate, derivation_of(services, upload, candidate))
+    operations = operations_of(services, upload, candidate, derivation_of(services, upload, candidate))
     return Agreement(EdgeAgreement.CONFIRMED, tuple(dict.fromkeys(one.type.value for one in operations)))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from indexer.compare.derivation import Derivation, derive
-from indexer.compare.operations import re_encoded
+from indexer.compare.operations import COARSE, re_encoded
 from indexer.compare.vocabulary import GRAVITY, Frame
 from indexer.compare.vocabulary import Operation as DetectedOperation
 from registry.nomination import Candidate
@@ -34,13 +34,17 @@ def derivation_of(services: Services, upload: Upload, candidate: Candidate) -> D
 
 
 def operations_of(
-    services: Services, candidate: Candidate, derivation: Derivation | None
+    services: Services, upload: Upload, candidate: Candidate, derivation: Derivation | None
 ) -> list[DetectedOperation]:
     """What the comparison found; where it found nothing, the same picture in other bytes."""
     if derivation is None:
         return []
+    found = list(derivation.operations)
+    quality = upload.image.jpeg_quality if upload.image else None
     near = (candidate.measured.pdq_distance or 0) <= services.thresholds.pdq_same_bits
-    return list(derivation.operations) or ([re_encoded()] if near else [])
+    if (quality is not None and quality <= COARSE) or (near and not found):
+        found.append(re_encoded(quality))
+    return found
 
 
 def uncertain_of(services: Services, derivation: Derivation | None) -> tuple[str, ...]:

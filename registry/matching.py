@@ -135,7 +135,7 @@ def _describe(services: Services, upload: Upload, found: Found) -> Found:
     if judgement.relation in (MatchRelation.SAME_FILE, MatchRelation.POSSIBLY_RELATED):
         return found
     derivation = derivation_of(services, upload, found.candidate)
-    operations = operations_of(services, found.candidate, derivation)
+    operations = operations_of(services, upload, found.candidate, derivation)
     if changes_content(operations):
         judgement = replace(judgement, relation=MatchRelation.DERIVATIVE)
     return replace(

@@ -1,14 +1,16 @@
 """What was done to parts of the picture that are no faces: laid over, edited, or put together from others.
 
-What is laid over a picture makes it brighter or darker, and has few colours: letters, logos, stickers.
-An edit is as often brighter as it is darker than what was there, and has as many colours.
+What is laid over a picture brings hard edges, white, black and pure colours, and makes its place brighter
+or darker throughout: letters, logos, stickers, bars. An edit is as soft as the picture, and as often
+brighter as it is darker than what was there. A piece pasted with hard edges is taken for a sticker.
 """
 
+import cv2
 import numpy as np
 
 from indexer.compare.changes import ChangedRegion, ChangeMap
 from indexer.compare.geometry import Points, project
-from indexer.compare.laying import Laid, Mask
+from indexer.compare.laying import Grey, Laid, Mask, grey
 from indexer.compare.processing import few_colours
 from indexer.compare.vocabulary import (
     Operation,
@@ -18,10 +20,12 @@ from indexer.compare.vocabulary import (
     strength_word,
     where_in_words,
 )
+from indexer.media.images import Pixels
 
 COMPOSITE_SHARE = 0.30  # of the picture: no edit of a part any more
-ONE_WAY = 0.72  # of the changed pixels became brighter, or darker; 0.5 to 0.62 in edits
-FEW_COLOURS = 0.85  # share of the three commonest colours
+FLAT = 0.85  # share of the three commonest colours
+# Laid over or edited: a logistic regression on 314 edits of nine kinds, made on six photographs.
+EDGE_GAIN, EDGE, ONE_WAY, EXTREME, LAID_OVER = 0.59, 0.016, 3.7, 2.7, 4.9
 SURELY = 0.4  # of the strongest residue in a region
 SAME_OVERLAY = 0.06  # of the long side: parts of an overlay that lie so near are one
 EXPLAINED = 0.35  # share of a region inside heads that makes it part of what was done to the face
@@ -56,16 +60,34 @@ def _near(region: ChangedRegion, group: list[ChangedRegion], reach: float) -> bo
 
 def _kind(region: ChangedRegion, laid: Laid, changes: ChangeMap) -> OperationType:
     box = np.s_[region.top : region.bottom, region.left : region.right]
-    residue = changes.residue[box]
+    mask, residue = region.mask[box], changes.residue[box]
     strength = np.abs(residue).max(axis=2)
     # Letters, not the ground between them.
-    surely = region.mask[box] & (strength > SURELY * np.percentile(strength[region.mask[box]], 95))
-    flat = few_colours(laid.query[box][surely]) > FEW_COLOURS
-    if region.share > COMPOSITE_SHARE and not flat:
+    surely = mask & (strength > SURELY * np.percentile(strength[mask], 95))
+    ours, theirs = laid.query[box], laid.reference[box]
+    if region.share > COMPOSITE_SHARE and few_colours(ours[surely]) < FLAT:
         return OperationType.COMPOSITE
-    brightened = float((residue[surely].mean(axis=1) > 0).mean())
-    one_way = max(brightened, 1 - brightened) > ONE_WAY
-    return OperationType.OVERLAY if flat or one_way else OperationType.LOCAL_EDIT
+    brighter = float((residue[surely].mean(axis=1) > 0).mean())
+    edge, edge_before = (float(np.percentile(_gradient(one)[mask], 98)) for one in (ours, theirs))
+    looks_laid_over = (
+        EDGE_GAIN * np.log2(edge / (edge_before + 5.0) + 0.05)
+        + EDGE * edge
+        + ONE_WAY * max(brighter, 1 - brighter)
+        + EXTREME * max(0.0, _extreme(ours[surely]) - _extreme(theirs[surely]))
+    )
+    return OperationType.OVERLAY if looks_laid_over > LAID_OVER else OperationType.LOCAL_EDIT
+
+
+def _gradient(pixels: Pixels) -> Grey:
+    luma = grey(pixels)
+    across, down = cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)
+    return np.asarray(np.hypot(across, down) / 4, np.float32)
+
+
+def _extreme(colours: Pixels) -> float:
+    """Share of (n, 3) colours that are nearly white, black or pure: of graphics, seldom of photographs."""
+    low, high = colours.min(axis=1).astype(np.int16), colours.max(axis=1).astype(np.int16)
+    return float(((low > 225) | (high < 30) | (high - low > 190)).mean()) if len(colours) else 0.0
 
 
 def _operation(

@@ -21,6 +21,7 @@ AGREES = 0.85  # normalised cross-correlation once followed
 MOST_CORRECTION = 0.02  # of the long side: more is no error of the alignment
 CLOSELY, DISAGREES = 0.95, 0.5
 LEAST_PLACES = 24
+EXACT = 0.004  # of a full correlation is missing: nothing to gain
 SETTLED_PX = 0.4  # a correction that moves no corner further is the last
 LEAST_SPREAD = 0.15  # of the picture, spanned by places that take part; else the features' word stands
 
@@ -80,6 +81,8 @@ def warp(
 def refined(laid: Laid, query: Pixels, excluded: Mask | None = None) -> Laid:
     """The same pair with the alignment's rest taken out; `excluded`: places that may not pull at it."""
     for _ in range(2):
+        if _disagreement(laid, excluded) < EXACT:
+            return laid
         correction = _correction(laid, excluded)
         if correction is None:
             return laid

@@ -13,6 +13,7 @@ BORDER_TOLERANCE = 0.04
 ROTATION_TOLERANCE_DEGREES = 1.5
 RESIZE_TOLERANCE = 0.03
 COLOUR_TOLERANCE = 8.0  # mean absolute difference in grey levels of 256
+COARSE = 60  # JPEG quality from which on blocks are seen
 EMBEDDED_BELOW = 0.55  # share of the query that the reference fills
 
 
@@ -31,15 +32,15 @@ def operations_found(
     return [operation for operation in found if operation is not None]
 
 
-def re_encoded() -> Operation:
-    """The same picture in other bytes: only for pairs whose fingerprints are near as well."""
-    return Operation(
-        OperationType.RE_ENCODED,
-        "slight",
-        "The same picture in another file: re-encoded.",
-        FULL,
-        FULL,
-    )
+def re_encoded(jpeg_quality: int | None) -> Operation:
+    """In other bytes; `jpeg_quality` 1 to 100 of an upload that is a JPEG: a coarse one is worth saying."""
+    if jpeg_quality is None or jpeg_quality > COARSE:
+        sentence = "The same picture in another file: re-encoded."
+        return Operation(OperationType.RE_ENCODED, "slight", sentence, FULL, FULL)
+    strength = strength_word(100 - jpeg_quality, 50, 75)
+    sentence = f"Saved as a JPEG of quality {jpeg_quality}: fine detail was lost."
+    measured = {"jpeg_quality": float(jpeg_quality)}
+    return Operation(OperationType.RE_ENCODED, strength, sentence, FULL, FULL, measured)
 
 
 def _mirrored(alignment: Alignment) -> Operation | None:

@@ -162,16 +162,23 @@ def _estimate_blur(laid: Laid, evened: Processing, voting: Mask) -> tuple[float,
     """The blur that makes the sharper of the two as soft as the other, and whether that is the query."""
     mapped = evened.apply(laid.reference)
     theirs, ours = grey(mapped), grey(laid.query)
+    few = voting[::2, ::2]
 
     def sharpness(values: Grey) -> float:
-        return float(np.median(np.abs(cv2.Laplacian(blurred(values, 0.6), cv2.CV_32F)[voting])))
+        edges = cv2.Laplacian(blurred(values, 0.6), cv2.CV_32F)[::2, ::2]
+        return float(np.median(np.abs(edges[few]))) if few.any() else 0.0
 
     reference_sharpness, query_sharpness = sharpness(theirs), sharpness(ours)
     query_is_sharper = query_sharpness > reference_sharpness
     sharper = ours if query_is_sharper else theirs
     wanted = min(reference_sharpness, query_sharpness)
-    steps = [(abs(sharpness(blurred(sharper, step)) - wanted), step) for step in BLUR_STEPS]
-    return min(steps)[1], query_is_sharper
+    best, before = 0.0, float("inf")
+    for step in BLUR_STEPS:
+        missed = abs(sharpness(blurred(sharper, step)) - wanted)
+        if missed >= before:
+            break  # sharpness only falls with the blur
+        best, before = step, missed
+    return best, query_is_sharper
 
 
 def few_colours(colours: npt.NDArray[Any]) -> float:

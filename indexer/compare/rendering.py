@@ -17,6 +17,7 @@ from indexer.compare.vocabulary import Operation, Quad
 from indexer.media.images import Pixels
 
 FULL_EXCESS = 8.0  # of the expected residue, drawn at full strength
+LEAST_OPACITY, MOST_OPACITY = 60, 150  # of 255: what changed stays to be seen under it
 SHOWN_FROM = 2.5  # below this nothing is drawn
 BLINK_MS = 700
 GIF_COLOURS, MAP_COLOURS = 128, 32
@@ -32,7 +33,9 @@ def change_overlay(changes: ChangeMap) -> Image.Image:
     """(h, w) RGBA: transparent where nothing changed, for laying over either picture."""
     amount = ((changes.excess - SHOWN_FROM) / (FULL_EXCESS - SHOWN_FROM)).clip(0, 1)
     ramp = cv2.applyColorMap((255 * (0.25 + 0.75 * amount)).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    alpha = np.where(amount > 0, 90 + 130 * amount, 0).astype(np.uint8)
+    alpha = np.where(amount > 0, LEAST_OPACITY + (MOST_OPACITY - LEAST_OPACITY) * amount, 0).astype(
+        np.uint8
+    )
     return Image.fromarray(np.dstack([ramp[..., ::-1], alpha]), "RGBA")
 
 

@@ -33,6 +33,7 @@ MEDIA_TYPES = {
 }
 # Formats whose second frame means motion; in TIFF, MPO and HEIF it means another page or a thumbnail.
 ANIMATED = ("GIF", "WEBP", "AVIF", "PNG")
+STANDARD_LUMINANCE_SUM = 3692  # of the 64 steps in annex K's table, which is quality 50
 # A reduction by less costs more than all that follows saves.
 LEAST_REDUCTION = 0.75
 _SRGB = ImageCms.createProfile("sRGB")
@@ -49,6 +50,7 @@ class DecodedImage:
     media_type: str
     width: int  # of the upright original, in pixels
     height: int
+    jpeg_quality: int | None = None  # 1 to 100, as its tables say; None: not a JPEG
 
 
 def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
@@ -91,7 +93,18 @@ def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
     rgb = _to_srgb(reduced, profile)
     if upright.size != image.size and upright.size == image.size[::-1]:
         width, height = height, width
-    return DecodedImage(np.asarray(rgb, dtype=np.uint8).copy(), media_type, width, height)
+    quality = _jpeg_quality(image)
+    return DecodedImage(np.asarray(rgb, dtype=np.uint8).copy(), media_type, width, height, quality)
+
+
+def _jpeg_quality(image: Image.Image) -> int | None:
+    """From the luminance table, as the IJG's library scales the standard's (ITU-T T.81, annex K)."""
+    tables = getattr(image, "quantization", None)
+    if image.format not in ("JPEG", "MPO") or not tables:
+        return None
+    scale = sum(tables[min(tables)]) / STANDARD_LUMINANCE_SUM
+    quality = 100 - 50 * scale if scale <= 1 else 50 / scale
+    return int(min(100, max(1, round(quality))))
 
 
 def _draft(image: Image.Image, limits: ImageLimits) -> None:

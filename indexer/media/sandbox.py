@@ -73,6 +73,7 @@ class _Worker:
             media_type=str(header["media_type"]),
             width=cast(int, header["width"]),
             height=cast(int, header["height"]),
+            jpeg_quality=cast("int | None", header["jpeg_quality"]),
         )
 
     def close(self) -> None:

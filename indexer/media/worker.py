@@ -52,6 +52,7 @@ def _answer(payload: bytes, limits: ImageLimits) -> tuple[dict[str, object], byt
         "media_type": image.media_type,
         "width": image.width,
         "height": image.height,
+        "jpeg_quality": image.jpeg_quality,
         "shape": [height, width, 3],
     }
     return header, image.pixels.tobytes()

@@ -7,7 +7,8 @@ import typer
 
 from sdk.cli.connection import ApiKey, Home, Json, Url, connect
 from sdk.cli.output import MATCHED, NOTHING_MATCHED, console, fail, notes, print_json, styled
-from sdk.models import Comparison
+from sdk.client import Client
+from sdk.models import Comparison, Region
 
 FORMS = {".png": "png", ".gif": "gif"}
 USAGE = 2
@@ -20,7 +21,9 @@ def join(app: typer.Typer) -> None:
 
 def compare(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the picture")],
-    record: Annotated[str, typer.Argument(help="id of the registered asset, as `match --json` names it")],
+    record: Annotated[
+        str | None, typer.Argument(help="id of the registered asset; the best match when left out")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="also write the comparison: .png side by side, .gif in turn", dir_okay=False),
@@ -35,6 +38,7 @@ def compare(
         fail(f"{out.name}: write the comparison to a .png or a .gif file", USAGE)
     content = file.read_bytes()
     with connect(url, api_key, home) as client:
+        record = record or _best_match(client, file, content)
         found = client.compare(content, record)
         if as_json:
             print_json(found.model_dump(mode="json", by_alias=True, exclude={"change_map"}))
@@ -46,8 +50,25 @@ def compare(
     raise typer.Exit(MATCHED if found.relation is not None else NOTHING_MATCHED)
 
 
+def _best_match(client: Client, file: Path, content: bytes) -> str:
+    answer = client.match(content)
+    if not answer.matches:
+        console.print(styled("bold", str(file)))
+        console.print(f"  {answer.verdict.sentence}")
+        raise typer.Exit(NOTHING_MATCHED)
+    return answer.matches[0].record.id
+
+
 def _show(file: Path, found: Comparison) -> None:
     console.print(styled("bold", str(file)))
     console.print(f"  {found.explanation}", soft_wrap=True)
     for one in found.operations:
-        console.print("  ", styled("cyan", one.type.value, f" ({one.strength}): {one.sentence}"), sep="")
+        kind = one.type.value.replace("_", " ")
+        where = "" if one.region is None else f" at {_box(one.region)}"
+        console.print("  ", styled("cyan", kind, f" ({one.strength}){where}"), sep="", soft_wrap=True)
+
+
+def _box(region: Region) -> str:
+    """The region in the picture, in percent of its width and height."""
+    xs, ys = [100 * x for x, _ in region.corners], [100 * y for _, y in region.corners]
+    return f"{min(xs):.0f}-{max(xs):.0f} % across, {min(ys):.0f}-{max(ys):.0f} % down"

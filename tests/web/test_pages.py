@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from sdk.models import Role
 from sdk.records import AssetClass
 from tests.pictures import encoded, picture
+from tests.portraits import astronaut, swapped
 from tests.world import World
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -83,10 +84,11 @@ def test_a_dropped_picture_gets_its_verdict_both_pictures_region_and_receipt(
     page.get_by_role("button", name="Look it up").click()
     verdict = page.locator(".verdict")
     expect(verdict).to_contain_text("made from 'coffee.jpg'")
-    expect(page.locator(".match img")).to_have_count(2)
+    page.get_by_text("The pictures as they are").click()
+    expect(page.locator(".match details img")).to_have_count(2)
     for image in page.locator(".match img").all():
         assert image.evaluate("one => one.complete && one.naturalWidth > 0")
-    expect(page.locator(".match polygon")).to_have_count(1)
+    expect(page.locator(".match details polygon")).to_have_count(1)
     page.get_by_text("Receipt: checked here").click()
     expect(page.locator(".steps li").first).to_contain_text("signed by")
     keep(page, "verdict")
@@ -148,3 +150,84 @@ def test_a_label_with_markup_is_shown_not_run(world: World) -> None:
         text = http.get("/").text
     assert "<script>alert" not in text
     assert "<img src=x" not in text
+
+
+def look_up_swap(page: Page, world: World, tmp_path: Path, *, intimate: bool = False) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded(astronaut(), "PNG"), "astronaut", intimate=intimate)
+    page.goto(world.url)
+    page.set_input_files("#media", file(tmp_path, "upload.jpg", encoded(swapped())))
+    page.get_by_role("button", name="Look it up").click()
+    expect(page.locator("[data-comparison]")).to_be_visible()
+
+
+def test_a_face_swap_is_explained_and_can_be_compared_in_four_ways(
+    page: Page, world: World, tmp_path: Path
+) -> None:
+    look_up_swap(page, world, tmp_path)
+    expect(page.locator(".verdict")).to_contain_text("a face was replaced (face swap)")
+    expect(page.locator(".operations li").first).to_contain_text("face_swap")
+    keep(page, "face-swap")
+    page.get_by_label("Slider").check()
+    slider = page.get_by_role("slider")
+    slider.focus()
+    before = page.locator("[data-over]").evaluate("one => one.style.clipPath")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    after = page.locator("[data-over]").evaluate("one => one.style.clipPath")
+    assert before != after, "the arrow keys move the edge"
+    keep(page, "face-swap-slider")
+    page.get_by_label("Blink").check()
+    expect(page.locator("[data-which]")).not_to_be_empty()
+    page.get_by_role("button", name="Pause").click()
+    shown = page.locator("[data-which]").inner_text()
+    page.wait_for_timeout(900)
+    assert page.locator("[data-which]").inner_text() == shown, "paused"
+    page.get_by_label("Difference").check()
+    expect(page.get_by_alt_text("What differs once size")).to_be_visible()
+    keep(page, "face-swap-difference")
+    page.get_by_label("Side by side").check()
+    page.get_by_label("Heat map").check()
+    expect(page.locator("[data-way=sides] img.map").first).to_be_visible()
+    keep(page, "face-swap-heat")
+    page.get_by_label("Outline what changed").uncheck()
+    expect(page.locator("[data-way=sides] svg.map").first).to_be_hidden()
+
+
+def test_nothing_blinks_for_whoever_asked_for_less_motion(
+    browser: Browser, world: World, tmp_path: Path
+) -> None:
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    look_up_swap(page, world, tmp_path)
+    page.get_by_label("Blink").check()
+    shown = page.locator("[data-which]").inner_text()
+    page.wait_for_timeout(900)
+    assert page.locator("[data-which]").inner_text() == shown
+    page.get_by_role("button", name="Turn").click()
+    assert page.locator("[data-which]").inner_text() != shown
+    context.close()
+
+
+def test_an_intimate_comparison_is_blurred_until_it_is_asked_for(
+    page: Page, world: World, tmp_path: Path
+) -> None:
+    look_up_swap(page, world, tmp_path, intimate=True)
+    picture_shown = page.locator("[data-way=sides] .frame > img").first
+    assert "blur" in picture_shown.evaluate("one => getComputedStyle(one).filter")
+    keep(page, "intimate")
+    page.get_by_label("Intimate picture, blurred: show it").check()
+    assert picture_shown.evaluate("one => getComputedStyle(one).filter") == "none"
+
+
+def test_without_scripts_the_two_stand_side_by_side(browser: Browser, world: World, tmp_path: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded(astronaut(), "PNG"), "astronaut")
+    page.goto(world.url)
+    page.set_input_files("#media", file(tmp_path, "upload.jpg", encoded(swapped())))
+    page.get_by_role("button", name="Look it up").click()
+    expect(page.get_by_alt_text("Your picture, laid on it").first).to_be_visible()
+    expect(page.get_by_role("slider")).to_have_count(0)
+    context.close()

@@ -69,7 +69,7 @@ def distinct_faces(found: list[FaceBox]) -> list[FaceBox]:
     """Each face once, as the surest detection saw it; largest first."""
     kept: list[FaceBox] = []
     for one in sorted(found, key=lambda face: -face.confidence):
-        if all(overlap(one, other) < SAME_FACE_OVERLAP for other in kept):
+        if all(overlap(one, other) < SAME_FACE_OVERLAP and not _within(one, other) for other in kept):
             kept.append(one)
     return sorted(kept, key=lambda face: -face.width)[:MOST_FACES]
 
@@ -90,6 +90,12 @@ def overlap(one: FaceBox, other: FaceBox) -> float:
         return 0.0
     shared = width * height
     return shared / (one.width * one.height + other.width * other.height - shared)
+
+
+def _within(one: FaceBox, other: FaceBox) -> bool:
+    """Whether the middle of one lies in the other: nobody has a face in a face."""
+    x, y = (one.left + one.right) / 2, (one.top + one.bottom) / 2
+    return other.left < x < other.right and other.top < y < other.bottom
 
 
 def scaled_face(face: FaceBox, factor: float) -> FaceBox:

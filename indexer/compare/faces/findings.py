@@ -106,7 +106,8 @@ def _judge(pair: FacePair, laid: Laid, changes: ChangeMap) -> FaceFinding:
     share = float(marked[seen].mean())
     measures = pair.measures
     if measures is None:
-        covered = pair.reference_box is not None and share > CHANGED_SHARE
+        was_there = pair.reference_box is not None and pair.confidence >= LEAST_CONFIDENCE
+        covered = was_there and share > CHANGED_SHARE
         return FaceFinding(pair, Change.COVERED if covered else Change.NONE, 0.0, 0.0, share)
     heads = shipped_heads()
     exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
@@ -131,7 +132,7 @@ def _decide(
         return Change.COVERED, None
     reason = why_uncertain(measures)
     if reason is not None and measures.confidence < LEAST_CONFIDENCE:
-        if touched and known:
+        if touched and known and measures.kept < HIDES_LEAVES:
             return Change.COVERED, None
         return (Change.UNCERTAIN, reason) if touched else (Change.NONE, None)  # hardly a face in either
     if reason is not None:

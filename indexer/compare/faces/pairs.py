@@ -104,6 +104,7 @@ class FacePair:
     oval: Points  # (36, 2) outline of the reference's face, else of the query's
     query_oval: Points | None
     measures: FaceMeasures | None  # None: only one of them shows a face
+    confidence: float  # that there is a face at all, in the surer of the two, 0..1
 
     def scaled(self, factor: float) -> "FacePair":
         """The same pair in a frame of another size; measures have no size."""
@@ -113,6 +114,7 @@ class FacePair:
             self.oval * np.float32(factor),
             None if self.query_oval is None else self.query_oval * np.float32(factor),
             self.measures,
+            self.confidence,
         )
 
 
@@ -144,11 +146,15 @@ def _compare(laid: Laid, first: FaceBox | None, second: FaceBox | None) -> FaceP
     assert known is not None
     oval = known.points[list(OVAL)]
     query_oval = ours.points[list(OVAL)] if ours else None
-    if theirs is None or ours is None or first is None or second is None:
-        return FacePair(first, second, oval, query_oval, None)
-    found = min(first.confidence, second.confidence, theirs.confidence, ours.confidence)
-    known_face = min(first.confidence, theirs.confidence)
-    return FacePair(first, second, oval, query_oval, _measure(laid, theirs, ours, found, known_face))
+    sure = [
+        min(box.confidence, mesh.confidence)
+        for box, mesh in ((first, theirs), (second, ours))
+        if box and mesh
+    ]
+    if theirs is None or ours is None:
+        return FacePair(first, second, oval, query_oval, None, max(sure))
+    measures = _measure(laid, theirs, ours, min(sure), sure[0])
+    return FacePair(first, second, oval, query_oval, measures, max(sure))
 
 
 def _measure(

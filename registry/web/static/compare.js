@@ -46,9 +46,9 @@
     for (const radio of section.querySelectorAll(".ways input[type=radio]")) {
       radio.addEventListener("change", () => show(radio.value));
     }
-    find("[data-mark]").addEventListener("change", (event) => {
-      section.classList.toggle("unmarked", !event.target.checked);
-    });
+    for (const box of section.querySelectorAll("[data-mark]")) {
+      box.addEventListener("change", () => section.classList.toggle(box.dataset.mark, box.checked));
+    }
   }
 
   const all = () => document.querySelectorAll("[data-comparison]").forEach(prepare);
