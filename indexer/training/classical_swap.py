@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from indexer.compare.faces.crops import oval_mask
 from indexer.compare.faces.detection import find_faces
 from indexer.compare.faces.identity import similarity_transform
 from indexer.compare.faces.landmarks import LIPS, OVAL, Landmarks, landmarks_of
-from indexer.compare.faces.pairs import oval_mask
 from indexer.media.images import Pixels
 
 SHRUNK = 0.92  # of the oval: hair and ears stay the target's

@@ -5,14 +5,15 @@ import io
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Request, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 from PIL import Image
 from sqlmodel import Session
 
-from registry import matching, records
+from registry import comparison, matching, records
 from registry.api.deps import CacheDep, ServicesDep, SessionDep, read_upload
+from registry.comparison import PictureFormat
 from registry.errors import RecordErased, RegistryError
 from registry.log import head_of
 from registry.models.records import ERASED
@@ -105,6 +106,23 @@ def look_up(
         "checks": receipt_checks(answer, services.log.key.text()),
     }
     return page(request, template, context)
+
+
+@router.post("/lookup/picture")
+def look_up_picture(
+    media: Annotated[UploadFile, File()],
+    record: Annotated[str, Form()],
+    services: ServicesDep,
+    cache: CacheDep,
+    session: SessionDep,
+    form: Annotated[PictureFormat, Form()] = PictureFormat.SHEET,
+) -> Response:
+    """The comparison with one record as a file to keep."""
+    content = read_upload(media, services)
+    compared = comparison.compare_with(services, cache, session, content, record)
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="comparison.{form.value}"'}
+    picture = comparison.as_picture(compared, form)
+    return Response(picture, media_type=f"image/{form.value}", headers=headers)
 
 
 @router.get("/records/{record_id}", response_class=HTMLResponse)

@@ -1,4 +1,4 @@
-"""What the issue of the descriptor promises, on real photographs; skipped where they are not at hand."""
+"""What is promised of descriptor and faces, on real photographs; skipped where they are not at hand."""
 
 import csv
 import random
@@ -6,16 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from indexer.compare.dense import dense_agreement
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
+from indexer.compare.vocabulary import OperationType
 from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.models import COPY_DESCRIPTOR, IMAGENET_FEATURES
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
+from indexer.training.face_pairs import MOVED, SAME, SWAPPED, as_preview, read_pairs
 from registry.rules import Measured, is_verified
 from registry.thresholds import Thresholds
+from tests.portraits import derived, types_of
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
@@ -68,3 +72,26 @@ def test_our_descriptor_finds_more_edited_copies_than_imagenet_features(shared: 
     ours = found_first(TorchEmbedder("cpu", COPY_DESCRIPTOR))
     assert ours > found_first(TorchEmbedder("cpu", IMAGENET_FEATURES)) + 0.03
     assert ours > 0.75
+
+
+def test_changed_faces_of_published_systems_are_named_and_untouched_ones_are_not(shared: Path) -> None:
+    pairs = read_pairs(shared / "swaps-dev")
+    chosen = [one for one in pairs if one.kind == SWAPPED][::3]
+    chosen += [one for one in pairs if one.kind == MOVED]
+    chosen += [one for one in pairs if one.kind == SAME][::4]
+    flags = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED}
+    said = {
+        one.name: types_of(
+            derived(
+                Image.fromarray(decoded(one.result)),
+                Image.fromarray(as_preview(decoded(one.target))),
+            )
+        )
+        for one in chosen
+    }
+    swaps = [OperationType.FACE_SWAP in said[one.name] for one in chosen if one.kind == SWAPPED]
+    moved = [bool(flags & said[one.name]) for one in chosen if one.kind == MOVED]
+    rest = [bool(flags & said[one.name]) for one in chosen if one.kind == SAME]
+    assert sum(swaps) >= 0.98 * len(swaps)
+    assert sum(moved) >= 0.80 * len(moved)
+    assert sum(rest) <= 1

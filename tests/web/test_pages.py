@@ -187,6 +187,10 @@ def test_a_face_swap_is_explained_and_can_be_compared_in_four_ways(
     expect(page.get_by_alt_text("What differs once size")).to_be_visible()
     keep(page, "face-swap-difference")
     page.get_by_label("Side by side").check()
+    for name, start in (("as a picture", b"\x89PNG"), ("as an animation", b"GIF8")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        assert download.value.path().read_bytes().startswith(start)
     page.get_by_label("Heat map").check()
     expect(page.locator("[data-way=sides] img.map").first).to_be_visible()
     keep(page, "face-swap-heat")

@@ -7,8 +7,9 @@ import numpy as np
 
 from indexer.compare.changes import ChangeMap
 from indexer.compare.content import both_quads
+from indexer.compare.faces.crops import oval_mask
 from indexer.compare.faces.model import EXCHANGED, MOVED, Head, shipped_heads
-from indexer.compare.faces.pairs import FaceMeasures, FacePair, Points, oval_mask
+from indexer.compare.faces.pairs import FaceMeasures, FacePair, Points
 from indexer.compare.laying import Laid, Mask
 from indexer.compare.processing import few_colours
 from indexer.compare.vocabulary import (

@@ -46,6 +46,16 @@
     for (const radio of section.querySelectorAll(".ways input[type=radio]")) {
       radio.addEventListener("change", () => show(radio.value));
     }
+    // The file that was looked up is still in the form above; nothing of it was kept here.
+    const form = find("[data-export]");
+    const chosen = document.getElementById("media");
+    if (chosen) {
+      form.hidden = false;
+      form.addEventListener("submit", () => {
+        form.querySelector("input[type=file]").files = chosen.files;
+      });
+    }
+
     for (const box of section.querySelectorAll("[data-mark]")) {
       box.addEventListener("change", () => section.classList.toggle(box.dataset.mark, box.checked));
     }
