@@ -7,8 +7,10 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 # A set in the manner of the Image Similarity Challenge: refs/, queries/, truth.csv. Empty: a small one is made.
 DISC ?= $(wildcard ../shared/data/disc-dev)
+# Pairs of originals and what published systems made of them: pairs.csv, files/. Empty: generated edits only.
+SWAPS ?= $(wildcard ../shared/data/swaps-dev)
 
-.PHONY: demo run test check bench bench-quality train openapi clean
+.PHONY: demo run test check bench bench-quality train train-faces openapi clean
 
 demo: $(STAMP)  ## register real photographs, match uploads, verify a receipt
 	$(BIN)/trueprint demo
@@ -31,12 +33,16 @@ bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md
 	$(BIN)/python -m bench.quality $(DISC)
 	$(BIN)/python -m bench.strangers $(DISC)
 	$(BIN)/python -m bench.features $(DISC)
+	$(BIN)/python -m bench.changes $(SWAPS)
 
 bench-quality: $(DEV_STAMP)  ## quality alone
 	$(BIN)/python -m bench.quality $(DISC)
 
 train: $(STAMP)  ## train a descriptor: make train PICTURES="folder set.tar" RUN=runs/first
 	$(BIN)/python -m indexer.training.train $(PICTURES) --run $(RUN)
+
+train-faces: $(STAMP)  ## train the model of changed faces: make train-faces SWAPS=folder
+	$(BIN)/python -m indexer.training.face_model $(SWAPS)
 
 openapi: $(DEV_STAMP)  ## write openapi.json again
 	$(BIN)/python -m tests.checks --write

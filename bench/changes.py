@@ -1,9 +1,9 @@
 """What was changed, through the public path: face swaps, re-enactments, other edits; where; and the cost.
 
-    python -m bench.changes [FOLDER] [--clean]
+    python -m bench.changes [FOLDER] [--only=clean,screenshot]
 
 FOLDER holds `pairs.csv` (see `indexer.training.face_pairs`); without it only generated edits and times are
-shown. `--clean` leaves out what happens to pictures on their way. The model was trained on these pairs:
+shown. `--only` names what happens to pictures on their way. The model was trained on these pairs:
 figures with the judged system left out are printed by `python -m indexer.training.face_model FOLDER`.
 """
 
@@ -14,24 +14,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 from PIL import Image
 
-from bench.edits import localisation_table
+from bench.edits import face_region_line, localisation_table
 from bench.stages import stage_table
-from indexer.compare.laying import blurred, grey
-from indexer.training.face_pairs import STILLS, decoded
+from indexer.training.face_pairs import STILLS
 from indexer.training.face_variants import ON_THE_WAY
 from registry.home import open_home, throwaway_home
 from sdk.cli.output import each_with_progress
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
-from sdk.models import Match, OperationType, Region, Strength
+from sdk.models import Match, OperationType, Strength
 
 SWAP, MOVED = ("swap",), ("lipsync", "reenact")
 FLAGS = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED}
-CHANGED_LEVELS = 14.0  # of target against result, smoothed: the true region of a swap
 
 
 @dataclass(frozen=True)
@@ -122,55 +118,15 @@ def answers_table(asked: list[Asked], variants: list[str]) -> str:
     return "\n".join(lines)
 
 
-def true_region(target: Path, result: Path) -> tuple[float, float, float, float] | None:
-    """Where a swap changed the picture, as shares: the box of what differs, where both have one size."""
-    ours, theirs = decoded(result.read_bytes()), decoded(target.read_bytes())
-    if ours.shape != theirs.shape:
-        return None
-    differs = blurred(np.abs(grey(ours) - grey(theirs)), 3.0) > CHANGED_LEVELS
-    count, labels, facts, _ = cv2.connectedComponentsWithStats(differs.astype(np.uint8))
-    if count < 2:
-        return None
-    largest = 1 + int(facts[1:, cv2.CC_STAT_AREA].argmax())
-    y, x = np.nonzero(labels == largest)
-    height, width = differs.shape
-    return x.min() / width, y.min() / height, x.max() / width, y.max() / height
-
-
-def overlap(region: Region, box: tuple[float, float, float, float]) -> float:
-    """Intersection over union of a reported region's box with a true one."""
-    xs, ys = [x for x, _ in region.corners], [y for _, y in region.corners]
-    left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
-    shared = max(0.0, min(right, box[2]) - max(left, box[0])) * max(
-        0.0, min(bottom, box[3]) - max(top, box[1])
-    )
-    mine, theirs = (right - left) * (bottom - top), (box[2] - box[0]) * (box[3] - box[1])
-    return float(shared / max(1e-9, mine + theirs - shared))
-
-
-def region_line(asked: list[Asked], folder: Path) -> str:
-    """Mean overlap of the reported face with where the picture really changed."""
-    rows = {row["pair_id"]: row for row in still_rows(folder)}
-    found = []
-    for one in asked:
-        if one.variant != "clean" or one.kind not in SWAP or one.match is None:
-            continue
-        truth = true_region(folder / rows[one.name]["target"], folder / rows[one.name]["result"])
-        regions = [op.reference_region for op in one.match.operations if op.type is OperationType.FACE_SWAP]
-        if truth is not None and regions:
-            found.append(max(overlap(region, truth) for region in regions if region is not None))
-    return f"Face regions: mean IoU {np.mean(found):.2f} with the box of what differs, {len(found)} swaps."
-
-
 def main() -> None:
     """Print the tables."""
     given = [word for word in sys.argv[1:] if not word.startswith("--")]
-    variants = ["clean"] if "--clean" in sys.argv else list(ON_THE_WAY)
+    only = next((word.removeprefix("--only=") for word in sys.argv if word.startswith("--only=")), None)
+    variants = only.split(",") if only else list(ON_THE_WAY)
     if given and (Path(given[0]) / "pairs.csv").is_file():
         with throwaway_home() as home:
             asked = ask_all(Path(given[0]), home, variants)
         print(answers_table(asked, variants))
-        print("\n" + region_line(asked, Path(given[0])))
         for one in asked:
             wrong = (one.kind in SWAP and OperationType.FACE_SWAP not in one.types) or (
                 one.kind not in (*SWAP, *MOVED) and FLAGS & one.types
@@ -179,6 +135,7 @@ def main() -> None:
                 said = sorted(one.types) if one.match else "not matched"
                 print(f"  {one.variant}: {one.name} ({one.kind}): {said}")
     print("\n" + localisation_table())
+    print("\n" + face_region_line())
     print("\n" + stage_table())
 
 

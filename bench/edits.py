@@ -3,15 +3,18 @@
 import io
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from indexer.compare.derivation import derive
+from indexer.compare.faces.landmarks import OVAL
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.compare.vocabulary import Frame, OperationType
 from indexer.media.images import Pixels
+from indexer.training.classical_swap import SHRUNK, main_face, swap_face
 from indexer.training.face_variants import ON_THE_WAY
 from registry.demo import ORIGINALS, package_file
 
@@ -134,6 +137,35 @@ def localisation_table() -> str:
             f"| {name} | {share:.2f} of {len(overlaps)} | {np.mean(overlaps):.2f} | {np.mean(named):.2f} |"
         )
     return "\n".join(lines)
+
+
+def face_region_line() -> str:
+    """Faces that we exchanged ourselves, the true region known, after all that happens on the way."""
+    found = []
+    astronaut, hopper = (photographs()[place] for place in (0, 4))
+    for target, donor in ((astronaut, hopper), (hopper, astronaut)):
+        truth = _box_of(main_face(np.asarray(target)).points[list(OVAL)])
+        swapped, reference = swap_face(target, donor), np.asarray(target)
+        for variant in ON_THE_WAY.values():
+            query = np.asarray(variant(swapped))
+            alignment = align(extract_features(query), extract_features(reference))
+            if alignment is None:
+                found.append(0.0)
+                continue
+            frames = Frame(query.shape[1], query.shape[0]), Frame(*target.size)
+            operations = derive(query, reference, alignment, *frames).operations
+            regions = [one.reference_region for one in operations if one.type is OperationType.FACE_SWAP]
+            found.append(max((_overlap(one, truth, frames[1]) for one in regions if one), default=0.0))
+    mean, least = np.mean(found), np.min(found)
+    return f"Face regions of swaps made here: mean IoU {mean:.2f}, least {least:.2f}, of {len(found)}."
+
+
+def _box_of(oval: Any) -> Box:
+    """Of the part of the face that was exchanged."""
+    middle = oval.mean(axis=0)
+    inner = (oval - middle) * SHRUNK + middle
+    (left, top), (right, bottom) = inner.min(axis=0), inner.max(axis=0)
+    return int(left), int(top), int(right), int(bottom)
 
 
 def _judge(query: Pixels, reference: Pixels, box: Box, right: OperationType) -> tuple[float, bool]:

@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from indexer.compare.dense import dense_agreement
 from indexer.compare.features import LocalFeatures, extract_features_in
+from indexer.compare.framing import bound_to, framed
 from indexer.compare.geometry import align
 from indexer.compare.pair import agreement_outside_faces
 from indexer.fingerprints.regions import Region, inner_rectangles, tiles
@@ -57,8 +58,8 @@ def find_candidates(
             if known is not None and not look.own_features:
                 continue  # it would be compared as before
             part = one.region if look.own_features else None
-            compared = compare_candidate(services, cache, upload, one, features.of(part))
-            if known is None or _agreement(services, compared) > _agreement(services, known):
+            compared = compare_candidate(services, cache, upload, one, features.of(part), part)
+            if known is None or _worth(services, compared) > _worth(services, known):
                 found[one.record.id] = compared
     return list(found.values())
 
@@ -74,6 +75,10 @@ def _any_confirmed(services: Services, candidates: Iterable[Candidate]) -> bool:
 
 def _agreement(services: Services, candidate: Candidate) -> float:
     return agreement(candidate.measured, services.thresholds)
+
+
+def _worth(services: Services, candidate: Candidate) -> tuple[bool, float]:
+    return is_verified(candidate.measured, services.thresholds), _agreement(services, candidate)
 
 
 class _FeaturesOfParts:
@@ -95,8 +100,12 @@ def compare_candidate(
     upload: Upload,
     candidate: Candidate,
     features: LocalFeatures | None,
+    part: Region | None = None,
 ) -> Candidate:
-    """Lay the upload on the candidate's preview, where there is one; `features`: those of the upload."""
+    """Lay the upload on the candidate's preview, where there is one.
+
+    `features`: those of the upload, or of the `part` of it that is compared.
+    """
     key = candidate.record.preview_key
     if features is None or key is None:
         return candidate
@@ -115,6 +124,7 @@ def compare_candidate(
             spread=alignment.spread,
             is_mirrored=alignment.is_mirrored,
         )
+        alignment = alignment if part is None else bound_to(part, alignment, reference)
     compared = replace(candidate, measured=measured, alignment=alignment)
     return _compare_densely(services, upload, compared)
 
@@ -130,8 +140,9 @@ def _compare_densely(services: Services, upload: Upload, candidate: Candidate) -
     if reference is None:
         return candidate
     pixels = upload.image.pixels
+    alignment = framed(pixels, reference, alignment)
     measured = replace(candidate.measured, dense=dense_agreement(pixels, reference, alignment))
     if services.faces_missing is None and is_other_shot(measured, services.thresholds):
         rest = agreement_outside_faces(pixels, reference, alignment)
         measured = replace(measured, outside_faces=rest)
-    return replace(candidate, measured=measured, reference=reference)
+    return replace(candidate, measured=measured, reference=reference, alignment=alignment)

@@ -6,13 +6,14 @@ from indexer.compare.derivation import Derivation, derive
 from indexer.compare.operations import COARSE, re_encoded
 from indexer.compare.vocabulary import GRAVITY, Frame
 from indexer.compare.vocabulary import Operation as DetectedOperation
+from indexer.compare.vocabulary import OperationType as DetectedType
 from registry.nomination import Candidate
 from registry.rules import Judgement, is_other_shot, is_verified
 from registry.services import Services, Upload
 from sdk.models import TERMS, MatchRelation, Operation, OperationType, RecordSummary, Region
 
 FACES_NOT_COMPARED = "Whether a face was replaced was not looked at"
-CONTENT_OPERATIONS = frozenset(OperationType(one.value) for one in GRAVITY)
+ANOTHER_FACE = (DetectedType.FACE_SWAP, DetectedType.FACE_REENACTED)
 
 
 def derivation_of(services: Services, upload: Upload, candidate: Candidate) -> Derivation | None:
@@ -57,8 +58,15 @@ def uncertain_of(services: Services, derivation: Derivation | None) -> tuple[str
 
 
 def changes_content(operations: Iterable[DetectedOperation]) -> bool:
-    """Whether the picture shows something else than its original, not only elsewhere or smaller."""
-    return any(one.type in GRAVITY for one in operations)
+    """Whether the picture shows something else than its original, not only in other colours or smaller."""
+    return any(
+        one.type in ANOTHER_FACE or (one.type in GRAVITY and one.strength != "slight") for one in operations
+    )
+
+
+def has_another_face(operations: Iterable[DetectedOperation]) -> bool:
+    """Whether it shows another face, or another moment of one, at some place."""
+    return any(one.type in ANOTHER_FACE for one in operations)
 
 
 def wire_operation(operation: DetectedOperation, *, with_evidence: bool) -> Operation:

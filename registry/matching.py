@@ -39,7 +39,7 @@ from sdk.records import AssetClass
 
 MAXIMUM_MATCHES = 20
 # Pictures are compared in detail only for the matches that somebody will look at, and for known fakes.
-DESCRIBED_MATCHES = 3
+DESCRIBED_MATCHES = 4
 
 
 @dataclass(frozen=True)

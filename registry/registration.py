@@ -28,7 +28,7 @@ from registry.errors import (
     InvalidFingerprint,
     TooPlain,
 )
-from registry.explanation import changes_content, derivation_of
+from registry.explanation import derivation_of, has_another_face
 from registry.indexing import ADD
 from registry.models import (
     ApiKey,
@@ -267,7 +267,7 @@ def _near_copies_of_others(
         if judgement is None or judgement.strength is Strength.WEAK:
             continue
         derivation = derivation_of(services, upload, candidate)
-        if derivation is None or not changes_content(derivation.operations):
+        if derivation is None or not has_another_face(derivation.operations):
             contested.append(candidate.record.id)
     return contested
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.compare.features import LocalFeatures, mirrored
+from indexer.fingerprints.regions import Region
 
 Matrix = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float32]
@@ -43,6 +44,7 @@ class Alignment:
     query_coverage: float  # share of the query that shows the reference, 0..1
     reference_coverage: float  # share of the reference that the query shows, 0..1
     spread: float  # share of what both show that the agreeing features span; a shared logo spans little
+    within: Region | None = None  # the part of the query that is compared: around it is something else
 
     @property
     def inlier_share(self) -> float:
@@ -155,7 +157,7 @@ def _describe(
     if scales[1] / scales[0] > MAXIMUM_STRETCH:
         return None
     scale = float(np.sqrt(scales[0] * scales[1]))
-    query_coverage, reference_coverage = _coverage(query_quad, query), _coverage(reference_quad, reference)
+    query_coverage, reference_coverage = coverage(query_quad, query), coverage(reference_quad, reference)
     spreads = (
         _hull_share(agreeing[0], query) / max(query_coverage, 1e-6),
         _hull_share(agreeing[1], reference) / max(reference_coverage, 1e-6),
@@ -216,8 +218,8 @@ def _hull_share(points: Points, frame: LocalFeatures) -> float:
     )
 
 
-def _coverage(quad: Points, frame: LocalFeatures) -> float:
-    """Share of the frame that lies inside the quad, 0..1."""
+def coverage(quad: Points, frame: LocalFeatures) -> float:
+    """Share of the frame that lies inside the (4, 2) quad, 0..1."""
     right, bottom = max(1, frame.width - 1), max(1, frame.height - 1)
     corners = quad.astype(np.float64) / np.array([right, bottom])
     for axis, limit, sign in ((0, 0.0, 1), (0, 1.0, -1), (1, 0.0, 1), (1, 1.0, -1)):

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.compare.geometry import Alignment, Matrix
+from indexer.fingerprints.regions import Region
 from indexer.media.images import Pixels
 
 GRID_PX = 8  # spacing of the places that take part
@@ -39,6 +40,7 @@ class Laid:
     homography: Matrix  # (3, 3) pixels of the query as handed in -> pixels here
     magnification: float  # pixels here per pixel of the query; above 1 the query is the poorer picture
     reference_scale: float  # pixels here per pixel of the reference as handed in
+    within: Region | None = None  # the part of the query that counts as shown
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,14 +57,18 @@ def lay_on(query: Pixels, reference: Pixels, alignment: Alignment, long_side: in
     if size != (width, height):
         theirs = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
     to_here = np.diag([size[0] / width, size[1] / height, 1.0]) @ alignment.homography
-    ours, shown = warp(query, to_here, size, scale * alignment.scale)
-    return Laid(ours, theirs, shown, to_here, scale * alignment.scale, scale)
+    ours, shown = warp(query, to_here, size, scale * alignment.scale, alignment.within)
+    return Laid(ours, theirs, shown, to_here, scale * alignment.scale, scale, alignment.within)
 
 
 def warp(
-    query: Pixels, homography: Matrix, size: tuple[int, int], magnification: float
+    query: Pixels,
+    homography: Matrix,
+    size: tuple[int, int],
+    magnification: float,
+    within: Region | None = None,
 ) -> tuple[Pixels, Mask]:
-    """The query at another place and size, and where it shows anything."""
+    """The query, or a part of it, at another place and size, and where it shows anything."""
     small, to_query = query, np.eye(3)
     if magnification < 0.9:  # a warp that shrinks by itself reads single pixels and aliases
         factor = min(1.0, max(magnification, 16 / min(query.shape[:2])))
@@ -74,8 +80,15 @@ def warp(
     matrix = homography @ to_query
     ours = cv2.warpPerspective(small, matrix, size, flags=cv2.INTER_LINEAR)
     full = np.full(small.shape[:2], 255, np.uint8)
+    if within is not None:
+        part = within.scaled(small.shape[1] / query.shape[1], small.shape[0] / query.shape[0])
+        full[:] = 0
+        full[part.top : part.bottom, part.left : part.right] = 255
     shown = cv2.warpPerspective(full, matrix, size, flags=cv2.INTER_NEAREST) > 0
-    return np.asarray(ours, np.uint8), shown
+    pixels = np.asarray(ours, np.uint8)
+    if within is not None:
+        pixels[~shown] = 0
+    return pixels, shown
 
 
 def refined(laid: Laid, query: Pixels, excluded: Mask | None = None) -> Laid:
@@ -87,7 +100,7 @@ def refined(laid: Laid, query: Pixels, excluded: Mask | None = None) -> Laid:
         if correction is None:
             return laid
         homography = correction @ laid.homography
-        ours, shown = warp(query, homography, laid.size, laid.magnification)
+        ours, shown = warp(query, homography, laid.size, laid.magnification, laid.within)
         better = replace(laid, query=ours, shown=shown, homography=homography / homography[2, 2])
         if _disagreement(better, excluded) >= _disagreement(laid, excluded):
             return laid  # many features are as exact as the flow, and it is their word that stands

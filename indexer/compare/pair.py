@@ -31,7 +31,6 @@ class Compared:
     processing: Processing
     changes: ChangeMap
     faces: tuple[FacePair, ...]  # in pixels of the working size; measured at `FACE_WORKING_SIDE`
-    faces_were_looked_for: bool
 
 
 def compare_pair(query: Pixels, reference: Pixels, alignment: Alignment, *, with_faces: bool) -> Compared:
@@ -51,7 +50,7 @@ def compare_pair(query: Pixels, reference: Pixels, alignment: Alignment, *, with
         ours = [scaled_face(one, zoom) for one in find_faces(laid.query)]
         found = compare_faces(large, [scaled_face(one, zoom) for one in theirs], ours)
         faces = [one.scaled(1 / zoom) for one in found]
-    return Compared(laid, processing, changes, tuple(faces), with_faces)
+    return Compared(laid, processing, changes, tuple(faces))
 
 
 def _aligned_by_what_stayed(laid: Laid, query: Pixels, heads: Mask) -> Laid:
@@ -121,7 +120,7 @@ def _at_face_size(laid: Laid, query: Pixels, reference: Pixels) -> Laid:
         theirs = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
     magnification = laid.magnification * size[0] / laid.size[0]
     homography = zoom @ laid.homography
-    ours, shown = warp(query, homography, size, magnification)
+    ours, shown = warp(query, homography, size, magnification, laid.within)
     return replace(
         laid,
         query=ours,

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from sdk.keys import save_private_key
+from sdk.models import Role
 from tests.pictures import DATA, encoded, flat, picture
 from tests.portraits import swapped
 from tests.world import World
@@ -91,37 +92,36 @@ def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path)
     assert report["by_transform"] == {"hflip": {"positives": 1, "found": 1}}
 
 
-@pytest.mark.slow
-def test_a_changed_picture_is_compared_shown_and_kept_as_a_picture(folder: Path, home: Path) -> None:
+def test_a_changed_picture_is_compared_shown_and_kept_as_a_picture(world: World, folder: Path) -> None:
     original, upload = folder / "originals" / "astronaut.png", folder / "uploads" / "swap.jpg"
     upload.write_bytes(encoded(swapped()))
-    record = lines(run("register", original, "--home", home, "--json"))[0]["record"]
-    matched = lines(run("match", upload, "--home", home, "--json", expect=10))[0]["matches"][0]
+    desk = world.enrol("Daily Example", Role.RESEARCHER)
+    key = folder / "desk.pem"
+    save_private_key(desk.key, key)
+    here = ["--url", world.url, "--api-key", desk.api_key.secret]
+    record = lines(run("register", original, "--sign-with", key, *here, "--json"))[0]["record"]
+    matched = lines(run("match", upload, *here, "--json", expect=10))[0]["matches"][0]
     assert matched["operations"][0]["type"] == "face_swap"
     assert matched["uncertain"] == []
-    words = run("compare", upload, "--home", home, expect=10).stdout
+    words = run("compare", upload, *here, expect=10).stdout
     assert "face swap (strong) at" in words
     assert "another person's" in words
     sheet, turning = folder / "sheet.png", folder / "turning.gif"
-    run("compare", upload, record, "--out", sheet, "--home", home, expect=10)
-    found = lines(run("compare", upload, record, "--out", turning, "--json", "--home", home, expect=10))[0]
+    run("compare", upload, record, "--out", sheet, *here, expect=10)
+    found = lines(run("compare", upload, record, "--out", turning, "--json", *here, expect=10))[0]
     assert (found["relation"], found["record"]["id"]) == ("derivative", record)
     assert (sheet.read_bytes()[:4], turning.read_bytes()[:4]) == (b"\x89PNG", b"GIF8")
-    assert (
-        ".png or a .gif"
-        in run("compare", upload, "--out", folder / "x.bmp", "--home", home, expect=2).stderr
-    )
-    stranger = run("compare", folder / "uploads" / "q2.jpg", "--home", home).stdout
+    assert ".png or a .gif" in run("compare", upload, "--out", folder / "x.bmp", *here, expect=2).stderr
+    stranger = run("compare", folder / "uploads" / "q2.jpg", *here).stdout
     assert "Not in this registry" in stranger
-    unknown = run("compare", upload, "0" * 36, "--home", home, expect=4).stderr
+    unknown = run("compare", upload, "0" * 36, *here, expect=4).stderr
     assert "unknown-record" in unknown
 
-    declared = run(
-        "register", upload, "--class", "known_fake", "--derived-from", record, "--home", home
-    ).stdout
+    signed = ["--derived-from", record, "--sign-with", key, *here]
+    declared = run("register", upload, "--class", "known_fake", *signed).stdout
     assert f"derived from {record}: confirmed: face_swap" in declared
     coffee = folder / "originals" / "coffee.png"
-    false = run("register", coffee, "--derived-from", record, "--home", home).stdout
+    false = run("register", coffee, *signed).stdout
     assert "NOT confirmed by the comparison" in false
 
 

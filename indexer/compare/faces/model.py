@@ -34,7 +34,8 @@ def _motion(distance: float) -> float:
 
 # Every quantity that a head may use, each bounded, so that one wild measurement cannot decide alone.
 QUANTITIES: dict[str, Callable[[FaceMeasures], float]] = {
-    "identity": lambda m: m.identity,
+    # A head that moved is a stranger in its place, a turned one by its own landmarks: the nearer counts.
+    "identity": lambda m: min(m.identity, m.identity_in_place),
     "identity_in_place": lambda m: m.identity_in_place,
     "size": lambda m: float(np.log2(np.clip(m.eye_px, 8, 160) / 40)),
     "lost": lambda m: _lost(m.inside),
@@ -53,7 +54,7 @@ QUANTITIES: dict[str, Callable[[FaceMeasures], float]] = {
     "pose": lambda m: min(m.pose, 0.2),
 }
 HEADS: dict[str, tuple[str, ...]] = {
-    EXCHANGED: ("identity", "identity_in_place", "size", "lost", "touched"),
+    EXCHANGED: ("identity", "size", "lost", "touched"),
     MOVED: (
         *("identity_in_place", "lost", "lost_mouth", "lost_eyes", "gained_by_following"),
         *("touched", "fine_missing", "fine_lost", "motion", "residue"),
