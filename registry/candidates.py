@@ -14,7 +14,7 @@ from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
 from registry.nomination import Candidate, nominate, nominate_within
 from registry.previews import FeatureCache, preview_pixels
-from registry.rules import agreement, is_other_shot, is_verified, may_be_verified
+from registry.rules import agreement, is_verified, may_be_another_moment, may_be_verified
 from registry.services import Services, Upload
 
 
@@ -142,7 +142,7 @@ def _compare_densely(services: Services, upload: Upload, candidate: Candidate) -
     pixels = upload.image.pixels
     alignment = framed(pixels, reference, alignment)
     measured = replace(candidate.measured, dense=dense_agreement(pixels, reference, alignment))
-    if services.faces_missing is None and is_other_shot(measured, services.thresholds):
+    if services.faces_missing is None and may_be_another_moment(measured, services.thresholds):
         rest = agreement_outside_faces(pixels, reference, alignment)
         measured = replace(measured, outside_faces=rest)
     return replace(candidate, measured=measured, reference=reference, alignment=alignment)

@@ -45,7 +45,7 @@ class Measured:
     spread: float = 0.0
     is_mirrored: bool = False
     dense: DenseAgreement | None = None  # only where the geometry confirms
-    outside_faces: DenseAgreement | None = None  # only where `dense` alone speaks of another shot
+    outside_faces: DenseAgreement | None = None  # only where `dense` speaks of another moment
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,11 @@ def _windows_confirm(measured: Measured, limits: Thresholds) -> bool:
 def is_other_shot(measured: Measured, limits: Thresholds) -> bool:
     """Whether both pictures show one scene, but not one moment of it."""
     dense = measured.dense
-    if dense is None or _agrees_but_for_faces(measured, limits):
+    if dense is None:
+        return False
+    if _is_another_frame(measured, limits):
+        return True
+    if _agrees_but_for_faces(measured, limits):
         return False
     if dense.agreeing < limits.other_shot_agreeing and dense.disagreeing > limits.other_shot_disagreeing:
         return True
@@ -121,6 +125,21 @@ def is_other_shot(measured: Measured, limits: Thresholds) -> bool:
         return True
     not_a_copy = inlier_share < limits.moved_inlier_share and dense.fine < limits.moved_fine
     return dense.moved >= limits.moved and not_a_copy
+
+
+def may_be_another_moment(measured: Measured, limits: Thresholds) -> bool:
+    """Whether it is worth to leave the faces out and look again."""
+    moved = measured.dense is not None and measured.dense.moved >= limits.moved
+    return moved or is_other_shot(measured, limits)
+
+
+def _is_another_frame(measured: Measured, limits: Thresholds) -> bool:
+    """Of one video: bodies moved with the heads, and what stood still has the same grain.
+
+    What a network re-enacts is drawn anew, and has not.
+    """
+    rest = measured.outside_faces
+    return rest is not None and rest.moved >= limits.frame_moved and rest.fine >= limits.frame_fine
 
 
 def _agrees_but_for_faces(measured: Measured, limits: Thresholds) -> bool:

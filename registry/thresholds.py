@@ -47,5 +47,9 @@ class Thresholds:
     # everywhere; another moment of one video agrees on 0.85 of the windows.
     but_for_faces_agreeing: float = 0.90
     but_for_faces_disagreeing: float = 0.04
+    # Another frame of one video: bodies move as well, and the grain of what stands still is the same; where
+    # a network re-enacts a head and moves what is around it, the finest detail agrees to 0.45 at most.
+    frame_moved: float = 0.02
+    frame_fine: float = 0.50
     # A query that shows the whole reference and little else is the same picture.
     same_picture_coverage: float = 0.9

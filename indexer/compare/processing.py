@@ -160,9 +160,12 @@ def fit_colours(theirs: Colours, ours: Colours) -> Matrix:
 
 def _estimate_blur(laid: Laid, evened: Processing, voting: Mask) -> tuple[float, bool]:
     """The blur that makes the sharper of the two as soft as the other, and whether that is the query."""
-    mapped = evened.apply(laid.reference)
-    theirs, ours = grey(mapped), grey(laid.query)
-    few = voting[::2, ::2]
+    height, width = voting.shape
+    middle = np.s_[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    if evened.light is not None or voting[middle].sum() < LEAST_SAMPLES:
+        middle = np.s_[:, :]  # a slow gain is one of the whole picture
+    theirs, ours = grey(evened.apply(laid.reference[middle])), grey(laid.query[middle])
+    few = voting[middle][::2, ::2]
 
     def sharpness(values: Grey) -> float:
         edges = cv2.Laplacian(blurred(values, 0.6), cv2.CV_32F)[::2, ::2]

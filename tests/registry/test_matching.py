@@ -28,6 +28,8 @@ LIMITS = Thresholds()
 DIFFERS = DenseAgreement(agreeing=0.4, disagreeing=0.4, moved=0.0, fine=0.9)
 AGREES = DenseAgreement(agreeing=0.8, disagreeing=0.05, moved=0.0, fine=0.2)
 MOVED = DenseAgreement(agreeing=0.8, disagreeing=0.1, moved=0.05, fine=0.3)
+STAYED = DenseAgreement(agreeing=0.97, disagreeing=0.01, moved=0.0, fine=0.5)
+BODY_MOVED = DenseAgreement(agreeing=0.96, disagreeing=0.01, moved=0.03, fine=0.8)
 
 
 def test_the_very_file_is_exact_and_its_receipt_verifies(world: World) -> None:
@@ -297,6 +299,20 @@ class TestRules:
                 Measured(compared=True, inliers=90, pairs=100, spread=0.5, dense=MOVED),
                 Strength.VERY_STRONG,
                 MatchRelation.DERIVATIVE,
+            ),
+            (  # another shot, but for the faces a copy: they were exchanged
+                Measured(
+                    compared=True, inliers=90, pairs=150, spread=0.5, dense=MOVED, outside_faces=STAYED
+                ),
+                Strength.VERY_STRONG,
+                MatchRelation.DERIVATIVE,
+            ),
+            (  # another frame of one video: the body moved with the head, the grain is the same
+                Measured(
+                    compared=True, inliers=90, pairs=100, spread=0.5, dense=MOVED, outside_faces=BODY_MOVED
+                ),
+                Strength.WEAK,
+                MatchRelation.POSSIBLY_RELATED,
             ),
         ],
     )

@@ -25,6 +25,7 @@ LEAST_EYE_PX = 22.0
 FACE_PER_EYE = 2.2
 LEAST_CONFIDENCE = 0.5
 MOST_TURNED = 0.75  # sine: a profile hides half of what identity is read from
+LEAST_STRANGE = 0.38  # identity distance; nearer is the same person, whatever else changed
 SURE, SUSPECT = 0.5, 0.25
 MOVED_SURE = 0.6
 LEAST_MOTION = 3.5e-3  # eye distances: less is the error of measuring it
@@ -138,7 +139,7 @@ def _decide(
         return (Change.UNCERTAIN, reason) if touched else (Change.NONE, None)  # hardly a face in either
     if reason is not None:
         return Change.UNCERTAIN, reason
-    if exchanged > SURE:
+    if exchanged > SURE and min(measures.identity, measures.identity_in_place) > LEAST_STRANGE:
         return (Change.COVERED if measures.kept > MOSTLY_KEPT else Change.EXCHANGED), None
     if moved > MOVED_SURE and measures.flow_inside > LEAST_MOTION:
         return Change.MOVED, None
