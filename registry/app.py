@@ -36,7 +36,7 @@ from sdk.keys import generate_key, save_private_key
 from sdk.models import NewApiKey, NewPublisher, Role, Scope
 
 FORM_BYTES = 1 << 20  # statement, boundaries and headers of a multipart body
-FACES_ARE_OFF = "they are switched off here (TRUEPRINT_FACES)"
+FACES_ARE_OFF = "comparing faces is switched off here (TRUEPRINT_FACES)"
 LOG_KEY, ANSWER_KEY, OPERATOR_KEY = "log.pem", "answers.pem", "operator.key"
 
 

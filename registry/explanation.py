@@ -53,7 +53,9 @@ def uncertain_of(services: Services, derivation: Derivation | None) -> tuple[str
     if derivation is None:
         return ()
     if services.faces_missing is not None:
-        return (f"{FACES_NOT_COMPARED}: {services.faces_missing}.",)
+        # How to mend it is told by the doctor, not to everybody who asks.
+        why = "their networks are not installed here" if services.settings.faces else services.faces_missing
+        return (f"{FACES_NOT_COMPARED}: {why}.",)
     return derivation.uncertain
 
 

@@ -1,12 +1,14 @@
 """What an answer says of a changed picture: operation, verdict, source, and what could not be told."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from indexer.compare.faces import weights
 from indexer.compare.vocabulary import OperationType as DetectedType
 from sdk.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
 from sdk.models import (
@@ -181,3 +183,16 @@ def test_only_a_key_that_may_match_sees_an_intimate_preview(world: World) -> Non
     stranger = world.enrol("Archive", scopes=(Scope.REGISTER,))
     with pytest.raises(NotAllowed):
         stranger.client.preview(record.id)
+
+
+def test_without_the_packages_of_the_networks_the_answer_and_the_doctor_say_so(
+    database_server: DatabaseServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = replace(weights.IDENTITY, package="no_such_package")
+    monkeypatch.setattr(weights, "FACE_MODELS", (absent,))
+    with World(database_server, home) as world:
+        desk = world.enrol("Daily Example")
+        world.register(desk, encoded(astronaut(), "PNG"), "astronaut")
+        (sentence,) = desk.client.match(encoded(swapped())).matches[0].uncertain
+        assert "not installed here" in sentence
+        assert "pip install --no-deps 'face-recognition-models==0.3.0'" in world.operator.doctor().faces
