@@ -7,7 +7,14 @@ import numpy as np
 
 from indexer.compare.changes import ChangeMap, find_changes
 from indexer.compare.dense import DenseAgreement, dense_agreement
-from indexer.compare.faces.detection import FaceBox, distinct_faces, find_faces, find_faces_in, scaled_face
+from indexer.compare.faces.detection import (
+    FaceBox,
+    distinct_faces,
+    find_all_faces,
+    find_faces,
+    find_faces_in,
+    scaled_face,
+)
 from indexer.compare.faces.pairs import FacePair, compare_faces
 from indexer.compare.geometry import Alignment
 from indexer.compare.laying import Laid, Mask, agreeing_share, disagreeing, lay_on, refined, warp
@@ -36,7 +43,7 @@ class Compared:
 def compare_pair(query: Pixels, reference: Pixels, alignment: Alignment, *, with_faces: bool) -> Compared:
     """Compare (h, w, 3) uint8 frames. Raises MissingFaceModels where faces are wanted and cannot be had."""
     laid = lay_on(query, reference, alignment, WORKING_SIDE)
-    theirs = find_faces(laid.reference) if with_faces else []
+    theirs = _faces_of(reference, laid) if with_faces else []
     around = mask_around(theirs, laid)
     laid = _aligned_by_what_stayed(laid, query, around)
     unusual = around | disagreeing(laid)
@@ -94,6 +101,11 @@ def mask_around(faces: list[FaceBox], laid: Laid) -> Mask:
         top, bottom = face.top - MARGIN_TOP * face.height, face.bottom + MARGIN_BOTTOM * face.height
         mask[max(0, int(top)) : max(0, int(bottom)), max(0, int(left)) : max(0, int(right))] = True
     return mask
+
+
+def _faces_of(reference: Pixels, laid: Laid) -> list[FaceBox]:
+    """In the reference as it is kept, for small faces; in the frame of `laid`."""
+    return [scaled_face(one, laid.reference_scale) for one in find_all_faces(reference)]
 
 
 def _small_faces(laid: Laid, changes: ChangeMap) -> list[FaceBox]:

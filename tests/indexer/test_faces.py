@@ -189,3 +189,18 @@ def test_weight_files_are_never_in_this_repository() -> None:
     shipped = Path(__file__).parents[2] / "indexer" / "weights"
     assert not list(shipped.glob("*.tflite"))
     assert not list(shipped.glob("*.dat"))
+
+
+def test_in_a_wide_picture_small_faces_are_seen_and_smaller_ones_are_not_guessed_at() -> None:
+    from skimage import data
+
+    def scene(person: Image.Image, side: int) -> Image.Image:
+        wide = Image.fromarray(data.coffee()).resize((1000, 666))
+        wide.paste(person.resize((side, side), Image.Resampling.LANCZOS), (560, 180))
+        return wide
+
+    found = derived(through_jpeg(scene(swapped(), 300)), scene(astronaut(), 300))
+    assert OperationType.FACE_SWAP in types_of(found)
+    smaller = derived(through_jpeg(scene(swapped(), 180)), scene(astronaut(), 180))
+    assert types_of(smaller) & FLAGS == set()
+    assert any("pixels wide" in sentence for sentence in smaller.uncertain)

@@ -19,6 +19,8 @@ LEAST_CONFIDENCE = 0.5
 SAME_FACE_OVERLAP = 0.3  # intersection over union above which two finds are one face
 NEAR_SIDE = 128
 FAR_SIDE = 192
+LARGE_SHARE = 0.15  # of the width: where one face is so large, small ones are not what matters
+QUARTER, QUARTER_SIDE = 0.6, 192  # of the picture's sides, overlapping; px of the network's input
 MOST_FACES = 24
 LEAST_PART = 16  # pixels
 # OpenCV's networks are not safe to call from two threads.
@@ -56,12 +58,27 @@ def find_faces(pixels: Pixels) -> list[FaceBox]:
     return distinct_faces(found)
 
 
-def find_faces_in(pixels: Pixels, left: int, top: int, right: int, bottom: int) -> list[FaceBox]:
+def find_all_faces(pixels: Pixels) -> list[FaceBox]:
+    """Those of `find_faces`, and in a picture of small or no faces also those seen in its four quarters."""
+    found = find_faces(pixels)
+    if any(one.width > LARGE_SHARE * pixels.shape[1] for one in found):
+        return found
+    height, width = pixels.shape[:2]
+    high, wide = round(QUARTER * height), round(QUARTER * width)
+    for top in (0, height - high):
+        for left in (0, width - wide):
+            found += find_faces_in(pixels, left, top, left + wide, top + high, QUARTER_SIDE)
+    return distinct_faces(found)
+
+
+def find_faces_in(
+    pixels: Pixels, left: int, top: int, right: int, bottom: int, side: int = NEAR_SIDE
+) -> list[FaceBox]:
     """Faces in one part of a picture, in pixels of the whole; for those too small to be seen in it."""
     part = np.ascontiguousarray(pixels[max(0, top) : bottom, max(0, left) : right])
     if min(part.shape[:2]) < LEAST_PART:
         return []
-    found = _detect(DETECTOR_NEAR, part, NEAR_SIDE)
+    found = _detect(DETECTOR_NEAR, part, side)
     return distinct_faces([_shifted(one, max(0, left), max(0, top)) for one in found])
 
 
