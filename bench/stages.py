@@ -25,6 +25,7 @@ STAGES = {
     "disagreeing": "places that may not vote",
     "estimate_processing": "estimate the processing",
     "find_changes": "change map and regions",
+    "find_all_faces": "find faces",
     "find_faces": "find faces",
     "compare_faces": "compare faces",
 }
@@ -43,7 +44,7 @@ def stage_table() -> str:
     features = extract_features(reference)
     columns = {name: _measure(np.asarray(upload), reference, features) for name, upload in uploads.items()}
     lines = [f"| stage, ms on one core | {' | '.join(columns)} |", "| --- | --- | --- |"]
-    for stage in (*STAGES.values(), "all of it"):
+    for stage in (*dict.fromkeys(STAGES.values()), "all of it"):
         cells = [
             f"{one[stage]:.0f} ({100 * one[stage] / one['all of it']:.0f} %)" for one in columns.values()
         ]
@@ -83,5 +84,5 @@ def _measure(query: Any, reference: Any, features: Any) -> dict[str, float]:
     kept = rounds[1:]  # the first loads the networks
     return {
         name: float(np.median([one.get(name, 0.0) for one in kept]))
-        for name in (*STAGES.values(), "all of it")
+        for name in (*dict.fromkeys(STAGES.values()), "all of it")
     }
