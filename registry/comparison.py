@@ -3,7 +3,7 @@
 For whoever has a match and wants to see it, or suspects a pair that no index would find. Nothing is kept.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlmodel import Session
@@ -14,8 +14,8 @@ from registry import records
 from registry.candidates import compare_candidate
 from registry.errors import NothingToCompare
 from registry.explanation import (
-    changes_content,
     derivation_of,
+    described,
     explain,
     operations_of,
     uncertain_of,
@@ -26,7 +26,7 @@ from registry.nomination import Candidate
 from registry.previews import FeatureCache
 from registry.rules import Judgement, Measured, is_verified, judge
 from registry.services import Services, Upload, analyse
-from sdk.models import Comparison, MatchRelation, RecordSummary
+from sdk.models import Comparison, RecordSummary
 
 NOT_RELATED = "No common picture was found: features and windows of the two do not agree."
 
@@ -61,14 +61,11 @@ def compare_with(
         record, Measured(same_digest=upload.digest_sha256 == record.digest_sha256), ("asked",)
     )
     candidate = compare_candidate(services, cache, upload, asked, upload.features)
+    judgement = judge(candidate.measured, services.thresholds)
     # The very file is compared all the same: to see that nothing was changed is an answer.
-    measured = replace(candidate.measured, same_digest=False)
-    judgement = judge(measured, services.thresholds)
     derivation = derivation_of(services, upload, candidate)
-    if judgement is not None and derivation is not None and changes_content(derivation.operations):
-        judgement = replace(judgement, relation=MatchRelation.DERIVATIVE)
-    if candidate.measured.same_digest:
-        judgement = judge(candidate.measured, services.thresholds)
+    if judgement is not None and derivation is not None:
+        judgement = described(judgement, derivation.operations)
     return Compared(upload, records.summary(session, record), candidate, judgement, derivation)
 
 

@@ -1,6 +1,7 @@
 """What was changed between a match and its registered asset, in words and as wire types."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from indexer.compare.derivation import Derivation, derive
 from indexer.compare.operations import COARSE, re_encoded
@@ -64,6 +65,13 @@ def changes_content(operations: Iterable[DetectedOperation]) -> bool:
     return any(
         one.type in ANOTHER_FACE or (one.type in GRAVITY and one.strength != "slight") for one in operations
     )
+
+
+def described(judgement: Judgement, operations: Iterable[DetectedOperation]) -> Judgement:
+    """The judgement once it is known what was changed: other content is no longer the same picture."""
+    if judgement.relation is not MatchRelation.SAME_PICTURE or not changes_content(operations):
+        return judgement
+    return replace(judgement, relation=MatchRelation.DERIVATIVE)
 
 
 def has_another_face(operations: Iterable[DetectedOperation]) -> bool:

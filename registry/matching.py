@@ -13,6 +13,7 @@ from registry.errors import RecordErased
 from registry.explanation import (
     changes_content,
     derivation_of,
+    described,
     explain,
     operations_of,
     uncertain_of,
@@ -100,13 +101,15 @@ def _match(
     found = _described(services, upload, sorted(found, key=_order)[:MAXIMUM_MATCHES])
     facts = _facts(session, found)
     matches = tuple(_match_of(services, session, one, facts, with_evidence) for one in found)
-    verdict = conclude([_judged(match) for match in matches], upload.too_plain)
+    searched = freshness(services, session)
     answer = MatchAnswer(
         answered_at=now(),
         computed=_computed(upload),
-        verdict=verdict,
+        verdict=conclude(
+            [_judged(match) for match in matches], upload.too_plain, is_empty=not searched.records_searched
+        ),
         matches=matches,
-        index=freshness(services, session),
+        index=searched,
     )
     derivations = {one.candidate.record.id: one.derivation for one in found if one.derivation}
     return Explored(services.signer.signed(answer), derivations)
@@ -136,11 +139,9 @@ def _describe(services: Services, upload: Upload, found: Found) -> Found:
         return found
     derivation = derivation_of(services, upload, found.candidate)
     operations = operations_of(services, upload, found.candidate, derivation)
-    if changes_content(operations):
-        judgement = replace(judgement, relation=MatchRelation.DERIVATIVE)
     return replace(
         found,
-        judgement=judgement,
+        judgement=described(judgement, operations),
         operations=tuple(operations),
         uncertain=uncertain_of(services, derivation),
         changes_content=changes_content(operations),

@@ -213,7 +213,7 @@ class Judged:
         return bool(ANOTHER_FACE & set(self.operations))
 
 
-def conclude(matches: list[Judged], too_plain: str | None) -> Verdict:
+def conclude(matches: list[Judged], too_plain: str | None, *, is_empty: bool = False) -> Verdict:
     """What the matches mean together; the most serious thing is said first.
 
     A known fake outranks its original: whoever posts the fake posts a near copy of both. But a picture with
@@ -221,7 +221,7 @@ def conclude(matches: list[Judged], too_plain: str | None) -> Verdict:
     """
     sure = [match for match in matches if match.strength is not Strength.WEAK]
     if not sure:
-        return _conclude_unsure(matches, too_plain)
+        return _conclude_unsure(matches, too_plain, is_empty)
     same = [match for match in sure if not match.has_another_face] or sure
     fakes = [match for match in same if match.asset_class is AssetClass.KNOWN_FAKE]
     first = fakes[0] if fakes else same[0]
@@ -236,7 +236,7 @@ def conclude(matches: list[Judged], too_plain: str | None) -> Verdict:
     return Verdict(kind=kind, sentence=f"{sure_word}{what} {says}.")
 
 
-def _conclude_unsure(matches: list[Judged], too_plain: str | None) -> Verdict:
+def _conclude_unsure(matches: list[Judged], too_plain: str | None, is_empty: bool) -> Verdict:
     if matches:
         first = matches[0]
         sentence = f"Possibly related to {first.label!r} of {first.publisher_name}; a person should look."
@@ -244,7 +244,8 @@ def _conclude_unsure(matches: list[Judged], too_plain: str | None) -> Verdict:
     if too_plain:
         sentence = f"Too plain to be recognised ({too_plain}). {NOT_IN_REGISTRY}"
         return Verdict(kind=VerdictKind.NOT_FINGERPRINTABLE, sentence=sentence)
-    return Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence=NOT_IN_REGISTRY)
+    sentence = f"{NOT_IN_REGISTRY} No picture is registered here yet." if is_empty else NOT_IN_REGISTRY
+    return Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence=sentence)
 
 
 def _relation_words(relation: MatchRelation) -> str:

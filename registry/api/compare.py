@@ -2,44 +2,42 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 
-from registry import comparison
 from registry.api.deps import CacheDep, Matcher, ServicesDep, SessionDep, read_upload
-from registry.comparison import PictureFormat
+from registry.comparison import Compared, PictureFormat, as_picture, as_wire, compare_with
 from sdk.models import Comparison, Scope
 
 router = APIRouter(prefix="/v1/compare", tags=["compare"])
 
 
-@router.post("", operation_id="compare")
-def compare(
-    media: Annotated[UploadFile, File(description="the picture")],
-    record: Annotated[str, Form(description="id of the registered asset")],
-    services: ServicesDep,
-    cache: CacheDep,
-    session: SessionDep,
-    api_key: Matcher,
-) -> Comparison:
-    """What was changed between a registered asset and this picture, and where."""
-    content = read_upload(media, services)
-    compared = comparison.compare_with(services, cache, session, content, record)
-    return comparison.as_wire(services, compared, with_evidence=Scope.EVIDENCE in api_key.scopes)
-
-
-@router.post("/picture", operation_id="comparePicture", response_class=Response)
-def compare_picture(
+def compared_of(
     media: Annotated[UploadFile, File(description="the picture")],
     record: Annotated[str, Form(description="id of the registered asset")],
     services: ServicesDep,
     cache: CacheDep,
     session: SessionDep,
     _: Matcher,
+) -> Compared:
+    """What both forms of the answer are made from."""
+    return compare_with(services, cache, session, read_upload(media, services), record)
+
+
+ComparedDep = Annotated[Compared, Depends(compared_of)]
+
+
+@router.post("", operation_id="compare")
+def compare(compared: ComparedDep, services: ServicesDep, api_key: Matcher) -> Comparison:
+    """What was changed between a registered asset and this picture, and where."""
+    return as_wire(services, compared, with_evidence=Scope.EVIDENCE in api_key.scopes)
+
+
+@router.post("/picture", operation_id="comparePicture", response_class=Response)
+def compare_picture(
+    compared: ComparedDep,
     form: Annotated[
         PictureFormat, Form(description="png: side by side; gif: in turn")
     ] = PictureFormat.SHEET,
 ) -> Response:
     """The same as a picture: side by side with the difference, or an animation."""
-    content = read_upload(media, services)
-    compared = comparison.compare_with(services, cache, session, content, record)
-    return Response(comparison.as_picture(compared, form), media_type=f"image/{form.value}")
+    return Response(as_picture(compared, form), media_type=f"image/{form.value}")

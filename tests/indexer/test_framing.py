@@ -1,0 +1,50 @@
+"""A picture in a screenshot is compared alone; a frame never hides a new face or makes an inset a copy."""
+
+import numpy as np
+from PIL import Image, ImageDraw
+from skimage import data
+
+from indexer.compare.features import extract_features
+from indexer.compare.framing import bound_to, framed
+from indexer.compare.geometry import Alignment, align
+from indexer.fingerprints.regions import Region
+from tests.portraits import astronaut, pixels, swapped
+
+COFFEE = Image.fromarray(data.coffee())
+
+
+def cropped_in_a_screenshot() -> Image.Image:
+    """The middle of the picture under a bar, over a line of writing: the reference reaches under both."""
+    shot = Image.new("RGB", (560, 520), (244, 244, 246))
+    draw = ImageDraw.Draw(shot)
+    draw.rectangle((0, 0, 560, 70), fill=(32, 60, 120))
+    draw.text((20, 20), "Messages   12:04", fill="white", font_size=28)
+    shot.paste(COFFEE.crop((120, 80, 520, 330)), (80, 110))
+    for line in range(4):
+        draw.text((30, 380 + 32 * line), "a comment under it, and more", fill="black", font_size=24)
+    return shot
+
+
+def alignment_of(query: Image.Image, reference: Image.Image) -> Alignment:
+    found = align(extract_features(pixels(query)), extract_features(pixels(reference)))
+    assert found is not None
+    return found
+
+
+def test_the_picture_inside_a_screenshot_is_compared_alone() -> None:
+    shot = cropped_in_a_screenshot()
+    found = framed(pixels(shot), pixels(COFFEE), alignment_of(shot, COFFEE)).within
+    assert found is not None
+    assert np.allclose([found.left, found.top, found.right, found.bottom], [80, 110, 480, 360], atol=8)
+
+
+def test_a_frame_never_leaves_out_what_was_changed() -> None:
+    for upload in (swapped(), astronaut()):
+        bound = framed(pixels(upload), pixels(astronaut()), alignment_of(upload, astronaut()))
+        assert bound.within is None
+
+
+def test_a_small_inset_is_not_compared_alone() -> None:
+    alignment, features = alignment_of(COFFEE, COFFEE), extract_features(pixels(COFFEE))
+    assert bound_to(Region(0, 0, 150, 100), alignment, features).within is None
+    assert bound_to(Region(0, 0, 500, 350), alignment, features).within is not None
