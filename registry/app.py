@@ -14,7 +14,7 @@ from indexer.compare.faces.weights import missing_face_models
 from indexer.fingerprints.embedders import Embedder, Embedders, MissingRuntime, open_embedder
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import ModelError, find_model, known_models
-from indexer.media.limits import ImageLimits
+from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool
 from registry import __version__, db
 from registry.answers import AnswerSigner
@@ -24,7 +24,7 @@ from registry.blobs import Blobs
 from registry.errors import LogRolledBack, MissingModel
 from registry.indexing import Indexing
 from registry.log import Log, create_log, has_log, head_of, load_log_key
-from registry.previews import FeatureCache, sweep_orphans
+from registry.previews import PreviewCache, sweep_orphans
 from registry.publishers import enrol, issue_api_key
 from registry.reembedding import Reembedding
 from registry.services import Services
@@ -143,7 +143,7 @@ def _open_embedders(settings: Settings, given: Embedder | None) -> Embedders:
 
 def create_app(services: Services) -> FastAPI:
     """The application over services that run; it opens and closes nothing itself."""
-    max_body_bytes = ImageLimits().max_bytes + FORM_BYTES
+    max_body_bytes = VideoLimits().max_bytes + FORM_BYTES
     app = FastAPI(
         title="Trueprint",
         version=__version__,
@@ -153,7 +153,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    app.state.features = FeatureCache()
+    app.state.features = PreviewCache()
     problems.install(app)
     problems.describe(app)
     app.add_middleware(BodyLimit, max_bytes=max_body_bytes)

@@ -13,9 +13,10 @@ from indexer.compare.pair import agreement_outside_faces
 from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
 from registry.nomination import Candidate, nominate, nominate_within
-from registry.previews import FeatureCache, preview_pixels
+from registry.previews import PreviewCache, picture_of
 from registry.rules import agreement, is_verified, may_be_another_moment, may_be_verified
-from registry.services import Services, Upload
+from registry.services import Services
+from registry.uploads import Upload
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ CLOSER_LOOKS = (
 
 
 def find_candidates(
-    services: Services, cache: FeatureCache, session: Session, upload: Upload
+    services: Services, cache: PreviewCache, session: Session, upload: Upload
 ) -> list[Candidate]:
     """Nominate, check against the database, compare the pictures; not yet judged.
 
@@ -96,7 +97,7 @@ class _FeaturesOfParts:
 
 def compare_candidate(
     services: Services,
-    cache: FeatureCache,
+    cache: PreviewCache,
     upload: Upload,
     candidate: Candidate,
     features: LocalFeatures | None,
@@ -106,10 +107,10 @@ def compare_candidate(
 
     `features`: those of the upload, or of the `part` of it that is compared.
     """
-    key = candidate.record.preview_key
-    if features is None or key is None:
+    picture = picture_of(candidate.record, candidate.time_ms)
+    if features is None or picture is None:
         return candidate
-    reference = cache.of(services, key)
+    reference = cache.features(services, picture)
     if reference is None:
         return candidate
     alignment = align(features, reference)
@@ -126,17 +127,20 @@ def compare_candidate(
         )
         alignment = alignment if part is None else bound_to(part, alignment, reference)
     compared = replace(candidate, measured=measured, alignment=alignment)
-    return _compare_densely(services, upload, compared)
+    return _compare_densely(services, cache, upload, compared)
 
 
-def _compare_densely(services: Services, upload: Upload, candidate: Candidate) -> Candidate:
+def _compare_densely(
+    services: Services, cache: PreviewCache, upload: Upload, candidate: Candidate
+) -> Candidate:
     """Lay the upload on a reference that some geometry joins it with: a copy, or another shot?"""
-    alignment, key = candidate.alignment, candidate.record.preview_key
-    if alignment is None or key is None or upload.image is None:
+    alignment = candidate.alignment
+    picture = picture_of(candidate.record, candidate.time_ms)
+    if alignment is None or picture is None or upload.image is None:
         return candidate
     if not may_be_verified(candidate.measured, services.thresholds):
         return candidate
-    reference = preview_pixels(services, key)
+    reference = cache.pixels(services, picture)
     if reference is None:
         return candidate
     pixels = upload.image.pixels

@@ -23,9 +23,10 @@ from registry.explanation import (
 )
 from registry.models.records import ACTIVE
 from registry.nomination import Candidate
-from registry.previews import FeatureCache
+from registry.previews import PreviewCache
 from registry.rules import Judgement, Measured, is_verified, judge
-from registry.services import Services, Upload, analyse
+from registry.services import Services
+from registry.uploads import Upload, analyse
 from sdk.models import Comparison, RecordSummary
 
 NOT_RELATED = "No common picture was found: features and windows of the two do not agree."
@@ -50,7 +51,7 @@ class Compared:
 
 
 def compare_with(
-    services: Services, cache: FeatureCache, session: Session, content: bytes, record_id: str
+    services: Services, cache: PreviewCache, session: Session, content: bytes, record_id: str
 ) -> Compared:
     """Raises UnknownRecord, NothingToCompare or a MediaRefused error."""
     record = records.get_record(session, record_id)

@@ -13,10 +13,12 @@ from registry.explanation import derivation_of, operations_of
 from registry.models import Edge, Record
 from registry.models.records import ACTIVE
 from registry.nomination import Candidate
-from registry.previews import FeatureCache
+from registry.previews import PreviewCache
 from registry.rules import Measured, judge
-from registry.services import Services, Upload
+from registry.services import Services
 from registry.statements import Checked
+from registry.uploads import Upload
+from registry.video_matching import find_in_video
 from sdk.models import EdgeAgreement, MatchRelation
 from sdk.records import Relation
 
@@ -30,7 +32,7 @@ class Agreement:
 
 
 def declared_edges(
-    services: Services, cache: FeatureCache, session: Session, checked: Checked, upload: Upload
+    services: Services, cache: PreviewCache, session: Session, checked: Checked, upload: Upload
 ) -> list[Edge]:
     """Rows for every declaration of a statement, compared where both pictures are at hand."""
     statement = checked.statement
@@ -42,7 +44,7 @@ def declared_edges(
         found = Agreement(EdgeAgreement.NOT_COMPARED)
         source = session.get(Record, name) if relation is Relation.DERIVED_FROM else None
         if source is not None:
-            found = agreement_with(services, cache, upload, source)
+            found = agreement_with(services, cache, session, upload, source)
         edges.append(
             Edge(
                 record_id=checked.record_id,
@@ -55,9 +57,15 @@ def declared_edges(
     return edges
 
 
-def agreement_with(services: Services, cache: FeatureCache, upload: Upload, source: Record) -> Agreement:
+def agreement_with(
+    services: Services, cache: PreviewCache, session: Session, upload: Upload, source: Record
+) -> Agreement:
     """Whether the upload shows what `source` shows, and what was changed."""
-    if source.status != ACTIVE or source.preview_key is None or upload.image is None:
+    if source.status != ACTIVE or source.preview_key is None:
+        return Agreement(EdgeAgreement.NOT_COMPARED)
+    if upload.video is not None:
+        return _agreement_of_video(services, cache, session, upload, source)
+    if upload.image is None:
         return Agreement(EdgeAgreement.NOT_COMPARED)
     same = upload.digest_sha256 == source.digest_sha256
     candidate = Candidate(source, Measured(same_digest=same), ("declared",))
@@ -67,3 +75,14 @@ def agreement_with(services: Services, cache: FeatureCache, upload: Upload, sour
         return Agreement(EdgeAgreement.NOT_CONFIRMED)
     operations = operations_of(services, upload, candidate, derivation_of(services, upload, candidate))
     return Agreement(EdgeAgreement.CONFIRMED, tuple(dict.fromkeys(one.type.value for one in operations)))
+
+
+def _agreement_of_video(
+    services: Services, cache: PreviewCache, session: Session, upload: Upload, source: Record
+) -> Agreement:
+    found = next(iter(find_in_video(services, cache, session, upload, only=source)), None)
+    if found is None or found.judgement.relation is MatchRelation.POSSIBLY_RELATED:
+        return Agreement(EdgeAgreement.NOT_CONFIRMED)
+    return Agreement(
+        EdgeAgreement.CONFIRMED, tuple(dict.fromkeys(one.type.value for one in found.operations))
+    )

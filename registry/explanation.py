@@ -10,7 +10,8 @@ from indexer.compare.vocabulary import Operation as DetectedOperation
 from indexer.compare.vocabulary import OperationType as DetectedType
 from registry.nomination import Candidate
 from registry.rules import Judgement, is_other_shot, is_verified
-from registry.services import Services, Upload
+from registry.services import Services
+from registry.uploads import Upload
 from sdk.models import TERMS, MatchRelation, Operation, OperationType, RecordSummary, Region
 
 FACES_NOT_COMPARED = "Whether a face was replaced was not looked at"
@@ -94,6 +95,7 @@ def wire_operation(operation: DetectedOperation, *, with_evidence: bool) -> Oper
         reference_region=(
             Region(corners=operation.reference_region) if operation.reference_region else None
         ),
+        factor=operation.factor,
         measured=dict(operation.measured) if with_evidence else {},
     )
 
@@ -105,6 +107,7 @@ def explain(
     found: list[DetectedOperation],
     uncertain: tuple[str, ...],
     candidate: Candidate,
+    where: str | None = None,
 ) -> str:
     """One paragraph in plain words."""
     who = f"{record.label!r}, registered by {record.publisher_name} on {record.registered_at:%Y-%m-%d}"
@@ -119,8 +122,10 @@ def explain(
         case MatchRelation.POSSIBLY_RELATED:
             return f"Resembles {who}, but no more than that could be confirmed."
     compared = candidate.measured.compared
-    start = "Shows the same picture as" if judgement.relation is MatchRelation.SAME_PICTURE else "Made from"
-    sentences = [f"{start} {who}.", *(operation.sentence for operation in found), *uncertain]
+    what = "picture" if record.duration_s is None else "footage"
+    start = f"Shows the same {what} as" if judgement.relation is MatchRelation.SAME_PICTURE else "Made from"
+    sentences = [f"{start} {who}.", *([where] if where else [])]
+    sentences += [*(operation.sentence for operation in found), *uncertain]
     if judgement.relation is MatchRelation.DERIVATIVE and not found and compared:
         sentences.append("What was changed could not be named.")
     if not compared:

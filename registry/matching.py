@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from sqlmodel import Session
+from sqlmodel import Session, func, select
 
 from indexer.compare.derivation import Derivation
-from indexer.compare.vocabulary import Operation as DetectedOperation
 from indexer.fingerprints.pdq import ORIENTATIONS
 from registry import records
 from registry.candidates import find_candidates
@@ -19,13 +18,18 @@ from registry.explanation import (
     uncertain_of,
     wire_operation,
 )
+from registry.found import Found
 from registry.log import head_of
+from registry.models import Record
 from registry.models.columns import now
+from registry.models.records import ACTIVE
 from registry.nomination import Candidate
-from registry.previews import FeatureCache
+from registry.previews import PreviewCache
 from registry.registration import upload_of_fingerprints
 from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, is_verified, judge
-from registry.services import Services, Upload, analyse
+from registry.services import Services
+from registry.uploads import Progress, Upload, analyse
+from registry.video_matching import find_in_video, wire_segments
 from sdk.models import (
     Computed,
     Evidence,
@@ -44,18 +48,6 @@ DESCRIBED_MATCHES = 4
 
 
 @dataclass(frozen=True)
-class Found:
-    """A match in the making."""
-
-    candidate: Candidate
-    judgement: Judgement
-    operations: tuple[DetectedOperation, ...] = ()
-    uncertain: tuple[str, ...] = ()
-    changes_content: bool = False
-    derivation: Derivation | None = None
-
-
-@dataclass(frozen=True)
 class Explored:
     """An answer, and the comparisons behind it, which are shown and then forgotten."""
 
@@ -64,20 +56,20 @@ class Explored:
 
 
 def match_media(
-    services: Services, cache: FeatureCache, session: Session, content: bytes, *, with_evidence: bool
+    services: Services, cache: PreviewCache, session: Session, content: bytes, *, with_evidence: bool
 ) -> MatchAnswer:
     """Match a file. Raises a MediaRefused error."""
     return _match(services, cache, session, analyse(services, content), with_evidence).answer
 
 
-def explore_media(services: Services, cache: FeatureCache, session: Session, content: bytes) -> Explored:
+def explore_media(services: Services, cache: PreviewCache, session: Session, content: bytes) -> Explored:
     """Match a file to look at the comparisons. Raises a MediaRefused error."""
     return _match(services, cache, session, analyse(services, content), False)
 
 
 def match_fingerprints(
     services: Services,
-    cache: FeatureCache,
+    cache: PreviewCache,
     session: Session,
     query: FingerprintQuery,
     *,
@@ -90,15 +82,23 @@ def match_fingerprints(
 
 
 def _match(
-    services: Services, cache: FeatureCache, session: Session, upload: Upload, with_evidence: bool
+    services: Services,
+    cache: PreviewCache,
+    session: Session,
+    upload: Upload,
+    with_evidence: bool,
+    progress: Progress | None = None,
 ) -> Explored:
     services.indexing.catch_up(session)
-    found = [
-        Found(candidate, judgement)
-        for candidate in find_candidates(services, cache, session, upload)
-        if (judgement := judge(candidate.measured, services.thresholds)) is not None
-    ]
-    found = _described(services, upload, sorted(found, key=_order)[:MAXIMUM_MATCHES])
+    if upload.video is not None:
+        found = sorted(find_in_video(services, cache, session, upload, progress), key=_order)
+    else:
+        found = [
+            Found(candidate, judgement)
+            for candidate in find_candidates(services, cache, session, upload)
+            if (judgement := judge(candidate.measured, services.thresholds)) is not None
+        ]
+        found = _described(services, upload, sorted(found, key=_order)[:MAXIMUM_MATCHES])
     facts = _facts(session, found)
     matches = tuple(_match_of(services, session, one, facts, with_evidence) for one in found)
     searched = freshness(services, session)
@@ -176,9 +176,12 @@ def _match_of(
         relation=judgement.relation,
         strength=judgement.strength,
         operations=tuple(wire_operation(one, with_evidence=with_evidence) for one in operations),
+        segments=wire_segments(found, with_evidence=with_evidence),
         uncertain=found.uncertain,
         verified=is_verified(measured, services.thresholds),
-        explanation=explain(services, record, judgement, operations, found.uncertain, candidate),
+        explanation=explain(
+            services, record, judgement, operations, found.uncertain, candidate, found.where
+        ),
         receipt=receipt,
         evidence=_evidence(candidate, judgement) if with_evidence else None,
     )
@@ -217,23 +220,31 @@ def _judged(match: Match) -> Judged:
 
 
 def _computed(upload: Upload) -> Computed:
-    image = upload.image
+    width, height = upload.size
     return Computed(
         digest_sha256=upload.digest_sha256,
         kinds=tuple(dict.fromkeys(one.kind for one in upload.fingerprints)),
         quality=upload.quality,
-        media_type=image.media_type if image else None,
-        width=image.width if image else None,
-        height=image.height if image else None,
-        note=upload.too_plain,
+        media_type=upload.media_type,
+        width=width,
+        height=height,
+        duration_s=None if upload.duration_ms is None else upload.duration_ms / 1000,
+        note=_note(upload),
     )
+
+
+def _note(upload: Upload) -> str | None:
+    damage = upload.video.notes if upload.video else ()
+    return "; ".join((*([upload.too_plain] if upload.too_plain else []), *damage)) or None
 
 
 def freshness(services: Services, session: Session) -> Freshness:
     """How current the index is against what this request sees."""
     state = services.indexing.state(session)
     return Freshness(
-        records_searched=max(state.rows.values(), default=0),
+        records_searched=session.exec(
+            select(func.count()).select_from(Record).where(Record.status == ACTIVE)
+        ).one(),
         through_change=state.through_change,
         behind=state.behind,
         checkpoint_size=head_of(session).size,

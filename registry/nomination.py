@@ -24,7 +24,8 @@ from indexer.media.images import Pixels
 from registry.models import Fingerprint, Record
 from registry.models.records import ACTIVE
 from registry.rules import Measured
-from registry.services import Services, Upload, answering_embedders
+from registry.services import Services
+from registry.uploads import Upload, answering_embedders
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Candidate:
     region: Region | None = None  # the part of the upload in which it was found; None: the whole
     alignment: Alignment | None = None
     reference: Pixels | None = None  # its preview, where it was read
+    time_ms: int = 0  # of the frame that was found; a still image is a video of one frame
 
 
 @dataclass(frozen=True)
@@ -114,23 +116,28 @@ def _by_descriptor(
 def _join_records(session: Session, found: Nominations) -> dict[str, Candidate]:
     """The database has the last word: what was withdrawn a moment ago is no hit any more."""
     rows = session.exec(
-        select(Fingerprint.id, Record)
+        select(Fingerprint.id, Fingerprint.time_ms, Record)
         .join(Record, col(Record.id) == col(Fingerprint.record_id))
         .where(col(Fingerprint.id).in_(list(found)), Record.status == ACTIVE)
     ).all()
-    joined: dict[str, Candidate] = {}
-    for fingerprint_id, record in rows:
+    joined: dict[tuple[str, int], Candidate] = {}
+    for fingerprint_id, time_ms, record in rows:
         assert fingerprint_id is not None
-        one = found[fingerprint_id]
-        known = joined.get(record.id)
+        one, frame = found[fingerprint_id], (record.id, time_ms)
+        known = joined.get(frame)
         if known is None:
-            joined[record.id] = Candidate(record, one.measured, (one.found_by,), one.region)
+            joined[frame] = Candidate(record, one.measured, (one.found_by,), one.region, time_ms=time_ms)
             continue
         merged = {name: value for name, value in vars(known.measured).items() if value is not None}
         said = {name: value for name, value in vars(one.measured).items() if value not in (None, 0, False)}
         names = tuple(sorted({*known.found_by, one.found_by}))
-        joined[record.id] = replace(known, measured=Measured(**merged | said), found_by=names)
-    return joined
+        joined[frame] = replace(known, measured=Measured(**merged | said), found_by=names)
+    best: dict[str, Candidate] = {}  # of the frames of one video the most promising
+    for candidate in joined.values():
+        rival = best.get(candidate.record.id)
+        if rival is None or _promise(candidate) > _promise(rival):
+            best[candidate.record.id] = candidate
+    return best
 
 
 def _add_same_digest(session: Session, upload: Upload, joined: dict[str, Candidate]) -> None:
@@ -140,7 +147,7 @@ def _add_same_digest(session: Session, upload: Upload, joined: dict[str, Candida
     for record in session.exec(same):
         known = joined.get(record.id, Candidate(record, Measured(), ()))
         measured = replace(known.measured, same_digest=True)
-        joined[record.id] = Candidate(record, measured, ("sha256", *known.found_by))
+        joined[record.id] = replace(known, measured=measured, found_by=("sha256", *known.found_by))
 
 
 def _promise(candidate: Candidate) -> float:
@@ -156,7 +163,9 @@ def _complete(session: Session, candidate: Candidate, upload: Upload) -> Candida
     """Measure by every kind, whichever found the candidate; a few rows by primary key."""
     stored = session.exec(
         select(Fingerprint).where(
-            Fingerprint.record_id == candidate.record.id, col(Fingerprint.orientation) == 0
+            Fingerprint.record_id == candidate.record.id,
+            Fingerprint.time_ms == candidate.time_ms,
+            col(Fingerprint.orientation) == 0,
         )
     ).all()
     changes: dict[str, float | int] = {}

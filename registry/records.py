@@ -56,6 +56,7 @@ def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSu
             ),
             log_index=record.log_index,
             intimate=record.intimate,
+            duration_s=None if record.duration_ms is None else round(record.duration_ms / 1000, 3),
             preview=f"/v1/records/{record.id}/preview" if record.preview_key else None,
         )
         for record in rows

@@ -18,7 +18,7 @@ from registry.errors import RegistryError
 from registry.indexing import ADD, CHANGE
 from registry.models import Fingerprint, IndexChange, Record
 from registry.models.records import ACTIVE
-from registry.previews import preview_pixels
+from registry.previews import PreviewCache, picture_of
 from registry.services import Services
 
 BATCH = 16  # records per transaction; the writer lock is held for a moment only
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class _Described:
     record_id: str
-    vector: Vectors  # (dimensions,)
+    vectors: dict[int, Vectors]  # (dimensions,) by the frame's time in milliseconds
 
 
 class Reembedding:
@@ -38,6 +38,7 @@ class Reembedding:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._wanted = services.embedders.wanted
+        self._previews = PreviewCache(features=1, storyboards=1)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="re-embedding", daemon=True)
         self._passed = ""  # id of the last record that was looked at; what failed is not tried for ever
@@ -78,12 +79,21 @@ class Reembedding:
 
     def _describe(self, record: Record) -> _Described | None:
         assert record.preview_key is not None
+        times: tuple[int, ...] = (0,)
+        if record.duration_ms is not None:
+            board = self._previews.storyboard(self._services, record.preview_key)
+            times = board.times_ms if board else ()
+        vectors = {}
         try:
-            pixels = preview_pixels(self._services, record.preview_key)
+            for time_ms in times:
+                picture = picture_of(record, time_ms)
+                pixels = self._previews.pixels(self._services, picture) if picture else None
+                if pixels is not None:
+                    vectors[time_ms] = self._wanted.embed([pixels])[0]
         except RegistryError as error:
             _log.warning("the preview of record %s cannot be read: %s", record.id, error)
             return None
-        return None if pixels is None else _Described(record.id, self._wanted.embed([pixels])[0])
+        return _Described(record.id, vectors) if vectors else None
 
     def _replace(self, described: list[_Described]) -> int:
         with transaction(self._services.engine) as session:
@@ -94,7 +104,8 @@ class Reembedding:
             active = set(session.exec(still))
             replaced = [one for one in described if one.record_id in active]
             for one in replaced:
-                _replace_descriptor(session, one, self._wanted.kind)
+                for time_ms, vector in one.vectors.items():
+                    _replace_descriptor(session, one.record_id, time_ms, vector, self._wanted.kind)
         with transaction(self._services.engine) as session:
             self._services.indexing.catch_up(session)
         return len(replaced)
@@ -115,17 +126,17 @@ def _behind(wanted: str):  # type: ignore[no-untyped-def]  # SQLModel's SelectOf
     )
 
 
-def _replace_descriptor(session: Session, described: _Described, kind: str) -> None:
+def _replace_descriptor(session: Session, record_id: str, time_ms: int, vector: Vectors, kind: str) -> None:
     others = [one.name for one in vector_kinds()]
-    mine = select(Fingerprint).where(Fingerprint.record_id == described.record_id)
+    mine = select(Fingerprint).where(Fingerprint.record_id == record_id, Fingerprint.time_ms == time_ms)
     row = session.exec(mine.where(col(Fingerprint.kind).in_(others))).first()
     if row is not None and row.kind == kind:
         return  # another node was faster
     operation = CHANGE
     if row is None:
-        row, operation = Fingerprint(record_id=described.record_id, kind=kind, value=b""), ADD
+        row, operation = Fingerprint(record_id=record_id, kind=kind, time_ms=time_ms, value=b""), ADD
     # The row keeps its number: a search that found it a moment ago still finds its record.
-    row.kind, row.value = kind, pack_vector(described.vector)
+    row.kind, row.value = kind, pack_vector(vector)
     session.add(row)
     session.flush()
     assert row.id is not None

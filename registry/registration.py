@@ -39,17 +39,19 @@ from registry.models import (
     Record,
 )
 from registry.models.records import ACTIVE
-from registry.previews import FeatureCache, store_preview
+from registry.previews import PreviewCache, store_preview
 from registry.rules import judge
-from registry.services import Services, Upload, analyse, digest_of
+from registry.services import Services
 from registry.statements import Checked, check_statement
+from registry.uploads import Upload, analyse, digest_of
+from registry.video_matching import find_in_video
 from sdk import records as signed
 from sdk.models import FingerprintRegistration, Registration, Strength
 
 
 def register_media(
     services: Services,
-    cache: FeatureCache,
+    cache: PreviewCache,
     session: Session,
     api_key: ApiKey,
     jws: str,
@@ -63,7 +65,7 @@ def register_media(
     known = _known_answer(services, session, api_key, checked, idempotency_key)
     if known is not None:
         return known
-    upload = analyse(services, content)
+    upload = analyse(services, content, with_previews=checked.statement.preview_allowed)
     if upload.too_plain:
         raise TooPlain(upload.too_plain)
     return _store(services, cache, session, api_key, checked, upload, idempotency_key)
@@ -71,7 +73,7 @@ def register_media(
 
 def register_fingerprints(
     services: Services,
-    cache: FeatureCache,
+    cache: PreviewCache,
     session: Session,
     api_key: ApiKey,
     request: FingerprintRegistration,
@@ -157,7 +159,7 @@ def _request_digest(checked: Checked) -> str:
 
 def _store(
     services: Services,
-    cache: FeatureCache,
+    cache: PreviewCache,
     session: Session,
     api_key: ApiKey,
     checked: Checked,
@@ -210,13 +212,22 @@ def _store(
 
 
 def _kept_fingerprints(services: Services, upload: Upload) -> list[Computed]:
-    """Of a picture the wanted descriptor only: older ones were computed to search with."""
+    """Of a picture the wanted descriptor only: older ones were computed to search with.
+
+    Of a video's frames what is searched by: they are many, and asked about in all orientations anyway.
+    """
     wanted = services.embedders.wanted.kind
+    if upload.video is not None:
+        return [one for one in upload.fingerprints if one.kind == wanted or _is_upright_pdq(one)]
     return [
         one
         for one in upload.fingerprints
         if upload.image is None or one.kind == wanted or KINDS[one.kind].family is Family.BINARY
     ]
+
+
+def _is_upright_pdq(fingerprint: Computed) -> bool:
+    return fingerprint.kind == PDQ.name and fingerprint.orientation == 0
 
 
 def publish_and_follow(services: Services) -> None:
@@ -229,7 +240,7 @@ def publish_and_follow(services: Services) -> None:
 def _record_row(
     checked: Checked, upload: Upload, preview_key: str | None, index: int, salt: bytes
 ) -> Record:
-    statement, image = checked.statement, upload.image
+    statement, (width, height) = checked.statement, upload.size
     return Record(
         id=checked.record_id,
         publisher_id=checked.publisher_id,
@@ -240,16 +251,17 @@ def _record_row(
         digest_sha256=statement.digest_sha256,
         asset_class=statement.asset_class.value,
         label=statement.label,
-        media_type=image.media_type if image else statement.media_type,
-        width=image.width if image else None,
-        height=image.height if image else None,
+        media_type=upload.media_type or statement.media_type,
+        width=width,
+        height=height,
+        duration_ms=upload.duration_ms,
         preview_key=preview_key,
         intimate=statement.intimate,
     )
 
 
 def _near_copies_of_others(
-    services: Services, cache: FeatureCache, session: Session, checked: Checked, upload: Upload
+    services: Services, cache: PreviewCache, session: Session, checked: Checked, upload: Upload
 ) -> list[str]:
     """Records of other publishers that show the same picture and are not declared as its source.
 
@@ -260,6 +272,15 @@ def _near_copies_of_others(
         for target in (*checked.statement.derived_from, *checked.statement.identity_from)
     }
     contested = []
+    if upload.video is not None:
+        return [
+            one.candidate.record.id
+            for one in find_in_video(services, cache, session, upload)
+            if one.candidate.record.publisher_id != checked.publisher_id
+            and one.candidate.record.id not in declared
+            and one.judgement.strength is not Strength.WEAK
+            and not has_another_face(one.operations)
+        ]
     for candidate in find_candidates(services, cache, session, upload):
         if candidate.record.publisher_id == checked.publisher_id or candidate.record.id in declared:
             continue

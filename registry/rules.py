@@ -1,6 +1,6 @@
 """The rules: what one comparison is worth, and what all of them mean together. Pure functions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 
 from indexer.compare.dense import DenseAgreement
@@ -22,6 +22,9 @@ ALTERED = {
     OperationType.FACE_REENACTED: "in this upload a face was re-enacted",
     OperationType.COMPOSITE: "in this upload a large part shows something else",
     OperationType.LOCAL_EDIT: "in this upload a part was edited",
+    OperationType.REVERSED: "this upload plays backwards",
+    OperationType.REORDERED: "in this upload parts were put in another order",
+    OperationType.RETIMED: "this upload plays at another speed",
     OperationType.FACE_EDITED: "in this upload a face was edited",
 }
 NOT_IN_REGISTRY = "Not in this registry; this says nothing about authenticity."
@@ -56,6 +59,11 @@ class Judgement:
     relation: MatchRelation
     confidence: float  # 0..1, orders matches of one strength; not a probability
 
+    @staticmethod
+    def exact() -> "Judgement":
+        """The same bytes."""
+        return Judgement(Strength.EXACT, MatchRelation.SAME_FILE, 1.0)
+
 
 def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     """None: a coincidence, not a match.
@@ -70,7 +78,7 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     5. A descriptor speaks alone only where pictures could not be compared.
     """
     if measured.same_digest:
-        return Judgement(Strength.EXACT, MatchRelation.SAME_FILE, 1.0)
+        return Judgement.exact()
     near = measured.pdq_distance is not None and measured.pdq_distance <= limits.pdq_same_bits
     by_geometry = _judge_geometry(measured, limits)
     by_pdq = _judge_pdq(measured, limits) if near else None
@@ -82,6 +90,20 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
             return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, suspicion)
         return best
     return None if measured.compared else _judge_descriptor(measured, limits)
+
+
+def judge_footage(measured: Measured, limits: Thresholds, *, in_time: bool) -> Judgement | None:
+    """Of the best pair of frames of two videos; `in_time`: whether frames agree along a line.
+
+    Where they do, another moment of the same scene is excluded. Where they do not, a frame is all there is.
+    """
+    if not in_time:
+        found = judge(measured, limits)
+        if found is None:
+            return None
+        return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, SPOT_CONFIDENCE * found.confidence)
+    found = _judge_geometry(measured, limits)
+    return None if found is None else replace(found, relation=MatchRelation.DERIVATIVE)
 
 
 def agreement(measured: Measured, limits: Thresholds) -> float:

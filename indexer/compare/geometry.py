@@ -82,6 +82,28 @@ def _align_one(query: LocalFeatures, reference: LocalFeatures, *, is_mirrored: b
     return _describe(homography, inliers, len(pairs), agreeing, query, reference, is_mirrored)
 
 
+def align_together(pairs: list[tuple[LocalFeatures, LocalFeatures]], *, is_mirrored: bool) -> Matrix | None:
+    """One homography for several pairs of frames that lie on one another in the same way.
+
+    Query pixels -> reference pixels, more exact than from one pair; None where the pairs do not agree.
+    """
+    sources, targets = [], []
+    for query, reference in pairs:
+        query = mirrored(query) if is_mirrored else query
+        found = match_features(query, reference)
+        sources.append(query.points[found[:, 0]])
+        targets.append(reference.points[found[:, 1]])
+    source, target = np.concatenate(sources), np.concatenate(targets)
+    if len(source) < MINIMUM_PAIRS:
+        return None
+    homography, mask = _robust_homography(source, target)
+    if homography is None or mask.sum() < MINIMUM_PAIRS or abs(np.linalg.det(homography)) < 1e-12:
+        return None
+    if is_mirrored:
+        homography = homography @ _unmirror(pairs[0][0])
+    return np.asarray(homography / homography[2, 2], np.float64)
+
+
 def match_features(query: LocalFeatures, reference: LocalFeatures) -> npt.NDArray[np.int64]:
     """Mutual nearest neighbours that pass the ratio test: (m, 2) indices into both."""
     if min(len(query.points), len(reference.points)) < MINIMUM_PAIRS:
@@ -141,8 +163,7 @@ def _describe(
     is_mirrored: bool,
 ) -> Alignment | None:
     if is_mirrored:
-        unmirror = np.array([[-1.0, 0.0, query.width - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-        plain, homography = homography, homography @ unmirror
+        plain, homography = homography, homography @ _unmirror(query)
     else:
         plain = homography
     if abs(np.linalg.det(homography)) < 1e-12:
@@ -175,6 +196,10 @@ def _describe(
         reference_coverage=reference_coverage,
         spread=min(1.0, *spreads),
     )
+
+
+def _unmirror(query: LocalFeatures) -> Matrix:
+    return np.array([[-1.0, 0.0, query.width - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
 
 def project(homography: Matrix, points: Points) -> Points | None:

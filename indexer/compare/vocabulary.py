@@ -29,6 +29,13 @@ class OperationType(StrEnum):
     FACE_EDITED = "face_edited"
     FACE_COVERED = "face_covered"
     COMPOSITE = "composite"
+    RETIMED = "retimed"
+    REVERSED = "reversed"
+    CLIPPED = "clipped"
+    REORDERED = "reordered"
+    LOOPED = "looped"
+    CONCATENATED = "concatenated"
+    FRAME_OVERLAY = "frame_overlay"
 
 
 # What a person must know first comes first.
@@ -37,8 +44,12 @@ GRAVITY = (
     OperationType.FACE_REENACTED,
     OperationType.COMPOSITE,
     OperationType.LOCAL_EDIT,
+    OperationType.REVERSED,
+    OperationType.REORDERED,
+    OperationType.RETIMED,
     OperationType.FACE_EDITED,
     OperationType.FACE_COVERED,
+    OperationType.FRAME_OVERLAY,
     OperationType.OVERLAY,
 )
 Quad = tuple[tuple[float, float], ...]  # four corners as shares of width and height
@@ -55,6 +66,7 @@ class Operation:
     region: Quad | None = None  # in the query
     reference_region: Quad | None = None
     measured: dict[str, float] = field(default_factory=dict)
+    factor: float | None = None  # playback speed of the query against the reference
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,20 @@ class FrameFingerprints:
 
 def fingerprint_frame(pixels: Pixels, *embedders: Embedder) -> FrameFingerprints:
     """PDQ in eight orientations, pHash and descriptors of (h, w, 3) uint8 sRGB pixels."""
-    pdq = compute_pdq(pixels)
-    quality = pdq[0].quality or 0
-    descriptors = [Fingerprint(one.kind, pack_vector(one.embed([pixels])[0])) for one in embedders]
-    found = (*pdq, compute_phash(pixels), *descriptors)
-    return FrameFingerprints(found, quality, why_too_plain(pixels, quality))
+    return fingerprint_frames([pixels], *embedders)[0]
+
+
+def fingerprint_frames(frames: list[Pixels], *embedders: Embedder) -> list[FrameFingerprints]:
+    """The same of several frames at once."""
+    vectors = {one.kind: one.embed(frames) for one in embedders}
+    found = []
+    for number, pixels in enumerate(frames):
+        pdq = compute_pdq(pixels)
+        quality = pdq[0].quality or 0
+        described = [Fingerprint(kind, pack_vector(rows[number])) for kind, rows in vectors.items()]
+        values = (*pdq, compute_phash(pixels), *described)
+        found.append(FrameFingerprints(values, quality, why_too_plain(pixels, quality)))
+    return found
 
 
 def why_too_plain(pixels: Pixels, quality: int) -> str | None:

@@ -1,7 +1,7 @@
 """What can be wrong with an upload.
 
 MediaError
-├── UnsupportedFormat   not one of the formats that are read, or a video
+├── UnsupportedFormat   not one of the formats that are read, or no pictures in it
 ├── TooLarge            more bytes, pixels or frames than the limits allow
 ├── Undecodable         cut, corrupt or a decoder refused it
 └── DecoderStopped      the child process ran out of time or memory, or was killed

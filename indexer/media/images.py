@@ -90,7 +90,7 @@ def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
     upright = ImageOps.exif_transpose(image)
     profile = upright.info.get("icc_profile")
     reduced = _reduce(_to_eight_bit(upright), limits)
-    rgb = _to_srgb(reduced, profile)
+    rgb = to_srgb(reduced, profile)
     if upright.size != image.size and upright.size == image.size[::-1]:
         width, height = height, width
     quality = _jpeg_quality(image)
@@ -149,7 +149,8 @@ def _has_transparency(image: Image.Image) -> bool:
     return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """On white, through its ICC `profile` where that fits."""
     if _has_transparency(image):
         # On white, as a page shows it; a black ground would make the same logo two pictures.
         rgba = image.convert("RGBA")

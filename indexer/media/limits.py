@@ -1,6 +1,7 @@
 """How much an upload may cost, before and while it is decoded."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, field
 
 MEBIBYTE = 1 << 20
 
@@ -20,11 +21,50 @@ class ImageLimits:
 
 
 @dataclass(frozen=True)
+class VideoLimits:
+    """Bounds on one video or animated image, and how densely it is read."""
+
+    max_bytes: int = 200 * MEBIBYTE
+    max_pixels: int = 4096 * 2304  # of one frame
+    max_side: int = 8192
+    max_seconds: int = 1800
+    max_frames: int = 150_000
+    working_long_side: int = 960
+    # Full frames, for fingerprints: at 4 a second a copy with any trim shares enough of them
+    # (docs/quality.md, "Video"); the first frame of every shot besides.
+    sample_interval_ms: int = 250
+    # Small luma frames, for the alignment in time: sharper in time than any descriptor.
+    track_interval_ms: int = 80
+    track_long_side: int = 128
+    # The child stops when its parent has waited so long for the next frame, and by CPU time in all.
+    cpu_time_s: int = 900
+
+
+@dataclass(frozen=True)
 class WorkerLimits:
     """Bounds on the child process that decodes (setrlimit; reference: `man 2 setrlimit`)."""
 
-    address_space_bytes: int = 1536 * MEBIBYTE
+    address_space_bytes: int = 2560 * MEBIBYTE
     cpu_time_s: int = 10
     wall_time_s: float = 20.0
     open_files: int = 32
     files_before_recycling: int = 500
+
+
+@dataclass(frozen=True)
+class Limits:
+    """All of them, as a worker gets them."""
+
+    image: ImageLimits = field(default_factory=ImageLimits)
+    video: VideoLimits = field(default_factory=VideoLimits)
+    worker: WorkerLimits = field(default_factory=WorkerLimits)
+
+    def arguments(self) -> list[str]:
+        """On a command line; `from_arguments` reads them back."""
+        return [json.dumps(asdict(one)) for one in (self.image, self.video, self.worker)]
+
+    @staticmethod
+    def from_arguments(arguments: list[str]) -> "Limits":
+        """The limits that a parent process set."""
+        image, video, worker = (json.loads(one) for one in arguments)
+        return Limits(ImageLimits(**image), VideoLimits(**video), WorkerLimits(**worker))

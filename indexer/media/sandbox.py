@@ -9,17 +9,19 @@ import queue
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from indexer.media.errors import BY_NAME, DecoderStopped, TooLarge
-from indexer.media.images import DecodedImage
-from indexer.media.limits import ImageLimits, WorkerLimits
-from indexer.media.worker import arguments, read_message, write_message
+from indexer.media.errors import BY_NAME, DecoderStopped, TooLarge, UnsupportedFormat
+from indexer.media.frames import Frame, VideoInfo
+from indexer.media.images import DecodedImage, Pixels
+from indexer.media.limits import ImageLimits, Limits, VideoLimits, WorkerLimits
+from indexer.media.worker import Message, read_message, write_message
 
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,11 +29,12 @@ _SOURCE_ROOT = Path(__file__).resolve().parents[2]
 class _Worker:
     """One child process. Used by one thread at a time; the pool's queue sees to that."""
 
-    def __init__(self, image_limits: ImageLimits, limits: WorkerLimits) -> None:
-        self._limits = limits
-        self.files_left = limits.files_before_recycling
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits.worker
+        self.files_left = limits.worker.files_before_recycling
+        self.has_more_to_say = False  # an answer that nobody read to its end
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "indexer.media.worker", *arguments(image_limits, limits)],
+            [sys.executable, "-m", "indexer.media.worker", *limits.arguments()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -53,28 +56,30 @@ class _Worker:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def decode(self, payload: bytes) -> DecodedImage:
+    def ask(self, request: dict[str, object], payload: bytes) -> Message:
+        """The first message of the answer. Raises a MediaError."""
+        self.files_left -= 1
+        return self._in_time(lambda: write_message(self._in, request, payload))
+
+    def next_message(self) -> Message:
+        """A further message. Raises a MediaError."""
+        return self._in_time(lambda: None)
+
+    def _in_time(self, send: Any) -> Message:
         timer = threading.Timer(self._limits.wall_time_s, self._process.kill)
         timer.start()
         try:
-            write_message(self._in, {}, payload)
-            header, pixels = read_message(self._out)
+            send()
+            header, body = read_message(self._out)
         except (EOFError, BrokenPipeError):
             self.close()
             raise DecoderStopped("the decoder ran out of time or memory on this file") from None
         finally:
             timer.cancel()
-        self.files_left -= 1
+        self.has_more_to_say = header.get("is") == "video" or "time_ms" in header
         if "error" in header:
             raise BY_NAME[str(header["error"])](str(header["reason"]))
-        shape = cast(list[int], header["shape"])
-        return DecodedImage(
-            pixels=np.frombuffer(pixels, dtype=np.uint8).reshape(shape),
-            media_type=str(header["media_type"]),
-            width=cast(int, header["width"]),
-            height=cast(int, header["height"]),
-            jpeg_quality=cast("int | None", header["jpeg_quality"]),
-        )
+        return header, body
 
     def close(self) -> None:
         self._process.kill()
@@ -84,46 +89,101 @@ class _Worker:
             self._in.close()
 
 
+class VideoReading:
+    """A video while it is decoded: its frames once, in the order of time."""
+
+    def __init__(self, worker: _Worker, info: VideoInfo) -> None:
+        self._worker = worker
+        self.info = info
+        # Known after the last frame:
+        self.notes: tuple[str, ...] = ()  # what could not be decoded
+        self.end_ms = 0  # when the last frame ceases to be shown
+
+    def frames(self) -> Iterator[Frame]:
+        """Raises a MediaError."""
+        while True:
+            header, body = self._worker.next_message()
+            if header.get("end"):
+                self.notes = tuple(cast(list[str], header["notes"]))
+                self.end_ms = cast(int, header["end_ms"])
+                return
+            yield _frame_of(header, body)
+
+
 class DecoderPool:
-    """Decodes images in limited processes; safe to call from many threads."""
+    """Decodes images and videos in limited processes; safe to call from many threads."""
 
     def __init__(
         self,
         workers: int,
         image_limits: ImageLimits | None = None,
         worker_limits: WorkerLimits | None = None,
+        video_limits: VideoLimits | None = None,
     ) -> None:
-        self.image_limits = image_limits or ImageLimits()
-        self._worker_limits = worker_limits or WorkerLimits()
+        self.limits = Limits(
+            image_limits or ImageLimits(), video_limits or VideoLimits(), worker_limits or WorkerLimits()
+        )
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(workers):
             self._idle.put(None)  # started when first needed
 
     def decode(self, payload: bytes) -> DecodedImage:
-        """Decode one image. Raises a MediaError; blocks while all workers are busy."""
-        if len(payload) > self.image_limits.max_bytes:
-            raise TooLarge(f"{len(payload)} bytes; at most {self.image_limits.max_bytes} are read")
-        worker = self._idle.get()
-        try:
-            worker = self._usable(worker)
-            return worker.decode(payload)
-        finally:
-            self._idle.put(worker)
+        """Decode one still image. Raises a MediaError; blocks while all workers are busy."""
+        if len(payload) > self.limits.image.max_bytes:
+            raise TooLarge(f"{len(payload)} bytes; at most {self.limits.image.max_bytes} are read")
+        with self._worker() as worker:
+            return _image_of(*worker.ask({"want": "image"}, payload))
+
+    @contextmanager
+    def open(self, payload: bytes) -> Iterator[DecodedImage | VideoReading]:
+        """A still image, or a video to read frame by frame. Raises a MediaError."""
+        self._check_size(payload)
+        with self._worker() as worker:
+            header, body = worker.ask({"want": "media"}, payload)
+            if header["is"] == "image":
+                yield _image_of(header, body)
+            else:
+                yield VideoReading(worker, _info_of(header))
+
+    def info(self, payload: bytes) -> VideoInfo | None:
+        """What a video says of itself; None: it is a still image. Raises a MediaError."""
+        self._check_size(payload)
+        with self._worker() as worker:
+            header, _ = worker.ask({"want": "info"}, payload)
+            worker.has_more_to_say = False
+            return None if header["is"] == "image" else _info_of(header)
+
+    def frames_at(self, payload: bytes, times_ms: Sequence[int]) -> list[Pixels]:
+        """(h, w, 3) of the frames shown at these rising times; fewer where the file breaks off."""
+        with self._worker() as worker:
+            header, _ = worker.ask({"want": "frames", "times": list(times_ms)}, payload)
+            if header["is"] == "image":
+                raise UnsupportedFormat("a still image has one frame")
+            frames = VideoReading(worker, _info_of(header)).frames()
+            return [frame.pixels for frame in frames if frame.pixels is not None]
+
+    def _check_size(self, payload: bytes) -> None:
+        if len(payload) > self.limits.video.max_bytes:
+            raise TooLarge(f"{len(payload)} bytes; at most {self.limits.video.max_bytes} are read")
 
     def isolation(self) -> str:
         """In words, how tightly the decoder is held here (for `doctor`)."""
-        worker = self._usable(self._idle.get())
-        self._idle.put(worker)
-        if worker.system_calls_filtered:
-            return "limited process: memory, time, no network, no new programs"
+        with self._worker() as worker:
+            if worker.system_calls_filtered:
+                return "limited process: memory, time, no network, no new programs"
         return "limited process: memory and time only (no system-call filter on this platform)"
 
-    def _usable(self, worker: _Worker | None) -> _Worker:
-        if worker and worker.alive and worker.files_left > 0:
-            return worker
-        if worker:
-            worker.close()
-        return _Worker(self.image_limits, self._worker_limits)
+    @contextmanager
+    def _worker(self) -> Iterator[_Worker]:
+        worker = self._idle.get()
+        try:
+            if worker and not (worker.alive and worker.files_left > 0 and not worker.has_more_to_say):
+                worker.close()
+                worker = None
+            worker = worker or _Worker(self.limits)
+            yield worker
+        finally:
+            self._idle.put(worker)
 
     def close(self) -> None:
         """Stop every child process."""
@@ -139,3 +199,33 @@ class DecoderPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _image_of(header: dict[str, object], body: bytes) -> DecodedImage:
+    return DecodedImage(
+        pixels=np.frombuffer(body, dtype=np.uint8).reshape(cast(list[int], header["shape"])),
+        media_type=str(header["media_type"]),
+        width=cast(int, header["width"]),
+        height=cast(int, header["height"]),
+        jpeg_quality=cast("int | None", header["jpeg_quality"]),
+    )
+
+
+def _info_of(header: dict[str, object]) -> VideoInfo:
+    names = ("media_type", "width", "height", "duration_ms", "frame_rate", "has_sound")
+    return VideoInfo(**{name: cast(Any, header[name]) for name in names})
+
+
+def _frame_of(header: dict[str, object], body: bytes) -> Frame:
+    parts: list[Pixels | None] = []
+    offset = 0
+    for name in ("luma", "pixels"):
+        shape = cast("list[int] | None", header[name])
+        if shape is None:
+            parts.append(None)
+            continue
+        size = int(np.prod(shape))
+        parts.append(np.frombuffer(body, np.uint8, size, offset).reshape(shape))
+        offset += size
+    luma, pixels = parts
+    return Frame(cast(int, header["time_ms"]), luma, pixels, bool(header["starts_shot"]))

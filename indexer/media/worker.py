@@ -1,21 +1,31 @@
 """The limited child process: reads one upload at a time from a pipe, answers with pixels.
 
 Started by `sandbox` as `python -m indexer.media.worker`. Wire form, both ways: a 4-byte big-endian
-length, that many bytes of JSON, then the bytes the JSON announces as `length`.
+length, that many bytes of JSON, then the bytes the JSON announces as `length`. What is wanted of an upload:
+
+- `image`: one message with the pixels of a still image.
+- `media`: the same of a still image; of a video its info, a message for every frame, and an end.
+- `frames`: of a video its info, the frames at the given times, and an end.
+- `info`: what the file says of itself, in one message.
 """
 
 import json
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from indexer.media.errors import MediaError
+from indexer.media.animation import OpenAnimation, is_animated
+from indexer.media.errors import MediaError, TooLarge
+from indexer.media.frames import Frame
 from indexer.media.images import decode_image
-from indexer.media.limits import ImageLimits, WorkerLimits
+from indexer.media.limits import ImageLimits, Limits, VideoLimits
 from indexer.media.lockdown import allow_cpu_time, forbid_system_calls, limit_resources
+from indexer.media.video import OpenVideo, looks_like_video
 
 HEADER_BYTES = 4
+Message = tuple[dict[str, object], bytes]
 
 
 def write_message(pipe: BinaryIO, header: dict[str, object], body: bytes = b"") -> None:
@@ -26,7 +36,7 @@ def write_message(pipe: BinaryIO, header: dict[str, object], body: bytes = b"") 
     pipe.flush()
 
 
-def read_message(pipe: BinaryIO) -> tuple[dict[str, object], bytes]:
+def read_message(pipe: BinaryIO) -> Message:
     """Receive one message; EOFError when the other side has gone."""
     size = _read_exactly(pipe, HEADER_BYTES)
     header: dict[str, object] = json.loads(_read_exactly(pipe, int.from_bytes(size, "big")))
@@ -42,13 +52,41 @@ def _read_exactly(pipe: BinaryIO, count: int) -> bytes:
     return received
 
 
-def _answer(payload: bytes, limits: ImageLimits) -> tuple[dict[str, object], bytes]:
+def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iterator[Message]:
+    """All messages about one upload; an error is the last one."""
     try:
-        image = decode_image(payload, limits)
+        wanted = request["want"]
+        if wanted == "image" or not (looks_like_video(payload) or is_animated(payload)):
+            yield _image_message(payload, limits.image)
+        elif wanted == "info":
+            yield _info_message(_open(payload, limits.video)), b""
+        else:
+            opened = _open(payload, limits.video)
+            yield _info_message(opened), b""
+            times = cast(list[int], request.get("times", []))
+            for frame in opened.at(times) if wanted == "frames" else opened.sampled():
+                yield _frame_message(frame)
+            yield {"end": True, "end_ms": opened.end_ms, "notes": opened.notes}, b""
     except MediaError as error:
-        return {"error": type(error).__name__, "reason": str(error)}, b""
+        yield {"error": type(error).__name__, "reason": str(error)}, b""
+    except MemoryError:
+        yield {"error": "TooLarge", "reason": "needs more memory than the decoder may use"}, b""
+    except Exception as error:
+        # The decoders raise nearly anything on hostile files; the worker goes on.
+        yield {"error": "Undecodable", "reason": f"{type(error).__name__}: {str(error)[:200]}"}, b""
+
+
+def _open(payload: bytes, limits: VideoLimits) -> OpenVideo | OpenAnimation:
+    if len(payload) > limits.max_bytes:
+        raise TooLarge(f"{len(payload)} bytes; at most {limits.max_bytes} are read")
+    return OpenVideo(payload, limits) if looks_like_video(payload) else OpenAnimation(payload, limits)
+
+
+def _image_message(payload: bytes, limits: ImageLimits) -> Message:
+    image = decode_image(payload, limits)
     height, width, _ = image.pixels.shape
     header: dict[str, object] = {
+        "is": "image",
         "media_type": image.media_type,
         "width": image.width,
         "height": image.height,
@@ -58,27 +96,37 @@ def _answer(payload: bytes, limits: ImageLimits) -> tuple[dict[str, object], byt
     return header, image.pixels.tobytes()
 
 
+def _info_message(opened: OpenVideo | OpenAnimation) -> dict[str, object]:
+    return {"is": "video", **asdict(opened.info)}
+
+
+def _frame_message(frame: Frame) -> Message:
+    luma, pixels = frame.luma, frame.pixels
+    header: dict[str, object] = {
+        "time_ms": frame.time_ms,
+        "starts_shot": frame.starts_shot,
+        "luma": None if luma is None else luma.shape,
+        "pixels": None if pixels is None else pixels.shape,
+    }
+    return header, b"".join(part.tobytes() for part in (luma, pixels) if part is not None)
+
+
 def main() -> None:
     """Lock down, then serve until the pipe closes."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a decoder that prints must not reach the pipe
-    image_limits = ImageLimits(**json.loads(sys.argv[1]))
-    worker_limits = WorkerLimits(**json.loads(sys.argv[2]))
-    limit_resources(worker_limits)
+    limits = Limits.from_arguments(sys.argv[1:])
+    limit_resources(limits.worker)
     write_message(answers, {"ready": True, "system_calls_filtered": forbid_system_calls()})
     while True:
         try:
-            _, payload = read_message(requests)
+            request, payload = read_message(requests)
         except EOFError:
             return
-        allow_cpu_time(worker_limits.cpu_time_s)
-        header, pixels = _answer(payload, image_limits)
-        write_message(answers, header, pixels)
-
-
-def arguments(image: ImageLimits, worker: WorkerLimits) -> list[str]:
-    """The command-line arguments that `main` reads back."""
-    return [json.dumps(asdict(image)), json.dumps(asdict(worker))]
+        is_still = request["want"] == "image"
+        allow_cpu_time(limits.worker.cpu_time_s if is_still else limits.video.cpu_time_s)
+        for header, body in _answers(request, payload, limits):
+            write_message(answers, header, body)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from registry.db import transaction
 from registry.errors import MediaTooLarge, NotAllowed, NotAuthenticated
 from registry.models import ApiKey
-from registry.previews import FeatureCache
+from registry.previews import PreviewCache
 from registry.publishers import authenticate
 from registry.services import Services
 from sdk.models import Scope
@@ -24,14 +24,14 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def cache_of(request: Request) -> FeatureCache:
+def cache_of(request: Request) -> PreviewCache:
     """Features of registered previews."""
-    cache: FeatureCache = request.app.state.features
+    cache: PreviewCache = request.app.state.features
     return cache
 
 
 ServicesDep = Annotated[Services, Depends(services_of)]
-CacheDep = Annotated[FeatureCache, Depends(cache_of)]
+CacheDep = Annotated[PreviewCache, Depends(cache_of)]
 
 
 def session_of(services: ServicesDep) -> Iterator[Session]:
@@ -81,8 +81,11 @@ Operator = Annotated[ApiKey, Depends(_requiring(Scope.ADMIN))]
 
 
 def read_upload(upload: UploadFile, services: Services) -> bytes:
-    """The bytes of a part, counted while they are read. Raises MediaTooLarge."""
-    limit = services.decoder.image_limits.max_bytes
+    """The bytes of a part, counted while they are read. Raises MediaTooLarge.
+
+    Only the decoder tells a video from a still image, and then holds the smaller limit of stills.
+    """
+    limit = services.decoder.limits.video.max_bytes
     content = upload.file.read(limit + 1)
     if len(content) > limit:
         raise MediaTooLarge(f"more than {limit} bytes")

@@ -39,6 +39,7 @@ class Record(SQLModel, table=True):
     media_type: str | None
     width: int | None
     height: int | None
+    duration_ms: int | None = None  # of a video; None: a still image
     status: str = ACTIVE
     preview_key: str | None = None
     intimate: bool = False  # its publisher says so: shown blurred, its preview to nobody without a key

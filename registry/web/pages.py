@@ -18,7 +18,8 @@ from registry.errors import RecordErased, RegistryError
 from registry.log import head_of
 from registry.models.records import ERASED
 from registry.publishers import get_publisher
-from registry.services import Services, decode
+from registry.services import Services
+from registry.uploads import decode
 from registry.web.comparing import view_of
 from sdk.models import Match, MatchAnswer, Region, VerdictKind
 from sdk.verify import verify_receipt

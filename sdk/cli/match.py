@@ -19,7 +19,7 @@ from sdk.cli.output import (
 from sdk.cli.register import error_of
 from sdk.client import Client
 from sdk.errors import HOPELESS, SdkError
-from sdk.models import Match, MatchAnswer
+from sdk.models import Match, MatchAnswer, Operation
 
 
 def join(app: typer.Typer) -> None:
@@ -100,18 +100,15 @@ def _match_fields(match: Match) -> dict[str, Any]:
         "class": match.record.asset_class.value,
         "made_from": [one.id for one in match.made_from],
         "relation": match.relation.value,
-        "operations": [
+        "operations": [_operation_fields(one) for one in match.operations],
+        "segments": [
             {
-                "type": operation.type.value,
-                "region": operation.region.corners if operation.region else None,
-                "reference_region": operation.reference_region.corners
-                if operation.reference_region
-                else None,
-                "strength": operation.strength,
-                "sentence": operation.sentence,
-                "measured": operation.measured,
+                "query": list(one.query),
+                "reference": list(one.reference),
+                "factor": one.factor,
+                "operations": [_operation_fields(operation) for operation in one.operations],
             }
-            for operation in match.operations
+            for one in match.segments
         ],
         "uncertain": list(match.uncertain),
         "strength": match.strength.value,
@@ -120,6 +117,18 @@ def _match_fields(match: Match) -> dict[str, Any]:
         "explanation": match.explanation,
         "evidence": match.evidence.model_dump(mode="json") if match.evidence else None,
     }
+
+
+def _operation_fields(operation: Operation) -> dict[str, Any]:
+    fields = {
+        "type": operation.type.value,
+        "region": operation.region.corners if operation.region else None,
+        "reference_region": operation.reference_region.corners if operation.reference_region else None,
+        "strength": operation.strength,
+        "sentence": operation.sentence,
+        "measured": operation.measured,
+    }
+    return fields if operation.factor is None else fields | {"factor": operation.factor}
 
 
 def _show(line: dict[str, Any]) -> None:

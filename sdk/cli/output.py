@@ -17,6 +17,8 @@ NOTHING_MATCHED, FAILED_FILE, CHECK_FAILED, REFUSED, MATCHED = 0, 1, 3, 4, 10
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".gif", ".bmp"}
 )
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".3gp", ".apng"})
+MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 # Labels and names come from strangers: nothing that is printed is read as markup.
 console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
@@ -41,18 +43,18 @@ def print_json(value: Any) -> None:
 
 
 def pictures_in(paths: Sequence[Path]) -> list[Path]:
-    """Files as given; folders are searched for pictures by their suffix, in the order of names."""
+    """Files as given; folders are searched for pictures and videos by suffix, in the order of names."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = (one for one in path.rglob("*") if one.suffix.lower() in IMAGE_SUFFIXES)
+            inside = (one for one in path.rglob("*") if one.suffix.lower() in MEDIA_SUFFIXES)
             found += sorted(one for one in inside if one.is_file())
         elif path.exists():
             found.append(path)
         else:
             raise typer.BadParameter(f"{path} does not exist")
     if not found:
-        raise typer.BadParameter("no pictures found")
+        raise typer.BadParameter("no pictures or videos found")
     return found
 
 

@@ -81,7 +81,20 @@ class Operation(Wire):
     media_authenticity: MediaAuthenticity  # schema.org
     region: Region | None = None  # in the upload
     reference_region: Region | None = None
+    factor: float | None = None  # of `retimed`: playback speed of the upload against the original
     measured: dict[str, Any] = Field(default_factory=dict)
+
+
+Seconds = tuple[float, float]
+
+
+class Segment(Wire):
+    """A stretch of the upload, and the stretch of the registered video that it shows; seconds."""
+
+    query: Seconds
+    reference: Seconds  # rising, also where it is played backwards
+    factor: float | None  # playback speed of the upload; 0: one frame, held; None: a still image
+    operations: tuple[Operation, ...]  # what was done in this stretch, gravest first
 
 
 class Evidence(Wire):
@@ -116,6 +129,7 @@ class Match(Wire):
     relation: MatchRelation
     strength: Strength
     operations: tuple[Operation, ...]  # gravest first
+    segments: tuple[Segment, ...] = ()  # of videos: which seconds are which, in the order of the upload
     uncertain: tuple[str, ...] = ()  # sentences: what could not be told, and why
     verified: bool  # whether the pictures were compared, not only their fingerprints
     explanation: str
@@ -147,6 +161,7 @@ class Computed(Wire):
     media_type: str | None = None
     width: int | None = None
     height: int | None = None
+    duration_s: float | None = None
     note: str | None = None
 
 

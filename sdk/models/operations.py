@@ -30,6 +30,13 @@ class OperationType(StrEnum):
     FACE_EDITED = "face_edited"
     FACE_COVERED = "face_covered"
     COMPOSITE = "composite"
+    RETIMED = "retimed"
+    REVERSED = "reversed"
+    CLIPPED = "clipped"
+    REORDERED = "reordered"
+    LOOPED = "looped"
+    CONCATENATED = "concatenated"
+    FRAME_OVERLAY = "frame_overlay"
 
 
 class MediaAuthenticity(StrEnum):
@@ -69,4 +76,11 @@ TERMS = {
     ),
     OperationType.FACE_COVERED: OperationTerms("c2pa.drawing", _BY_HAND, _EDITED),
     OperationType.COMPOSITE: OperationTerms("c2pa.placed", f"{IPTC}composite", _TRANSFORMED),
+    OperationType.RETIMED: OperationTerms("c2pa.edited", _BY_HAND, _TRANSFORMED),
+    OperationType.REVERSED: OperationTerms("c2pa.edited", _BY_HAND, _TRANSFORMED),
+    OperationType.CLIPPED: OperationTerms("c2pa.cropped", _BY_HAND, _EDITED),
+    OperationType.REORDERED: OperationTerms("c2pa.edited", _BY_HAND, _TRANSFORMED),
+    OperationType.LOOPED: OperationTerms("c2pa.edited", _BY_HAND, _EDITED),
+    OperationType.CONCATENATED: OperationTerms("c2pa.placed", f"{IPTC}composite", _EDITED),
+    OperationType.FRAME_OVERLAY: OperationTerms("c2pa.placed", f"{IPTC}composite", _EDITED),
 }

@@ -71,6 +71,7 @@ class RecordSummary(Wire):
     edges: tuple[Edge, ...] = ()
     intimate: bool = False
     log_index: int | None
+    duration_s: float | None = None  # of a video; None: a still image
     preview: str | None = None
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, event
 from registry.app import running_services
 from registry.db import connect, transaction
 from registry.models import ApiKey
-from registry.previews import FeatureCache
+from registry.previews import PreviewCache
 from registry.registration import register_media
 from registry.settings import Settings
 from tests.world import SeededEmbedder
@@ -83,7 +83,7 @@ def register_and_die(
         with transaction(engine) as session:
             api_key = session.get(ApiKey, api_key_id)
             assert api_key is not None
-            register_media(services, FeatureCache(), session, api_key, statement, content, IDEMPOTENCY_KEY)
+            register_media(services, PreviewCache(), session, api_key, statement, content, IDEMPOTENCY_KEY)
         told.write_bytes(b"acknowledged")
         countdown.armed = False
     return SURVIVED

@@ -8,7 +8,7 @@ import pytest
 from indexer.media import sandbox
 from indexer.media.errors import DecoderStopped, TooLarge, UnsupportedFormat
 from indexer.media.images import decode_image
-from indexer.media.limits import ImageLimits, WorkerLimits
+from indexer.media.limits import ImageLimits, Limits, WorkerLimits
 from indexer.media.sandbox import DecoderPool
 from tests.pictures import encoded
 
@@ -83,7 +83,7 @@ def test_a_worker_that_stalls_or_dies_costs_its_own_upload_only(monkeypatch: pyt
     with DecoderPool(1, worker_limits=WorkerLimits(wall_time_s=0.0)) as pool:
         with pytest.raises(DecoderStopped):
             pool.decode(encoded("coffee"))
-        monkeypatch.setattr(pool, "_worker_limits", WorkerLimits())
+        monkeypatch.setattr(pool, "limits", Limits())
         assert pool.decode(encoded("coffee")).height == 400
 
 

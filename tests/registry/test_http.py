@@ -91,7 +91,7 @@ def test_an_invalid_request_names_the_fields_and_never_echoes_what_was_sent(worl
 
 def test_an_upload_over_the_limit_is_refused(world: World) -> None:
     desk = world.enrol("A platform", Role.PLATFORM)
-    too_large = b"\xff\xd8" + bytes(world.services.decoder.image_limits.max_bytes)
+    too_large = b"\xff\xd8" + bytes(world.services.decoder.limits.image.max_bytes)
     with pytest.raises(Exception, match="too large") as error:
         desk.client.match(too_large)
     assert error.value.code == "media-too-large"  # type: ignore[attr-defined]

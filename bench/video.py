@@ -1,0 +1,178 @@
+"""Video, through the public path: which seconds, at what speed, what was done, and what it costs.
+
+    python -m bench.video [FOLDER] [--clips=a,b] [--edits=trim,mirrored] [--shown]
+
+FOLDER holds short clips; each is registered, edited (see `bench.video_edits`) and asked about.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.video_edits import Clip, Edited, Piece, TrueSegment, edits_of, read_clip, write_pieces
+from registry.home import open_home, throwaway_home
+from sdk.cli.register import register_file, signer_for
+from sdk.client import Client
+from sdk.models import MatchAnswer, Segment, Strength
+
+STEP_S = 0.05
+NEAR_S = 0.25  # one sampling step
+LONGEST_S = 22.0
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One upload's answer against its truth."""
+
+    edit: str
+    name: str
+    precision: float
+    recall: float
+    time_errors: tuple[float, ...]  # seconds, of the middle of each true segment
+    boundary_errors: tuple[float, ...]
+    speed_errors: tuple[float, ...]
+    false_records: int
+    operations: tuple[str, ...]
+
+
+def score(edited: Edited, answer: MatchAnswer, name_of: dict[str, str], seconds: float) -> Scored:
+    """Precision and recall over the upload's seconds, each right where it is put at the right place."""
+    grid = np.arange(0.0, seconds, STEP_S) + STEP_S / 2
+    truth = _mapped(grid, edited.segments)
+    sure = [one for one in answer.matches if one.strength is not Strength.WEAK]
+    mine = [one for one in sure if name_of.get(one.record.id) == edited.name]
+    others = [one for one in sure if name_of.get(one.record.id) != edited.name]
+    segments = list(mine[0].segments) if mine else []
+    said = _mapped(grid, [_as_true(one, edited.name) for one in segments])
+    both = ~np.isnan(truth) & ~np.isnan(said)
+    right = both & (np.abs(np.where(both, truth - said, 9.0)) < NEAR_S)
+    paired = [(one, _partner(one, segments)) for one in edited.segments]
+    return Scored(
+        edited.edit,
+        edited.name,
+        float(right.sum() / max(1, (~np.isnan(said)).sum())) if segments else 0.0,
+        float(right.sum() / max(1, (~np.isnan(truth)).sum())),
+        tuple(np.abs((truth - said)[right]).tolist()[:: max(1, int(1 / STEP_S))]),
+        tuple(
+            error
+            for one, other in paired
+            if other
+            for error in (abs(one.query[0] - other.query[0]), abs(one.query[1] - other.query[1]))
+        ),
+        tuple(abs((other.factor or 0.0) / one.factor - 1) for one, other in paired if other and one.factor),
+        len(others),
+        tuple(one.type.value for one in mine[0].operations) if mine else (),
+    )
+
+
+def _as_true(segment: Segment, name: str) -> TrueSegment:
+    backwards = any(one.type == "reversed" for one in segment.operations)
+    return TrueSegment(name, segment.query, segment.reference, segment.factor or 0.0, backwards)
+
+
+def _partner(true: TrueSegment, segments: list[Segment]) -> Segment | None:
+    def shared(one: Segment) -> float:
+        return min(one.query[1], true.query[1]) - max(one.query[0], true.query[0])
+
+    best = max(segments, key=shared, default=None)
+    return best if best is not None and shared(best) > 0 else None
+
+
+def _mapped(grid: np.ndarray, segments: list[TrueSegment]) -> np.ndarray:
+    out = np.full(len(grid), np.nan)
+    for one in segments:
+        inside = (grid >= one.query[0]) & (grid < one.query[1])
+        passed = (grid[inside] - one.query[0]) * one.factor
+        out[inside] = one.reference[1] - passed if one.is_reversed else one.reference[0] + passed
+    return out
+
+
+def asked(
+    client: Client, clips: list[Clip], name_of: dict[str, str], edits: set[str] | None
+) -> Iterator[tuple[Scored, MatchAnswer]]:
+    """Every edit of every clip."""
+    jobs = [
+        make
+        for clip in clips
+        for edit, make in edits_of(clip, [one for one in clips if one is not clip])
+        if edits is None or edit in edits
+    ]
+
+    def one(make):  # type: ignore[no-untyped-def]
+        edited = make()
+        answer = client.match(edited.content)
+        return score(edited, answer, name_of, answer.computed.duration_s or 0.0), answer
+
+    with ThreadPoolExecutor(2) as pool:
+        yield from pool.map(one, jobs)
+
+
+def table(scored: list[Scored]) -> str:
+    """By edit, and all."""
+    by_edit: dict[str, list[Scored]] = defaultdict(list)
+    for one in scored:
+        by_edit[one.edit].append(one)
+    lines = [
+        "| edit | clips | precision | recall | time error, s | boundary error, s | speed error | > 1 % |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [_row(edit, rows) for edit, rows in by_edit.items()]
+    return "\n".join([*lines, _row("all", scored)])
+
+
+def _row(edit: str, rows: list[Scored]) -> str:
+    times = [error for one in rows for error in one.time_errors]
+    bounds = [error for one in rows for error in one.boundary_errors]
+    speeds = [error for one in rows for error in one.speed_errors]
+    return (
+        f"| {edit} | {len(rows)} | {np.mean([one.precision for one in rows]):.3f} "
+        f"| {np.mean([one.recall for one in rows]):.3f} | {_median(times):.3f} | {_median(bounds):.3f} "
+        f"| {100 * _median(speeds):.2f} % | {sum(error > 0.01 for error in speeds)} of {len(speeds)} |"
+    )
+
+
+def _median(values: list[float]) -> float:
+    return float(np.median(values)) if values else float("nan")
+
+
+def main() -> None:
+    """Print the tables."""
+    given = [word for word in sys.argv[1:] if not word.startswith("--")]
+    options = dict(word[2:].partition("=")[::2] for word in sys.argv[1:] if word.startswith("--"))
+    edits = set(options["edits"].split(",")) if "edits" in options else None
+    names = options["clips"].split(",") if "clips" in options else None
+    files = sorted(Path(given[0]).glob("*.mp4")) if given else []
+    clips = [read_clip(file, LONGEST_S, 960) for file in files if names is None or file.stem in names]
+    with throwaway_home() as home, open_home(home) as (url, key), Client(url, key) as client:
+        signer = signer_for(client, None, home, None)
+        name_of = {}
+        for clip in clips:
+            file = home.parent / f"{clip.name}.mp4"
+            file.write_bytes(write_pieces([Piece(clip, 0.0, clip.seconds)], crf=18))
+            name_of[register_file(client, signer, file)["record"]] = clip.name
+        found = []
+        for one, answer in asked(client, clips, name_of, edits):
+            found.append(one)
+            if "shown" in options:
+                print(
+                    one.name, one.edit, f"{one.precision:.2f} {one.recall:.2f}", one.operations, flush=True
+                )
+                for match in answer.matches:
+                    print(
+                        "    ",
+                        name_of[match.record.id],
+                        match.strength.value,
+                        match.explanation,
+                        flush=True,
+                    )
+    print(table(found))
+    print(f"\nMatches that are false: {sum(one.false_records for one in found)} in {len(found)} uploads.")
+
+
+if __name__ == "__main__":
+    main()

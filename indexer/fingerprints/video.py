@@ -1,0 +1,60 @@
+"""Fingerprints of a video: of its sampled frames, without those that say nothing new."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from indexer.fingerprints.compute import fingerprint_frames, upright
+from indexer.fingerprints.embedders import Embedder
+from indexer.fingerprints.kinds import PDQ, Fingerprint, hamming
+from indexer.media.frames import Frame
+from indexer.media.images import Pixels
+
+# A frame so near to the last one that was kept is the same picture again (vPDQ drops the identical only).
+SAME_FRAME_BITS = 4
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class SampledFrame:
+    """One sampled frame with its fingerprints, each at its time."""
+
+    time_ms: int
+    fingerprints: tuple[Fingerprint, ...]
+    quality: int  # PDQ's, 0..100
+    too_plain: str | None
+    is_new: bool  # neither too plain nor the same picture as the last new one
+    starts_shot: bool
+
+
+def fingerprint_samples(
+    frames: Iterable[Frame], *embedders: Embedder
+) -> Iterator[tuple[SampledFrame, Pixels]]:
+    """Every sampled frame with its (h, w, 3) pixels, in the order of time."""
+    last: Fingerprint | None = None
+    for batch in _batches(one for one in frames if one.pixels is not None):
+        pixels = [one.pixels for one in batch if one.pixels is not None]
+        for frame, picture, computed in zip(
+            batch, pixels, fingerprint_frames(pixels, *embedders), strict=True
+        ):
+            timed = tuple(replace(one, time_ms=frame.time_ms) for one in computed.fingerprints)
+            pdq = upright(timed, PDQ.name)
+            same = pdq and last and hamming(pdq.value, last.value) <= SAME_FRAME_BITS
+            is_new = computed.too_plain is None and not same
+            last = pdq if is_new else last
+            yield (
+                SampledFrame(
+                    frame.time_ms, timed, computed.quality, computed.too_plain, is_new, frame.starts_shot
+                ),
+                picture,
+            )
+
+
+def _batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+    batch: list[Frame] = []
+    for frame in frames:
+        batch.append(frame)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,103 @@
+"""Animated GIF, WebP, PNG and AVIF as a video: frames composed and timed as a browser shows them."""
+
+import io
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from indexer.media.errors import MediaError, TooLarge, Undecodable
+from indexer.media.frames import Frame, Sampler, VideoInfo, track_size, working_size
+from indexer.media.images import ANIMATED, FORMATS, MEDIA_TYPES, Pixels, to_srgb
+from indexer.media.limits import VideoLimits
+
+# Browsers show a frame that asks for less than this for a tenth of a second.
+LEAST_DURATION_MS, INSTEAD_MS = 11, 100
+MOST_FRAMES = 6000
+
+
+def is_animated(payload: bytes) -> bool:
+    """Whether it opens as an image of more than one frame in time."""
+    try:
+        with Image.open(io.BytesIO(payload), formats=FORMATS) as image:
+            return image.format in ANIMATED and getattr(image, "n_frames", 1) > 1
+    except Exception:  # Pillow's parsers raise nearly anything; `decode_image` then says what is wrong
+        return False
+
+
+class OpenAnimation:
+    """The same face as `OpenVideo`. Raises TooLarge or Undecodable."""
+
+    def __init__(self, payload: bytes, limits: VideoLimits) -> None:
+        self.limits = limits
+        self.notes: list[str] = []
+        self.end_ms = 0  # when the last frame ceases to be shown
+        Image.MAX_IMAGE_PIXELS = limits.max_pixels
+        try:
+            self._image = Image.open(io.BytesIO(payload), formats=FORMATS)
+            width, height = self._image.size
+            self._count = getattr(self._image, "n_frames", 1)
+        except Exception as error:
+            raise Undecodable(f"{type(error).__name__}: {str(error)[:200]}") from error
+        if max(width, height) > limits.max_side or width * height > limits.max_pixels:
+            raise TooLarge(f"{width} x {height} pixels; at most {limits.max_pixels} are read")
+        if self._count > MOST_FRAMES:
+            raise TooLarge(f"{self._count} frames; at most {MOST_FRAMES} are read")
+        kind = MEDIA_TYPES[self._image.format or ""]
+        self.info = VideoInfo(kind, width, height, None, None, has_sound=False)
+
+    def sampled(self) -> Iterator[Frame]:
+        """Every frame of the track; those that are sampled with their pixels."""
+        sampler = Sampler(self.limits)
+        for time_ms, pixels in self._timed():
+            if time_ms > 1000 * self.limits.max_seconds:
+                raise TooLarge(f"more than {self.limits.max_seconds} seconds")
+            if not sampler.wants(time_ms):
+                continue
+            luma = self._luma(pixels)
+            sampled, cut = sampler.look(time_ms, luma)
+            yield Frame(time_ms, luma, pixels if sampled else None, cut)
+
+    def at(self, times_ms: list[int]) -> Iterator[Frame]:
+        """For each of the rising times the frame that is shown then."""
+        wanted = sorted(times_ms)
+        shown: Pixels | None = None
+        for time_ms, pixels in self._timed():
+            while wanted and shown is not None and time_ms > wanted[0]:
+                yield Frame(wanted.pop(0), None, shown)
+            if not wanted:
+                return
+            shown = pixels
+        for target in wanted:
+            yield Frame(target, None, shown)
+
+    def _timed(self) -> Iterator[tuple[int, Pixels]]:
+        time_ms = 0
+        for number in range(self._count):
+            try:
+                self._image.seek(number)
+                pixels = self._pixels()
+            except MediaError:
+                raise
+            except Exception as error:
+                if number == 0:
+                    raise Undecodable(f"{type(error).__name__}: {str(error)[:200]}") from error
+                self.notes.append(f"the file breaks off after {number} of {self._count} frames")
+                return
+            yield time_ms, pixels
+            asked = self._image.info.get("duration", 0)
+            time_ms += round(asked) if asked >= LEAST_DURATION_MS else INSTEAD_MS
+            self.end_ms = time_ms
+
+    def _pixels(self) -> Pixels:
+        rgb = to_srgb(self._image, self._image.info.get("icc_profile"))
+        size = working_size(*rgb.size, self.limits)
+        if size != rgb.size:
+            rgb = rgb.resize(size, Image.Resampling.HAMMING, reducing_gap=3.0)
+        return np.asarray(rgb, np.uint8).copy()
+
+    def _luma(self, pixels: Pixels) -> Pixels:
+        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        size = track_size(self.info.width, self.info.height, self.limits)
+        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)

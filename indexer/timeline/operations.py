@@ -1,0 +1,205 @@
+"""What was done to a video in time, as its lines prove it, and to its pictures, over its frames."""
+
+from collections.abc import Iterable
+from collections.abc import Sequence as Many
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from indexer.compare.vocabulary import GRAVITY, Operation, OperationType, Quad, strength_word
+from indexer.timeline.lines import Line
+
+FACTOR_TOLERANCE = 0.02  # a line of a few seconds is not surer of its factor
+SAME_FACTOR = 0.02
+# Film, PAL and NTSC are converted by playing them at another rate.
+CONVERSIONS = (25 / 24, 24 / 25, 25 / 23.976, 23.976 / 25)
+CONVERSION_TOLERANCE = 0.003
+CLIPPED_S, CLIPPED_SHARE = 0.6, 0.02  # missing at either end, or within
+FOREIGN_S, FOREIGN_SHARE = 0.9, 0.02
+LOOP_SHARE = 0.6  # of the shorter of two stretches that show the same
+ORDER_TOLERANCE_S = 0.3
+# Of the compared frames, those that must show an operation on the picture.
+LEAST_SHARE = {OperationType.FACE_SWAP: 0.34, OperationType.FACE_REENACTED: 0.34}
+USUAL_LEAST_SHARE = 0.5
+OVERLAYS_SEEN = 0.3  # share of the frames in which it is taken for one
+
+
+@dataclass(frozen=True)
+class Spans:
+    """How long both videos are, in seconds; a still image has no length."""
+
+    query: float
+    reference: float | None
+
+
+def operations_in_time(lines: list[Line], spans: Spans) -> list[Operation]:
+    """Of lines in the order of the query's seconds."""
+    found = []
+    if spans.reference is not None:
+        found = [*_retimed(lines), *_reversed(lines), *_reordered(lines), *_looped(lines)]
+        found += _clipped(lines, spans.reference)
+    return [*found, *_concatenated(lines, spans.query)]
+
+
+def operations_of_line(line: Line) -> list[Operation]:
+    """What was done in time within one stretch."""
+    return [*_retimed([line]), *_reversed([line])]
+
+
+def over_frames(by_frame: Many[Many[Operation]]) -> list[Operation]:
+    """What was done to the pictures of a stretch: operations that enough of its compared frames show."""
+    shown: dict[OperationType, list[Operation]] = {}
+    for operations in _as_overlays(by_frame):
+        for kind in {one.type for one in operations}:
+            # The first of a kind in a frame is its strongest.
+            shown.setdefault(kind, []).append(next(one for one in operations if one.type is kind))
+    count = len(by_frame)
+    kept = [
+        _joined(found, count)
+        for kind, found in shown.items()
+        if len(found) >= max(LEAST_SHARE.get(kind, USUAL_LEAST_SHARE) * count, min(2, count))
+    ]
+    return in_order(kept)
+
+
+def _as_overlays(by_frame: Many[Many[Operation]]) -> Many[Many[Operation]]:
+    """What is an overlay in some frames is one in all: one frame does not always tell it from an edit."""
+    seen = [
+        one.reference_region
+        for operations in by_frame
+        for one in operations
+        if one.type is OperationType.OVERLAY and one.reference_region
+    ]
+    if not seen or len(seen) < OVERLAYS_SEEN * len(by_frame):
+        return by_frame
+
+    def renamed(one: Operation, like: Operation) -> Operation:
+        return replace(one, type=like.type, sentence=like.sentence)
+
+    like = next(one for ones in by_frame for one in ones if one.type is OperationType.OVERLAY)
+    return [
+        [
+            renamed(one, like)
+            if one.type is OperationType.LOCAL_EDIT and _meets(one.reference_region, seen)
+            else one
+            for one in operations
+        ]
+        for operations in by_frame
+    ]
+
+
+def _meets(region: Quad | None, others: list[Quad]) -> bool:
+    """Whether the middle of a region lies in one of the others."""
+    if region is None:
+        return False
+    x, y = (sum(corner[axis] for corner in region) / len(region) for axis in (0, 1))
+    return any(
+        min(c[0] for c in other) <= x <= max(c[0] for c in other)
+        and min(c[1] for c in other) <= y <= max(c[1] for c in other)
+        for other in others
+    )
+
+
+def in_order(operations: Iterable[Operation]) -> list[Operation]:
+    """What a person must know first comes first."""
+    return sorted(operations, key=_order)
+
+
+def _order(operation: Operation) -> tuple[int, str]:
+    grave = operation.type in GRAVITY
+    return (GRAVITY.index(operation.type) if grave else len(GRAVITY)), operation.type.value
+
+
+def _joined(found: list[Operation], count: int) -> Operation:
+    words = ("slight", "clear", "strong")
+    ranked = sorted(found, key=lambda one: words.index(one.strength))
+    typical = ranked[len(ranked) // 2]
+    sentence = typical.sentence
+    if len(found) < count:
+        sentence += f" Seen in {len(found)} of {count} compared frames."
+    measured = {**typical.measured, "frames": len(found), "frames_compared": count}
+    return replace(typical, sentence=sentence, measured=measured)
+
+
+def _retimed(lines: list[Line]) -> list[Operation]:
+    groups: dict[float, float] = {}  # seconds of the query by factor
+    for line in lines:
+        factor = abs(line.factor)
+        if abs(factor - 1) <= FACTOR_TOLERANCE:
+            continue
+        known = next((one for one in groups if abs(one - factor) <= SAME_FACTOR * max(one, factor)), factor)
+        groups[known] = groups.get(known, 0.0) + line.end - line.start
+    return [_retimed_by(factor) for factor in sorted(groups, key=lambda one: -groups[one])]
+
+
+def _retimed_by(factor: float) -> Operation:
+    kind, percent = OperationType.RETIMED, f"{100 * factor:.0f} percent of its speed"
+    if factor == 0.0:
+        return Operation(kind, "strong", "One frame is held still.", factor=0.0)
+    if any(abs(factor - one) < CONVERSION_TOLERANCE for one in CONVERSIONS):
+        sentence = f"Played at {percent}, as conversion between frame rates does."
+        return Operation(kind, "slight", sentence, factor=round(factor, 3))
+    word = "Slowed" if factor < 1 else "Sped up"
+    strength = strength_word(abs(factor - 1), 0.06, 0.2)
+    return Operation(kind, strength, f"{word} to {percent}.", factor=round(factor, 3))
+
+
+def _reversed(lines: list[Line]) -> list[Operation]:
+    backwards = sum(line.end - line.start for line in lines if line.factor < 0)
+    if not backwards:
+        return []
+    part = "" if all(line.factor < 0 for line in lines) else f" for {backwards:.1f} seconds"
+    return [Operation(OperationType.REVERSED, "strong", f"Played backwards{part}.")]
+
+
+def _reordered(lines: list[Line]) -> list[Operation]:
+    moving = [line for line in lines if line.factor > 0]
+    earlier = sum(
+        later.reference[1] < one.reference[0] + ORDER_TOLERANCE_S for one, later in pairwise(moving)
+    )
+    if not earlier:
+        return []
+    return [Operation(OperationType.REORDERED, "strong", "Parts were put in another order.")]
+
+
+def _looped(lines: list[Line]) -> list[Operation]:
+    moving = [line for line in lines if line.factor]
+    times = max((sum(_shows_same(one, other) for other in moving) for one in moving), default=1)
+    if times < 2:
+        return []
+    return [Operation(OperationType.LOOPED, "clear", f"A part is shown {times} times.")]
+
+
+def _shows_same(one: Line, other: Line) -> bool:
+    (start, end), (other_start, other_end) = one.reference, other.reference
+    both = min(end, other_end) - max(start, other_start)
+    return both > LOOP_SHARE * min(end - start, other_end - other_start)
+
+
+def _clipped(lines: list[Line], reference: float) -> list[Operation]:
+    shown = _union([line.reference for line in lines])
+    missing = reference - shown
+    if missing <= max(CLIPPED_S, CLIPPED_SHARE * reference):
+        return []
+    sentence = f"Cut in time: {shown:.1f} of {reference:.1f} seconds of the original are shown."
+    strength = strength_word(missing / reference, 0.15, 0.5)
+    return [Operation(OperationType.CLIPPED, strength, sentence, measured={"shown_s": round(shown, 2)})]
+
+
+def _concatenated(lines: list[Line], query: float) -> list[Operation]:
+    other = query - _union([(line.start, line.end) for line in lines])
+    if other <= max(FOREIGN_S, FOREIGN_SHARE * query):
+        return []
+    sentence = f"Joined with other footage: {other:.1f} of {query:.1f} seconds come from elsewhere."
+    strength = strength_word(other / query, 0.15, 0.5)
+    return [
+        Operation(OperationType.CONCATENATED, strength, sentence, measured={"other_s": round(other, 1)})
+    ]
+
+
+def _union(stretches: list[tuple[float, float]]) -> float:
+    """Seconds covered by any of them."""
+    total, reached = 0.0, float("-inf")
+    for start, end in sorted(stretches):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total

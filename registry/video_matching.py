@@ -1,0 +1,213 @@
+"""Which registered assets a video shows: which seconds, at what speed, and what was done to them."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+from sqlmodel import Session
+
+from indexer.compare.derivation import Derivation, derive
+from indexer.compare.operations import re_encoded
+from indexer.compare.vocabulary import Frame, Operation
+from indexer.fingerprints.regions import inner_rectangles
+from indexer.timeline.lines import Line
+from indexer.timeline.operations import Spans, in_order, operations_in_time, operations_of_line, over_frames
+from registry.explanation import FACES_NOT_COMPARED, changes_content, described, wire_operation
+from registry.footage import Footage, FramePair, QueryFrames, agrees, find_footage
+from registry.found import Found, Stretch
+from registry.models import Record
+from registry.nomination import Candidate
+from registry.previews import PreviewCache
+from registry.rules import Judgement, Measured, judge_footage
+from registry.services import Services
+from registry.uploads import Progress, Upload, VideoContent
+from registry.video_nomination import Nominated, Part, nominate_by_frames, nominate_one
+from sdk.models import MatchRelation, Segment
+
+PAIRS_DESCRIBED = 10  # per line; each costs a fifth of a second
+WHOLE_SHARE, WHOLE_S = 0.03, 0.5  # a copy may miss so much of the original and still be the same footage
+FEW_SEGMENTS = 3
+FRAMES_LOOKED_INTO = 6  # for pictures inside the picture
+
+
+def find_in_video(
+    services: Services,
+    cache: PreviewCache,
+    session: Session,
+    upload: Upload,
+    progress: Progress | None = None,
+    *,
+    only: Record | None = None,
+) -> list[Found]:
+    """Every record that some seconds are proved to show; `only`: whether they show that one."""
+    assert upload.video is not None
+    if upload.too_plain:
+        return []
+    frames = QueryFrames(services, upload.video)
+    if only is None:
+        nominated = nominate_by_frames(services, session, upload, inner_pictures(frames))
+    else:
+        nominated = [nominate_one(session, upload, only)]
+    found = []
+    for number, one in enumerate(nominated):
+        if progress:
+            progress(number / len(nominated))
+        match = _same_file(one) or _compared(services, cache, frames, one)
+        if match is not None:
+            found.append(match)
+    return found
+
+
+def inner_pictures(frames: QueryFrames) -> list[Part]:
+    """Pictures inside some frames spread over the video: in a player, beside somebody who reacts."""
+    new = frames.video.new_frames
+    places = np.unique(np.linspace(0, len(new) - 1, min(FRAMES_LOOKED_INTO, len(new))).astype(int))
+    times = [new[place].time_ms for place in places]
+    frames.prepare(times)
+    found = []
+    for time_ms in times:
+        upload = frames.at(time_ms)
+        if upload is not None and upload.image is not None:
+            pixels = upload.image.pixels
+            found += [Part(time_ms, one.cut(pixels)) for one in inner_rectangles(pixels)]
+    return found
+
+
+def _same_file(nominated: Nominated) -> Found | None:
+    if not any(hit.measured.same_digest for hit in nominated.hits):
+        return None
+    candidate = Candidate(nominated.record, Measured(same_digest=True), ("sha256",))
+    end = (nominated.record.duration_ms or 0) / 1000
+    whole = Stretch(Line(0.0, end, 1.0, 0.0, 1.0), ())
+    return Found(candidate, Judgement.exact(), stretches=(whole,))
+
+
+def _compared(
+    services: Services, cache: PreviewCache, frames: QueryFrames, nominated: Nominated
+) -> Found | None:
+    footage = find_footage(services, cache, frames, nominated)
+    if footage is None:
+        return None
+    judgement = judge_footage(footage.candidate.measured, services.thresholds, in_time=bool(footage.lines))
+    if judgement is None:
+        return None
+    if not footage.lines:
+        return Found(footage.candidate, judgement)
+    return _described(services, frames.video, footage, judgement)
+
+
+def _described(services: Services, video: VideoContent, footage: Footage, judgement: Judgement) -> Found:
+    record = footage.candidate.record
+    is_still = record.duration_ms is None
+    stretches, uncertain = [], Counter[str]()
+    for line, pairs in zip(footage.lines, footage.pairs, strict=True):
+        derivations = [
+            _derivation(services, one) for one in pairs[:PAIRS_DESCRIBED] if agrees(services, one)
+        ]
+        seen = over_frames([one.operations for one in derivations])
+        in_time = [] if is_still else operations_of_line(line)
+        stretches.append(Stretch(line, tuple(in_order([*in_time, *seen])), is_still))
+        uncertain.update(word for one in derivations for word in one.uncertain)
+    spans = Spans(video.track.end_ms / 1000, None if is_still else (record.duration_ms or 0) / 1000)
+    in_time = operations_in_time(list(footage.lines), spans)
+    operations = in_order([*in_time, *_of_all(stretches)])
+    if _is_whole(footage, spans) and not changes_content(operations):
+        judgement = replace(judgement, relation=MatchRelation.SAME_PICTURE)
+        operations = operations or [re_encoded(None)]
+    return Found(
+        footage.candidate,
+        described(judgement, operations),
+        tuple(operations),
+        _uncertain(services, uncertain, stretches),
+        changes_content(operations),
+        stretches=tuple(stretches),
+        where=None if is_still else where_in_time(footage.lines, spans),
+    )
+
+
+def _derivation(services: Services, pair: FramePair) -> Derivation:
+    image, candidate = pair.upload.image, pair.candidate
+    assert image is not None
+    assert candidate.alignment is not None
+    assert candidate.reference is not None
+    height, width = candidate.reference.shape[:2]
+    record = candidate.record
+    return derive(
+        image.pixels,
+        candidate.reference,
+        candidate.alignment,
+        Frame(image.width, image.height),
+        Frame(record.width or width, record.height or height),
+        with_faces=services.faces_missing is None,
+    )
+
+
+def _of_all(stretches: list[Stretch]) -> list[Operation]:
+    """What was done to the pictures anywhere: of each kind as the longest stretch shows it."""
+    longest = sorted(stretches, key=lambda one: one.line.start - one.line.end)
+    found: dict[str, Operation] = {}
+    for stretch in longest:
+        for one in stretch.operations:
+            if one.factor is None:
+                found.setdefault(one.type.value, one)
+    return [one for one in found.values() if one.type.value != "reversed"]
+
+
+def _uncertain(services: Services, said: Counter[str], stretches: list[Stretch]) -> tuple[str, ...]:
+    if services.faces_missing is not None:
+        return (f"{FACES_NOT_COMPARED}.",)
+    compared = sum(len(one.operations) > 0 for one in stretches)
+    return tuple(word for word, count in said.most_common(2) if count > max(2, compared))
+
+
+def _is_whole(footage: Footage, spans: Spans) -> bool:
+    """One line, at the original's speed, over both videos from start to end."""
+    if spans.reference is None or len(footage.lines) != 1:
+        return False
+    line = footage.lines[0]
+    start, end = line.reference
+    missing = max(WHOLE_S, WHOLE_SHARE * spans.reference)
+    shown = spans.query - (line.end - line.start) < missing and spans.reference - (end - start) < missing
+    return line.factor == 1.0 and shown
+
+
+def where_in_time(lines: tuple[Line, ...], spans: Spans) -> str:
+    """As a person would say it: "00:03.2 to 00:11.0 is 00:41.0 to 00:48.8 of the original"."""
+    said = [
+        f"{clock(line.start)} to {clock(line.end)} is "
+        + (
+            f"{clock(line.reference[0])}, held,"
+            if line.factor == 0
+            else f"{clock(line.reference[0])} to {clock(line.reference[1])}"
+        )
+        for line in lines[:FEW_SEGMENTS]
+    ]
+    more = f" and {len(lines) - FEW_SEGMENTS} more" if len(lines) > FEW_SEGMENTS else ""
+    return f"{'; '.join(said)}{more} of the original."
+
+
+def clock(second: float) -> str:
+    """Minutes and seconds to a tenth."""
+    tenths = max(0, round(10 * second))
+    return f"{tenths // 600:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def _rounded(stretch: tuple[float, float]) -> tuple[float, float]:
+    start, end = stretch
+    return max(0.0, round(start, 3)), max(0.0, round(end, 3))
+
+
+def wire_segments(found: Found, *, with_evidence: bool) -> tuple[Segment, ...]:
+    """As they are answered."""
+    return tuple(
+        Segment(
+            query=(round(one.line.start, 3), round(one.line.end, 3)),
+            reference=(
+                max(0.0, round(one.line.reference[0], 3)),
+                max(0.0, round(one.line.reference[1], 3)),
+            ),
+            factor=None if one.of_a_still else round(abs(one.line.factor), 4),
+            operations=tuple(wire_operation(op, with_evidence=with_evidence) for op in one.operations),
+        )
+        for one in found.stretches
+    )

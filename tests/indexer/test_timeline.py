@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+from indexer.compare.vocabulary import Operation, OperationType
+from indexer.timeline.alignment import find_lines
+from indexer.timeline.lines import Line, Sequence
+from indexer.timeline.operations import Spans, operations_in_time, over_frames
+from indexer.timeline.track import Track, laid_on, vectors_of
+
+STEP = 0.08
+PIXELS = 160
+
+
+def footage(seconds: float, seed: int) -> "np.ndarray":
+    """Smoothly changing frames around one picture, as a person who talks is: (n, pixels)."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(0, seconds, STEP)
+    scene = rng.normal(size=PIXELS)
+    moving = sum(
+        np.sin(times[:, None] * rng.uniform(0.6, 4.0) + rng.uniform(0, 6)) * rng.normal(size=PIXELS)
+        for _ in range(6)
+    )
+    return scene + 0.12 * moving
+
+
+def sequence(frames: "np.ndarray", noise: float = 0.02, seed: int = 9) -> Sequence:
+    noisy = frames + noise * np.random.default_rng(seed).normal(size=frames.shape)
+    noisy = noisy - noisy.mean(axis=1, keepdims=True)
+    vectors = (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
+    return Sequence(np.arange(len(vectors)) * STEP, vectors, len(vectors) * STEP)
+
+
+def played(frames: "np.ndarray", start: float, end: float, factor: float) -> "np.ndarray":
+    """Seconds [start, end) at a factor; backwards where it is negative; blended from the nearest two."""
+    count = round((end - start) / abs(factor) / STEP)
+    at = (start if factor > 0 else end - STEP) + factor * STEP * np.arange(count)
+    places = np.clip(at / STEP, 0, len(frames) - 1.001)
+    before = places.astype(int)
+    share = (places - before)[:, None]
+    return (1 - share) * frames[before] + share * frames[before + 1]
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, -1.0])
+def test_factor_offset_and_ends_are_found(factor: float) -> None:
+    reference = footage(30, 1)
+    query = played(reference, 4.3, 24.3, factor)
+    [line] = find_lines(sequence(query), sequence(reference, seed=3))
+    assert line.factor == pytest.approx(factor, rel=0.01)
+    assert (line.start, line.end) == pytest.approx((0.0, 20 / abs(factor)), abs=0.25)
+    assert line.reference == pytest.approx((4.3, 24.3), abs=0.15)
+
+
+def test_parts_in_another_order_between_other_footage_are_found() -> None:
+    reference, other = footage(30, 1), footage(12, 2)
+    query = np.concatenate(
+        [
+            played(reference, 15, 25, 1.0),
+            other,
+            played(reference, 2, 9, 1.0),
+            played(reference, 9, 14, 0.75),
+        ]
+    )
+    lines = find_lines(sequence(query), sequence(reference, seed=3))
+    assert [round(line.factor, 2) for line in lines] == [1.0, 1.0, 0.75]
+    assert [line.reference for line in lines] == [
+        pytest.approx(one, abs=0.25) for one in ((15, 25), (2, 9), (9, 14))
+    ]
+    assert [line.start for line in lines] == pytest.approx([0.0, 22.0, 29.0], abs=0.25)
+
+
+def test_other_footage_has_no_line() -> None:
+    assert find_lines(sequence(footage(20, 2)), sequence(footage(30, 1))) == []
+
+
+def test_a_held_frame_is_told_from_slow_play() -> None:
+    reference = footage(20, 1)
+    held = np.repeat(reference[[100]], 40, axis=0)
+    query = np.concatenate([reference[:100], held, reference[100:]])
+    lines = find_lines(sequence(query, noise=0.0), sequence(reference, seed=3))
+    assert [line.factor for line in lines] == [1.0, 0.0, 1.0]
+    assert (lines[1].start, lines[1].end) == pytest.approx((8.0, 11.2), abs=0.3)
+
+
+def test_a_still_image_is_found_wherever_it_is_shown() -> None:
+    still = footage(1, 3)[:1]
+    query = np.concatenate([footage(5, 4), np.repeat(still, 50, axis=0), footage(5, 5)])
+    [line] = find_lines(sequence(query), Sequence(np.zeros(1), sequence(still).vectors, 0.04))
+    assert line.factor == 0.0
+    assert (line.start, line.end) == pytest.approx((5.0, 9.0), abs=0.2)
+
+
+def test_a_track_comes_back_from_its_bytes_and_damage_is_told() -> None:
+    luma = np.random.default_rng(0).integers(0, 256, (7, 32, 32)).astype(np.uint8)
+    track = Track(np.arange(7, dtype=np.int64) * 80, luma, 560)
+    again = Track.from_bytes(track.to_bytes())
+    assert np.array_equal(again.luma, luma)
+    assert again.end_ms == 560
+    with pytest.raises((ValueError, KeyError, OSError)):
+        Track.from_bytes(track.to_bytes()[:100])
+
+
+def test_a_query_is_laid_on_its_reference_before_it_is_compared() -> None:
+    rng = np.random.default_rng(1)
+    small = np.kron(rng.integers(0, 255, (6, 8)), np.ones((12, 16))).astype(np.uint8)  # (72, 128)
+    framed = np.zeros((144, 256), np.uint8)
+    framed[30:102, 60:188] = small
+    inside = np.array([[1.0, 0, -60], [0, 1.0, -30], [0, 0, 1]])
+    track = Track(np.zeros(1, np.int64), framed[None], 40)
+    laid, mask = laid_on(track, inside, (256, 144), (128, 72))
+    straight = Track(np.zeros(1, np.int64), small[None], 40).reduced()
+    assert mask.mean() > 0.9
+    assert float((vectors_of(laid, mask) @ vectors_of(straight.luma, mask).T)[0, 0]) > 0.95
+
+
+def kinds(lines: list[Line], query: float, reference: float | None) -> dict[OperationType, float | None]:
+    return {one.type: one.factor for one in operations_in_time(lines, Spans(query, reference))}
+
+
+def test_what_was_done_in_time_follows_from_the_lines() -> None:
+    whole = Line(0, 20, 1.0, 0, 0.99)
+    assert kinds([whole], 20, 20) == {}
+    assert kinds([Line(0, 26.67, 0.75, 0, 0.99)], 26.67, 20) == {OperationType.RETIMED: 0.75}
+    assert kinds([Line(0, 20, -1.0, 20, 0.99)], 20, 20) == {OperationType.REVERSED: None}
+    assert kinds([Line(0, 15, 1.0, 5, 0.99)], 15, 20) == {OperationType.CLIPPED: None}
+    assert kinds([Line(30, 50, 1.0, -30, 0.99)], 60, 20) == {OperationType.CONCATENATED: None}
+    swapped = [Line(0, 10, 1.0, 10, 0.99), Line(10, 20, 1.0, -10, 0.99)]
+    assert kinds(swapped, 20, 20) == {OperationType.REORDERED: None}
+    looped = [Line(0, 20, 1.0, 0, 0.99), Line(20, 40, 1.0, -20, 0.99)]
+    assert OperationType.LOOPED in kinds(looped, 40, 20)
+    assert kinds([Line(3, 9, 0.0, 0, 0.9)], 20, None) == {OperationType.CONCATENATED: None}
+
+
+def test_conversion_between_frame_rates_is_said_as_that() -> None:
+    [found] = operations_in_time([Line(0, 19.2, 25 / 24, 0, 0.99)], Spans(19.2, 20))
+    assert found.type is OperationType.RETIMED
+    assert found.strength == "slight"
+    assert "frame rates" in found.sentence
+
+
+def test_an_operation_counts_where_enough_frames_show_it() -> None:
+    swap = Operation(OperationType.FACE_SWAP, "strong", "Swapped.")
+    crop = Operation(OperationType.CROPPED, "clear", "Cropped.")
+    edit = Operation(OperationType.LOCAL_EDIT, "clear", "Edited.")
+    found = over_frames([[swap, crop], [crop], [swap, crop, edit], [crop], [crop]])
+    assert [one.type for one in found] == [OperationType.FACE_SWAP, OperationType.CROPPED]
+    assert found[0].measured["frames"] == 2
+    assert "2 of 5" in found[0].sentence
+    assert over_frames([]) == []
