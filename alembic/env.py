@@ -10,8 +10,19 @@ import registry.models  # noqa: F401  (fills the metadata)
 
 engine = context.config.attributes.get("engine") or create_engine(os.environ["TRUEPRINT_DATABASE_URL"])
 
+
+def is_ours(_object: object, name: str | None, *_: object) -> bool:
+    """The queue keeps its own tables (migration 0003)."""
+    return not (name or "").startswith("procrastinate_")
+
+
 with engine.connect() as connection:
-    context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_server_default=True)
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        compare_server_default=True,
+        include_object=is_ours,
+    )
     with context.begin_transaction():
         context.run_migrations()
     connection.commit()

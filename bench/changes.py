@@ -21,7 +21,7 @@ from bench.stages import stage_table
 from indexer.training.face_pairs import STILLS
 from indexer.training.face_variants import ON_THE_WAY
 from registry.home import open_home, throwaway_home
-from sdk.cli.output import each_with_progress
+from sdk.cli.output import OnProgress, each_with_progress
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.models import Match, OperationType, Strength
@@ -86,7 +86,7 @@ def ask_all(folder: Path, home: Path, variants: list[str]) -> list[Asked]:
         targets = sorted({folder / row["target"] for row in rows})
         records = {path: register_file(client, signer, path)["record"] for path in targets}
 
-        def one(job: tuple[str, str, Path]) -> Asked:
+        def one(job: tuple[str, str, Path], _: OnProgress) -> Asked:
             name, variant, path = job
             wanted = records[folder / row_of[name]["target"]]
             answer = client.match(content_of(path, variant))

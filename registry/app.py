@@ -18,7 +18,7 @@ from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool
 from registry import __version__, db
 from registry.answers import AnswerSigner
-from registry.api import compare, health, log, match, problems, publishers, records
+from registry.api import compare, health, jobs, log, match, problems, publishers, records
 from registry.api.body_limit import BodyLimit
 from registry.blobs import Blobs
 from registry.errors import LogRolledBack, MissingModel
@@ -31,6 +31,8 @@ from registry.services import Services
 from registry.settings import Settings
 from registry.thresholds import Thresholds
 from registry.web import pages
+from registry.webhooks import load_or_make_key
+from registry.worker import JobWorker
 from sdk.checkpoint import parse_checkpoint_unverified
 from sdk.keys import generate_key, save_private_key
 from sdk.models import NewApiKey, NewPublisher, Role, Scope
@@ -115,8 +117,10 @@ def running_services(
             indexing=indexing,
             blobs=Blobs(settings.blob_url, settings.blob_folder),
             decoder=stack.enter_context(DecoderPool(settings.decoder_workers)),
+            video_decoder=stack.enter_context(DecoderPool(max(1, settings.video_workers))),
             embedders=embedders,
             signer=AnswerSigner(settings.key_folder / ANSWER_KEY),
+            webhook_key=load_or_make_key(settings.key_folder),
             thresholds=Thresholds(),
             faces_missing=missing_face_models() if settings.faces else FACES_ARE_OFF,
         )
@@ -124,6 +128,10 @@ def running_services(
         reembedding = Reembedding(services)
         reembedding.start()
         stack.callback(reembedding.stop)
+        if settings.video_workers:
+            worker = JobWorker(services)
+            worker.start()
+            stack.callback(worker.stop)
         yield services
 
 
@@ -157,7 +165,7 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     problems.describe(app)
     app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
-    for router in (publishers, records, match, compare, log, health):
+    for router in (publishers, records, match, jobs, compare, log, health):
         app.include_router(router.router)
     app.include_router(log.tiles)
     app.include_router(pages.router)

@@ -6,9 +6,12 @@ RegistryError
 ├── StatementRefused: BadStatement, BadSignature, KeyNotValid, DigestMismatch, FingerprintMismatch
 ├── MediaRefused: UnsupportedMedia, MediaTooLarge, UndecodableMedia, DecoderGaveUp, TooPlain
 ├── Conflict: DuplicateKey, DuplicatePublisher, IdempotencyConflict, DuplicateStatement
+├── UnknownJob, JobPending, JobFailed, BadWebhook
 ├── InvalidRequest
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase
 """
+
+from sdk.models.base import Problem
 
 
 class RegistryError(Exception):
@@ -161,6 +164,34 @@ class IdempotencyConflict(RegistryError):
     """The Idempotency-Key was used for another request."""
 
     code, status, title = "idempotency-conflict", 422, "This Idempotency-Key belongs to another request"
+
+
+class UnknownJob(RegistryError):
+    """No such job of this organisation."""
+
+    code, status, title = "unknown-job", 404, "No such job"
+
+
+class JobPending(RegistryError):
+    """The job is not finished."""
+
+    code, status, title = "job-pending", 409, "The job is not finished"
+
+
+class JobFailed(RegistryError):
+    """A job ended with a problem: that one is answered, with its own code and status."""
+
+    code, status, title = "job-failed", 500, "The job failed"
+
+    def __init__(self, found: Problem) -> None:
+        super().__init__(found.detail)
+        self.code, self.status, self.title = found.code, found.status, found.title
+
+
+class BadWebhook(RegistryError):
+    """The address of a webhook is not acceptable."""
+
+    code, status, title = "bad-webhook", 422, "The webhook's address is not acceptable"
 
 
 class InvalidRequest(RegistryError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from indexer.training.evaluation import Guess, measure
 from registry.errors import InvalidRequest
-from sdk.cli.output import each_with_progress
+from sdk.cli.output import OnProgress, each_with_progress
 from sdk.client import Client
 from sdk.errors import HOPELESS, SdkError
 from sdk.models import MatchAnswer, Strength
@@ -85,7 +85,11 @@ def evaluate(
     The client's API key needs the scopes `register`, `match` and `evidence`.
     """
     started = time.perf_counter()
-    records = dict(each_with_progress("Registering", references, register, jobs, quiet=quiet))
+
+    def kept(path: Path, _: OnProgress) -> str | None:
+        return register(path)
+
+    records = dict(each_with_progress("Registering", references, kept, jobs, quiet=quiet))
     registering_s = time.perf_counter() - started
     name_of: dict[str, str] = {}
     # Two reference files of the same bytes are one record, and either name is right.
@@ -94,9 +98,9 @@ def evaluate(
     }
     asked = [path for path in queries if path.stem in truth]
 
-    def ask(path: Path) -> MatchAnswer | None:
+    def ask(path: Path, on_progress: OnProgress) -> MatchAnswer | None:
         try:
-            return client.match(path.read_bytes())
+            return client.match(path.read_bytes(), on_progress=on_progress)
         except HOPELESS:
             raise
         except (SdkError, OSError):

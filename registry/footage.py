@@ -11,15 +11,20 @@ from functools import cached_property
 
 import cv2
 import numpy as np
+from sqlmodel import Session, col, select
 
 from indexer.compare.features import LocalFeatures, extract_features
 from indexer.compare.geometry import Alignment, Matrix, align_together
+from indexer.fingerprints.calibration import calibration_of
+from indexer.fingerprints.compute import upright
+from indexer.fingerprints.kinds import unpack_vectors, vector_kinds
 from indexer.media.images import DecodedImage, Pixels
-from indexer.timeline.lines import Line
+from indexer.timeline.alignment import find_lines
+from indexer.timeline.lines import Line, Sequence
 from indexer.timeline.track import SIDE, Track
 from indexer.timeline.tracks import Size, lines_between
 from registry.candidates import compare_candidate
-from registry.models import Record
+from registry.models import Fingerprint, Record
 from registry.nomination import Candidate
 from registry.previews import PreviewCache, picture_of
 from registry.rules import Measured, agreement
@@ -35,6 +40,7 @@ PAIRS_FOR_GEOMETRY = 12
 PAIRS_PER_LINE, PAIRS_IN_ALL = 6, 24
 # Of the pairs on a line with enough detail, those that must agree in the picture.
 LEAST_AGREEING_PAIRS = 0.34
+LEAST_BY_FINGERPRINTS_S = 1.5  # shorter, descriptors agree by chance
 FULL_FRAME_TOLERANCE = 0.05  # corners so near to the frame's own are the frame's own
 
 
@@ -152,10 +158,16 @@ class Known:
 
 
 def find_footage(
-    services: Services, cache: PreviewCache, frames: QueryFrames, nominated: Nominated
+    services: Services,
+    cache: PreviewCache,
+    session: Session,
+    frames: QueryFrames,
+    nominated: Nominated,
 ) -> Footage | None:
     """None: nothing in the picture confirms it."""
     candidate = Candidate(nominated.record, Measured(), tuple(sorted(nominated.found_by)))
+    if nominated.record.preview_key is None:
+        return _by_fingerprints(session, frames.video, candidate)
     first = _first_pair(services, cache, frames, nominated.hits, candidate)
     if first is None or first.candidate.alignment is None:
         return None
@@ -166,6 +178,41 @@ def find_footage(
     if not lines:
         return Footage(first.candidate)
     return _proved(services, cache, frames, known, lines, homography)
+
+
+def _by_fingerprints(session: Session, video: VideoContent, candidate: Candidate) -> Footage | None:
+    """Where no picture is kept: the descriptors alone, aligned in time."""
+    stored = session.exec(
+        select(Fingerprint)
+        .where(
+            Fingerprint.record_id == candidate.record.id,
+            col(Fingerprint.kind).in_([one.name for one in vector_kinds()]),
+        )
+        .order_by(col(Fingerprint.time_ms))
+    ).all()
+    if not stored:
+        return None
+    kind = stored[-1].kind
+    rows = [one for one in stored if one.kind == kind]
+    asked = [(frame.time_ms, upright(frame.fingerprints, kind)) for frame in video.frames]
+    ours = [(time_ms, one.value) for time_ms, one in asked if one is not None]
+    lines = find_lines(
+        _sequence(ours, video.track.end_ms),
+        _sequence([(one.time_ms, one.value) for one in rows], candidate.record.duration_ms or 1),
+    )
+    lines = [line for line in lines if line.end - line.start >= LEAST_BY_FINGERPRINTS_S]
+    if not lines:
+        return None
+    similarity = max(line.similarity for line in lines)
+    known = calibration_of(kind)
+    rate = known.rate_of(similarity) if known else None
+    measured = Measured(descriptor_similarity=similarity, descriptor_rate=rate)
+    return Footage(replace(candidate, measured=measured), tuple(lines), tuple(() for _ in lines))
+
+
+def _sequence(values: list[tuple[int, bytes]], end_ms: int) -> Sequence:
+    times = np.array([time_ms for time_ms, _ in values]) / 1000
+    return Sequence(times, unpack_vectors([value for _, value in values]), end_ms / 1000)
 
 
 def _first_pair(

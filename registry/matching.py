@@ -28,8 +28,8 @@ from registry.previews import PreviewCache
 from registry.registration import upload_of_fingerprints
 from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, is_verified, judge
 from registry.services import Services
-from registry.uploads import Progress, Upload, analyse
-from registry.video_matching import find_in_video, wire_segments
+from registry.uploads import Progress, Upload, analyse, halves
+from registry.video_matching import find_in_video, moment_in_words, segments_of
 from sdk.models import (
     Computed,
     Evidence,
@@ -43,6 +43,7 @@ from sdk.models import (
 from sdk.records import AssetClass
 
 MAXIMUM_MATCHES = 20
+DECODING_SHARE = 0.5  # of the work on a video, about
 # Pictures are compared in detail only for the matches that somebody will look at, and for known fakes.
 DESCRIBED_MATCHES = 4
 
@@ -56,10 +57,18 @@ class Explored:
 
 
 def match_media(
-    services: Services, cache: PreviewCache, session: Session, content: bytes, *, with_evidence: bool
+    services: Services,
+    cache: PreviewCache,
+    session: Session,
+    content: bytes,
+    *,
+    with_evidence: bool,
+    progress: Progress | None = None,
 ) -> MatchAnswer:
     """Match a file. Raises a MediaRefused error."""
-    return _match(services, cache, session, analyse(services, content), with_evidence).answer
+    first, second = halves(progress, DECODING_SHARE)
+    upload = analyse(services, content, progress=first)
+    return _match(services, cache, session, upload, with_evidence, second).answer
 
 
 def explore_media(services: Services, cache: PreviewCache, session: Session, content: bytes) -> Explored:
@@ -146,6 +155,7 @@ def _describe(services: Services, upload: Upload, found: Found) -> Found:
         uncertain=uncertain_of(services, derivation),
         changes_content=changes_content(operations),
         derivation=derivation,
+        where=moment_in_words(found.candidate),
     )
 
 
@@ -176,7 +186,7 @@ def _match_of(
         relation=judgement.relation,
         strength=judgement.strength,
         operations=tuple(wire_operation(one, with_evidence=with_evidence) for one in operations),
-        segments=wire_segments(found, with_evidence=with_evidence),
+        segments=segments_of(found, with_evidence=with_evidence),
         uncertain=found.uncertain,
         verified=is_verified(measured, services.thresholds),
         explanation=explain(

@@ -14,7 +14,7 @@ from indexer.compare.features import LocalFeatures, extract_features, resized
 from indexer.media.images import Pixels
 from registry.blobs import ORPHAN_AGE
 from registry.db import transaction
-from registry.models import Record
+from registry.models import Job, Record
 from registry.services import Services
 from registry.storyboards import Storyboard, load_storyboard, store_storyboard
 from registry.uploads import Upload, decode
@@ -151,6 +151,8 @@ def sweep_orphans(services: Services) -> int:
             for key in session.exec(select(Record.preview_key).where(col(Record.preview_key).is_not(None)))
             if key
         }
+        waiting = session.exec(select(Job.payload_key).where(col(Job.payload_key).is_not(None)))
+        named |= {key.rpartition(".")[0] for key in waiting if key}
     orphans = {key.partition(".")[0] for key in services.blobs.older_than(ORPHAN_AGE)} - named
     for orphan in orphans:
         services.blobs.delete(orphan + ".webp")

@@ -43,7 +43,7 @@ from registry.previews import PreviewCache, store_preview
 from registry.rules import judge
 from registry.services import Services
 from registry.statements import Checked, check_statement
-from registry.uploads import Upload, analyse, digest_of
+from registry.uploads import Progress, Upload, analyse, digest_of
 from registry.video_matching import find_in_video
 from sdk import records as signed
 from sdk.models import FingerprintRegistration, Registration, Strength
@@ -57,18 +57,25 @@ def register_media(
     jws: str,
     content: bytes,
     idempotency_key: str | None,
+    progress: Progress | None = None,
 ) -> Registration:
     """Register a file. Raises a StatementRefused, MediaRefused or Conflict error."""
-    checked = check_statement(session, api_key, jws)
-    if digest_of(content) != checked.statement.digest_sha256:
-        raise DigestMismatch("the digest in the statement is not that of the file")
+    checked = check_before(session, api_key, jws, content)
     known = _known_answer(services, session, api_key, checked, idempotency_key)
     if known is not None:
         return known
-    upload = analyse(services, content, with_previews=checked.statement.preview_allowed)
+    upload = analyse(services, content, with_previews=checked.statement.preview_allowed, progress=progress)
     if upload.too_plain:
         raise TooPlain(upload.too_plain)
     return _store(services, cache, session, api_key, checked, upload, idempotency_key)
+
+
+def check_before(session: Session, api_key: ApiKey, jws: str, content: bytes) -> Checked:
+    """What is known before anything is decoded. Raises a StatementRefused error."""
+    checked = check_statement(session, api_key, jws)
+    if digest_of(content) != checked.statement.digest_sha256:
+        raise DigestMismatch("the digest in the statement is not that of the file")
+    return checked
 
 
 def register_fingerprints(

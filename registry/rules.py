@@ -102,7 +102,7 @@ def judge_footage(measured: Measured, limits: Thresholds, *, in_time: bool) -> J
         if found is None:
             return None
         return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, SPOT_CONFIDENCE * found.confidence)
-    found = _judge_geometry(measured, limits)
+    found = _judge_geometry(measured, limits) if measured.compared else _judge_descriptor(measured, limits)
     return None if found is None else replace(found, relation=MatchRelation.DERIVATIVE)
 
 

@@ -24,7 +24,9 @@ class Services:
     indexing: Indexing
     blobs: Blobs
     decoder: DecoderPool
+    video_decoder: DecoderPool  # apart, so that a long video keeps no picture waiting
     embedders: Embedders
     signer: AnswerSigner
+    webhook_key: bytes
     thresholds: Thresholds
     faces_missing: str | None  # why faces are not compared; None: they are

@@ -42,6 +42,15 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, description="port that the server listens on")
     index: str = Field(default="faiss", pattern="^(faiss|brute-force)$", description="faiss or brute-force")
     decoder_workers: int = Field(default=2, ge=1, description="limited processes that decode uploads")
+    video_workers: int = Field(
+        default=1, ge=0, description="videos worked on at a time; 0: by other processes"
+    )
+    video_wait_s: float = Field(
+        default=10.0, ge=0, le=60, description="how long a request waits for its video before it gets a job"
+    )
+    webhooks_to_private_networks: bool = Field(
+        default=False, description="let webhooks lead into private networks, and over http"
+    )
     preview_long_side: int = Field(default=1024, ge=128, le=4096, description="pixels of a kept preview")
     candidates: int = Field(default=12, ge=1, le=100, description="hits per query that are compared")
     poll_interval_s: float = Field(default=0.5, gt=0, description="how often the index looks for changes")

@@ -104,13 +104,22 @@ def analyse(
     services: Services, content: bytes, *, with_previews: bool = False, progress: Progress | None = None
 ) -> Upload:
     """Decode in the limited process and fingerprint. Raises a MediaRefused error."""
+    if not is_video(services, content):
+        return _analyse_image(services, content, decode(services, content))
     try:
-        with services.decoder.open(content) as opened:
-            if isinstance(opened, VideoReading):
-                return _analyse_video(services, content, opened, with_previews, progress)
+        with services.video_decoder.open(content) as opened:
+            assert isinstance(opened, VideoReading)
+            return _analyse_video(services, content, opened, with_previews, progress)
     except media.MediaError as error:
         raise MEDIA_ERRORS[type(error)](str(error)) from error
-    return _analyse_image(services, content, opened)
+
+
+def is_video(services: Services, content: bytes) -> bool:
+    """Whether it has more than one frame in time. Raises a MediaRefused error."""
+    try:
+        return services.decoder.info(content) is not None
+    except media.MediaError as error:
+        raise MEDIA_ERRORS[type(error)](str(error)) from error
 
 
 def decode(services: Services, content: bytes) -> DecodedImage:
@@ -124,9 +133,19 @@ def decode(services: Services, content: bytes) -> DecodedImage:
 def frames_at(services: Services, video: VideoContent, times_ms: list[int]) -> list[Pixels]:
     """(h, w, 3) frames of an upload at rising times; fewer where it breaks off."""
     try:
-        return services.decoder.frames_at(video.payload, times_ms) if times_ms else []
+        return services.video_decoder.frames_at(video.payload, times_ms) if times_ms else []
     except media.MediaError as error:
         raise MEDIA_ERRORS[type(error)](str(error)) from error
+
+
+def halves(progress: Progress | None, first: float) -> tuple[Progress | None, Progress | None]:
+    """Two parts of one progress, one after the other; `first` is the share of the first."""
+    if progress is None:
+        return None, None
+    return (
+        lambda share: progress(first * share),
+        lambda share: progress(first + (1 - first) * share),
+    )
 
 
 def _analyse_image(services: Services, content: bytes, image: DecodedImage) -> Upload:

@@ -52,7 +52,7 @@ def find_in_video(
     for number, one in enumerate(nominated):
         if progress:
             progress(number / len(nominated))
-        match = _same_file(one) or _compared(services, cache, frames, one)
+        match = _same_file(one) or _compared(services, cache, session, frames, one)
         if match is not None:
             found.append(match)
     return found
@@ -83,9 +83,9 @@ def _same_file(nominated: Nominated) -> Found | None:
 
 
 def _compared(
-    services: Services, cache: PreviewCache, frames: QueryFrames, nominated: Nominated
+    services: Services, cache: PreviewCache, session: Session, frames: QueryFrames, nominated: Nominated
 ) -> Found | None:
-    footage = find_footage(services, cache, frames, nominated)
+    footage = find_footage(services, cache, session, frames, nominated)
     if footage is None:
         return None
     judgement = judge_footage(footage.candidate.measured, services.thresholds, in_time=bool(footage.lines))
@@ -99,6 +99,7 @@ def _compared(
 def _described(services: Services, video: VideoContent, footage: Footage, judgement: Judgement) -> Found:
     record = footage.candidate.record
     is_still = record.duration_ms is None
+    compared = footage.candidate.measured.compared
     stretches, uncertain = [], Counter[str]()
     for line, pairs in zip(footage.lines, footage.pairs, strict=True):
         derivations = [
@@ -111,7 +112,7 @@ def _described(services: Services, video: VideoContent, footage: Footage, judgem
     spans = Spans(video.track.end_ms / 1000, None if is_still else (record.duration_ms or 0) / 1000)
     in_time = operations_in_time(list(footage.lines), spans)
     operations = in_order([*in_time, *_of_all(stretches)])
-    if _is_whole(footage, spans) and not changes_content(operations):
+    if compared and _is_whole(footage, spans) and not changes_content(operations):
         judgement = replace(judgement, relation=MatchRelation.SAME_PICTURE)
         operations = operations or [re_encoded(None)]
     return Found(
@@ -197,8 +198,18 @@ def _rounded(stretch: tuple[float, float]) -> tuple[float, float]:
     return max(0.0, round(start, 3)), max(0.0, round(end, 3))
 
 
-def wire_segments(found: Found, *, with_evidence: bool) -> tuple[Segment, ...]:
-    """As they are answered."""
+def moment_in_words(candidate: Candidate) -> str | None:
+    """Of a still image that was found in a video."""
+    if candidate.record.duration_ms is None:
+        return None
+    return f"It is the frame at about {clock(candidate.time_ms / 1000)} of the video."
+
+
+def segments_of(found: Found, *, with_evidence: bool) -> tuple[Segment, ...]:
+    """As they are answered; of a still image found in a video the moment that it shows."""
+    if not found.stretches and found.candidate.record.duration_ms is not None:
+        second = round(found.candidate.time_ms / 1000, 3)
+        return (Segment(query=(0.0, 0.0), reference=(second, second), factor=None, operations=()),)
     return tuple(
         Segment(
             query=(round(one.line.start, 3), round(one.line.end, 3)),

@@ -83,22 +83,35 @@ def revoke_api_key(key_id: str) -> Call[models.ApiKey]:
     return Call("POST", f"/v1/api-keys/{key_id}/revoke", _typed(models.ApiKey))
 
 
-def register(content: bytes, statement: str, idempotency_key: str | None) -> Call[models.Registration]:
-    """POST /v1/records, multipart."""
-    options: dict[str, Any] = {"files": {"media": ("media", content)}, "data": {"statement": statement}}
-    return Call("POST", "/v1/records", _typed(models.Registration), options | _idempotent(idempotency_key))
+def register(
+    content: bytes,
+    statement: str,
+    idempotency_key: str | None,
+    *,
+    webhook: str | None = None,
+    wait: bool = True,
+) -> Call[models.Registration | models.Job]:
+    """POST /v1/records, multipart; `wait=False`: a job at once, where it is a video."""
+    data = {"statement": statement} | ({} if webhook is None else {"webhook": webhook})
+    headers = _idempotent(idempotency_key) | _unwaited(wait)
+    options: dict[str, Any] = {"files": {"media": ("media", content)}, "data": data, "headers": headers}
+    return Call("POST", "/v1/records", _typed(models.Registration | models.Job), options)
 
 
 def register_fingerprints(
     request: models.FingerprintRegistration, idempotency_key: str | None
 ) -> Call[models.Registration]:
     """POST /v1/records/fingerprints."""
-    options = {"json": request.model_dump(mode="json")} | _idempotent(idempotency_key)
+    options = {"json": request.model_dump(mode="json"), "headers": _idempotent(idempotency_key)}
     return Call("POST", "/v1/records/fingerprints", _typed(models.Registration), options)
 
 
-def _idempotent(key: str | None) -> dict[str, Any]:
-    return {} if key is None else {"headers": {"Idempotency-Key": key}}
+def _idempotent(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Idempotency-Key": key}
+
+
+def _unwaited(wait: bool) -> dict[str, str]:
+    return {} if wait else {"Prefer": "respond-async"}
 
 
 def get_record(record: str) -> Call[models.RecordSummary]:
@@ -132,9 +145,31 @@ def erase(record: str) -> Call[None]:
     return Call("DELETE", f"/v1/records/{record}", lambda _: None)
 
 
-def match(content: bytes) -> Call[models.MatchAnswer]:
-    """POST /v1/match, multipart."""
-    return Call("POST", "/v1/match", _typed(models.MatchAnswer), {"files": {"media": ("media", content)}})
+def match(
+    content: bytes, *, webhook: str | None = None, wait: bool = True
+) -> Call[models.MatchAnswer | models.Job]:
+    """POST /v1/match, multipart; `wait=False`: a job at once, where it is a video."""
+    options: dict[str, Any] = {
+        "files": {"media": ("media", content)},
+        "data": {} if webhook is None else {"webhook": webhook},
+        "headers": _unwaited(wait),
+    }
+    return Call("POST", "/v1/match", _typed(models.MatchAnswer | models.Job), options)
+
+
+def get_job(job: str) -> Call[models.Job]:
+    """GET /v1/jobs/{id}."""
+    return Call("GET", f"/v1/jobs/{job}", _typed(models.Job))
+
+
+def job_result(job: str) -> Call[models.MatchAnswer | models.Registration]:
+    """GET /v1/jobs/{id}/result."""
+    return Call("GET", f"/v1/jobs/{job}/result", _typed(models.MatchAnswer | models.Registration))
+
+
+def webhook_secret() -> Call[models.WebhookSecret]:
+    """GET /v1/webhook-secret."""
+    return Call("GET", "/v1/webhook-secret", _typed(models.WebhookSecret))
 
 
 def match_fingerprints(query: models.FingerprintQuery) -> Call[models.MatchAnswer]:

@@ -1,6 +1,9 @@
 """Clients of a registry: one method per endpoint, typed answers, exceptions for problems."""
 
+import asyncio
 import json
+import time
+from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,6 +16,8 @@ from sdk.errors import ProblemError, Unreachable, problem_to_error
 
 T = TypeVar("T")
 TIMEOUT_S = 120.0
+POLL_S = 0.5  # between looks at a job
+OnProgress = Callable[[float], None]  # share done, 0..1
 
 
 def _headers(api_key: str | None) -> dict[str, str]:
@@ -101,10 +106,28 @@ class Client:
         return self._send(calls.revoke_api_key(key_id))
 
     def register(
-        self, content: bytes, statement: str, *, idempotency_key: str | None = None
+        self,
+        content: bytes,
+        statement: str,
+        *,
+        idempotency_key: str | None = None,
+        on_progress: OnProgress | None = None,
     ) -> models.Registration:
-        """Register a picture under a signed statement."""
-        return self._send(calls.register(content, statement, idempotency_key))
+        """Register a picture or video under a signed statement; `on_progress` hears of a video's."""
+        answer = self._send(calls.register(content, statement, idempotency_key))
+        return answer if isinstance(answer, models.Registration) else self._done(answer, on_progress)
+
+    def start_registration(
+        self,
+        content: bytes,
+        statement: str,
+        *,
+        idempotency_key: str | None = None,
+        webhook: str | None = None,
+    ) -> models.Registration | models.Job:
+        """The same without waiting for a video."""
+        call = calls.register(content, statement, idempotency_key, webhook=webhook, wait=False)
+        return self._send(call)
 
     def register_fingerprints(
         self, request: models.FingerprintRegistration, *, idempotency_key: str | None = None
@@ -136,9 +159,34 @@ class Client:
         """Erase a record's data; the log stays whole."""
         self._send(calls.erase(record))
 
-    def match(self, content: bytes) -> models.MatchAnswer:
-        """Which registered assets does this picture come from?"""
-        return self._send(calls.match(content))
+    def match(self, content: bytes, *, on_progress: OnProgress | None = None) -> models.MatchAnswer:
+        """Which registered assets does this picture or video come from?"""
+        answer = self._send(calls.match(content))
+        return answer if isinstance(answer, models.MatchAnswer) else self._done(answer, on_progress)
+
+    def start_match(self, content: bytes, *, webhook: str | None = None) -> models.MatchAnswer | models.Job:
+        """The same without waiting for a video."""
+        return self._send(calls.match(content, webhook=webhook, wait=False))
+
+    def get_job(self, job: str) -> models.Job:
+        """How far a job is."""
+        return self._send(calls.get_job(job))
+
+    def job_result(self, job: str) -> models.MatchAnswer | models.Registration:
+        """The answer of a job that is done; its problem as an exception, if it failed."""
+        return self._send(calls.job_result(job))
+
+    def webhook_secret(self) -> str:
+        """What deliveries for this API key are signed with."""
+        return self._send(calls.webhook_secret()).secret
+
+    def _done(self, job: models.Job, on_progress: OnProgress | None) -> Any:
+        while job.finished_at is None:
+            if on_progress:
+                on_progress(job.progress)
+            time.sleep(POLL_S)
+            job = self.get_job(job.id)
+        return self.job_result(job.id)
 
     def match_fingerprints(self, query: models.FingerprintQuery) -> models.MatchAnswer:
         """The same question without the picture."""
@@ -244,10 +292,28 @@ class AsyncClient:
         return await self._send(calls.revoke_api_key(key_id))
 
     async def register(
-        self, content: bytes, statement: str, *, idempotency_key: str | None = None
+        self,
+        content: bytes,
+        statement: str,
+        *,
+        idempotency_key: str | None = None,
+        on_progress: OnProgress | None = None,
     ) -> models.Registration:
-        """Register a picture under a signed statement."""
-        return await self._send(calls.register(content, statement, idempotency_key))
+        """Register a picture or video under a signed statement; `on_progress` hears of a video's."""
+        answer = await self._send(calls.register(content, statement, idempotency_key))
+        return answer if isinstance(answer, models.Registration) else await self._done(answer, on_progress)
+
+    async def start_registration(
+        self,
+        content: bytes,
+        statement: str,
+        *,
+        idempotency_key: str | None = None,
+        webhook: str | None = None,
+    ) -> models.Registration | models.Job:
+        """The same without waiting for a video."""
+        call = calls.register(content, statement, idempotency_key, webhook=webhook, wait=False)
+        return await self._send(call)
 
     async def register_fingerprints(
         self, request: models.FingerprintRegistration, *, idempotency_key: str | None = None
@@ -281,9 +347,36 @@ class AsyncClient:
         """Erase a record's data; the log stays whole."""
         await self._send(calls.erase(record))
 
-    async def match(self, content: bytes) -> models.MatchAnswer:
-        """Which registered assets does this picture come from?"""
-        return await self._send(calls.match(content))
+    async def match(self, content: bytes, *, on_progress: OnProgress | None = None) -> models.MatchAnswer:
+        """Which registered assets does this picture or video come from?"""
+        answer = await self._send(calls.match(content))
+        return answer if isinstance(answer, models.MatchAnswer) else await self._done(answer, on_progress)
+
+    async def start_match(
+        self, content: bytes, *, webhook: str | None = None
+    ) -> models.MatchAnswer | models.Job:
+        """The same without waiting for a video."""
+        return await self._send(calls.match(content, webhook=webhook, wait=False))
+
+    async def get_job(self, job: str) -> models.Job:
+        """How far a job is."""
+        return await self._send(calls.get_job(job))
+
+    async def job_result(self, job: str) -> models.MatchAnswer | models.Registration:
+        """The answer of a job that is done; its problem as an exception, if it failed."""
+        return await self._send(calls.job_result(job))
+
+    async def webhook_secret(self) -> str:
+        """What deliveries for this API key are signed with."""
+        return (await self._send(calls.webhook_secret())).secret
+
+    async def _done(self, job: models.Job, on_progress: OnProgress | None) -> Any:
+        while job.finished_at is None:
+            if on_progress:
+                on_progress(job.progress)
+            await asyncio.sleep(POLL_S)
+            job = await self.get_job(job.id)
+        return await self.job_result(job.id)
 
     async def match_fingerprints(self, query: models.FingerprintQuery) -> models.MatchAnswer:
         """The same question without the picture."""

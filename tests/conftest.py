@@ -45,6 +45,14 @@ def world(database_server: DatabaseServer, home: Path) -> Iterator[World]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def world_of_module(database_server: DatabaseServer, scratch: Path) -> Iterator[World]:
+    """For a module whose tests only ask."""
+    with World(database_server, Path(tempfile.mkdtemp(dir=scratch))) as made:
+        yield made
+        made.audit()
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     if not SHARED.is_dir():

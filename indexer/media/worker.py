@@ -6,7 +6,7 @@ length, that many bytes of JSON, then the bytes the JSON announces as `length`. 
 - `image`: one message with the pixels of a still image.
 - `media`: the same of a still image; of a video its info, a message for every frame, and an end.
 - `frames`: of a video its info, the frames at the given times, and an end.
-- `info`: what the file says of itself, in one message.
+- `info`: what a video says of itself, in one message; of a still image only that it is one.
 """
 
 import json
@@ -56,10 +56,11 @@ def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iter
     """All messages about one upload; an error is the last one."""
     try:
         wanted = request["want"]
-        if wanted == "image" or not (looks_like_video(payload) or is_animated(payload)):
+        is_video = wanted != "image" and (looks_like_video(payload) or is_animated(payload))
+        if wanted == "info":
+            yield _info_message(_open(payload, limits.video)) if is_video else {"is": "image"}, b""
+        elif not is_video:
             yield _image_message(payload, limits.image)
-        elif wanted == "info":
-            yield _info_message(_open(payload, limits.video)), b""
         else:
             opened = _open(payload, limits.video)
             yield _info_message(opened), b""

@@ -2,25 +2,36 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, UploadFile
+from fastapi import APIRouter, File, Response, UploadFile
 
-from registry import matching
+from registry import jobs, matching
 from registry.api.deps import CacheDep, Matcher, ServicesDep, SessionDep, read_upload
-from sdk.models import FingerprintQuery, MatchAnswer, Scope
+from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
+from registry.uploads import is_video
+from sdk.models import FingerprintQuery, Job, MatchAnswer, Scope
 
 router = APIRouter(prefix="/v1/match", tags=["match"])
 
 
-@router.post("", operation_id="matchMedia")
+@router.post("", operation_id="matchMedia", responses={202: {"model": Job}})
 def match_media(
-    media: Annotated[UploadFile, File(description="the picture")],
+    media: Annotated[UploadFile, File(description="the picture or video")],
     services: ServicesDep,
     cache: CacheDep,
     session: SessionDep,
     api_key: Matcher,
-) -> MatchAnswer:
-    """Which registered assets does this picture come from? Numbers only with the scope `evidence`."""
+    response: Response,
+    webhook: WebhookForm = None,
+    prefer: PreferHeader = None,
+) -> MatchAnswer | Job:
+    """Which registered assets does it come from? Numbers only with the scope `evidence`.
+
+    A video that is not done in time is answered with 202 and a job.
+    """
     content = read_upload(media, services)
+    if is_video(services, content):
+        new = jobs.NewJob(jobs.MATCH, webhook=webhook)
+        return answer_of(accepted(services, api_key, content, new, prefer), response, MatchAnswer)
     with_evidence = Scope.EVIDENCE in api_key.scopes
     return matching.match_media(services, cache, session, content, with_evidence=with_evidence)
 

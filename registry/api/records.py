@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
 
-from registry import records, registration, withdrawal
+from registry import jobs, records, registration, withdrawal
 from registry.api.deps import (
     BearerDep,
     CacheDep,
@@ -14,9 +14,11 @@ from registry.api.deps import (
     may_see_intimate,
     read_upload,
 )
+from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
 from registry.errors import UnknownRecord
 from registry.models.records import ACTIVE
-from sdk.models import FingerprintRegistration, Receipt, RecordSummary, Registration
+from registry.uploads import is_video
+from sdk.models import FingerprintRegistration, Job, Receipt, RecordSummary, Registration
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
@@ -26,9 +28,9 @@ IdempotencyHeader = Annotated[
 ]
 
 
-@router.post("", status_code=201, operation_id="registerMedia")
+@router.post("", status_code=201, operation_id="registerMedia", responses={202: {"model": Job}})
 def register_media(
-    media: Annotated[UploadFile, File(description="the picture")],
+    media: Annotated[UploadFile, File(description="the picture or video")],
     statement: Annotated[str, Form(max_length=32 * 1024, description="the signed statement, compact JWS")],
     services: ServicesDep,
     cache: CacheDep,
@@ -36,9 +38,19 @@ def register_media(
     api_key: Registrar,
     response: Response,
     idempotency_key: IdempotencyHeader = None,
-) -> Registration:
-    """Register a picture under a signed statement; 200 when it was registered before."""
+    webhook: WebhookForm = None,
+    prefer: PreferHeader = None,
+) -> Registration | Job:
+    """Register a picture or video under a signed statement; 200 when it was registered before.
+
+    A video that is not done in time is answered with 202 and a job.
+    """
     content = read_upload(media, services)
+    if is_video(services, content):
+        # What is wrong with the statement is said at once, not by the job.
+        registration.check_before(session, api_key, statement, content)
+        new = jobs.NewJob(jobs.REGISTER, statement, idempotency_key, webhook)
+        return answer_of(accepted(services, api_key, content, new, prefer), response, Registration)
     answer = registration.register_media(
         services, cache, session, api_key, statement, content, idempotency_key
     )

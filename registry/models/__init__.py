@@ -1,5 +1,6 @@
 """Tables, by subject. Rows are the truth; everything else is derived from them."""
 
+from registry.models.jobs import Job
 from registry.models.log import LogEntry, LogHead, LogTile
 from registry.models.publishers import ApiKey, Publisher, PublisherKey
 from registry.models.records import Contest, Edge, Fingerprint, IdempotencyKey, IndexChange, Record
@@ -11,6 +12,7 @@ __all__ = [
     "Fingerprint",
     "IdempotencyKey",
     "IndexChange",
+    "Job",
     "LogEntry",
     "LogHead",
     "LogTile",

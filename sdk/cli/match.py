@@ -10,6 +10,7 @@ from sdk.cli.output import (
     FAILED_FILE,
     MATCHED,
     NOTHING_MATCHED,
+    OnProgress,
     console,
     each_with_progress,
     pictures_in,
@@ -46,8 +47,8 @@ def match(
     matched = failed = False
     with connect(url, api_key, home) as client:
 
-        def one(path: Path) -> dict[str, Any]:
-            return match_line(client, path, on_device=on_device)
+        def one(path: Path, on_progress: OnProgress) -> dict[str, Any]:
+            return match_line(client, path, on_device=on_device, on_progress=on_progress)
 
         for _, line in each_with_progress("Matching", files, one, jobs, quiet=quiet):
             matched = matched or bool(line["matches"])
@@ -59,13 +60,15 @@ def match(
     raise typer.Exit(FAILED_FILE if failed else MATCHED if matched else NOTHING_MATCHED)
 
 
-def match_line(client: Client, path: Path, *, on_device: bool = False) -> dict[str, Any]:
+def match_line(
+    client: Client, path: Path, *, on_device: bool = False, on_progress: OnProgress | None = None
+) -> dict[str, Any]:
     """The answer for one file, in the fields that are a contract.
 
     Raises one of HOPELESS when no other file would fare better.
     """
     try:
-        answer = _ask(client, path, on_device)
+        answer = _ask(client, path, on_device, on_progress)
     except HOPELESS:
         raise
     except (SdkError, OSError) as error:
@@ -85,9 +88,9 @@ def match_line(client: Client, path: Path, *, on_device: bool = False) -> dict[s
     }
 
 
-def _ask(client: Client, path: Path, on_device: bool) -> MatchAnswer:
+def _ask(client: Client, path: Path, on_device: bool, on_progress: OnProgress | None) -> MatchAnswer:
     if not on_device:
-        return client.match(path.read_bytes())
+        return client.match(path.read_bytes(), on_progress=on_progress)
     from sdk.local import local_query  # imaging libraries, needed for this option only
 
     return client.match_fingerprints(local_query(path))

@@ -4,15 +4,17 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 T = TypeVar("T")
+OnProgress = Callable[[float], None]  # share done, 0..1
 NOTHING_MATCHED, FAILED_FILE, CHECK_FAILED, REFUSED, MATCHED = 0, 1, 3, 4, 10
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".gif", ".bmp"}
@@ -59,26 +61,42 @@ def pictures_in(paths: Sequence[Path]) -> list[Path]:
 
 
 def each_with_progress(
-    title: str, items: Sequence[Path], work: Callable[[Path], T], jobs: int, *, quiet: bool
+    title: str,
+    items: Sequence[Path],
+    work: Callable[[Path, OnProgress], T],
+    jobs: int,
+    *,
+    quiet: bool,
 ) -> Iterator[tuple[Path, T]]:
-    """Work on items in parallel, yield in their order, show a bar on standard error."""
+    """Work on items in parallel, yield in their order, show a bar on standard error.
+
+    `work` may say how far it is with its item; a long video moves the bar by itself.
+    """
     bar = Progress(
         TextColumn(title),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.completed:.3g}/{task.total:g}"),
         TimeRemainingColumn(),
         console=notes,
         disable=quiet or not notes.is_terminal,
         transient=True,
     )
+    shares = dict.fromkeys(range(len(items)), 0.0)
     pool = ThreadPoolExecutor(jobs)
     try:
         with bar:
             task = bar.add_task(title, total=len(items))
-            futures = [pool.submit(work, item) for item in items]
-            for path, future in zip(items, futures, strict=True):
+
+            def report(number: int, share: float) -> None:
+                shares[number] = share
+                bar.update(task, completed=round(sum(shares.values()), 2))
+
+            futures = [
+                pool.submit(work, item, partial(report, number)) for number, item in enumerate(items)
+            ]
+            for number, (path, future) in enumerate(zip(items, futures, strict=True)):
                 value = future.result()
-                bar.advance(task)
+                report(number, 1.0)
                 yield path, value
     finally:
         # After Ctrl-C or an error that no other file escapes, what has not begun never begins.

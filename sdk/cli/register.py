@@ -13,7 +13,16 @@ from joserfc.jwk import ECKey
 
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, profiles
 from sdk.cli.enrolment import add_signing_key
-from sdk.cli.output import FAILED_FILE, console, each_with_progress, notes, pictures_in, print_json, styled
+from sdk.cli.output import (
+    FAILED_FILE,
+    OnProgress,
+    console,
+    each_with_progress,
+    notes,
+    pictures_in,
+    print_json,
+    styled,
+)
 from sdk.client import Client
 from sdk.errors import HOPELESS, ProblemError, SdkError
 from sdk.keys import load_private_key
@@ -77,7 +86,7 @@ def register(
     with connect(url, api_key, home) as client:
         signer = signer_for(client, sign_with, home, publisher)
 
-        def one(path: Path) -> dict[str, Any]:
+        def one(path: Path, on_progress: OnProgress) -> dict[str, Any]:
             return register_file(
                 client,
                 signer,
@@ -88,6 +97,7 @@ def register(
                 intimate=intimate,
                 edges=edges,
                 receipts=receipts,
+                on_progress=on_progress,
             )
 
         for path, line in each_with_progress("Registering", files, one, jobs, quiet=quiet):
@@ -127,6 +137,7 @@ def register_file(
     intimate: bool = False,
     edges: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     receipts: Path | None = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Sign and register one file; what is wrong with the file is in the line's `error`.
 
@@ -147,7 +158,7 @@ def register_file(
             intimate=intimate,
             **edges,
         )
-        answer = client.register(content, sign_statement(statement, signer.key))
+        answer = client.register(content, sign_statement(statement, signer.key), on_progress=on_progress)
         if receipts is not None:
             (receipts / f"{answer.record.id}.json").write_text(answer.receipt.model_dump_json() + "\n")
     except HOPELESS:

@@ -1,6 +1,7 @@
 """Wire types, shared by client and service, by subject."""
 
 from sdk.models.base import Problem, ProblemField, Wire
+from sdk.models.jobs import Job, JobStatus, WebhookSecret
 from sdk.models.matching import (
     Comparison,
     Computed,
@@ -58,6 +59,8 @@ __all__ = [
     "FingerprintValue",
     "Freshness",
     "IssuedApiKey",
+    "Job",
+    "JobStatus",
     "KeyValidity",
     "LogState",
     "Match",
@@ -84,5 +87,6 @@ __all__ = [
     "Strength",
     "Verdict",
     "VerdictKind",
+    "WebhookSecret",
     "Wire",
 ]

@@ -1,0 +1,97 @@
+"""Jobs: their state, their events, their results."""
+
+from collections.abc import Iterator
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Form, Header, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from registry import jobs
+from registry.api.deps import AnyKey, ServicesDep, SessionDep
+from registry.db import transaction
+from registry.models import ApiKey
+from registry.models import Job as JobRow
+from registry.models.jobs import DONE, FAILED
+from registry.services import Services
+from registry.webhooks import check_address, secret_of
+from sdk.models import Job, MatchAnswer, Registration, WebhookSecret
+
+T = TypeVar("T", MatchAnswer, Registration)
+router = APIRouter(prefix="/v1", tags=["jobs"])
+FOLLOWED_S = 3600.0
+EVENTS_EVERY_S = 0.3
+
+WebhookForm = Annotated[
+    str | None,
+    Form(max_length=2000, description="https address that is told when a video's job is finished"),
+]
+PreferHeader = Annotated[
+    str | None,
+    Header(max_length=200, description="RFC 7240: `wait=N` seconds for a video; `wait=0` never waits"),
+]
+
+
+def accepted(
+    services: Services, api_key: ApiKey, content: bytes, new: jobs.NewJob, prefer: str | None
+) -> JobRow:
+    """A job for a video, waited for as long as the caller likes. Raises BadWebhook."""
+    if new.webhook:
+        check_address(services, new.webhook)
+    job_id = jobs.accept(services, api_key, content, new)
+    return jobs.wait_for(services, job_id, _wait_s(services, prefer))
+
+
+def answer_of(job: JobRow, response: Response, kind: type[T]) -> T | Job:
+    """The answer with the status that it has without a job, or 202 and a job. Raises JobFailed."""
+    if job.status in (DONE, FAILED):
+        answer = jobs.result_of(job)
+        assert isinstance(answer, kind)
+        new = isinstance(answer, Registration) and not answer.already_registered
+        response.status_code = 201 if new else 200
+        return answer
+    response.status_code = 202
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return jobs.as_wire(job)
+
+
+def _wait_s(services: Services, prefer: str | None) -> float:
+    longest = services.settings.video_wait_s
+    for one in (prefer or "").split(","):
+        name, _, value = one.strip().partition("=")
+        if name == "wait" and value.isdigit():
+            return min(float(value), longest)
+        if name == "respond-async":
+            return 0.0
+    return longest
+
+
+@router.get("/jobs/{job_id}", operation_id="getJob")
+def get_job(job_id: str, session: SessionDep, api_key: AnyKey) -> Job:
+    """How far a job is."""
+    return jobs.as_wire(jobs.get_job(session, api_key, job_id))
+
+
+@router.get("/jobs/{job_id}/result", operation_id="getJobResult")
+def get_result(job_id: str, session: SessionDep, api_key: AnyKey) -> MatchAnswer | Registration:
+    """The answer, as it would have been without a job; the problem of a job that failed."""
+    return jobs.result_of(jobs.get_job(session, api_key, job_id))
+
+
+@router.get("/jobs/{job_id}/events", operation_id="followJob", response_class=EventSourceResponse)
+def follow(job_id: str, services: ServicesDep, api_key: AnyKey) -> Iterator[ServerSentEvent]:
+    """Server-sent events: `progress` while it runs, `done` or `failed` at the end."""
+    with transaction(services.engine) as session:
+        jobs.get_job(session, api_key, job_id)
+    last: Job | None = None
+    for row in jobs.followed(services, job_id, FOLLOWED_S, EVENTS_EVERY_S):
+        job = jobs.as_wire(row)
+        if job != last:
+            name = job.status.value if job.finished_at else "progress"
+            yield ServerSentEvent(event=name, data=job.model_dump(mode="json"))
+        last = job
+
+
+@router.get("/webhook-secret", operation_id="getWebhookSecret")
+def webhook_secret(services: ServicesDep, api_key: AnyKey) -> WebhookSecret:
+    """What deliveries for jobs of this API key are signed with."""
+    return WebhookSecret(secret=secret_of(services, api_key.id))

@@ -1,0 +1,116 @@
+"""The thread that takes jobs from the queue, one at a time, and gives back those of workers that died."""
+
+import asyncio
+import logging
+import threading
+from contextlib import suppress
+
+import procrastinate
+import psycopg
+from procrastinate import exceptions
+from sqlalchemy import Engine
+
+from registry import jobs, webhooks
+from registry.previews import PreviewCache
+from registry.services import Services
+
+HEARTBEAT_S = 5.0
+DEAD_AFTER_S = 20.0
+POLL_S = 5.0
+STOP_AFTER_S = 2.0  # a job in hand at the end is begun again by the next process
+WEBHOOK_ATTEMPTS = 6
+_log = logging.getLogger(__name__)
+
+
+class JobWorker:
+    """Runs in every process that serves; safe beside others on the same database."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._cache = PreviewCache()
+        self._started, self._stopping = threading.Event(), threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        jobs.sweep_finished(self._services)
+        self._thread.start()
+        self._started.wait()
+
+    def stop(self) -> None:
+        """Leave the job in hand to whoever comes next."""
+        self._stopping.set()
+        loop, task = self._loop, self._task
+        if loop is not None and task is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)
+        self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        self._started.set()
+        with suppress(asyncio.CancelledError):
+            while True:
+                try:
+                    await self._serve()
+                except (exceptions.ProcrastinateException, psycopg.Error, OSError) as error:
+                    # The database is away: jobs wait in it until it is back.
+                    _log.warning("the queue is not at hand: %s", error)
+                await asyncio.sleep(POLL_S)
+
+    async def _serve(self) -> None:
+        app = procrastinate.App(
+            connector=procrastinate.PsycopgConnector(
+                conninfo=_conninfo(self._services.engine), min_size=1, max_size=4
+            )
+        )
+        self._add_tasks(app)
+        async with app.open_async():
+            await asyncio.gather(self._recover(app), self._work(app))
+
+    def _add_tasks(self, app: procrastinate.App) -> None:
+        @app.task(
+            name=jobs.RUN_JOB, queue=jobs.QUEUE, retry=procrastinate.RetryStrategy(max_attempts=100, wait=1)
+        )
+        def run_job(job_id: str) -> None:
+            jobs.run(self._services, self._cache, job_id, self._stopping)
+
+        @app.task(
+            name=jobs.DELIVER_WEBHOOK,
+            queue=jobs.QUEUE,
+            retry=procrastinate.RetryStrategy(max_attempts=WEBHOOK_ATTEMPTS, exponential_wait=5),
+        )
+        def deliver_webhook(job_id: str) -> None:
+            webhooks.deliver(self._services, job_id)
+
+    async def _work(self, app: procrastinate.App) -> None:
+        await app.run_worker_async(
+            queues=[jobs.QUEUE],
+            concurrency=self._services.settings.video_workers,
+            install_signal_handlers=False,
+            update_heartbeat_interval=HEARTBEAT_S,
+            stalled_worker_timeout=DEAD_AFTER_S,
+            shutdown_graceful_timeout=STOP_AFTER_S,
+            fetch_job_polling_interval=POLL_S,
+            delete_jobs="successful",
+        )
+
+    async def _recover(self, app: procrastinate.App) -> None:
+        """Put jobs of dead workers back into the queue, again and again."""
+        while True:
+            try:
+                for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_S):
+                    _log.warning("job %s was left by a worker that died; it is begun again", job.id)
+                    await app.job_manager.retry_job(job)
+            except exceptions.ProcrastinateException as error:
+                _log.warning("the queue cannot be looked at: %s", error)
+            await asyncio.sleep(POLL_S)
+
+
+def _conninfo(engine: Engine) -> str:
+    """As libpq reads it."""
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

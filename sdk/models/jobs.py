@@ -1,0 +1,35 @@
+"""Work that goes on after the request: its state, and where its result will be."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sdk.models.base import Problem, Wire
+
+
+class JobStatus(StrEnum):
+    """How far a job is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Job(Wire):
+    """One video that is being registered or matched."""
+
+    id: str
+    kind: str  # match or register
+    status: JobStatus
+    progress: float  # 0..1
+    created_at: datetime
+    finished_at: datetime | None = None
+    result: str | None = None  # path of the answer, when it is done
+    events: str  # path of its server-sent events
+    problem: Problem | None = None  # when it failed
+
+
+class WebhookSecret(Wire):
+    """What deliveries to webhooks of this API key are signed with (Standard Webhooks)."""
+
+    secret: str

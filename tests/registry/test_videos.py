@@ -1,0 +1,183 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.video_edits import Piece, mirrored
+from sdk.errors import BadRequest
+from sdk.models import MatchAnswer, MatchRelation, OperationType, Role, VerdictKind
+from sdk.records import AssetClass
+from tests.pictures import encoded, picture
+from tests.videos import animation, clip, edited, original, whole
+from tests.world import World
+
+NAMES = ("coffee", "cat", "rocket")
+
+
+def types(answer: MatchAnswer) -> set[OperationType]:
+    return {one.type for one in answer.matches[0].operations}
+
+
+@pytest.fixture(scope="module")
+def registered(world_of_module: World):  # type: ignore[no-untyped-def]
+    """A desk with one registered video, shared by the questions below."""
+    desk = world_of_module.enrol("Daily Example")
+    record = world_of_module.register(desk, original(*NAMES), "statement.mp4").record
+    return desk, record
+
+
+def test_the_very_file_is_the_whole_of_it(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, record = registered
+    assert record.duration_s == pytest.approx(12.0, abs=0.1)
+    answer = desk.client.match(original(*NAMES))
+    assert answer.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
+    assert answer.computed.duration_s == record.duration_s
+    [segment] = answer.matches[0].segments
+    assert segment.query == segment.reference == (0.0, record.duration_s)
+
+
+def test_a_trim_by_a_fraction_of_a_second_is_found_where_it_is(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, _ = registered
+    answer = desk.client.match(edited(Piece(clip(*NAMES), 1.37, 12.0)))
+    [segment] = answer.matches[0].segments
+    assert segment.reference == pytest.approx((1.37, 12.0), abs=0.1)
+    assert segment.factor == 1.0
+    assert types(answer) == {OperationType.CLIPPED}
+    assert "00:01.4" in answer.matches[0].explanation
+
+
+def test_a_slowed_copy_carries_its_factor(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, _ = registered
+    answer = desk.client.match(edited(Piece(clip(*NAMES), 0.0, 12.0, 0.75)))
+    retimed = next(one for one in answer.matches[0].operations if one.type is OperationType.RETIMED)
+    assert retimed.factor == pytest.approx(0.75, rel=0.01)
+    assert [one.factor for one in answer.matches[0].segments] == [pytest.approx(0.75, rel=0.01)]
+    assert "another speed" in answer.verdict.sentence
+    assert answer.matches[0].relation is MatchRelation.DERIVATIVE
+
+
+def test_parts_between_other_footage_in_another_order_are_named(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, _ = registered
+    source, other = clip(*NAMES), clip("astronaut", "motorcycle")
+    answer = desk.client.match(edited(Piece(source, 6.2, 11.0), whole(other), Piece(source, 1.0, 5.5)))
+    [first, second] = answer.matches[0].segments
+    assert first.query == pytest.approx((0.0, 4.8), abs=0.25)
+    assert first.reference == pytest.approx((6.2, 11.0), abs=0.25)
+    assert second.query == pytest.approx((12.8, 17.3), abs=0.25)
+    assert second.reference == pytest.approx((1.0, 5.5), abs=0.25)
+    assert {OperationType.CONCATENATED, OperationType.REORDERED} <= types(answer)
+
+
+def test_mirrored_and_backwards_are_told_apart(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, _ = registered
+    assert types(desk.client.match(edited(whole(clip(*NAMES)), look=mirrored))) == {OperationType.MIRRORED}
+    backwards = desk.client.match(edited(replace(whole(clip(*NAMES)), is_reversed=True)))
+    assert OperationType.REVERSED in types(backwards)
+    assert backwards.matches[0].segments[0].reference == pytest.approx((0.0, 12.0), abs=0.3)
+
+
+def test_other_footage_is_not_in_this_registry(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, _ = registered
+    answer = desk.client.match(original("astronaut", "motorcycle"))
+    assert answer.verdict.kind is VerdictKind.NOT_IN_REGISTRY
+
+
+def test_an_animated_image_is_matched_like_a_video(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, record = registered
+    answer = desk.client.match(animation(clip(*NAMES), "GIF"))
+    assert answer.matches[0].record.id == record.id
+    [segment] = answer.matches[0].segments
+    assert segment.reference == pytest.approx((0.0, 2.0), abs=0.2)
+
+
+def test_a_still_of_a_registered_video_is_found(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, record = registered
+    still = Image.fromarray(clip(*NAMES).at(5.0))
+    answer = desk.client.match(encoded(still, quality=80))
+    assert answer.matches[0].record.id == record.id
+    [segment] = answer.matches[0].segments
+    assert segment.reference[0] == pytest.approx(5.0, abs=0.3)
+
+
+def test_a_video_that_shows_a_registered_photograph_is_found(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    photograph = picture("astronaut").resize((320, 320)).crop((0, 40, 320, 280))
+    record = world.register(desk, encoded(photograph, "PNG"), "portrait.png").record
+    still = replace(
+        clip("coffee"),
+        name="still",
+        frames=[np.asarray(photograph)] * 90,
+        times=[n / 30 for n in range(90)],
+    )
+    answer = desk.client.match(edited(whole(clip("coffee")), whole(still)))
+    assert [one.record.id for one in answer.matches] == [record.id]
+    [segment] = answer.matches[0].segments
+    assert segment.factor is None
+    assert segment.query == pytest.approx((4.0, 7.0), abs=0.3)
+
+
+def test_two_originals_in_one_upload_are_two_matches(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    first = world.register(desk, original("coffee", "cat"), "first").record
+    second = world.register(desk, original("rocket", "motorcycle"), "second").record
+    upload = edited(Piece(clip("coffee", "cat"), 1, 6), Piece(clip("rocket", "motorcycle"), 2, 7))
+    found = {one.record.id: one.segments for one in desk.client.match(upload).matches}
+    assert found[first.id][0].query == pytest.approx((0, 5), abs=0.25)
+    assert found[second.id][0].query == pytest.approx((5, 10), abs=0.25)
+    world.audit()
+
+
+def test_a_video_with_nothing_in_it_is_refused_as_too_plain(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    frames = [np.full((240, 320, 3), 90, np.uint8)] * 40
+    plain = edited(whole(replace(clip("coffee"), frames=frames, times=[n / 30 for n in range(40)])))
+    with pytest.raises(BadRequest) as refusal:
+        world.register(desk, plain)
+    assert refusal.value.code == "too-plain"
+    assert desk.client.match(plain).verdict.kind is VerdictKind.NOT_FINGERPRINTABLE
+
+
+def test_near_copies_of_videos_are_contested_and_declared_sources_confirmed(world: World) -> None:
+    desk, rival = world.enrol("Daily Example"), world.enrol("Evening Example")
+    source = world.register(desk, original("coffee", "cat")).record
+    contested = world.register(rival, edited(whole(clip("coffee", "cat")))).record
+    assert contested.contested_with == (source.id,)
+    lab = world.enrol("Lab", Role.RESEARCHER)
+    slowed = edited(Piece(clip("coffee", "cat"), 0.0, 8.0, 0.75))
+    fake = world.register(
+        lab, slowed, "slowed", AssetClass.KNOWN_FAKE, derived_from=(f"urn:uuid:{source.id}",)
+    )
+    assert fake.record.edges[0].agreement == "confirmed"
+    assert OperationType.RETIMED in fake.record.edges[0].operations
+
+
+def test_without_a_preview_a_video_is_still_found_by_its_fingerprints(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, original("coffee", "cat"), preview=False).record
+    answer = desk.client.match(edited(Piece(clip("coffee", "cat"), 1.5, 8.0)))
+    assert answer.matches[0].record.id == record.id
+    assert not answer.matches[0].verified
+    [segment] = answer.matches[0].segments
+    assert segment.reference == pytest.approx((1.5, 8.0), abs=0.5)
+
+
+def test_erasing_a_video_leaves_nothing_of_its_frames(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, original("coffee", "cat")).record
+    desk.client.erase(record.id)
+    assert list((world.settings.blob_folder).rglob("*.*")) == []
+    assert desk.client.match(original("coffee", "cat")).matches == ()
+    world.audit()
+
+
+def test_what_is_damaged_is_said(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, record = registered
+    payload = edited(whole(clip(*NAMES)))
+    buffer = io.BytesIO(payload)
+    cut = buffer.getvalue()[: len(payload) // 2]
+    with pytest.raises(BadRequest) as refusal:
+        desk.client.match(cut)
+    assert refusal.value.code == "undecodable-media"
+    assert record.id
