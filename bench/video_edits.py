@@ -267,7 +267,7 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
         made("5 s in 60 s", [*filler[:middle], inserted, *filler[middle:]]),
         made("picture in picture", [whole], picture_in_picture(others[0])),
         made("mirrored", [whole], mirrored),
-        made("240p, coarse", [whole], small, crf=36),
+        made("240p coarse", [whole], small, crf=36),
         made("screen recording", [whole], screen_recorded, rate=25),
         made("cropped", [whole], cropped),
         made("logo", [whole], with_logo),

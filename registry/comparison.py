@@ -21,12 +21,16 @@ from registry.explanation import (
     uncertain_of,
     wire_operation,
 )
+from registry.films import animation, film
+from registry.found import Found
+from registry.models import Record
 from registry.models.records import ACTIVE
 from registry.nomination import Candidate
 from registry.previews import PreviewCache
 from registry.rules import Judgement, Measured, is_verified, judge
 from registry.services import Services
-from registry.uploads import Upload, analyse
+from registry.uploads import Upload, VideoContent, analyse
+from registry.video_matching import find_in_video, moment_in_words, segments_of
 from sdk.models import Comparison, RecordSummary
 
 NOT_RELATED = "No common picture was found: features and windows of the two do not agree."
@@ -37,6 +41,12 @@ class PictureFormat(StrEnum):
 
     SHEET = "png"
     BLINKING = "gif"
+    FILM = "mp4"  # of videos
+
+    @property
+    def media_type(self) -> str:
+        """As it is answered."""
+        return "video/mp4" if self is PictureFormat.FILM else f"image/{self.value}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,7 @@ class Compared:
     candidate: Candidate
     judgement: Judgement | None
     derivation: Derivation | None
+    found: Found | None = None  # of a video
 
 
 def compare_with(
@@ -58,6 +69,8 @@ def compare_with(
     if record.status != ACTIVE or record.preview_key is None:
         raise NothingToCompare("the record was withdrawn, or its publisher keeps no preview here")
     upload = analyse(services, content)
+    if upload.video is not None:
+        return _compare_video(services, cache, session, upload, record)
     asked = Candidate(
         record, Measured(same_digest=upload.digest_sha256 == record.digest_sha256), ("asked",)
     )
@@ -70,15 +83,27 @@ def compare_with(
     return Compared(upload, records.summary(session, record), candidate, judgement, derivation)
 
 
+def _compare_video(
+    services: Services, cache: PreviewCache, session: Session, upload: Upload, record: Record
+) -> Compared:
+    found = next(iter(find_in_video(services, cache, session, upload, only=record)), None)
+    candidate = found.candidate if found else Candidate(record, Measured(compared=True), ("asked",))
+    judgement = found.judgement if found else None
+    return Compared(upload, records.summary(session, record), candidate, judgement, None, found)
+
+
 def as_wire(services: Services, compared: Compared, *, with_evidence: bool) -> Comparison:
     """In words, with the change map; numbers only for those who may see them."""
-    judgement, derivation = compared.judgement, compared.derivation
+    judgement, derivation, found = compared.judgement, compared.derivation, compared.found
     operations = operations_of(services, compared.upload, compared.candidate, derivation)
     uncertain = uncertain_of(services, derivation)
+    if found is not None:
+        operations, uncertain = list(found.operations), found.uncertain
+    where = found.where if found else moment_in_words(compared.candidate)
     explanation = NOT_RELATED
     if judgement is not None:
         explanation = explain(
-            services, compared.record, judgement, operations, uncertain, compared.candidate
+            services, compared.record, judgement, operations, uncertain, compared.candidate, where
         )
     return Comparison(
         record=compared.record,
@@ -87,6 +112,7 @@ def as_wire(services: Services, compared: Compared, *, with_evidence: bool) -> C
         strength=judgement.strength if judgement else None,
         verified=is_verified(compared.candidate.measured, services.thresholds),
         operations=tuple(wire_operation(one, with_evidence=with_evidence) for one in operations),
+        segments=segments_of(found, with_evidence=with_evidence) if found else (),
         uncertain=uncertain,
         explanation=explanation,
         change_map=change_map_of(derivation),
@@ -98,8 +124,12 @@ def change_map_of(derivation: Derivation | None) -> bytes | None:
     return as_png(change_overlay(derivation.compared.changes)) if derivation else None
 
 
-def as_picture(compared: Compared, wanted: PictureFormat) -> bytes:
+def as_picture(services: Services, cache: PreviewCache, compared: Compared, wanted: PictureFormat) -> bytes:
     """Both sides and where they differ, for a report. Raises NothingToCompare."""
+    if compared.upload.video is not None:
+        return _as_film(services, cache, compared, compared.upload.video, wanted)
+    if wanted is PictureFormat.FILM:
+        raise NothingToCompare("a still image is shown as png or gif")
     derivation = compared.derivation
     if derivation is None:
         raise NothingToCompare(NOT_RELATED)
@@ -108,3 +138,18 @@ def as_picture(compared: Compared, wanted: PictureFormat) -> bytes:
         return blinking(laid, derivation.operations)
     captions = f"Registered: {compared.record.label}", "The upload, laid on it", "Where they differ"
     return as_png(comparison_sheet(laid, changes, derivation.operations, captions))
+
+
+def _as_film(
+    services: Services,
+    cache: PreviewCache,
+    compared: Compared,
+    video: VideoContent,
+    wanted: PictureFormat,
+) -> bytes:
+    if compared.found is None or not compared.found.stretches:
+        raise NothingToCompare(NOT_RELATED)
+    if wanted is PictureFormat.SHEET:
+        raise NothingToCompare("a video is shown as mp4 or gif")
+    make = film if wanted is PictureFormat.FILM else animation
+    return make(services, cache, video, compared.found, compared.record.label)

@@ -32,12 +32,14 @@ from registry.services import Services
 from registry.uploads import Upload, VideoContent, frames_at
 from registry.video_nomination import FrameHit, Nominated
 
-NEAR_FRAMES, NEAR_STEP_MS = 3, 33
-LIKENESS_SIDE = 96  # px at which frames are compared to find the exact moment
+NEAR_MS = 100  # around a computed moment, every frame is tried
+USUAL_FRAME_RATE, MOST_FRAME_RATE = 30.0, 60.0
+# Large enough for a running headline to be told from itself a frame later.
+LIKENESS_SIDE = 320
 PAIRS_TRIED = 4
 APART_MS = 700
 PAIRS_FOR_GEOMETRY = 12
-PAIRS_PER_LINE, PAIRS_IN_ALL = 6, 24
+PAIRS_PER_LINE, PAIRS_IN_ALL = 10, 30
 # Of the pairs on a line with enough detail, those that must agree in the picture.
 LEAST_AGREEING_PAIRS = 0.34
 LEAST_BY_FINGERPRINTS_S = 1.5  # shorter, descriptors agree by chance
@@ -100,9 +102,11 @@ class QueryFrames:
 
         A line is good to a few hundredths of a second, in which a mouth opens. The frames are then at hand.
         """
+        step = 1000 / min(MOST_FRAME_RATE, self._video.info.frame_rate or USUAL_FRAME_RATE)
+        reach = int(np.ceil(NEAR_MS / step))
+        shifts = (np.arange(-reach, reach + 1) * step).round().astype(int).tolist()
         found = []
         for moment in moments:
-            shifts = (np.arange(-NEAR_FRAMES, NEAR_FRAMES + 1) * NEAR_STEP_MS).tolist()
             around = sorted({self._inside(moment.query_ms + shift) for shift in shifts})
             shown = list(zip(around, frames_at(self._services, self._video, around), strict=False))
             if not shown or moment.reference is None:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
-from indexer.fingerprints.kinds import PDQ, Family, Kind, unpack_codes, unpack_vectors, vector_kinds
+from indexer.fingerprints.kinds import PDQ, SOUND, Family, Kind, unpack_codes, unpack_vectors, vector_kinds
 from indexer.index.port import BruteForceIndex, Index, Values
 from indexer.index.snapshot import load_newest, save_snapshot
 from registry.db import transaction
@@ -58,7 +58,7 @@ class Indexing:
         self._registry_id = registry_id
         self._poll_interval_s = poll_interval_s
         self.implementation = implementation
-        self.kinds: tuple[Kind, ...] = (PDQ, *vector_kinds())  # all that are known when it starts
+        self.kinds: tuple[Kind, ...] = (PDQ, SOUND, *vector_kinds())  # all that are known when it starts
         self.by_kind: dict[str, Index] = {
             kind.name: make_index(kind, implementation) for kind in self.kinds
         }

@@ -34,6 +34,7 @@ MOST_ATTEMPTS = 3  # a file that ends its worker so often is given up
 PROGRESS_EVERY_S = 0.4
 PROBLEM_TYPE_BASE = "urn:trueprint:problem:"
 KEPT = timedelta(days=7)  # answers of finished jobs
+KEPT_FOR_THE_PAGE = timedelta(minutes=15)  # where nobody came for the answer
 QUEUE = "video"
 RUN_JOB, DELIVER_WEBHOOK = "run_job", "deliver_webhook"
 _log = logging.getLogger(__name__)
@@ -54,13 +55,13 @@ class NewJob:
     webhook: str | None = None
 
 
-def accept(services: Services, api_key: ApiKey, content: bytes, new: NewJob) -> str:
+def accept(services: Services, api_key: ApiKey | None, content: bytes, new: NewJob) -> str:
     """Store and enqueue; the id of the job. Committed when it returns."""
     payload_key = services.blobs.put(PAYLOAD_SUFFIX, content)
     job = Job(
         id=str(uuid.uuid4()),
         kind=new.kind,
-        api_key_id=api_key.id,
+        api_key_id=api_key.id if api_key else None,
         payload_key=payload_key,
         statement=new.statement,
         idempotency_key=new.idempotency_key,
@@ -82,10 +83,20 @@ def enqueue(session: Session, task: str, job_id: str) -> None:
 def get_job(session: Session, api_key: ApiKey, job_id: str) -> Job:
     """A job of the caller's own organisation. Raises UnknownJob."""
     job = session.get(Job, job_id)
-    owner = session.get(ApiKey, job.api_key_id) if job else None
+    owner = session.get(ApiKey, job.api_key_id) if job and job.api_key_id else None
     mine = owner is not None and owner.publisher_id == api_key.publisher_id
     if job is None or not (mine or Scope.ADMIN in api_key.scopes):
         raise UnknownJob(f"no job of yours has the id {job_id[:60]!r}")
+    return job
+
+
+def take_page_job(session: Session, job_id: str) -> Job:
+    """A job of the page; forgotten once its end was told. Raises UnknownJob."""
+    job = session.get(Job, job_id)
+    if job is None or job.api_key_id is not None:
+        raise UnknownJob("this lookup is not known, or its answer was shown already")
+    if job.status in (DONE, FAILED):
+        session.delete(job)
     return job
 
 
@@ -174,16 +185,18 @@ def _work(
     with transaction(services.engine) as session:
         job = session.get(Job, job_id)
         assert job is not None
-        api_key = session.get(ApiKey, job.api_key_id)
-        if api_key is None or api_key.revoked_at is not None:
+        api_key = session.get(ApiKey, job.api_key_id) if job.api_key_id else None
+        if api_key is not None and api_key.revoked_at is not None:
             raise NotAllowed("the API key of this job was revoked")
         answer: MatchAnswer | Registration
         if job.kind == MATCH:
-            evidence = Scope.EVIDENCE in api_key.scopes
+            # The page draws how alike the frames are, and shows no numbers.
+            evidence = api_key is None or Scope.EVIDENCE in api_key.scopes
             answer = match_media(
                 services, cache, session, content, with_evidence=evidence, progress=progress
             )
         else:
+            assert api_key is not None
             assert job.statement is not None
             answer = register_media(
                 services,
@@ -249,6 +262,8 @@ def sweep_finished(services: Services) -> None:
     """Forget jobs that were finished long ago."""
     with transaction(services.engine) as session:
         session.execute(delete(Job).where(col(Job.finished_at) < now() - KEPT))
+        of_the_page = col(Job.api_key_id).is_(None)
+        session.execute(delete(Job).where(of_the_page, col(Job.finished_at) < now() - KEPT_FOR_THE_PAGE))
 
 
 class _Reporter:

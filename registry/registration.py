@@ -12,7 +12,7 @@ import hashlib
 from sqlmodel import Session, select
 
 from indexer.fingerprints.compute import is_too_plain, upright
-from indexer.fingerprints.kinds import KINDS, PDQ, Family, parse_fingerprint
+from indexer.fingerprints.kinds import KINDS, PDQ, SOUND, Family, parse_fingerprint
 from indexer.fingerprints.kinds import Fingerprint as Computed
 from indexer.fingerprints.kinds import InvalidFingerprint as BadValue
 from registry import records
@@ -225,7 +225,9 @@ def _kept_fingerprints(services: Services, upload: Upload) -> list[Computed]:
     """
     wanted = services.embedders.wanted.kind
     if upload.video is not None:
-        return [one for one in upload.fingerprints if one.kind == wanted or _is_upright_pdq(one)]
+        return [
+            one for one in upload.fingerprints if one.kind in (wanted, SOUND.name) or _is_upright_pdq(one)
+        ]
     return [
         one
         for one in upload.fingerprints

@@ -25,6 +25,10 @@ ALTERED = {
     OperationType.REVERSED: "this upload plays backwards",
     OperationType.REORDERED: "in this upload parts were put in another order",
     OperationType.RETIMED: "this upload plays at another speed",
+    OperationType.PICTURES_REPLACED: "this upload has its sound under other pictures",
+    OperationType.AUDIO_REPLACED: "in this upload the sound is not the original's",
+    OperationType.PICTURES_REPLACED: "this upload has its sound under other pictures",
+    OperationType.AUDIO_REPLACED: "in this upload the sound is not the original's",
     OperationType.FACE_EDITED: "in this upload a face was edited",
 }
 NOT_IN_REGISTRY = "Not in this registry; this says nothing about authenticity."

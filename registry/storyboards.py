@@ -1,7 +1,7 @@
 """What is kept of a registered video under its publisher's consent: small frames, and the track.
 
-One ZIP archive beside the poster: `00012345.webp` for the frame at that millisecond, and `track.npz`. It is
-derived from the video and never served as a whole.
+One ZIP archive beside the poster: `00012345.webp` for the frame at that millisecond, `track.npz`, and
+`sound.npz` with the spectrogram of semitones. It is derived from the video and never served as a whole.
 """
 
 import io
@@ -9,12 +9,15 @@ import zipfile
 from bisect import bisect_left
 from dataclasses import dataclass
 
+import numpy as np
+
+from indexer.fingerprints.sound import Sound
 from indexer.timeline.track import Track
 from registry.blobs import Blobs
 from registry.uploads import VideoContent
 
 SUFFIX = ".frames.zip"
-TRACK = "track.npz"
+TRACK, SOUND = "track.npz", "sound.npz"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Storyboard:
     times_ms: tuple[int, ...]  # rising
     frames: tuple[bytes, ...]  # WebP
     track: Track  # (n, 32, 32)
+    sound: Sound | None  # None: silent
 
     def nearest(self, time_ms: int) -> int:
         """Which frame is nearest to a time."""
@@ -38,6 +42,10 @@ def store_storyboard(blobs: Blobs, poster_key: str, video: VideoContent) -> None
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for time_ms, content in video.previews:
             archive.writestr(f"{time_ms:08d}.webp", content)
+        if video.sound is not None and not video.sound.is_silent:
+            stored = io.BytesIO()
+            np.savez_compressed(stored, bands=video.sound.stored())
+            archive.writestr(SOUND, stored.getvalue())
         archive.writestr(TRACK, video.track.reduced().to_bytes())
     blobs.put_beside(poster_key, SUFFIX, buffer.getvalue())
 
@@ -54,6 +62,12 @@ def load_storyboard(blobs: Blobs, poster_key: str) -> Storyboard | None:
                 tuple(int(name.removesuffix(".webp")) for name in names),
                 tuple(archive.read(name) for name in names),
                 Track.from_bytes(archive.read(TRACK)),
+                _sound(archive.read(SOUND)) if SOUND in archive.namelist() else None,
             )
     except (zipfile.BadZipFile, ValueError, KeyError, OSError):
         return None
+
+
+def _sound(stored: bytes) -> Sound:
+    with np.load(io.BytesIO(stored), allow_pickle=False) as archive:
+        return Sound.restored(archive["bands"])

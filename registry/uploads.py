@@ -12,6 +12,7 @@ from indexer.compare.features import LocalFeatures, extract_features
 from indexer.fingerprints.compute import fingerprint_frame
 from indexer.fingerprints.embedders import Embedder
 from indexer.fingerprints.kinds import Fingerprint
+from indexer.fingerprints.sound import Sound, sound_codes, sound_of
 from indexer.fingerprints.video import SampledFrame, fingerprint_samples
 from indexer.media import errors as media
 from indexer.media.frames import Frame, VideoInfo
@@ -48,6 +49,7 @@ class VideoContent:
     track: Track
     frames: tuple[SampledFrame, ...]
     previews: tuple[tuple[int, bytes], ...]  # (time_ms, WebP) of the new frames, where they were wanted
+    sound: Sound | None  # None: the file has none
     poster: Pixels  # (h, w, 3), the most detailed frame of the first shots
     notes: tuple[str, ...]  # what could not be decoded
 
@@ -104,22 +106,30 @@ def analyse(
     services: Services, content: bytes, *, with_previews: bool = False, progress: Progress | None = None
 ) -> Upload:
     """Decode in the limited process and fingerprint. Raises a MediaRefused error."""
-    if not is_video(services, content):
+    info = video_info(services, content)
+    if info is None:
         return _analyse_image(services, content, decode(services, content))
     try:
+        # Before the pictures: one limited process does both, one after the other.
+        sound = sound_of(services.video_decoder.sound(content)) if info.has_sound else None
         with services.video_decoder.open(content) as opened:
             assert isinstance(opened, VideoReading)
-            return _analyse_video(services, content, opened, with_previews, progress)
+            return _analyse_video(services, content, opened, sound, with_previews, progress)
+    except media.MediaError as error:
+        raise MEDIA_ERRORS[type(error)](str(error)) from error
+
+
+def video_info(services: Services, content: bytes) -> VideoInfo | None:
+    """What a video says of itself; None: a still image. Raises a MediaRefused error."""
+    try:
+        return services.decoder.info(content)
     except media.MediaError as error:
         raise MEDIA_ERRORS[type(error)](str(error)) from error
 
 
 def is_video(services: Services, content: bytes) -> bool:
     """Whether it has more than one frame in time. Raises a MediaRefused error."""
-    try:
-        return services.decoder.info(content) is not None
-    except media.MediaError as error:
-        raise MEDIA_ERRORS[type(error)](str(error)) from error
+    return video_info(services, content) is not None
 
 
 def decode(services: Services, content: bytes) -> DecodedImage:
@@ -164,6 +174,7 @@ def _analyse_video(
     services: Services,
     content: bytes,
     reading: VideoReading,
+    sound: Sound | None,
     with_previews: bool,
     progress: Progress | None,
 ) -> Upload:
@@ -190,9 +201,10 @@ def _analyse_video(
             previews.append((sampled.time_ms, frame_preview(pixels)))
     assert poster is not None, "a video that is opened has a frame"
     new = [one for one in frames if one.is_new]
+    seen = tuple(value for one in new for value in one.fingerprints)
     return Upload(
         digest_sha256=digest_of(content),
-        fingerprints=tuple(value for one in new for value in one.fingerprints),
+        fingerprints=seen + tuple(sound_codes(sound) if sound else ()),
         quality=max(one.quality for one in frames),
         too_plain=None if new else ALL_TOO_PLAIN,
         video=VideoContent(
@@ -201,6 +213,7 @@ def _analyse_video(
             Track(np.array(times, np.int64), np.array(luma, np.uint8), max(reading.end_ms, times[-1] + 1)),
             tuple(frames),
             tuple(previews),
+            sound,
             poster[1],
             reading.notes,
         ),

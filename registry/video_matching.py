@@ -7,11 +7,16 @@ import numpy as np
 from sqlmodel import Session
 
 from indexer.compare.derivation import Derivation, derive
+from indexer.compare.faces.pairs import Mouth
 from indexer.compare.operations import re_encoded
-from indexer.compare.vocabulary import Frame, Operation
+from indexer.compare.vocabulary import Frame, Operation, OperationType
+from indexer.fingerprints.kinds import SOUND
 from indexer.fingerprints.regions import inner_rectangles
+from indexer.fingerprints.sound import Sound
 from indexer.timeline.lines import Line
+from indexer.timeline.mouths import mouths_follow
 from indexer.timeline.operations import Spans, in_order, operations_in_time, operations_of_line, over_frames
+from indexer.timeline.sound import sound_lines, sound_operations
 from registry.explanation import FACES_NOT_COMPARED, changes_content, described, wire_operation
 from registry.footage import Footage, FramePair, QueryFrames, agrees, find_footage
 from registry.found import Found, Stretch
@@ -22,9 +27,10 @@ from registry.rules import Judgement, Measured, judge_footage
 from registry.services import Services
 from registry.uploads import Progress, Upload, VideoContent
 from registry.video_nomination import Nominated, Part, nominate_by_frames, nominate_one
-from sdk.models import MatchRelation, Segment
+from sdk.models import MatchRelation, Segment, Strength
 
 PAIRS_DESCRIBED = 10  # per line; each costs a fifth of a second
+LEAST_BY_SOUND_S, SURE_BY_SOUND_S = 3.0, 6.0
 WHOLE_SHARE, WHOLE_S = 0.03, 0.5  # a copy may miss so much of the original and still be the same footage
 FEW_SEGMENTS = 3
 FRAMES_LOOKED_INTO = 6  # for pictures inside the picture
@@ -86,6 +92,10 @@ def _compared(
     services: Services, cache: PreviewCache, session: Session, frames: QueryFrames, nominated: Nominated
 ) -> Found | None:
     footage = find_footage(services, cache, session, frames, nominated)
+    if footage is None or not footage.lines:
+        by_sound = _by_sound(services, cache, frames.video, nominated)
+        if by_sound is not None:
+            return by_sound
     if footage is None:
         return None
     judgement = judge_footage(footage.candidate.measured, services.thresholds, in_time=bool(footage.lines))
@@ -93,10 +103,49 @@ def _compared(
         return None
     if not footage.lines:
         return Found(footage.candidate, judgement)
-    return _described(services, frames.video, footage, judgement)
+    return _described(services, cache, frames.video, footage, judgement)
 
 
-def _described(services: Services, video: VideoContent, footage: Footage, judgement: Judgement) -> Found:
+def _by_sound(
+    services: Services, cache: PreviewCache, video: VideoContent, nominated: Nominated
+) -> Found | None:
+    """The original's sound under other pictures."""
+    theirs = _registered_sound(services, cache, nominated.record)
+    if not nominated.sounds or video.sound is None or theirs is None:
+        return None
+    lines = sound_lines(video.sound, theirs)
+    seconds = sum(line.end - line.start for line in lines)
+    if seconds < LEAST_BY_SOUND_S:
+        return None
+    operation = Operation(
+        OperationType.PICTURES_REPLACED, "strong", "The original's sound is heard under other pictures."
+    )
+    similarity = max(line.similarity for line in lines)
+    strength = Strength.STRONG if seconds >= SURE_BY_SOUND_S else Strength.MODERATE
+    spans = Spans(video.track.end_ms / 1000, (nominated.record.duration_ms or 0) / 1000)
+    operations = in_order([operation, *operations_in_time(lines, spans)])
+    return Found(
+        Candidate(nominated.record, Measured(), (SOUND.name,)),
+        Judgement(strength, MatchRelation.DERIVATIVE, 0.9 * similarity),
+        tuple(operations),
+        changes_content=True,
+        stretches=tuple(Stretch(line, (operation,)) for line in lines),
+        where=where_in_time(tuple(lines), spans),
+    )
+
+
+def _registered_sound(services: Services, cache: PreviewCache, record: Record) -> Sound | None:
+    board = cache.storyboard(services, record.preview_key) if record.preview_key else None
+    return board.sound if board else None
+
+
+def _described(
+    services: Services,
+    cache: PreviewCache,
+    video: VideoContent,
+    footage: Footage,
+    judgement: Judgement,
+) -> Found:
     record = footage.candidate.record
     is_still = record.duration_ms is None
     compared = footage.candidate.measured.compared
@@ -106,11 +155,16 @@ def _described(services: Services, video: VideoContent, footage: Footage, judgem
             _derivation(services, one) for one in pairs[:PAIRS_DESCRIBED] if agrees(services, one)
         ]
         seen = over_frames([one.operations for one in derivations])
+        if not is_still and mouths_follow(_mouths(derivations)):
+            seen = [one for one in seen if one.type is not OperationType.FACE_REENACTED]
         in_time = [] if is_still else operations_of_line(line)
         stretches.append(Stretch(line, tuple(in_order([*in_time, *seen])), is_still))
         uncertain.update(word for one in derivations for word in one.uncertain)
     spans = Spans(video.track.end_ms / 1000, None if is_still else (record.duration_ms or 0) / 1000)
     in_time = operations_in_time(list(footage.lines), spans)
+    if not is_still and record.preview_key is not None:
+        theirs = _registered_sound(services, cache, record)
+        in_time += sound_operations(list(footage.lines), video.sound, theirs)
     operations = in_order([*in_time, *_of_all(stretches)])
     if compared and _is_whole(footage, spans) and not changes_content(operations):
         judgement = replace(judgement, relation=MatchRelation.SAME_PICTURE)
@@ -141,6 +195,19 @@ def _derivation(services: Services, pair: FramePair) -> Derivation:
         Frame(record.width or width, record.height or height),
         with_faces=services.faces_missing is None,
     )
+
+
+def _mouths(derivations: list[Derivation]) -> list[tuple[Mouth, Mouth]]:
+    """Of the largest face of every frame."""
+    found = []
+    for one in derivations:
+        faces = [face.pair for face in one.faces if face.pair.mouths and face.pair.reference_box]
+        largest = max(
+            faces, key=lambda face: face.reference_box.width if face.reference_box else 0, default=None
+        )
+        if largest is not None and largest.mouths is not None:
+            found.append(largest.mouths)
+    return found
 
 
 def _of_all(stretches: list[Stretch]) -> list[Operation]:
@@ -193,9 +260,9 @@ def clock(second: float) -> str:
     return f"{tenths // 600:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
-def _rounded(stretch: tuple[float, float]) -> tuple[float, float]:
-    start, end = stretch
-    return max(0.0, round(start, 3)), max(0.0, round(end, 3))
+def _rounded(stretch: tuple[float, float], longest: float) -> tuple[float, float]:
+    start, end = (round(min(max(0.0, one), longest), 3) for one in stretch)
+    return start, end
 
 
 def moment_in_words(candidate: Candidate) -> str | None:
@@ -219,6 +286,7 @@ def segments_of(found: Found, *, with_evidence: bool) -> tuple[Segment, ...]:
             ),
             factor=None if one.of_a_still else round(abs(one.line.factor), 4),
             operations=tuple(wire_operation(op, with_evidence=with_evidence) for op in one.operations),
+            similarity=one.line.course if with_evidence else (),
         )
         for one in found.stretches
     )

@@ -7,7 +7,7 @@ import numpy as np
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.compute import upright
-from indexer.fingerprints.kinds import PDQ, unpack_codes, unpack_vectors, vector_kinds
+from indexer.fingerprints.kinds import PDQ, SOUND, unpack_codes, unpack_vectors, vector_kinds
 from indexer.fingerprints.video import SampledFrame
 from indexer.media.images import Pixels
 from registry.models import Fingerprint, Record
@@ -18,6 +18,10 @@ from registry.uploads import Upload, answering_embedders
 
 FRAMES_ASKED = 64  # spread over the upload
 HITS_PER_FRAME = 6
+# Of 256 bits; the same speech coded anew is within 50, unrelated speech beyond 85 (docs/quality.md).
+SOUND_RADIUS_BITS = 62
+CODES_ASKED = 200
+SOUNDS_IN_ORDER = 3
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Nominated:
     record: Record
     hits: list[FrameHit] = field(default_factory=list)
     found_by: set[str] = field(default_factory=set)
+    sounds: list[tuple[int, int]] = field(default_factory=list)  # (query_ms, reference_ms) of like sounds
 
     @property
     def promise(self) -> float:
@@ -51,7 +56,8 @@ class Nominated:
         for hit in self.hits:
             by_frame[hit.query_ms] = max(by_frame.get(hit.query_ms, 0.0), hit.promise)
         best = sorted(by_frame.values(), reverse=True)[:8]
-        return float(np.mean(best)) + 0.02 * len(best) + 0.5 * best[0] if best else 0.0
+        by_sound = min(1.0, 0.05 * len(self.sounds))
+        return by_sound + (float(np.mean(best)) + 0.02 * len(best) + 0.5 * best[0] if best else 0.0)
 
 
 def asked_frames(frames: list[SampledFrame]) -> list[SampledFrame]:
@@ -79,6 +85,7 @@ def nominate_by_frames(
         found.setdefault(fingerprint, []).append(hit)
         named[fingerprint] = name
     nominated = _join_records(session, found, named)
+    _add_same_sound(services, session, upload, nominated)
     _add_same_digest(session, upload, nominated)
     ranked = sorted(nominated.values(), key=lambda one: one.promise, reverse=True)
     return ranked[: services.settings.candidates]
@@ -177,6 +184,40 @@ def _join_records(
         one.hits += [FrameHit(hit.query_ms, time_ms, hit.measured) for hit in found[fingerprint]]
         one.found_by.add(named[fingerprint])
     return nominated
+
+
+def _add_same_sound(
+    services: Services, session: Session, upload: Upload, nominated: dict[str, Nominated]
+) -> None:
+    """Records whose sound agrees at several places in one order: single codes agree by chance."""
+    codes = [one for one in upload.fingerprints if one.kind == SOUND.name]
+    if not codes:
+        return
+    places = np.unique(np.linspace(0, len(codes) - 1, min(CODES_ASKED, len(codes))).astype(int))
+    asked = [codes[place] for place in places]
+    hits = services.indexing.by_kind[SOUND.name].within(
+        unpack_codes([one.value for one in asked]), SOUND_RADIUS_BITS
+    )
+    by_row: dict[int, list[int]] = {}
+    for hit in hits:
+        by_row.setdefault(hit.id, []).append(asked[hit.query].time_ms)
+    rows = session.exec(
+        select(Fingerprint.id, Fingerprint.time_ms, Record)
+        .join(Record, col(Record.id) == col(Fingerprint.record_id))
+        .where(col(Fingerprint.id).in_(list(by_row)), Record.status == ACTIVE)
+    ).all()
+    found: dict[str, Nominated] = {}
+    for row, time_ms, record in rows:
+        assert row is not None
+        one = found.setdefault(record.id, Nominated(record))
+        one.sounds += [(query_ms, time_ms) for query_ms in by_row[row]]
+    for name, one in found.items():
+        offsets = np.sort([theirs - ours for ours, theirs in one.sounds])
+        together = np.searchsorted(offsets, offsets + 400, side="right") - np.arange(len(offsets))
+        if int(together.max()) >= SOUNDS_IN_ORDER:
+            known = nominated.setdefault(name, one)
+            known.sounds = one.sounds
+            known.found_by.add(SOUND.name)
 
 
 def _add_same_digest(session: Session, upload: Upload, nominated: dict[str, Nominated]) -> None:

@@ -76,7 +76,7 @@ def deliver(services: Services, job_id: str) -> None:
     """Send the state of a finished job once. Raises NotDelivered."""
     with transaction(services.engine) as session:
         job = session.get(Job, job_id)
-    if job is None or job.webhook is None:
+    if job is None or job.webhook is None or job.api_key_id is None:
         return
     try:
         target, host = _target(services, job.webhook)

@@ -1,13 +1,19 @@
 """Videos drawn from real photographs: a window that wanders over each, shot after shot."""
 
 import io
+from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 
+import av
+import av.error
+import av.filter
 import numpy as np
 from PIL import Image
 
 from bench.video_edits import Clip, Look, Piece, write_pieces
 from indexer.media.images import Pixels
+from indexer.media.sound import SAMPLE_RATE
 from tests.pictures import picture
 
 RATE = 30
@@ -59,4 +65,80 @@ def animation(source: Clip, kind: str, *, every: int = 3, **options: object) -> 
     frames[0].save(
         buffer, kind, save_all=True, append_images=frames[1:], duration=1000 * every // RATE, **options
     )
+    return buffer.getvalue()
+
+
+def speech(seconds: float, seed: int) -> np.ndarray:
+    """Samples that are like speech to a fingerprint: syllables of changing pitch, vowel and loudness."""
+    rng = np.random.default_rng(seed)
+    count = round(seconds * SAMPLE_RATE)
+    time = np.arange(count) / SAMPLE_RATE
+    wave = np.zeros(count)
+    at = 0.0
+    while at < seconds:
+        length = rng.uniform(0.12, 0.4)
+        inside = (time >= at) & (time < at + length)
+        here = (time[inside] - at) / length
+        pitch = rng.uniform(110, 260) * (1 + rng.uniform(-0.2, 0.2) * here)
+        phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
+        formants = rng.uniform(300, 2800, 3)
+        loud = np.sin(np.pi * here) * rng.uniform(0.3, 1.0)
+        for harmonic in range(1, 12):
+            strength = np.exp(-((harmonic * pitch.mean() - formants[:, None]) ** 2) / 2e5).sum()
+            wave[inside] += loud * (0.05 + strength) * np.sin(harmonic * phase)
+        at += length * rng.uniform(0.8, 1.2)
+    wave += 0.003 * rng.normal(size=count)
+    return (wave / np.abs(wave).max() * 12000).astype(np.int16)
+
+
+def stretched(samples: np.ndarray, factor: float, *, pitch_kept: bool) -> np.ndarray:
+    """Played at a factor, with the pitch corrected or moved along (FFmpeg's filters)."""
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(sample_rate=SAMPLE_RATE, format="s16", layout="mono")
+    if pitch_kept:
+        steps = [graph.add("atempo", str(factor))]
+    else:
+        steps = [
+            graph.add("asetrate", str(round(SAMPLE_RATE * factor))),
+            graph.add("aresample", str(SAMPLE_RATE)),
+        ]
+    steps.append(graph.add("aformat", f"sample_fmts=s16:sample_rates={SAMPLE_RATE}:channel_layouts=mono"))
+    sink = graph.add("abuffersink")
+    for one, other in pairwise([source, *steps, sink]):
+        one.link_to(other)
+    graph.configure()
+    source.push(sound_frame(samples))
+    source.push(None)
+    found = []
+    while True:
+        try:
+            found.append(sink.pull().to_ndarray().ravel())
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return np.concatenate(found)
+
+
+def sound_frame(samples: np.ndarray) -> av.AudioFrame:
+    frame = av.AudioFrame.from_ndarray(samples[None].astype(np.int16), format="s16", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
+    return frame
+
+
+def with_sound(*names: str, sound: np.ndarray, content: bytes | None = None) -> bytes:
+    """A video, by default the original of these photographs, with a sound track."""
+    buffer = io.BytesIO()
+    with (
+        av.open(io.BytesIO(content or original(*names))) as pictures,
+        av.open(buffer, "w", format="mp4") as out,
+    ):
+        shown = pictures.streams.video[0]
+        stream = out.add_stream_from_template(shown)
+        heard = out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        for packet in pictures.demux(shown):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
+        for frame in resampler.resample(sound_frame(sound)):
+            out.mux(heard.encode(frame))
+        out.mux(heard.encode(None))
     return buffer.getvalue()

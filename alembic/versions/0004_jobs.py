@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", text(), nullable=False),
         sa.Column("kind", text(), nullable=False),
-        sa.Column("api_key_id", text(), nullable=False),
+        sa.Column("api_key_id", text(), nullable=True),
         sa.Column("status", text(), nullable=False),
         sa.Column("progress", sa.Float(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),

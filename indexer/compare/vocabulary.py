@@ -36,6 +36,9 @@ class OperationType(StrEnum):
     LOOPED = "looped"
     CONCATENATED = "concatenated"
     FRAME_OVERLAY = "frame_overlay"
+    AUDIO_REPLACED = "audio_replaced"
+    AUDIO_RETIMED = "audio_retimed"
+    PICTURES_REPLACED = "pictures_replaced"
 
 
 # What a person must know first comes first.
@@ -47,6 +50,8 @@ GRAVITY = (
     OperationType.REVERSED,
     OperationType.REORDERED,
     OperationType.RETIMED,
+    OperationType.PICTURES_REPLACED,
+    OperationType.AUDIO_REPLACED,
     OperationType.FACE_EDITED,
     OperationType.FACE_COVERED,
     OperationType.FRAME_OVERLAY,

@@ -21,6 +21,7 @@ from indexer.media.errors import BY_NAME, DecoderStopped, TooLarge, UnsupportedF
 from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage, Pixels
 from indexer.media.limits import ImageLimits, Limits, VideoLimits, WorkerLimits
+from indexer.media.sound import Samples
 from indexer.media.worker import Message, read_message, write_message
 
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
@@ -161,6 +162,16 @@ class DecoderPool:
                 raise UnsupportedFormat("a still image has one frame")
             frames = VideoReading(worker, _info_of(header)).frames()
             return [frame.pixels for frame in frames if frame.pixels is not None]
+
+    def sound(self, payload: bytes) -> Samples:
+        """Mono samples at SAMPLE_RATE of a video's first sound track; empty where it has none."""
+        with self._worker() as worker:
+            header, body = worker.ask({"want": "sound"}, payload)
+            chunks = []
+            while not header.get("end"):
+                chunks.append(np.frombuffer(body, np.int16))
+                header, body = worker.next_message()
+            return np.concatenate(chunks) if chunks else np.zeros(0, np.int16)
 
     def _check_size(self, payload: bytes) -> None:
         if len(payload) > self.limits.video.max_bytes:

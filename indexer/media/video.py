@@ -57,7 +57,7 @@ class OpenVideo:
         self.limits = limits
         self.notes: list[str] = []
         self.end_ms = 0  # when the last frame that was decoded ceases to be shown
-        self._container = _open(payload)
+        self._container = open_container(io.BytesIO(payload))
         if not self._container.streams.video:
             raise UnsupportedFormat("there is no picture in this file, only sound or data")
         self._stream = self._container.streams.video[0]
@@ -196,7 +196,8 @@ class OpenVideo:
         return np.ascontiguousarray(np.rot90(pixels, self._turns)) if self._turns else pixels
 
 
-def _open(payload: bytes) -> InputContainer:
+def open_container(content: io.BytesIO) -> InputContainer:
+    """A container that may refer to nothing outside of itself. Raises Undecodable."""
     # The whitelists hold for everything that a container could refer to; there is no address to reach.
     options = {
         "format_whitelist": ",".join(DEMUXERS),
@@ -204,7 +205,7 @@ def _open(payload: bytes) -> InputContainer:
         "protocol_whitelist": "none",
     }
     try:
-        return av.open(io.BytesIO(payload), "r", options=options, metadata_errors="replace")
+        return av.open(content, "r", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise Undecodable(f"the container cannot be read: {str(error)[:200]}") from error
 

@@ -32,6 +32,7 @@ class Line:
     factor: float  # playback speed of the query; negative: backwards; 0: held
     offset: float  # reference second at query second 0
     similarity: float  # mean correlation of its frames, -1..1
+    course: tuple[float, ...] = ()  # the same over its time, in equal steps
 
     def at(self, second: float) -> float:
         """The reference's second at a second of the query."""

@@ -1,9 +1,15 @@
 """Two tracks, laid on one another in the picture, to lines in time."""
 
+from dataclasses import replace
+
+import numpy as np
+
 from indexer.timeline.alignment import find_lines
 from indexer.timeline.lines import Line, Sequence
 from indexer.timeline.track import Matrix, Track, Vectors, laid_on, vectors_of
 
+COURSE_STEP_S = 0.4
+MOST_STEPS = 300
 Size = tuple[int, int]  # width and height, in pixels
 
 
@@ -15,8 +21,25 @@ def lines_between(
     `homography` maps query pixels to reference pixels of frames of the given sizes.
     """
     luma, mask = laid_on(query, homography, query_size, reference_size)
-    ours, theirs = vectors_of(luma, mask), vectors_of(reference.luma, mask)
-    return find_lines(_sequence(query, ours), _sequence(reference, theirs))
+    ours = _sequence(query, vectors_of(luma, mask))
+    theirs = _sequence(reference, vectors_of(reference.luma, mask))
+    return [replace(line, course=course_of(line, ours, theirs)) for line in find_lines(ours, theirs)]
+
+
+def course_of(line: Line, query: Sequence, reference: Sequence) -> tuple[float, ...]:
+    """How well the frames of a line correlate, over its time."""
+    inside = (query.times >= line.start) & (query.times < line.end)
+    times = query.times[inside]
+    if not len(times):
+        return ()
+    theirs = reference.at(line.factor * times + line.offset)
+    alike = np.einsum("ij,ij->i", query.vectors[inside], theirs)
+    count = int(np.clip((line.end - line.start) / COURSE_STEP_S, 1, MOST_STEPS))
+    steps = np.minimum((count * (times - line.start) / (line.end - line.start)).astype(int), count - 1)
+    return tuple(
+        round(float(alike[steps == step].mean()), 3) if (steps == step).any() else 0.0
+        for step in range(count)
+    )
 
 
 def _sequence(track: Track, vectors: Vectors) -> Sequence:

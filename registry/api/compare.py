@@ -12,7 +12,7 @@ router = APIRouter(prefix="/v1/compare", tags=["compare"])
 
 
 def compared_of(
-    media: Annotated[UploadFile, File(description="the picture")],
+    media: Annotated[UploadFile, File(description="the picture or video")],
     record: Annotated[str, Form(description="id of the registered asset")],
     services: ServicesDep,
     cache: CacheDep,
@@ -35,9 +35,11 @@ def compare(compared: ComparedDep, services: ServicesDep, api_key: Matcher) -> C
 @router.post("/picture", operation_id="comparePicture", response_class=Response)
 def compare_picture(
     compared: ComparedDep,
+    services: ServicesDep,
+    cache: CacheDep,
     form: Annotated[
-        PictureFormat, Form(description="png: side by side; gif: in turn")
+        PictureFormat, Form(description="png: side by side; gif: in turn; of a video mp4 or gif")
     ] = PictureFormat.SHEET,
 ) -> Response:
-    """The same as a picture: side by side with the difference, or an animation."""
-    return Response(as_picture(compared, form), media_type=f"image/{form.value}")
+    """The same as a picture: side by side with the difference, or an animation; of a video as a film."""
+    return Response(as_picture(services, cache, compared, form), media_type=form.media_type)

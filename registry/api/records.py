@@ -113,6 +113,27 @@ def get_preview(
     return Response(content, media_type="image/webp", headers=headers)
 
 
+@router.get("/{record_id}/frames/{time_ms}", operation_id="getFrame", response_class=Response)
+def get_frame(
+    record_id: str,
+    time_ms: int,
+    services: ServicesDep,
+    cache: CacheDep,
+    session: SessionDep,
+    credentials: BearerDep,
+) -> Response:
+    """The kept frame of a video nearest to a time, as WebP; under the same rule as its preview."""
+    record = records.get_record(session, record_id)
+    if record.intimate:
+        may_see_intimate(services, credentials)
+    key = record.preview_key if record.status == ACTIVE and record.duration_ms is not None else None
+    board = cache.storyboard(services, key) if key else None
+    if board is None or not board.times_ms:
+        raise UnknownRecord("no frames of this record are kept")
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=600"}
+    return Response(board.frames[board.nearest(time_ms)], media_type="image/webp", headers=headers)
+
+
 @router.post("/{record_id}/withdraw", operation_id="withdrawRecord")
 def withdraw(
     record_id: str, services: ServicesDep, session: SessionDep, api_key: Registrar

@@ -15,7 +15,7 @@ class Job(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     kind: str  # match or register
-    api_key_id: str = Field(foreign_key="api_key.id")
+    api_key_id: str | None = Field(foreign_key="api_key.id")  # None: asked on the page, by who knows the id
     status: str = QUEUED
     progress: float = 0.0  # 0..1
     attempts: int = 0

@@ -11,16 +11,18 @@ from fastapi.templating import Jinja2Templates
 from PIL import Image
 from sqlmodel import Session
 
-from registry import comparison, matching, records
+from registry import comparison, jobs, matching, records
 from registry.api.deps import CacheDep, ServicesDep, SessionDep, read_upload
 from registry.comparison import PictureFormat
 from registry.errors import RecordErased, RegistryError
 from registry.log import head_of
 from registry.models.records import ERASED
+from registry.previews import PreviewCache
 from registry.publishers import get_publisher
 from registry.services import Services
-from registry.uploads import decode
+from registry.uploads import decode, is_video
 from registry.web.comparing import view_of
+from registry.web.footage import footage_of
 from sdk.models import Match, MatchAnswer, Region, VerdictKind
 from sdk.verify import verify_receipt
 
@@ -40,8 +42,8 @@ TONES = {
     VerdictKind.NOT_FINGERPRINTABLE: "plain",
 }
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; "
-    "base-uri 'none'; form-action 'self'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -88,6 +90,9 @@ def look_up(
     template = "_answer.html" if fragment else "answer.html"
     try:
         content = read_upload(media, services)
+        if is_video(services, content):
+            job = jobs.accept(services, None, content, jobs.NewJob(jobs.MATCH))
+            return lookup_state(request, job, services, cache, session, fragment=fragment)
         explored = matching.explore_media(services, cache, session, content)
         answer = explored.answer
         upload = shown_upload(services, content)
@@ -109,6 +114,49 @@ def look_up(
     return page(request, template, context)
 
 
+@router.get("/lookup/{job_id}", response_class=HTMLResponse)
+def look_up_again(
+    request: Request, job_id: str, services: ServicesDep, cache: CacheDep, session: SessionDep
+) -> HTMLResponse:
+    """How far the look-up of a video is, and its answer, once."""
+    fragment = "HX-Request" in request.headers
+    try:
+        return lookup_state(request, job_id, services, cache, session, fragment=fragment)
+    except RegistryError as error:
+        template = "_answer.html" if fragment else "answer.html"
+        return page(request, template, {"problem": error}, 200 if fragment else error.status)
+
+
+def lookup_state(
+    request: Request,
+    job_id: str,
+    services: Services,
+    cache: PreviewCache,
+    session: Session,
+    *,
+    fragment: bool,
+) -> HTMLResponse:
+    """A progress bar that asks again, or the answer about a video."""
+    job = jobs.take_page_job(session, job_id)
+    if job.finished_at is None:
+        context: dict[str, Any] = {"job": job}
+        return page(request, "_working.html" if fragment else "working.html", context)
+    answer = jobs.result_of(job)
+    assert isinstance(answer, MatchAnswer)
+    context = {
+        "answer": answer,
+        "tone": TONES[answer.verdict.kind],
+        "upload": None,
+        "upload_name": "your video",
+        "matched": [(match, None, None, None) for match in answer.matches],
+        "footage": {
+            match.record.id: footage_of(services, cache, session, match, answer) for match in answer.matches
+        },
+        "checks": receipt_checks(answer, services.log.key.text()),
+    }
+    return page(request, "_answer.html" if fragment else "answer.html", context)
+
+
 @router.post("/lookup/picture")
 def look_up_picture(
     media: Annotated[UploadFile, File()],
@@ -122,8 +170,8 @@ def look_up_picture(
     content = read_upload(media, services)
     compared = comparison.compare_with(services, cache, session, content, record)
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="comparison.{form.value}"'}
-    picture = comparison.as_picture(compared, form)
-    return Response(picture, media_type=f"image/{form.value}", headers=headers)
+    picture = comparison.as_picture(services, cache, compared, form)
+    return Response(picture, media_type=form.media_type, headers=headers)
 
 
 @router.get("/records/{record_id}", response_class=HTMLResponse)

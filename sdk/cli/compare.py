@@ -10,7 +10,7 @@ from sdk.cli.output import MATCHED, NOTHING_MATCHED, console, fail, notes, print
 from sdk.client import Client
 from sdk.models import Comparison, Region
 
-FORMS = {".png": "png", ".gif": "gif"}
+FORMS = {".png": "png", ".gif": "gif", ".mp4": "mp4"}
 USAGE = 2
 
 
@@ -20,22 +20,25 @@ def join(app: typer.Typer) -> None:
 
 
 def compare(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the picture")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the picture or video")],
     record: Annotated[
         str | None, typer.Argument(help="id of the registered asset; the best match when left out")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="also write the comparison: .png side by side, .gif in turn", dir_okay=False),
+        typer.Option(
+            help="also write the comparison: .png side by side, .gif in turn; of a video .mp4 or .gif",
+            dir_okay=False,
+        ),
     ] = None,
     url: Url = None,
     api_key: ApiKey = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Lay a picture on one registered asset and say what was changed. Exit code 10 if they match."""
+    """Lay a picture or video on one registered asset: what was changed? Exit code 10 if they match."""
     if out is not None and out.suffix.lower() not in FORMS:
-        fail(f"{out.name}: write the comparison to a .png or a .gif file", USAGE)
+        fail(f"{out.name}: write the comparison to a .png, .gif or .mp4 file", USAGE)
     content = file.read_bytes()
     with connect(url, api_key, home) as client:
         record = record or _best_match(client, file, content)

@@ -95,6 +95,8 @@ class Segment(Wire):
     reference: Seconds  # rising, also where it is played backwards
     factor: float | None  # playback speed of the upload; 0: one frame, held; None: a still image
     operations: tuple[Operation, ...]  # what was done in this stretch, gravest first
+    # How alike the frames are over its time, in equal steps, -1..1; only with the scope `evidence`.
+    similarity: tuple[float, ...] = ()
 
 
 class Evidence(Wire):
@@ -145,6 +147,7 @@ class Comparison(Wire):
     relation: MatchRelation | None  # None: nothing that the two have in common was found
     strength: Strength | None
     operations: tuple[Operation, ...]  # gravest first
+    segments: tuple[Segment, ...] = ()  # of videos
     uncertain: tuple[str, ...]  # sentences: what could not be told, and why
     verified: bool
     explanation: str

@@ -37,6 +37,9 @@ class OperationType(StrEnum):
     LOOPED = "looped"
     CONCATENATED = "concatenated"
     FRAME_OVERLAY = "frame_overlay"
+    AUDIO_REPLACED = "audio_replaced"
+    AUDIO_RETIMED = "audio_retimed"
+    PICTURES_REPLACED = "pictures_replaced"
 
 
 class MediaAuthenticity(StrEnum):
@@ -82,5 +85,8 @@ TERMS = {
     OperationType.REORDERED: OperationTerms("c2pa.edited", _BY_HAND, _TRANSFORMED),
     OperationType.LOOPED: OperationTerms("c2pa.edited", _BY_HAND, _EDITED),
     OperationType.CONCATENATED: OperationTerms("c2pa.placed", f"{IPTC}composite", _EDITED),
+    OperationType.AUDIO_REPLACED: OperationTerms("c2pa.edited", f"{IPTC}composite", _TRANSFORMED),
+    OperationType.AUDIO_RETIMED: OperationTerms("c2pa.edited", _BY_HAND, _TRANSFORMED),
+    OperationType.PICTURES_REPLACED: OperationTerms("c2pa.edited", f"{IPTC}composite", _TRANSFORMED),
     OperationType.FRAME_OVERLAY: OperationTerms("c2pa.placed", f"{IPTC}composite", _EDITED),
 }

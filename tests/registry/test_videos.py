@@ -10,7 +10,7 @@ from sdk.errors import BadRequest
 from sdk.models import MatchAnswer, MatchRelation, OperationType, Role, VerdictKind
 from sdk.records import AssetClass
 from tests.pictures import encoded, picture
-from tests.videos import animation, clip, edited, original, whole
+from tests.videos import animation, clip, edited, original, speech, whole, with_sound
 from tests.world import World
 
 NAMES = ("coffee", "cat", "rocket")
@@ -181,3 +181,20 @@ def test_what_is_damaged_is_said(registered) -> None:  # type: ignore[no-untyped
         desk.client.match(cut)
     assert refusal.value.code == "undecodable-media"
     assert record.id
+
+
+def test_a_dub_is_found_by_its_pictures_and_a_known_speech_by_its_sound(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    said, other = speech(12.0, seed=1), speech(12.0, seed=2)
+    record = world.register(desk, with_sound(*NAMES, sound=said)).record
+    dubbed = desk.client.match(with_sound(content=edited(whole(clip(*NAMES))), sound=other))
+    assert types(dubbed) == {OperationType.AUDIO_REPLACED}
+    assert "the sound is not the original" in dubbed.verdict.sentence
+    elsewhere = original("astronaut", "motorcycle", "coins")
+    heard = desk.client.match(with_sound(content=elsewhere, sound=said[33000:]))
+    assert heard.matches[0].record.id == record.id
+    assert OperationType.PICTURES_REPLACED in types(heard)
+    [segment] = heard.matches[0].segments
+    assert segment.reference[0] - segment.query[0] == pytest.approx(33000 / 11025, abs=0.1)
+    assert not heard.matches[0].verified
+    world.audit()

@@ -37,6 +37,8 @@ CERTAINLY_SAME = 0.20  # identity distance below which it is not measured twice
 
 Points = npt.NDArray[np.float32]
 UPPER_LIP, LOWER_LIP = 13, 14
+MOUTH_CORNERS, NOSE_TIP = (61, 291), 1
+Mouth = tuple[float, float, float]  # opening, width, distance from the nose, in eye distances
 LIDS = ((159, 145), (386, 374))
 
 
@@ -88,6 +90,7 @@ class FacePair:
     query_oval: Points | None
     measures: FaceMeasures | None  # None: only one of them shows a face
     confidence: float  # that there is a face at all, in the surer of the two, 0..1
+    mouths: tuple[Mouth, Mouth] | None = None  # the query's and the reference's; None: only one is a face
 
     def scaled(self, factor: float) -> "FacePair":
         """The same pair in a frame of another size; measures have no size."""
@@ -98,6 +101,7 @@ class FacePair:
             None if self.query_oval is None else self.query_oval * np.float32(factor),
             self.measures,
             self.confidence,
+            self.mouths,
         )
 
 
@@ -137,7 +141,20 @@ def _compare(laid: Laid, first: FaceBox | None, second: FaceBox | None) -> FaceP
     if theirs is None or ours is None:
         return FacePair(first, second, oval, query_oval, None, max(sure))
     measures = _measure(laid, theirs, ours, min(sure), sure[0])
-    return FacePair(first, second, oval, query_oval, measures, max(sure))
+    mouths = mouth_of(ours), mouth_of(theirs)
+    return FacePair(first, second, oval, query_oval, measures, max(sure), mouths)
+
+
+def mouth_of(face: Landmarks) -> Mouth:
+    """How a mouth is held: what a person says with it, not whose it is."""
+    points, eye = face.points, max(face.eye_distance, 1e-6)
+    left, right = points[MOUTH_CORNERS[0]], points[MOUTH_CORNERS[1]]
+    middle = (points[UPPER_LIP] + points[LOWER_LIP]) / 2
+    return (
+        _opening(points) / eye,
+        float(np.hypot(*(right - left))) / eye,
+        float(np.hypot(*(middle - points[NOSE_TIP]))) / eye,
+    )
 
 
 def _measure(

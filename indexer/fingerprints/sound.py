@@ -1,0 +1,121 @@
+"""Fingerprints of sound: the energy of sixty semitones, ten times a second, and 256 bits of how it changes.
+
+The bits are signs of differences in frequency and time, after Haitsma and Kalker (2002), over windows of
+almost two seconds. They nominate; what aligns two sounds in time is the spectrogram of semitones, in which
+another pitch is a shift.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.fingerprints.kinds import SOUND, Fingerprint
+from indexer.media.sound import SAMPLE_RATE
+
+WINDOW = 4096  # samples, 0.37 s
+HOP_S = 0.1
+LOWEST_HZ, SEMITONES = 110.0, 60
+QUIET_DB = 50.0  # below the loudest second: nothing is said
+SILENCE = 1e-5  # mean square of full scale 1: below, all is noise of the recorder
+SMOOTHING_S = 4.0  # what stays so long is the room and the recorder
+CODE_FRAMES, CODE_STEP = 8, 2  # eight looks, 0.2 s apart
+CODE_BANDS = 33  # neighbours are compared: 32 bits a look
+CODE_EVERY_S = 0.2
+LEAST_LOUD = 0.6  # of a window
+QUANTUM_DB = 0.5
+
+Bands = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The spectrogram of semitones of one track."""
+
+    bands: Bands  # (n, SEMITONES) decibels, frame i at i * HOP_S seconds
+    loud: npt.NDArray[np.bool_]  # (n,) where something is to be heard
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is hardly anything to hear."""
+        return float(self.loud.mean()) < 0.05 if len(self.loud) else True
+
+    def vectors(self, semitones: int = 0) -> Bands:
+        """(n, SEMITONES) unit rows, of what is not the room's; shifted by so many semitones upwards."""
+        found = np.roll(self.bands, semitones, axis=1)
+        found = found - found.mean(axis=1, keepdims=True)
+        found = found - _smoothed(found, round(SMOOTHING_S / HOP_S))
+        if semitones > 0:
+            found[:, :semitones] = 0.0
+        if semitones < 0:
+            found[:, semitones:] = 0.0
+        norms = np.linalg.norm(found, axis=1, keepdims=True)
+        return np.where(self.loud[:, None], found / np.maximum(norms, 1e-6), 0.0).astype(np.float32)
+
+    def stored(self) -> npt.NDArray[np.uint8]:
+        """(n, SEMITONES + 1) bytes; `Sound.restored` reads them back."""
+        levels = np.clip(self.bands / QUANTUM_DB, 0, 255).astype(np.uint8)
+        return np.concatenate([levels, self.loud[:, None].astype(np.uint8)], axis=1)
+
+    @staticmethod
+    def restored(stored: npt.NDArray[np.uint8]) -> "Sound":
+        """From `stored`."""
+        return Sound(stored[:, :-1].astype(np.float32) * QUANTUM_DB, stored[:, -1] > 0)
+
+
+def sound_of(samples: npt.NDArray[np.int16]) -> Sound:
+    """Of mono samples at SAMPLE_RATE."""
+    wave = samples.astype(np.float32) / 32768.0
+    hop = SAMPLE_RATE * HOP_S
+    count = max(0, int((len(wave) - WINDOW) / hop) + 1)
+    if count == 0:
+        return Sound(np.zeros((0, SEMITONES), np.float32), np.zeros(0, np.bool_))
+    starts = (np.arange(count) * hop).astype(int)
+    window = np.hanning(WINDOW).astype(np.float32)
+    weights = _semitone_weights()
+    bands = np.empty((count, SEMITONES), np.float32)
+    power = np.empty(count, np.float32)
+    for first in range(0, count, 256):
+        frames = np.stack([wave[start : start + WINDOW] for start in starts[first : first + 256]])
+        spectrum = np.abs(np.fft.rfft(frames * window, axis=1)) ** 2
+        bands[first : first + 256] = 10 * np.log10(spectrum @ weights + 1e-7) + 70.0
+        power[first : first + 256] = (frames**2).mean(axis=1)
+    loudest = max(float(np.quantile(power, 0.95)), 1e-12)
+    return Sound(bands, power > max(SILENCE**2 * 100, loudest * 10 ** (-QUIET_DB / 10)))
+
+
+def sound_codes(sound: Sound) -> list[Fingerprint]:
+    """A code every fifth of a second, where enough is to be heard."""
+    reach = (CODE_FRAMES - 1) * CODE_STEP + CODE_STEP
+    every = round(CODE_EVERY_S / HOP_S)
+    edges = np.linspace(0, SEMITONES, CODE_BANDS + 1).astype(int)
+    wide = np.stack(
+        [sound.bands[:, low:high].mean(axis=1) for low, high in pairwise(edges.tolist())],
+        axis=1,
+    )
+    found = []
+    for start in range(0, len(wide) - reach, every):
+        if sound.loud[start : start + reach].mean() < LEAST_LOUD:
+            continue
+        looks = wide[start : start + reach : CODE_STEP][: CODE_FRAMES + 1]
+        later = wide[start + CODE_STEP : start + reach + CODE_STEP : CODE_STEP][:CODE_FRAMES]
+        looks = looks[:CODE_FRAMES]
+        change = np.diff(later, axis=1) - np.diff(looks, axis=1)
+        bits = np.packbits((change > 0).ravel())
+        found.append(Fingerprint(SOUND.name, bits.tobytes(), time_ms=round(1000 * start * HOP_S)))
+    return found
+
+
+def _semitone_weights() -> Bands:
+    """(WINDOW // 2 + 1, SEMITONES): which frequencies belong to which semitone."""
+    frequencies = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)
+    places = 12 * np.log2(np.maximum(frequencies, 1.0) / LOWEST_HZ)
+    weights = np.maximum(0.0, 1.0 - np.abs(places[:, None] - np.arange(SEMITONES)[None, :]))
+    return np.asarray(weights, np.float32)
+
+
+def _smoothed(rows: Bands, width: int) -> Bands:
+    padded = np.concatenate([rows[:1].repeat(width // 2, 0), rows, rows[-1:].repeat(width - width // 2, 0)])
+    total = np.cumsum(padded, axis=0, dtype=np.float64)
+    return np.asarray((total[width:] - total[:-width])[: len(rows)] / width, np.float32)

@@ -1,0 +1,49 @@
+"""Decode the sound of a file to mono samples. Meant to run inside the limited process of `sandbox`."""
+
+import io
+from collections.abc import Iterator
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+
+from indexer.media.limits import VideoLimits
+from indexer.media.video import open_container
+
+SAMPLE_RATE = 11025  # Hz: what speech and melody need
+CHUNK_SAMPLES = 10 * SAMPLE_RATE
+Samples = npt.NDArray[np.int16]
+
+
+def decode_sound(payload: bytes, limits: VideoLimits) -> Iterator[Samples]:
+    """Chunks of the first sound track, resampled; nothing where there is none or it cannot be decoded.
+
+    Sample 0 is the moment of the first frame of the picture, as far as the file tells.
+    """
+    container = open_container(io.BytesIO(payload))
+    if not container.streams.audio:
+        return
+    stream = container.streams.audio[0]
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+    kept: list[Samples] = []
+    count = 0
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            for frame in frames:
+                for part in resampler.resample(frame):
+                    kept.append(np.asarray(part.to_ndarray(), np.int16).ravel())
+                    count += len(kept[-1])
+            if sum(map(len, kept)) >= CHUNK_SAMPLES:
+                yield np.concatenate(kept)
+                kept = []
+            if count > limits.max_seconds * SAMPLE_RATE:
+                break
+    except av.error.FFmpegError:
+        pass  # cut off: what came before counts
+    if kept:
+        yield np.concatenate(kept)

@@ -1,0 +1,118 @@
+"""Two sounds: aligned in time like frames, and compared along the lines that the pictures gave."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from indexer.compare.vocabulary import Operation, OperationType, strength_word
+from indexer.fingerprints.sound import HOP_S, WINDOW, Sound
+from indexer.media.sound import SAMPLE_RATE
+from indexer.timeline.alignment import find_lines
+from indexer.timeline.lines import Line, Sequence
+from indexer.timeline.operations import FACTOR_TOLERANCE
+
+MIDDLE_S = WINDOW / SAMPLE_RATE / 2  # of the samples that a row is made from
+# Mean correlation on a line: the same speech, coded anew or stretched, has 0.64 and more, another 0.2.
+SAME_SOUND = 0.45
+LEAST_COMPARED_S = 1.5
+LATE_S = np.arange(-0.3, 0.31, 0.05)  # sound and picture are not always in step
+# Semitones by which the usual speeds move the pitch that nobody corrected.
+USUAL_SHIFTS = (0, 5, 2, -4, -7, 12, -12)
+EXPLAINED_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class SoundOnLine:
+    """How far a stretch sounds like the registered one."""
+
+    similarity: float  # mean correlation, -1..1
+    semitones: int  # by which the query's pitch was raised to agree
+    seconds: float  # in which both are to be heard
+
+
+def as_sequence(sound: Sound, semitones: int = 0) -> Sequence:
+    """As the alignment in time takes it; a row stands for the middle of its window."""
+    times = np.arange(len(sound.bands), dtype=np.float64) * HOP_S + MIDDLE_S
+    return Sequence(times, sound.vectors(semitones), len(sound.bands) * HOP_S + 2 * MIDDLE_S)
+
+
+def sound_lines(query: Sound, reference: Sound) -> list[Line]:
+    """Which seconds of one sound are which of another, whatever is to be seen."""
+    if query.is_silent or reference.is_silent:
+        return []
+    theirs = as_sequence(reference)
+    best: list[Line] = []
+    for semitones in USUAL_SHIFTS:
+        lines = find_lines(as_sequence(query, semitones), theirs)
+        if _seconds(lines) > _seconds(best):
+            best = lines
+        if _seconds(best) > EXPLAINED_SHARE * HOP_S * int(query.loud.sum()):
+            break
+    return [one for one in best if one.similarity >= SAME_SOUND]
+
+
+def _seconds(lines: list[Line]) -> float:
+    return sum(line.end - line.start for line in lines)
+
+
+def sound_on(line: Line, query: Sound, reference: Sound) -> SoundOnLine:
+    """The sound along a line that the pictures gave, at its pitch or at that of its speed."""
+    theirs = as_sequence(reference)
+    by_speed = -round(12 * float(np.log2(abs(line.factor)))) if line.factor else 0
+    found = SoundOnLine(-1.0, 0, 0.0)
+    for semitones in dict.fromkeys((0, by_speed)):
+        ours = as_sequence(query, semitones)
+        inside = (ours.times >= line.start) & (ours.times < line.end)
+        times, rows = ours.times[inside], ours.vectors[inside]
+        for late in LATE_S:
+            there = theirs.at(line.factor * (times + late) + line.offset)
+            heard = (np.linalg.norm(there, axis=1) > 0.5) & (np.linalg.norm(rows, axis=1) > 0.5)
+            if not heard.any():
+                continue
+            alike = float(np.einsum("ij,ij->i", rows[heard], there[heard]).mean())
+            if alike > found.similarity:
+                found = SoundOnLine(alike, semitones, HOP_S * int(heard.sum()))
+    return found
+
+
+def sound_operations(lines: list[Line], query: Sound | None, reference: Sound | None) -> list[Operation]:
+    """What was done to the sound of stretches whose pictures are the original's."""
+    ours = query is not None and not query.is_silent
+    theirs = reference is not None and not reference.is_silent
+    kind = OperationType.AUDIO_REPLACED
+    if not ours and not theirs:
+        return []
+    if not ours:
+        return [Operation(kind, "clear", "Its sound was taken away.")]
+    if not theirs:
+        return [Operation(kind, "clear", "Sound was added: the original has none.")]
+    assert query is not None
+    assert reference is not None
+    compared = [(line, sound_on(line, query, reference)) for line in lines if line.factor > 0]
+    compared = [(line, one) for line, one in compared if one.seconds >= LEAST_COMPARED_S]
+    other = sum(one.seconds for _, one in compared if one.similarity < SAME_SOUND)
+    total = sum(one.seconds for _, one in compared)
+    found = []
+    if other > 0.5 * total > 0:
+        share = other / total
+        sentence = "Its sound was replaced: what is heard is not the original's."
+        measured = {"other_share": round(share, 3)}
+        found.append(Operation(kind, strength_word(share, 0.6, 0.9), sentence, measured=measured))
+    same = [(line, one) for line, one in compared if one.similarity >= SAME_SOUND]
+    return [*found, *_retimed(same)]
+
+
+def _retimed(same: list[tuple[Line, SoundOnLine]]) -> list[Operation]:
+    changed = [(line, one) for line, one in same if abs(line.factor - 1) > FACTOR_TOLERANCE]
+    if not changed:
+        return []
+    line, sound = max(changed, key=lambda one: one[0].end - one[0].start)
+    word = "slowed" if line.factor < 1 else "sped up"
+    pitch = "its pitch was corrected" if sound.semitones == 0 else "its pitch moved with it"
+    strength = strength_word(abs(line.factor - 1), 0.06, 0.2)
+    operation = Operation(
+        OperationType.AUDIO_RETIMED, strength, f"Its sound was {word} along, and {pitch}."
+    )
+    return [
+        replace(operation, factor=round(line.factor, 3), measured={"semitones": float(sound.semitones)})
+    ]
