@@ -9,6 +9,8 @@ DEV_STAMP := $(VENV)/.installed-dev
 DISC ?= $(wildcard ../shared/data/disc-dev)
 # Pairs of originals and what published systems made of them: pairs.csv, files/. Empty: generated edits only.
 SWAPS ?= $(wildcard ../shared/data/swaps-dev)
+# Short clips to make edits of.
+VIDEOS ?= $(wildcard ../shared/data/videos)
 
 .PHONY: demo run test check bench bench-quality train train-faces openapi clean
 
@@ -34,6 +36,8 @@ bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md
 	$(BIN)/python -m bench.strangers $(DISC)
 	$(BIN)/python -m bench.features $(DISC)
 	$(BIN)/python -m bench.changes $(SWAPS)
+	$(BIN)/python -m bench.video_cost $(VIDEOS)
+	$(if $(VIDEOS),$(BIN)/python -m bench.video $(VIDEOS))
 
 bench-quality: $(DEV_STAMP)  ## quality alone
 	$(BIN)/python -m bench.quality $(DISC)

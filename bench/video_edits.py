@@ -107,14 +107,21 @@ Look = Callable[[Pixels, float], Pixels]
 
 
 def write_pieces(
-    pieces: list[Piece], look: Look | None = None, *, crf: int = 24, rate: int = RATE
+    pieces: list[Piece],
+    look: Look | None = None,
+    *,
+    crf: int = 24,
+    rate: int = RATE,
+    codec: str = "libx264",
+    container: str = "mp4",
 ) -> bytes:
-    """Play pieces one after the other into an H.264 MP4."""
+    """Play pieces one after the other into a video, an H.264 MP4 by default."""
     total = sum(piece.seconds for piece in pieces)
     size: tuple[int, int] | None = None
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
+    with av.open(buffer, "w", format=container) as out:
+        options = {"crf": str(crf)} | ({"preset": "veryfast"} if codec == "libx264" else {"cpu-used": "8"})
+        stream = out.add_stream(codec, rate=rate, options=options)
         for number in range(int(total * rate + 1e-6)):
             second = number / rate
             picture = _frame_of(pieces, second)
@@ -127,8 +134,8 @@ def write_pieces(
                 picture = _letterboxed(picture, size)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
     return buffer.getvalue()
 
 

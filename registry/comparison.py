@@ -28,9 +28,10 @@ from registry.models.records import ACTIVE
 from registry.nomination import Candidate
 from registry.previews import PreviewCache
 from registry.rules import Judgement, Measured, is_verified, judge
+from registry.segments import moment_in_words, segments_of
 from registry.services import Services
 from registry.uploads import Upload, VideoContent, analyse
-from registry.video_matching import find_in_video, moment_in_words, segments_of
+from registry.video_matching import find_in_video
 from sdk.models import Comparison, RecordSummary
 
 NOT_RELATED = "No common picture was found: features and windows of the two do not agree."

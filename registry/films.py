@@ -13,9 +13,9 @@ from indexer.compare.vocabulary import Quad
 from indexer.media.images import Pixels
 from registry.found import Found, Stretch
 from registry.previews import PreviewCache, picture_of
+from registry.segments import clock
 from registry.services import Services
 from registry.uploads import VideoContent, frames_at
-from registry.video_matching import clock
 
 PANE_HEIGHT, WIDEST_PANE = 360, 640
 FILM_RATE, ANIMATION_RATE = 10, 5

@@ -5,44 +5,36 @@ geometry the tracks are aligned in time. 3. Pairs on the lines give a more exact
 found again. 4. On every line pairs of frames are compared: what does not agree as pictures is no segment.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
 import numpy as np
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
-from indexer.compare.features import LocalFeatures, extract_features
+from indexer.compare.features import LocalFeatures
 from indexer.compare.geometry import Alignment, Matrix, align_together
-from indexer.fingerprints.calibration import calibration_of
-from indexer.fingerprints.compute import upright
-from indexer.fingerprints.kinds import unpack_vectors, vector_kinds
-from indexer.media.images import DecodedImage, Pixels
-from indexer.timeline.alignment import find_lines
-from indexer.timeline.lines import Line, Sequence
+from indexer.media.images import Pixels
+from indexer.timeline.lines import Line
 from indexer.timeline.track import SIDE, Track
 from indexer.timeline.tracks import Size, lines_between
 from registry.candidates import compare_candidate
-from registry.models import Fingerprint, Record
+from registry.footage_by_fingerprints import lines_by_fingerprints
+from registry.models import Record
 from registry.nomination import Candidate
 from registry.previews import PreviewCache, picture_of
+from registry.query_frames import Moment, QueryFrames
 from registry.rules import Measured, agreement
 from registry.services import Services
-from registry.uploads import Upload, VideoContent, frames_at
+from registry.uploads import Upload
 from registry.video_nomination import FrameHit, Nominated
 
-NEAR_MS = 100  # around a computed moment, every frame is tried
-USUAL_FRAME_RATE, MOST_FRAME_RATE = 30.0, 60.0
-# Large enough for a running headline to be told from itself a frame later.
-LIKENESS_SIDE = 320
 PAIRS_TRIED = 4
 APART_MS = 700
 PAIRS_FOR_GEOMETRY = 12
 PAIRS_PER_LINE, PAIRS_IN_ALL = 10, 30
 # Of the pairs on a line with enough detail, those that must agree in the picture.
 LEAST_AGREEING_PAIRS = 0.34
-LEAST_BY_FINGERPRINTS_S = 1.5  # shorter, descriptors agree by chance
 FULL_FRAME_TOLERANCE = 0.05  # corners so near to the frame's own are the frame's own
 
 
@@ -63,87 +55,6 @@ class Footage:
     candidate: Candidate  # its best pair
     lines: tuple[Line, ...] = ()
     pairs: tuple[tuple[FramePair, ...], ...] = ()  # by line
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A time of the upload that a line puts on a registered frame."""
-
-    query_ms: int
-    reference_ms: int
-    reference: Pixels | None = None  # (h, w, 3) of the registered frame
-
-
-class QueryFrames:
-    """Frames of one upload, decoded when they are first wanted, with their local features."""
-
-    def __init__(self, services: Services, video: VideoContent) -> None:
-        self._services, self._video = services, video
-        self._frames: dict[int, Upload] = {}
-
-    @property
-    def video(self) -> VideoContent:
-        """Whose frames these are."""
-        return self._video
-
-    def prepare(self, times_ms: Iterable[int]) -> None:
-        """Decode all of them in one pass."""
-        wanted = sorted({self._inside(one) for one in times_ms} - set(self._frames))
-        for time_ms, pixels in zip(wanted, frames_at(self._services, self._video, wanted), strict=False):
-            self._frames[time_ms] = _as_upload(pixels, self._video)
-
-    def at(self, time_ms: int) -> Upload | None:
-        """The frame that is shown then; None where the file breaks off."""
-        self.prepare([time_ms])
-        return self._frames.get(self._inside(time_ms))
-
-    def prepare_exactly(self, moments: Iterable[Moment], homography: Matrix, size: Size) -> list[int]:
-        """For every moment the time near it whose frame is most like the registered one.
-
-        A line is good to a few hundredths of a second, in which a mouth opens. The frames are then at hand.
-        """
-        step = 1000 / min(MOST_FRAME_RATE, self._video.info.frame_rate or USUAL_FRAME_RATE)
-        reach = int(np.ceil(NEAR_MS / step))
-        shifts = (np.arange(-reach, reach + 1) * step).round().astype(int).tolist()
-        found = []
-        for moment in moments:
-            around = sorted({self._inside(moment.query_ms + shift) for shift in shifts})
-            shown = list(zip(around, frames_at(self._services, self._video, around), strict=False))
-            if not shown or moment.reference is None:
-                found.append(moment.query_ms)
-                continue
-            alike = [likeness(pixels, moment.reference, homography, size) for _, pixels in shown]
-            time_ms, pixels = shown[int(np.argmax(alike))]
-            self._frames.setdefault(time_ms, _as_upload(pixels, self._video))
-            found.append(time_ms)
-        return found
-
-    def _inside(self, time_ms: int) -> int:
-        return int(min(max(0, time_ms), self._video.track.times_ms[-1]))
-
-
-def likeness(query: Pixels, reference: Pixels, homography: Matrix, size: Size) -> float:
-    """Correlation of a frame with a registered one of the given size, laid on it and small; -1..1."""
-    scale = LIKENESS_SIDE / max(size)
-    small = max(8, round(size[0] * scale)), max(8, round(size[1] * scale))
-    matrix = np.diag([small[0] / size[0], small[1] / size[1], 1.0]) @ homography
-    grey = cv2.cvtColor(query, cv2.COLOR_RGB2GRAY)
-    # As coarse as it will be shown, or the finest detail would be taken at random.
-    reduction = scale * float(np.sqrt(abs(np.linalg.det(homography[:2, :2]))))
-    grey = cv2.GaussianBlur(grey, (0, 0), max(0.5, 0.4 / max(reduction, 1e-3)))
-    ours = cv2.warpPerspective(grey, matrix, small)
-    shown = cv2.warpPerspective(np.full(grey.shape, 255, np.uint8), matrix, small) > 250
-    theirs = cv2.resize(cv2.cvtColor(reference, cv2.COLOR_RGB2GRAY), small, interpolation=cv2.INTER_AREA)
-    if shown.sum() < 50:
-        return -1.0
-    left, right = ours[shown].astype(np.float64), theirs[shown].astype(np.float64)
-    left, right = left - left.mean(), right - right.mean()
-    return float((left * right).sum() / max(1e-6, np.linalg.norm(left) * np.linalg.norm(right)))
-
-
-def _as_upload(pixels: Pixels, video: VideoContent) -> Upload:
-    image = DecodedImage(pixels, video.info.media_type, video.info.width, video.info.height)
-    return Upload(None, (), None, None, image, extract_features(pixels))
 
 
 @dataclass(frozen=True)
@@ -171,7 +82,8 @@ def find_footage(
     """None: nothing in the picture confirms it."""
     candidate = Candidate(nominated.record, Measured(), tuple(sorted(nominated.found_by)))
     if nominated.record.preview_key is None:
-        return _by_fingerprints(session, frames.video, candidate)
+        found = lines_by_fingerprints(session, frames.video, candidate)
+        return Footage(found[0], tuple(found[1]), tuple(() for _ in found[1])) if found else None
     first = _first_pair(services, cache, frames, nominated.hits, candidate)
     if first is None or first.candidate.alignment is None:
         return None
@@ -182,41 +94,6 @@ def find_footage(
     if not lines:
         return Footage(first.candidate)
     return _proved(services, cache, frames, known, lines, homography)
-
-
-def _by_fingerprints(session: Session, video: VideoContent, candidate: Candidate) -> Footage | None:
-    """Where no picture is kept: the descriptors alone, aligned in time."""
-    stored = session.exec(
-        select(Fingerprint)
-        .where(
-            Fingerprint.record_id == candidate.record.id,
-            col(Fingerprint.kind).in_([one.name for one in vector_kinds()]),
-        )
-        .order_by(col(Fingerprint.time_ms))
-    ).all()
-    if not stored:
-        return None
-    kind = stored[-1].kind
-    rows = [one for one in stored if one.kind == kind]
-    asked = [(frame.time_ms, upright(frame.fingerprints, kind)) for frame in video.frames]
-    ours = [(time_ms, one.value) for time_ms, one in asked if one is not None]
-    lines = find_lines(
-        _sequence(ours, video.track.end_ms),
-        _sequence([(one.time_ms, one.value) for one in rows], candidate.record.duration_ms or 1),
-    )
-    lines = [line for line in lines if line.end - line.start >= LEAST_BY_FINGERPRINTS_S]
-    if not lines:
-        return None
-    similarity = max(line.similarity for line in lines)
-    known = calibration_of(kind)
-    rate = known.rate_of(similarity) if known else None
-    measured = Measured(descriptor_similarity=similarity, descriptor_rate=rate)
-    return Footage(replace(candidate, measured=measured), tuple(lines), tuple(() for _ in lines))
-
-
-def _sequence(values: list[tuple[int, bytes]], end_ms: int) -> Sequence:
-    times = np.array([time_ms for time_ms, _ in values]) / 1000
-    return Sequence(times, unpack_vectors([value for _, value in values]), end_ms / 1000)
 
 
 def _first_pair(

@@ -17,22 +17,23 @@ from indexer.timeline.lines import Line
 from indexer.timeline.mouths import mouths_follow
 from indexer.timeline.operations import Spans, in_order, operations_in_time, operations_of_line, over_frames
 from indexer.timeline.sound import sound_lines, sound_operations
-from registry.explanation import FACES_NOT_COMPARED, changes_content, described, wire_operation
-from registry.footage import Footage, FramePair, QueryFrames, agrees, find_footage
+from registry.explanation import FACES_NOT_COMPARED, changes_content, described
+from registry.footage import Footage, FramePair, agrees, find_footage
 from registry.found import Found, Stretch
 from registry.models import Record
 from registry.nomination import Candidate
 from registry.previews import PreviewCache
+from registry.query_frames import QueryFrames
 from registry.rules import Judgement, Measured, judge_footage
+from registry.segments import where_in_time
 from registry.services import Services
 from registry.uploads import Progress, Upload, VideoContent
 from registry.video_nomination import Nominated, Part, nominate_by_frames, nominate_one
-from sdk.models import MatchRelation, Segment, Strength
+from sdk.models import MatchRelation, Strength
 
 PAIRS_DESCRIBED = 10  # per line; each costs a fifth of a second
 LEAST_BY_SOUND_S, SURE_BY_SOUND_S = 3.0, 6.0
 WHOLE_SHARE, WHOLE_S = 0.03, 0.5  # a copy may miss so much of the original and still be the same footage
-FEW_SEGMENTS = 3
 FRAMES_LOOKED_INTO = 6  # for pictures inside the picture
 
 
@@ -237,56 +238,3 @@ def _is_whole(footage: Footage, spans: Spans) -> bool:
     missing = max(WHOLE_S, WHOLE_SHARE * spans.reference)
     shown = spans.query - (line.end - line.start) < missing and spans.reference - (end - start) < missing
     return line.factor == 1.0 and shown
-
-
-def where_in_time(lines: tuple[Line, ...], spans: Spans) -> str:
-    """As a person would say it: "00:03.2 to 00:11.0 is 00:41.0 to 00:48.8 of the original"."""
-    said = [
-        f"{clock(line.start)} to {clock(line.end)} is "
-        + (
-            f"{clock(line.reference[0])}, held,"
-            if line.factor == 0
-            else f"{clock(line.reference[0])} to {clock(line.reference[1])}"
-        )
-        for line in lines[:FEW_SEGMENTS]
-    ]
-    more = f" and {len(lines) - FEW_SEGMENTS} more" if len(lines) > FEW_SEGMENTS else ""
-    return f"{'; '.join(said)}{more} of the original."
-
-
-def clock(second: float) -> str:
-    """Minutes and seconds to a tenth."""
-    tenths = max(0, round(10 * second))
-    return f"{tenths // 600:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
-
-
-def _rounded(stretch: tuple[float, float], longest: float) -> tuple[float, float]:
-    start, end = (round(min(max(0.0, one), longest), 3) for one in stretch)
-    return start, end
-
-
-def moment_in_words(candidate: Candidate) -> str | None:
-    """Of a still image that was found in a video."""
-    if candidate.record.duration_ms is None:
-        return None
-    return f"It is the frame at about {clock(candidate.time_ms / 1000)} of the video."
-
-
-def segments_of(found: Found, *, with_evidence: bool) -> tuple[Segment, ...]:
-    """As they are answered; of a still image found in a video the moment that it shows."""
-    if not found.stretches and found.candidate.record.duration_ms is not None:
-        second = round(found.candidate.time_ms / 1000, 3)
-        return (Segment(query=(0.0, 0.0), reference=(second, second), factor=None, operations=()),)
-    return tuple(
-        Segment(
-            query=(round(one.line.start, 3), round(one.line.end, 3)),
-            reference=(
-                max(0.0, round(one.line.reference[0], 3)),
-                max(0.0, round(one.line.reference[1], 3)),
-            ),
-            factor=None if one.of_a_still else round(abs(one.line.factor), 4),
-            operations=tuple(wire_operation(op, with_evidence=with_evidence) for op in one.operations),
-            similarity=one.line.course if with_evidence else (),
-        )
-        for one in found.stretches
-    )

@@ -7,8 +7,8 @@ from sqlmodel import Session
 
 from registry.previews import PreviewCache
 from registry.records import get_record
+from registry.segments import clock
 from registry.services import Services
-from registry.video_matching import clock
 from sdk.models import Match, MatchAnswer, Segment
 
 STRIP_WIDTH, STRIP_HEIGHT = 1000.0, 60.0

@@ -1,12 +1,14 @@
 import io
 from dataclasses import replace
 
+import av
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
 
 from bench.video_edits import Piece, mirrored
-from sdk.errors import BadRequest
+from sdk.errors import BadRequest, Conflict
 from sdk.models import MatchAnswer, MatchRelation, OperationType, Role, VerdictKind
 from sdk.records import AssetClass
 from tests.pictures import encoded, picture
@@ -198,3 +200,33 @@ def test_a_dub_is_found_by_its_pictures_and_a_known_speech_by_its_sound(world: W
     assert segment.reference[0] - segment.query[0] == pytest.approx(33000 / 11025, abs=0.1)
     assert not heard.matches[0].verified
     world.audit()
+
+
+def test_two_videos_are_compared_and_kept_as_a_film(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, record = registered
+    upload = edited(Piece(clip(*NAMES), 1.0, 5.0))
+    compared = desk.client.compare(upload, record.id)
+    assert compared.segments[0].reference == pytest.approx((1.0, 5.0), abs=0.1)
+    film = desk.client.compare_picture(upload, record.id, "mp4")
+    with av.open(io.BytesIO(film)) as shown:
+        assert float(shown.duration or 0) / 1e6 == pytest.approx(4.0, abs=0.3)
+    assert desk.client.compare_picture(upload, record.id, "gif")[:3] == b"GIF"
+    with pytest.raises(Conflict) as refusal:
+        desk.client.compare_picture(upload, record.id, "png")
+    assert refusal.value.code == "nothing-to-compare"
+
+
+def test_frames_of_an_intimate_video_are_for_those_who_match(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    open_one = world.register(desk, original("coffee", "cat")).record
+    intimate = world.register(desk, original("rocket", "cat"), intimate=True).record
+    with httpx2.Client(base_url=world.url) as http:
+        shown = http.get(f"/v1/records/{open_one.id}/frames/2100")
+        assert shown.headers["content-type"] == "image/webp"
+        assert http.get(f"/v1/records/{intimate.id}/frames/2100").status_code == 401
+        key = {"Authorization": f"Bearer {desk.api_key.secret}"}
+        assert http.get(f"/v1/records/{intimate.id}/frames/2100", headers=key).status_code == 200
+        assert http.get("/lookup/no-such-job").status_code == 404
+    with Image.open(io.BytesIO(shown.content)) as frame:
+        expected = clip("coffee", "cat").at(2.1).astype(int)
+        assert np.abs(np.asarray(frame.convert("RGB")) - expected).mean() < 12

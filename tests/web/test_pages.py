@@ -1,18 +1,21 @@
 """The pages as a person sees them, in headless Chromium where it is installed."""
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from bench.video_edits import Piece, write_pieces
 from sdk.models import Role
 from sdk.records import AssetClass
 from tests.pictures import encoded, picture
 from tests.portraits import astronaut, swapped
+from tests.videos import clip, original
 from tests.world import World
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -53,6 +56,15 @@ def keep(page: Page, name: str) -> None:
     """Screenshots for people: set TRUEPRINT_SCREENSHOTS to a folder."""
     if SCREENSHOTS:
         page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
+
+
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """The page's own policy forbids Playwright to wait inside of it."""
+    for _ in range(100):
+        if holds():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it never came to hold")
 
 
 def file(tmp_path: Path, name: str, content: bytes) -> Path:
@@ -235,3 +247,36 @@ def test_without_scripts_the_two_stand_side_by_side(browser: Browser, world: Wor
     expect(page.get_by_alt_text("Your picture, laid on it").first).to_be_visible()
     expect(page.get_by_role("slider")).to_have_count(0)
     context.close()
+
+
+def test_a_video_is_played_beside_the_registered_frames_of_the_same_moments(
+    world: World, page: Page, tmp_path: Path
+) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, original("coffee", "cat"), "statement.mp4")
+    upload = write_pieces([Piece(clip("coffee", "cat"), 2.5, 8.0)], codec="libvpx-vp9", container="webm")
+    page.goto(world.url)
+    page.set_input_files("#media", file(tmp_path, "cut.webm", upload))
+    page.get_by_role("button", name="Look it up").click()
+    expect(page.locator("#working progress")).to_be_visible()
+    expect(page.locator(".verdict h2")).to_contain_text("made from 'statement.mp4'", timeout=60_000)
+    footage = page.locator("[data-footage]")
+    button = footage.get_by_role("button", name="00:00.0 to 00:05.5")
+    expect(footage.locator(".segments li")).to_contain_text("is 00:02.5 to 00:08.0 of the original")
+    expect(footage.locator(".strip rect")).to_have_count(1)
+    keep(page, "video")
+    video = footage.locator("video")
+    expect(video).to_be_visible()
+    until(page, lambda: video.evaluate("player => player.readyState") >= 2)
+    button.click()
+    until(page, lambda: video.evaluate("player => player.currentTime") > 0.5)
+    video.evaluate("player => player.pause()")
+    at = float(video.evaluate("player => player.currentTime"))
+    expect(footage.locator("[data-reference-clock]")).to_have_text(re.compile(r"00:0\d\.\d"))
+    shown = footage.locator("[data-reference]").get_attribute("src")
+    assert shown is not None
+    assert abs(int(shown.rpartition("/")[2]) / 1000 - (at + 2.5)) < 0.3
+    with page.expect_download() as download:
+        footage.get_by_role("button", name="side by side (MP4)").click()
+    assert download.value.suggested_filename == "comparison.mp4"
+    assert Path(download.value.path()).read_bytes()[4:8] == b"ftyp"
