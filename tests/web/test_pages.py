@@ -75,7 +75,7 @@ def file(tmp_path: Path, name: str, content: bytes) -> Path:
 
 def test_the_front_page_explains_and_lists_what_is_registered(world: World, page: Page) -> None:
     page.goto(world.url)
-    expect(page.get_by_role("heading", level=1)).to_have_text("What is this picture really?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("What is this picture or video really?")
     expect(page.get_by_text("Nothing is registered yet")).to_be_visible()
     keep(page, "empty")
     desk = world.enrol("Daily Example")
@@ -92,7 +92,7 @@ def test_a_dropped_picture_gets_its_verdict_both_pictures_region_and_receipt(
     world.register(desk, encoded("coffee"), "coffee.jpg")
     upload = file(tmp_path, "cropped.jpg", encoded(picture("coffee").crop((120, 40, 520, 360))))
     page.goto(world.url)
-    page.get_by_label("Drop a picture here").set_input_files(upload)
+    page.get_by_label("Drop a picture or video here").set_input_files(upload)
     page.get_by_role("button", name="Look it up").click()
     verdict = page.locator(".verdict")
     expect(verdict).to_contain_text("made from 'coffee.jpg'")
@@ -125,7 +125,7 @@ def test_strangers_fakes_and_broken_files_are_each_said_in_words(
     }
     for name, (content, words) in cases.items():
         page.goto(world.url)
-        page.get_by_label("Drop a picture here").set_input_files(file(tmp_path, name, content))
+        page.get_by_label("Drop a picture or video here").set_input_files(file(tmp_path, name, content))
         page.get_by_role("button", name="Look it up").click()
         expect(page.locator(".verdict")).to_contain_text(words)
         keep(page, name.partition(".")[0])
@@ -138,7 +138,7 @@ def test_the_form_works_without_scripts_and_with_the_keyboard(world: World, brow
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to content")).to_be_focused()
     payload = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": encoded("coffee")}
-    page.get_by_label("Drop a picture here").set_input_files(payload)  # type: ignore[arg-type]
+    page.get_by_label("Drop a picture or video here").set_input_files(payload)  # type: ignore[arg-type]
     page.get_by_role("button", name="Look it up").click()
     expect(page.locator(".verdict")).to_contain_text("Not in this registry")
     context.close()
