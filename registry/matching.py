@@ -227,6 +227,7 @@ def _judged(match: Match) -> Judged:
         publisher_name=record.publisher_name,
         operations=tuple(one.type for one in match.operations),
         made_from=match.made_from[0].label if match.made_from else None,
+        is_video=record.duration_s is not None,
     )
 
 

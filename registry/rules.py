@@ -232,6 +232,7 @@ class Judged:
     publisher_name: str
     operations: tuple[OperationType, ...] = ()  # gravest first
     made_from: str | None = None  # label of the registered picture that it was declared to come from
+    is_video: bool = False
 
     @property
     def has_another_face(self) -> bool:
@@ -251,7 +252,7 @@ def conclude(matches: list[Judged], too_plain: str | None, *, is_empty: bool = F
     same = [match for match in sure if not match.has_another_face] or sure
     fakes = [match for match in same if match.asset_class is AssetClass.KNOWN_FAKE]
     first = fakes[0] if fakes else same[0]
-    what = f"{_relation_words(first.relation)} {first.label!r}, registered by {first.publisher_name}"
+    what = f"{_relation_words(first)} {first.label!r}, registered by {first.publisher_name}"
     sure_word = f"{first.strength.value.capitalize()} match: "
     if first.contested:
         return Verdict(
@@ -274,13 +275,13 @@ def _conclude_unsure(matches: list[Judged], too_plain: str | None, is_empty: boo
     return Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence=sentence)
 
 
-def _relation_words(relation: MatchRelation) -> str:
+def _relation_words(match: Judged) -> str:
     return {
         MatchRelation.SAME_FILE: "the very file",
-        MatchRelation.SAME_PICTURE: "the same picture as",
+        MatchRelation.SAME_PICTURE: f"the same {'footage' if match.is_video else 'picture'} as",
         MatchRelation.DERIVATIVE: "made from",
         MatchRelation.POSSIBLY_RELATED: "possibly related to",
-    }[relation]
+    }[match.relation]
 
 
 def _meaning(match: Judged) -> tuple[VerdictKind, str]:

@@ -13,9 +13,11 @@ from indexer.compare.vocabulary import Frame, Operation, OperationType
 from indexer.fingerprints.kinds import SOUND
 from indexer.fingerprints.regions import inner_rectangles
 from indexer.fingerprints.sound import Sound
+from indexer.media.images import Pixels
 from indexer.timeline.lines import Line
 from indexer.timeline.mouths import mouths_follow
 from indexer.timeline.operations import Spans, in_order, operations_in_time, operations_of_line, over_frames
+from indexer.timeline.overlays import named_by_motion
 from indexer.timeline.sound import sound_lines, sound_operations
 from registry.explanation import FACES_NOT_COMPARED, changes_content, described
 from registry.footage import Footage, FramePair, agrees, find_footage
@@ -156,6 +158,7 @@ def _described(
             _derivation(services, one) for one in pairs[:PAIRS_DESCRIBED] if agrees(services, one)
         ]
         seen = over_frames([one.operations for one in derivations])
+        seen = in_order(named_by_motion(seen, _pictures(pairs)))
         if not is_still and mouths_follow(_mouths(derivations)):
             seen = [one for one in seen if one.type is not OperationType.FACE_REENACTED]
         in_time = [] if is_still else operations_of_line(line)
@@ -196,6 +199,14 @@ def _derivation(services: Services, pair: FramePair) -> Derivation:
         Frame(record.width or width, record.height or height),
         with_faces=services.faces_missing is None,
     )
+
+
+def _pictures(pairs: tuple[FramePair, ...]) -> list[tuple[Pixels, Pixels]]:
+    return [
+        (one.upload.image.pixels, one.candidate.reference)
+        for one in pairs
+        if one.upload.image is not None and one.candidate.reference is not None
+    ]
 
 
 def _mouths(derivations: list[Derivation]) -> list[tuple[Mouth, Mouth]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.video_edits import Piece, mirrored
+from bench.video_edits import Piece, mirrored, picture_in_picture, with_logo
 from sdk.errors import BadRequest, Conflict
 from sdk.models import MatchAnswer, MatchRelation, OperationType, Role, VerdictKind
 from sdk.records import AssetClass
@@ -230,3 +230,15 @@ def test_frames_of_an_intimate_video_are_for_those_who_match(world: World) -> No
     with Image.open(io.BytesIO(shown.content)) as frame:
         expected = clip("coffee", "cat").at(2.0).astype(int)
         assert np.abs(np.asarray(frame.convert("RGB")) - expected).mean() < 12
+
+
+def test_a_picture_in_the_picture_is_told_from_a_logo(registered) -> None:  # type: ignore[no-untyped-def]
+    desk, record = registered
+    inset = edited(whole(clip("astronaut", "motorcycle")), look=picture_in_picture(clip(*NAMES)))
+    over = desk.client.match(inset).matches[0]
+    assert over.record.id == record.id
+    laid = next(one for one in over.operations if one.type is OperationType.FRAME_OVERLAY)
+    assert laid.region is not None
+    assert min(x for x, _ in laid.region.corners) > 0.4
+    logo = desk.client.match(edited(whole(clip(*NAMES)), look=with_logo)).matches[0]
+    assert {one.type for one in logo.operations} == {OperationType.OVERLAY}
