@@ -20,7 +20,7 @@ ORDER_TOLERANCE_S = 0.3
 # Of the compared frames, those that must show an operation on the picture.
 LEAST_SHARE = {OperationType.FACE_SWAP: 0.34, OperationType.FACE_REENACTED: 0.34}
 USUAL_LEAST_SHARE = 0.5
-OVERLAYS_SEEN = 0.3  # share of the frames in which it is taken for one
+OVERLAYS_SEEN = 0.15  # share of the frames in which it is taken for one
 
 
 @dataclass(frozen=True)

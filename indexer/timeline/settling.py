@@ -18,6 +18,7 @@ LEAST_ALIKE = 0.5  # correlation below which a frame is not of this reference at
 PIECE_S = 3.0
 SAME_LINE_S = 0.12  # two lines that lie so near each other are one
 LARGEST_GAP_S = 1.0
+HELD_COST = 0.25
 CHANGE_COST = 2.0  # frames that another line must explain wholly better
 
 
@@ -42,6 +43,12 @@ class Goodness:
         good = np.clip((alike - self._best) / self._fall + 1.0, -1.0, 1.0)
         good = np.where(alike < LEAST_ALIKE, -1.0, good)
         return np.asarray(np.where(self._says_nothing, 0.0, good), np.float32)
+
+    def cost_of_holding(self, line: Line) -> float:
+        """Where the reference hardly moves, play explains as much as a frame that is held."""
+        around = self.reference.at(np.array([line.offset, line.offset + 0.5, line.offset - 0.5]))
+        change = 1.0 - float(max(around[0] @ around[1], around[0] @ around[2]))
+        return HELD_COST if change < self._fall / 2 else 0.0
 
 
 def _fall_of(reference: Sequence) -> float:
@@ -113,7 +120,7 @@ def _owners(lines: list[Line], goodness: Goodness) -> npt.NDArray[np.int64]:
     """(n,) the line of every frame of the query; `len(lines)`: none."""
     scores = np.zeros((len(goodness.query.times), len(lines) + 1))
     for number, line in enumerate(lines):
-        scores[:, number] = goodness.of(line)
+        scores[:, number] = goodness.of(line) - (0.0 if line.factor else goodness.cost_of_holding(line))
     total = scores[0].copy()
     came_from = np.zeros(scores.shape, np.int64)
     for place in range(1, len(scores)):

@@ -11,7 +11,7 @@ STEP = 0.08
 PIXELS = 160
 
 
-def footage(seconds: float, seed: int) -> "np.ndarray":
+def footage(seconds: float, seed: int, moves: float = 0.12) -> "np.ndarray":
     """Smoothly changing frames around one picture, as a person who talks is: (n, pixels)."""
     rng = np.random.default_rng(seed)
     times = np.arange(0, seconds, STEP)
@@ -20,7 +20,7 @@ def footage(seconds: float, seed: int) -> "np.ndarray":
         np.sin(times[:, None] * rng.uniform(0.6, 4.0) + rng.uniform(0, 6)) * rng.normal(size=PIXELS)
         for _ in range(6)
     )
-    return scene + 0.12 * moving
+    return scene + moves * moving
 
 
 def sequence(frames: "np.ndarray", noise: float = 0.02, seed: int = 9) -> Sequence:
@@ -73,7 +73,7 @@ def test_other_footage_has_no_line() -> None:
 
 
 def test_a_held_frame_is_told_from_slow_play() -> None:
-    reference = footage(20, 1)
+    reference = footage(20, 1, moves=0.3)
     held = np.repeat(reference[[100]], 40, axis=0)
     query = np.concatenate([reference[:100], held, reference[100:]])
     lines = find_lines(sequence(query, noise=0.0), sequence(reference, seed=3))
