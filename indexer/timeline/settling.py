@@ -19,6 +19,7 @@ PIECE_S = 3.0
 SAME_LINE_S = 0.12  # two lines that lie so near each other are one
 LARGEST_GAP_S = 1.0
 HELD_COST = 0.25
+HELD_BELOW = 0.1  # nobody slows a video so much
 CHANGE_COST = 2.0  # frames that another line must explain wholly better
 
 
@@ -77,7 +78,13 @@ def settled(lines: list[Line], goodness: Goodness, least_s: float) -> list[Line]
             if owner < len(lines) and end - start >= least_s
         ]
         lines = _joined(lines, query, reference)
-    return lines
+    return [_held_if_so_slow(line) for line in lines]
+
+
+def _held_if_so_slow(line: Line) -> Line:
+    if abs(line.factor) > HELD_BELOW:
+        return line
+    return replace(line, factor=0.0, offset=line.at((line.start + line.end) / 2))
 
 
 def _pieces(line: Line, query: Sequence, reference: Sequence) -> list[Line]:
