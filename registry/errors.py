@@ -13,6 +13,8 @@ RegistryError
 
 from sdk.models.base import Problem
 
+PROBLEM_TYPE_BASE = "urn:trueprint:problem:"
+
 
 class RegistryError(Exception):
     """Base; `str()` is the detail that a caller reads."""
@@ -20,6 +22,17 @@ class RegistryError(Exception):
     code = "internal"
     status = 500
     title = "The registry failed"
+
+
+def problem_of(error: RegistryError) -> Problem:
+    """As a caller reads it (RFC 9457)."""
+    return Problem(
+        type=PROBLEM_TYPE_BASE + error.code,
+        title=error.title,
+        status=error.status,
+        detail=str(error),
+        code=error.code,
+    )
 
 
 class NotAuthenticated(RegistryError):

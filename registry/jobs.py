@@ -5,8 +5,6 @@ before the caller hears of it. Its result is written in the transaction of its e
 row: a worker that dies leaves either a finished job or one that is begun again, by this process or another.
 """
 
-import json
-import logging
 import threading
 import time
 import uuid
@@ -18,7 +16,7 @@ import procrastinate
 from sqlmodel import Session, col, delete, select
 
 from registry.db import after_commit, transaction
-from registry.errors import JobFailed, JobPending, NotAllowed, RegistryError, UnknownJob
+from registry.errors import JobFailed, JobPending, NotAllowed, RegistryError, UnknownJob, problem_of
 from registry.matching import match_media
 from registry.models import ApiKey, Job
 from registry.models.columns import now
@@ -32,12 +30,10 @@ from sdk.models import JobStatus, MatchAnswer, Problem, Registration, Scope
 PAYLOAD_SUFFIX = ".upload"
 MOST_ATTEMPTS = 3  # a file that ends its worker so often is given up
 PROGRESS_EVERY_S = 0.4
-PROBLEM_TYPE_BASE = "urn:trueprint:problem:"
 KEPT = timedelta(days=7)  # answers of finished jobs
 KEPT_FOR_THE_PAGE = timedelta(minutes=15)  # where nobody came for the answer
 QUEUE = "video"
 RUN_JOB, DELIVER_WEBHOOK = "run_job", "deliver_webhook"
-_log = logging.getLogger(__name__)
 # Only to put jobs into the queue on a connection of ours; `worker` takes them out.
 _queue = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
@@ -230,15 +226,7 @@ def _fail(services: Services, job_id: str, error: RegistryError) -> None:
         if job is None or job.status in (DONE, FAILED):
             return
         _finish(services, session, job, FAILED)
-        job.problem = json.dumps(
-            {
-                "type": PROBLEM_TYPE_BASE + error.code,
-                "title": error.title,
-                "status": error.status,
-                "detail": str(error),
-                "code": error.code,
-            }
-        )
+        job.problem = problem_of(error).model_dump_json()
 
 
 def _finish(services: Services, session: Session, job: Job, status: str) -> None:

@@ -1,6 +1,6 @@
 """Frames of an uploaded video, decoded again where they are compared."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -51,7 +51,7 @@ class QueryFrames:
         self.prepare([time_ms])
         return self._frames.get(self._inside(time_ms))
 
-    def prepare_exactly(self, moments: Iterable[Moment], homography: Matrix, size: Size) -> list[int]:
+    def prepare_exactly(self, moments: Sequence[Moment], homography: Matrix, size: Size) -> list[int]:
         """For every moment the time near it whose frame is most like the registered one.
 
         A line is good to a few hundredths of a second, in which a mouth opens. The frames are then at hand.
@@ -59,16 +59,19 @@ class QueryFrames:
         step = 1000 / min(MOST_FRAME_RATE, self._video.info.frame_rate or USUAL_FRAME_RATE)
         reach = int(np.ceil(NEAR_MS / step))
         shifts = (np.arange(-reach, reach + 1) * step).round().astype(int).tolist()
+        around = [sorted({self._inside(moment.query_ms + shift) for shift in shifts}) for moment in moments]
+        # One pass over the file for all of them.
+        every = sorted({time_ms for times in around for time_ms in times})
+        shown = dict(zip(every, frames_at(self._services, self._video, every), strict=False))
         found = []
-        for moment in moments:
-            around = sorted({self._inside(moment.query_ms + shift) for shift in shifts})
-            shown = list(zip(around, frames_at(self._services, self._video, around), strict=False))
-            if not shown or moment.reference is None:
-                found.append(moment.query_ms)
-                continue
-            alike = [likeness(pixels, moment.reference, homography, size) for _, pixels in shown]
-            time_ms, pixels = shown[int(np.argmax(alike))]
-            self._frames.setdefault(time_ms, _as_upload(pixels, self._video))
+        for moment, times in zip(moments, around, strict=True):
+            tried = [one for one in times if one in shown]
+            time_ms = moment.query_ms
+            if tried and moment.reference is not None:
+                alike = [likeness(shown[one], moment.reference, homography, size) for one in tried]
+                time_ms = tried[int(np.argmax(alike))]
+                if time_ms not in self._frames:
+                    self._frames[time_ms] = _as_upload(shown[time_ms], self._video)
             found.append(time_ms)
         return found
 

@@ -1,6 +1,6 @@
 """From a video to records that it may come from: its frames are asked one by one, records are ranked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -168,18 +168,24 @@ def _by_parts(services: Services, parts: list[Part]) -> Iterable[Found]:
             yield hit.id, FrameHit(parts[hit.query].query_ms, 0, measured), "inner rectangle"
 
 
-def _join_records(
-    session: Session, found: dict[int, list[FrameHit]], named: dict[int, str]
-) -> dict[str, Nominated]:
-    """The database has the last word: what was withdrawn a moment ago is no hit any more."""
+def _active_rows(session: Session, fingerprints: Iterable[int]) -> Iterator[tuple[int, int, Record]]:
+    """(id, time_ms, record); the database has the last word: what was withdrawn a moment ago is no hit."""
     rows = session.exec(
         select(Fingerprint.id, Fingerprint.time_ms, Record)
         .join(Record, col(Record.id) == col(Fingerprint.record_id))
-        .where(col(Fingerprint.id).in_(list(found)), Record.status == ACTIVE)
-    ).all()
-    nominated: dict[str, Nominated] = {}
+        .where(col(Fingerprint.id).in_(list(fingerprints)), Record.status == ACTIVE)
+    )
     for fingerprint, time_ms, record in rows:
         assert fingerprint is not None
+        yield fingerprint, time_ms, record
+
+
+def _join_records(
+    session: Session, found: dict[int, list[FrameHit]], named: dict[int, str]
+) -> dict[str, Nominated]:
+    """What was found, by record."""
+    nominated: dict[str, Nominated] = {}
+    for fingerprint, time_ms, record in _active_rows(session, found):
         one = nominated.setdefault(record.id, Nominated(record))
         one.hits += [FrameHit(hit.query_ms, time_ms, hit.measured) for hit in found[fingerprint]]
         one.found_by.add(named[fingerprint])
@@ -201,14 +207,8 @@ def _add_same_sound(
     by_row: dict[int, list[int]] = {}
     for hit in hits:
         by_row.setdefault(hit.id, []).append(asked[hit.query].time_ms)
-    rows = session.exec(
-        select(Fingerprint.id, Fingerprint.time_ms, Record)
-        .join(Record, col(Record.id) == col(Fingerprint.record_id))
-        .where(col(Fingerprint.id).in_(list(by_row)), Record.status == ACTIVE)
-    ).all()
     found: dict[str, Nominated] = {}
-    for row, time_ms, record in rows:
-        assert row is not None
+    for row, time_ms, record in _active_rows(session, by_row):
         one = found.setdefault(record.id, Nominated(record))
         one.sounds += [(query_ms, time_ms) for query_ms in by_row[row]]
     for name, one in found.items():

@@ -9,6 +9,7 @@ import procrastinate
 import psycopg
 from procrastinate import exceptions
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from registry import jobs, webhooks
 from registry.previews import PreviewCache
@@ -100,13 +101,14 @@ class JobWorker:
         )
 
     async def _recover(self, app: procrastinate.App) -> None:
-        """Put jobs of dead workers back into the queue, again and again."""
+        """Put jobs of dead workers back into the queue and forget old answers, again and again."""
         while True:
             try:
                 for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_S):
                     _log.warning("job %s was left by a worker that died; it is begun again", job.id)
                     await app.job_manager.retry_job(job)
-            except exceptions.ProcrastinateException as error:
+                await asyncio.to_thread(jobs.sweep_finished, self._services)
+            except (exceptions.ProcrastinateException, SQLAlchemyError) as error:
                 _log.warning("the queue cannot be looked at: %s", error)
             await asyncio.sleep(POLL_S)
 

@@ -9,11 +9,16 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from registry.errors import InvalidRequest, MediaTooLarge, NotAuthenticated, RegistryError
+from registry.errors import (
+    PROBLEM_TYPE_BASE,
+    InvalidRequest,
+    MediaTooLarge,
+    NotAuthenticated,
+    RegistryError,
+)
 from sdk.models import Problem
 
 logger = logging.getLogger(__name__)
-PROBLEM_TYPE_BASE = "urn:trueprint:problem:"
 MEDIA_TYPE = "application/problem+json"
 CODES_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: MediaTooLarge.code}
 SCHEMA = "#/components/schemas/{model}"
