@@ -271,7 +271,7 @@ def _conclude_unsure(matches: list[Judged], too_plain: str | None, is_empty: boo
     if too_plain:
         sentence = f"Too plain to be recognised ({too_plain}). {NOT_IN_REGISTRY}"
         return Verdict(kind=VerdictKind.NOT_FINGERPRINTABLE, sentence=sentence)
-    sentence = f"{NOT_IN_REGISTRY} No picture is registered here yet." if is_empty else NOT_IN_REGISTRY
+    sentence = f"{NOT_IN_REGISTRY} Nothing is registered here yet." if is_empty else NOT_IN_REGISTRY
     return Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence=sentence)
 
 

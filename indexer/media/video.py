@@ -207,7 +207,8 @@ def open_container(content: io.BytesIO) -> InputContainer:
     try:
         return av.open(content, "r", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        raise Undecodable(f"the container cannot be read: {str(error)[:200]}") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Undecodable(f"the container cannot be read: {reason[:200]}") from error
 
 
 def _media_type(container: InputContainer, stream: VideoStream) -> str:

@@ -84,7 +84,7 @@ def test_strangers_are_not_in_this_registry_and_nothing_is_said_of_authenticity(
 def test_an_empty_registry_says_that_it_is_empty(world: World) -> None:
     verdict = world.enrol("Daily Example").client.match(encoded("coffee")).verdict
     assert verdict.kind is VerdictKind.NOT_IN_REGISTRY
-    assert "No picture is registered here yet" in verdict.sentence
+    assert "Nothing is registered here yet" in verdict.sentence
 
 
 def test_numbers_are_for_keys_with_the_scope_evidence_only(world: World) -> None:
