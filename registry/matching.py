@@ -26,10 +26,11 @@ from registry.models.records import ACTIVE
 from registry.nomination import Candidate
 from registry.previews import PreviewCache
 from registry.registration import upload_of_fingerprints
-from registry.rules import STRENGTH_ORDER, Judged, Judgement, conclude, is_verified, judge
+from registry.rules import STRENGTH_ORDER, Judgement, is_verified, judge
 from registry.segments import moment_in_words, segments_of
 from registry.services import Services
 from registry.uploads import Progress, Upload, analyse, halves
+from registry.verdicts import Judged, conclude
 from registry.video_matching import find_in_video
 from sdk.models import (
     Computed,

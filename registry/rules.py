@@ -1,12 +1,11 @@
-"""The rules: what one comparison is worth, and what all of them mean together. Pure functions."""
+"""The rules: what one comparison is worth, and what confirms it. Pure functions."""
 
 from dataclasses import dataclass, replace
 from math import exp
 
 from indexer.compare.dense import DenseAgreement
 from registry.thresholds import Thresholds
-from sdk.models import MatchRelation, OperationType, Strength, Verdict, VerdictKind
-from sdk.records import AssetClass
+from sdk.models import MatchRelation, Strength
 
 STRENGTH_ORDER = (
     Strength.EXACT,
@@ -15,23 +14,7 @@ STRENGTH_ORDER = (
     Strength.MODERATE,
     Strength.WEAK,
 )
-ANOTHER_FACE = frozenset({OperationType.FACE_SWAP, OperationType.FACE_REENACTED})
 SPOT_CONFIDENCE = 0.25  # ranks agreement on a spot below agreement of whole pictures
-ALTERED = {
-    OperationType.FACE_SWAP: "in this upload a face was replaced (face swap)",
-    OperationType.FACE_REENACTED: "in this upload a face was re-enacted",
-    OperationType.COMPOSITE: "in this upload a large part shows something else",
-    OperationType.LOCAL_EDIT: "in this upload a part was edited",
-    OperationType.REVERSED: "this upload plays backwards",
-    OperationType.REORDERED: "in this upload parts were put in another order",
-    OperationType.RETIMED: "this upload plays at another speed",
-    OperationType.PICTURES_REPLACED: "this upload has its sound under other pictures",
-    OperationType.AUDIO_REPLACED: "in this upload the sound is not the original's",
-    OperationType.PICTURES_REPLACED: "this upload has its sound under other pictures",
-    OperationType.AUDIO_REPLACED: "in this upload the sound is not the original's",
-    OperationType.FACE_EDITED: "in this upload a face was edited",
-}
-NOT_IN_REGISTRY = "Not in this registry; this says nothing about authenticity."
 
 
 @dataclass(frozen=True)
@@ -218,90 +201,3 @@ def _judge_pdq(measured: Measured, limits: Thresholds) -> Judgement:
     relation = MatchRelation.SAME_PICTURE if upright else MatchRelation.DERIVATIVE
     strength = Strength.VERY_STRONG if identical else Strength.STRONG
     return Judgement(strength, relation, 0.99 - 0.01 * distance)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One match, as far as the verdict needs it."""
-
-    asset_class: AssetClass
-    contested: bool
-    strength: Strength
-    relation: MatchRelation
-    label: str
-    publisher_name: str
-    operations: tuple[OperationType, ...] = ()  # gravest first
-    made_from: str | None = None  # label of the registered picture that it was declared to come from
-    is_video: bool = False
-
-    @property
-    def has_another_face(self) -> bool:
-        """Whether upload and registered picture show another face at one place: not the same fake."""
-        return bool(ANOTHER_FACE & set(self.operations))
-
-
-def conclude(matches: list[Judged], too_plain: str | None, *, is_empty: bool = False) -> Verdict:
-    """What the matches mean together; the most serious thing is said first.
-
-    A known fake outranks its original: whoever posts the fake posts a near copy of both. But a picture with
-    another face than the registered fake is not that fake.
-    """
-    sure = [match for match in matches if match.strength is not Strength.WEAK]
-    if not sure:
-        return _conclude_unsure(matches, too_plain, is_empty)
-    same = [match for match in sure if not match.has_another_face] or sure
-    fakes = [match for match in same if match.asset_class is AssetClass.KNOWN_FAKE]
-    first = fakes[0] if fakes else same[0]
-    what = f"{_relation_words(first)} {first.label!r}, registered by {first.publisher_name}"
-    sure_word = f"{first.strength.value.capitalize()} match: "
-    if first.contested:
-        return Verdict(
-            kind=VerdictKind.CONTESTED,
-            sentence=f"{sure_word}{what}; another publisher claims a near copy, both claims are shown.",
-        )
-    kind, says = _meaning(first)
-    return Verdict(kind=kind, sentence=f"{sure_word}{what} {says}.")
-
-
-def _conclude_unsure(matches: list[Judged], too_plain: str | None, is_empty: bool) -> Verdict:
-    if matches:
-        first = matches[0]
-        sentence = f"Possibly related to {first.label!r} of {first.publisher_name}; a person should look."
-        return Verdict(kind=VerdictKind.POSSIBLE_MATCH, sentence=sentence)
-    if too_plain:
-        sentence = f"Too plain to be recognised ({too_plain}). {NOT_IN_REGISTRY}"
-        return Verdict(kind=VerdictKind.NOT_FINGERPRINTABLE, sentence=sentence)
-    sentence = f"{NOT_IN_REGISTRY} Nothing is registered here yet." if is_empty else NOT_IN_REGISTRY
-    return Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence=sentence)
-
-
-def _relation_words(match: Judged) -> str:
-    return {
-        MatchRelation.SAME_FILE: "the very file",
-        MatchRelation.SAME_PICTURE: f"the same {'footage' if match.is_video else 'picture'} as",
-        MatchRelation.DERIVATIVE: "made from",
-        MatchRelation.POSSIBLY_RELATED: "possibly related to",
-    }[match.relation]
-
-
-def _meaning(match: Judged) -> tuple[VerdictKind, str]:
-    source = f"; that was made from {match.made_from!r}" if match.made_from else ""
-    altered = _altered_words(match)
-    match match.asset_class:
-        case AssetClass.KNOWN_FAKE:
-            return VerdictKind.KNOWN_FAKE, f"as a known fake{source}{altered}"
-        case AssetClass.AI_GENERATED:
-            return VerdictKind.AI_GENERATED, f"as AI-generated{altered}"
-        case AssetClass.DERIVATIVE:
-            return VerdictKind.REGISTERED_DERIVATIVE, f"as a derivative of something else{source}{altered}"
-        case AssetClass.AUTHENTIC:
-            if match.relation is MatchRelation.DERIVATIVE:
-                words = altered or "; this upload was altered"
-                return VerdictKind.DERIVATIVE_OF_ORIGINAL, f"as authentic{words}"
-            return VerdictKind.REGISTERED_ORIGINAL, "as authentic"
-
-
-def _altered_words(match: Judged) -> str:
-    """The gravest change of what the picture shows; empty: there is none."""
-    gravest = next((words for kind, words in ALTERED.items() if kind in match.operations), None)
-    return f"; {gravest}" if gravest else ""

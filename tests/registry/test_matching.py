@@ -13,8 +13,9 @@ from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from registry.app import create_app, running_services
 from registry.home import listening
-from registry.rules import Judged, Measured, conclude, judge
+from registry.rules import Measured, judge
 from registry.thresholds import Thresholds
+from registry.verdicts import Judged, conclude
 from sdk.answers import BadAnswer, verify_answer
 from sdk.client import Client
 from sdk.keys import generate_key, public_jwk
