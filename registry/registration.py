@@ -16,7 +16,7 @@ from indexer.fingerprints.kinds import KINDS, PDQ, SOUND, Family, parse_fingerpr
 from indexer.fingerprints.kinds import Fingerprint as Computed
 from indexer.fingerprints.kinds import InvalidFingerprint as BadValue
 from registry import records
-from registry.candidates import find_candidates
+from registry.contests import near_copies_of_others
 from registry.db import after_commit, transaction
 from registry.edges import declared_edges
 from registry.errors import (
@@ -28,7 +28,6 @@ from registry.errors import (
     InvalidFingerprint,
     TooPlain,
 )
-from registry.explanation import derivation_of, has_another_face
 from registry.indexing import ADD
 from registry.models import (
     ApiKey,
@@ -40,13 +39,11 @@ from registry.models import (
 )
 from registry.models.records import ACTIVE
 from registry.previews import PreviewCache, store_preview
-from registry.rules import judge
 from registry.services import Services
 from registry.statements import Checked, check_statement
 from registry.uploads import Progress, Upload, analyse, digest_of
-from registry.video_matching import find_in_video
 from sdk import records as signed
-from sdk.models import FingerprintRegistration, Registration, Strength
+from sdk.models import FingerprintRegistration, Registration
 
 
 def register_media(
@@ -175,7 +172,7 @@ def _store(
 ) -> Registration:
     services.indexing.catch_up(session)
     edges = declared_edges(services, cache, session, checked, upload)
-    contested = _near_copies_of_others(services, cache, session, checked, upload)
+    contested = near_copies_of_others(services, cache, session, checked, upload)
     preview_key = store_preview(services, upload) if checked.statement.preview_allowed else None
     services.log.lock(session)
     known = _known_answer(services, session, api_key, checked, idempotency_key)
@@ -267,39 +264,6 @@ def _record_row(
         preview_key=preview_key,
         intimate=statement.intimate,
     )
-
-
-def _near_copies_of_others(
-    services: Services, cache: PreviewCache, session: Session, checked: Checked, upload: Upload
-) -> list[str]:
-    """Records of other publishers that show the same picture and are not declared as its source.
-
-    An original and a fake that was made from it show different things: neither contests the other.
-    """
-    declared = {
-        target.removeprefix(records.URN_PREFIX)
-        for target in (*checked.statement.derived_from, *checked.statement.identity_from)
-    }
-    contested = []
-    if upload.video is not None:
-        return [
-            one.candidate.record.id
-            for one in find_in_video(services, cache, session, upload)
-            if one.candidate.record.publisher_id != checked.publisher_id
-            and one.candidate.record.id not in declared
-            and one.judgement.strength is not Strength.WEAK
-            and not has_another_face(one.operations)
-        ]
-    for candidate in find_candidates(services, cache, session, upload):
-        if candidate.record.publisher_id == checked.publisher_id or candidate.record.id in declared:
-            continue
-        judgement = judge(candidate.measured, services.thresholds)
-        if judgement is None or judgement.strength is Strength.WEAK:
-            continue
-        derivation = derivation_of(services, upload, candidate)
-        if derivation is None or not has_another_face(derivation.operations):
-            contested.append(candidate.record.id)
-    return contested
 
 
 def _answer(
