@@ -268,6 +268,11 @@ def test_a_video_is_played_beside_the_registered_frames_of_the_same_moments(
     video = footage.locator("video")
     expect(video).to_be_visible()
     until(page, lambda: video.evaluate("player => player.readyState") >= 2)
+    # Regions are drawn over the element, so it must be as wide and high as its picture, no more.
+    video.evaluate("player => player.style.maxHeight = '120px'")  # as a portrait is bounded by its height
+    box = video.bounding_box()
+    assert box is not None
+    assert abs(box["width"] / box["height"] - 320 / 240) < 0.02
     button.click()
     until(page, lambda: video.evaluate("player => player.currentTime") > 0.5)
     video.evaluate("player => player.pause()")
