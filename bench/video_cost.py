@@ -56,7 +56,7 @@ def as_hd(clip: Clip) -> Clip:
         left, top = (SIZE[0] - size[0]) // 2, (SIZE[1] - size[1]) // 2
         ground[top : top + size[1], left : left + size[0]] = cv2.resize(picture, size)
         frames.append(ground)
-    return Clip(clip.name, frames, clip.times)
+    return Clip(clip.name, frames, clip.times, clip.sound)
 
 
 def minute(folder: Path | None) -> bytes:

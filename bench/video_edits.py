@@ -1,12 +1,12 @@
 """Edits of videos with their truth: which seconds of the upload are which of the original.
 
-Frames are read and written with PyAV; an edit is a list of pieces, each a range of a source at a factor,
-and what is done to every frame. The same edits come out of the same clips.
+Frames and sound are read and written with PyAV; an edit is a list of pieces, each a range of a source at a
+factor, and what is done to every frame. The same edits come out of the same clips.
 """
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,18 +14,31 @@ import av
 import cv2
 import numpy as np
 
+from bench.sound_edits import fitted, read_sound, stretched, write_sound
+from bench.video_looks import (
+    Look,
+    cropped,
+    mirrored,
+    picture_in_picture,
+    screen_recorded,
+    small,
+    with_logo,
+)
 from indexer.media.images import Pixels
+from indexer.media.sound import SAMPLE_RATE, Samples
+from sdk.models.operations import OperationType
 
 RATE = 30
 
 
 @dataclass(frozen=True)
 class Clip:
-    """All frames of one video, in memory."""
+    """All frames of one video, and its sound, in memory."""
 
     name: str
     frames: list[Pixels]
     times: list[float]  # seconds
+    sound: Samples | None = None  # int16 at SAMPLE_RATE
 
     @property
     def seconds(self) -> float:
@@ -36,6 +49,11 @@ class Clip:
         """The frame that a player shows then."""
         place = int(np.searchsorted(self.times, second + 1e-6, side="right")) - 1
         return self.frames[max(0, min(place, len(self.frames) - 1))]
+
+    def heard(self, start: float, end: float) -> Samples:
+        """What is heard between two seconds; silence where it has no sound."""
+        whole = np.zeros(0, np.int16) if self.sound is None else self.sound
+        return fitted(whole[round(start * SAMPLE_RATE) :], end - start)
 
 
 @dataclass(frozen=True)
@@ -48,6 +66,7 @@ class Piece:
     factor: float = 1.0
     is_reversed: bool = False
     held_s: float | None = None  # the frame at `start`, held for so long
+    is_pitch_kept: bool = False  # where the factor is not 1
 
     @property
     def seconds(self) -> float:
@@ -61,6 +80,17 @@ class Piece:
         if self.is_reversed:
             return self.clip.at(self.end - second * self.factor - 1 / RATE)
         return self.clip.at(self.start + second * self.factor)
+
+    def heard(self) -> Samples:
+        """The sound of this piece, as long as its pictures."""
+        if self.held_s is not None:
+            return np.zeros(round(self.held_s * SAMPLE_RATE), np.int16)
+        samples = self.clip.heard(self.start, self.end)
+        if self.is_reversed:
+            samples = samples[::-1]
+        if self.factor != 1.0:
+            samples = stretched(samples, self.factor, pitch_kept=self.is_pitch_kept)
+        return fitted(samples, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -82,6 +112,8 @@ class Edited:
     name: str
     content: bytes
     segments: list[TrueSegment] = field(default_factory=list)
+    shown: frozenset[str] = frozenset()  # names of all clips that it shows or sounds like
+    named: OperationType | None = None  # what a good answer says of it, first of all
 
 
 def read_clip(path: Path, longest_s: float = 60.0, long_side: int = 1280) -> Clip:
@@ -100,10 +132,7 @@ def read_clip(path: Path, longest_s: float = 60.0, long_side: int = 1280) -> Cli
             size = round(frame.width * scale), round(frame.height * scale)
             frames.append(frame.reformat(*size, format="rgb24").to_ndarray())
             times.append(second)
-    return Clip(path.stem, frames, times)
-
-
-Look = Callable[[Pixels, float], Pixels]
+    return Clip(path.stem, frames, times, read_sound(path.read_bytes(), longest_s))
 
 
 def write_pieces(
@@ -115,13 +144,16 @@ def write_pieces(
     codec: str = "libx264",
     container: str = "mp4",
 ) -> bytes:
-    """Play pieces one after the other into a video, an H.264 MP4 by default."""
+    """Play pieces one after the other into a video, an H.264 MP4 by default, with their sound."""
     total = sum(piece.seconds for piece in pieces)
     size: tuple[int, int] | None = None
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
         options = {"crf": str(crf)} | ({"preset": "veryfast"} if codec == "libx264" else {"cpu-used": "8"})
         stream = out.add_stream(codec, rate=rate, options=options)
+        sound = None
+        if container == "mp4" and any(piece.clip.sound is not None for piece in pieces):
+            sound = out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
         for number in range(int(total * rate + 1e-6)):
             second = number / rate
             picture = _frame_of(pieces, second)
@@ -136,6 +168,8 @@ def write_pieces(
             frame.pts, frame.time_base = number, Fraction(1, rate)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
+        if sound:
+            write_sound(out, sound, np.concatenate([piece.heard() for piece in pieces]))
     return buffer.getvalue()
 
 
@@ -176,71 +210,6 @@ def truth_of(pieces: list[Piece], known: set[str]) -> list[TrueSegment]:
     return found
 
 
-def mirrored(picture: Pixels, _: float) -> Pixels:
-    """Left and right exchanged."""
-    return picture[:, ::-1]
-
-
-def small(picture: Pixels, _: float) -> Pixels:
-    """240 pixels high."""
-    height = 240
-    width = round(picture.shape[1] * height / picture.shape[0]) // 2 * 2
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def cropped(picture: Pixels, _: float) -> Pixels:
-    """A tenth off every side."""
-    height, width = picture.shape[:2]
-    return picture[height // 10 : -height // 10, width // 10 : -width // 10]
-
-
-def with_logo(picture: Pixels, _: float) -> Pixels:
-    """A flat badge in the corner."""
-    out = picture.copy()
-    height, width = out.shape[:2]
-    side = min(height, width) // 5
-    cv2.rectangle(out, (width - side - 8, 8), (width - 8, 8 + side // 2), (220, 30, 40), -1)
-    cv2.putText(
-        out, "NEWS", (width - side, 8 + side // 3), cv2.FONT_HERSHEY_SIMPLEX, side / 90, (255,) * 3, 2
-    )
-    return out
-
-
-def screen_recorded(picture: Pixels, second: float) -> Pixels:
-    """Played in a window on a desktop, a little darker, with a moving pointer."""
-    height, width = 720, 1280
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    screen = np.stack([40 + x // 16, 60 + y // 12, 90 + (x + y) // 24], axis=2).astype(np.uint8)
-    scale = min(0.62 * width / picture.shape[1], 0.72 * height / picture.shape[0])
-    size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
-    inner = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    inner = np.clip(inner * 0.88 + 6, 0, 255).astype(np.uint8)
-    left, top = 90, 110
-    cv2.rectangle(screen, (left - 6, top - 50), (left + size[0] + 6, top + size[1] + 46), (235,) * 3, -1)
-    cv2.putText(screen, "Player", (left, top - 18), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (40,) * 3, 2)
-    screen[top : top + size[1], left : left + size[0]] = inner
-    pointer = int(left + 30 + 40 * second) % width, int(500 + 60 * np.sin(second))
-    cv2.circle(screen, pointer, 7, (255, 255, 255), -1)
-    return screen
-
-
-def picture_in_picture(ground: Clip) -> Look:
-    """At two fifths of the width over other footage."""
-
-    def look(picture: Pixels, second: float) -> Pixels:
-        out = ground.at(second % ground.seconds).copy()
-        height, width = out.shape[:2]
-        scale = min(0.45 * width / picture.shape[1], 0.6 * height / picture.shape[0])
-        size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
-        left, top = width - size[0] - width // 30, height - size[1] - height // 20
-        out[top : top + size[1], left : left + size[0]] = cv2.resize(
-            picture, size, interpolation=cv2.INTER_AREA
-        )
-        return out
-
-    return look
-
-
 SPEEDS = (0.5, 0.75, 0.9, 1.25, 1.5, 2.0)
 
 
@@ -250,11 +219,17 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
     third = clip.seconds / 3
 
     def made(
-        edit: str, pieces: list[Piece], look: Look | None = None, **more: int
+        edit: str,
+        pieces: list[Piece],
+        named: OperationType,
+        look: Look | None = None,
+        ground: Clip | None = None,
+        **more: int,
     ) -> tuple[str, Callable[[], Edited]]:
         def make() -> Edited:
             content = write_pieces(pieces, look, **more)
-            return Edited(edit, clip.name, content, truth_of(pieces, {clip.name}))
+            shown = frozenset(piece.clip.name for piece in pieces) | ({ground.name} if ground else set())
+            return Edited(edit, clip.name, content, truth_of(pieces, {clip.name}), shown, named)
 
         return edit, make
 
@@ -267,20 +242,62 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
     held = Piece(clip, third, third, held_s=3.0)
     slowed = Piece(clip, third, 2 * third, 0.75)
     start, end = Piece(clip, 0.0, third), Piece(clip, 2 * third, clip.seconds)
+    done = OperationType
     return [
-        made("trim", [Piece(clip, min(1.37, third), clip.seconds)]),
-        *(made(f"speed {speed:g}", [Piece(clip, 0.0, clip.seconds, speed)]) for speed in SPEEDS),
-        made("reversed", [Piece(clip, 0.0, clip.seconds, is_reversed=True)]),
-        made("5 s in 60 s", [*filler[:middle], inserted, *filler[middle:]]),
-        made("picture in picture", [whole], picture_in_picture(others[0])),
-        made("mirrored", [whole], mirrored),
-        made("240p coarse", [whole], small, crf=36),
-        made("screen recording", [whole], screen_recorded, rate=25),
-        made("cropped", [whole], cropped),
-        made("logo", [whole], with_logo),
-        made("middle cut out", [start, end]),
-        made("halves exchanged", [Piece(clip, 1.5 * third, 3 * third), Piece(clip, 0.0, 1.5 * third)]),
-        made("looped", [start] * 3),
-        made("held", [start, held, Piece(clip, third, clip.seconds)]),
-        made("slowed inside", [start, slowed, end]),
+        made("trim", [Piece(clip, min(1.37, third), clip.seconds)], done.CLIPPED),
+        *(
+            made(
+                f"speed {speed:g}, pitch {'kept' if kept else 'moved'}",
+                [Piece(clip, 0.0, clip.seconds, speed, is_pitch_kept=kept)],
+                done.RETIMED,
+            )
+            for speed in SPEEDS
+            for kept in ((True, False) if clip.sound is not None else (False,))
+        ),
+        made("reversed", [Piece(clip, 0.0, clip.seconds, is_reversed=True)], done.REVERSED),
+        made("5 s in 60 s", [*filler[:middle], inserted, *filler[middle:]], done.CLIPPED),
+        made(
+            "picture in picture",
+            [whole],
+            done.EMBEDDED,
+            picture_in_picture(others[0].at, others[0].seconds),
+            others[0],
+        ),
+        made("mirrored", [whole], done.MIRRORED, mirrored),
+        made("240p coarse", [whole], done.RE_ENCODED, small, crf=36),
+        made("screen recording", [whole], done.EMBEDDED, screen_recorded, rate=25),
+        made("cropped", [whole], done.CROPPED, cropped),
+        made("logo", [whole], done.OVERLAY, with_logo),
+        made("middle cut out", [start, end], done.CLIPPED),
+        made(
+            "halves exchanged",
+            [Piece(clip, 1.5 * third, 3 * third), Piece(clip, 0.0, 1.5 * third)],
+            done.REORDERED,
+        ),
+        made("looped", [start] * 3, done.LOOPED),
+        made("held", [start, held, Piece(clip, third, clip.seconds)], done.RETIMED),
+        made("slowed inside", [start, slowed, end], done.RETIMED),
+        *_other_sounds(clip, others),
+    ]
+
+
+def _other_sounds(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edited]]]:
+    """The same pictures under another clip's sound, and its sound under another clip's pictures."""
+    other = next((one for one in others if one.sound is not None), None)
+    if clip.sound is None or other is None:
+        return []
+    seconds = min(clip.seconds, other.seconds)
+
+    def dubbed(pictures: Clip, sounds: Clip, edit: str, named: OperationType) -> Edited:
+        both = Piece(replace(pictures, sound=sounds.sound), 0.0, seconds)
+        truth = [TrueSegment(clip.name, (0.0, seconds), (0.0, seconds), 1.0)]
+        shown = frozenset({clip.name, other.name})
+        return Edited(edit, clip.name, write_pieces([both]), truth, shown, named)
+
+    return [
+        ("dubbed", lambda: dubbed(clip, other, "dubbed", OperationType.AUDIO_REPLACED)),
+        (
+            "heard elsewhere",
+            lambda: dubbed(other, clip, "heard elsewhere", OperationType.PICTURES_REPLACED),
+        ),
     ]

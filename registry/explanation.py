@@ -128,6 +128,7 @@ def explain(
     sentences += [*(operation.sentence for operation in found), *uncertain]
     if judgement.relation is MatchRelation.DERIVATIVE and not found and compared:
         sentences.append("What was changed could not be named.")
-    if not compared:
+    heard_only = any(one.type is DetectedType.PICTURES_REPLACED for one in found)
+    if not compared and not heard_only:
         sentences.append("Only fingerprints were compared: no picture of it is kept here.")
     return " ".join(sentences)

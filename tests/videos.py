@@ -1,17 +1,15 @@
 """Videos drawn from real photographs: a window that wanders over each, shot after shot."""
 
 import io
-from fractions import Fraction
 from functools import cache
-from itertools import pairwise
 
 import av
-import av.error
-import av.filter
 import numpy as np
 from PIL import Image
 
-from bench.video_edits import Clip, Look, Piece, write_pieces
+from bench.sound_edits import write_sound
+from bench.video_edits import Clip, Piece, write_pieces
+from bench.video_looks import Look
 from indexer.media.images import Pixels
 from indexer.media.sound import SAMPLE_RATE
 from tests.pictures import picture
@@ -91,38 +89,6 @@ def speech(seconds: float, seed: int) -> np.ndarray:
     return (wave / np.abs(wave).max() * 12000).astype(np.int16)
 
 
-def stretched(samples: np.ndarray, factor: float, *, pitch_kept: bool) -> np.ndarray:
-    """Played at a factor, with the pitch corrected or moved along (FFmpeg's filters)."""
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(sample_rate=SAMPLE_RATE, format="s16", layout="mono")
-    if pitch_kept:
-        steps = [graph.add("atempo", str(factor))]
-    else:
-        steps = [
-            graph.add("asetrate", str(round(SAMPLE_RATE * factor))),
-            graph.add("aresample", str(SAMPLE_RATE)),
-        ]
-    steps.append(graph.add("aformat", f"sample_fmts=s16:sample_rates={SAMPLE_RATE}:channel_layouts=mono"))
-    sink = graph.add("abuffersink")
-    for one, other in pairwise([source, *steps, sink]):
-        one.link_to(other)
-    graph.configure()
-    source.push(sound_frame(samples))
-    source.push(None)
-    found = []
-    while True:
-        try:
-            found.append(sink.pull().to_ndarray().ravel())
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return np.concatenate(found)
-
-
-def sound_frame(samples: np.ndarray) -> av.AudioFrame:
-    frame = av.AudioFrame.from_ndarray(samples[None].astype(np.int16), format="s16", layout="mono")
-    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
-    return frame
-
-
 def with_sound(*names: str, sound: np.ndarray, content: bytes | None = None) -> bytes:
     """A video, by default the original of these photographs, with a sound track."""
     buffer = io.BytesIO()
@@ -137,8 +103,5 @@ def with_sound(*names: str, sound: np.ndarray, content: bytes | None = None) -> 
             if packet.dts is not None:
                 packet.stream = stream
                 out.mux(packet)
-        resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
-        for frame in resampler.resample(sound_frame(sound)):
-            out.mux(heard.encode(frame))
-        out.mux(heard.encode(None))
+        write_sound(out, heard, sound)
     return buffer.getvalue()

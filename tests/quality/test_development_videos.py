@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from bench.sound_edits import stretched
 from bench.video_edits import Piece, read_clip, write_pieces
 from indexer.media.sandbox import DecoderPool
 from indexer.media.sound import SAMPLE_RATE
 from sdk.models import Match, MatchAnswer, OperationType, Strength
-from tests.videos import stretched, with_sound
+from tests.videos import with_sound
 from tests.world import World
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]

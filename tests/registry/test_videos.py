@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.video_edits import Piece, mirrored, picture_in_picture, with_logo
+from bench.video_edits import Piece
+from bench.video_looks import mirrored, picture_in_picture, with_logo
 from sdk.errors import BadRequest, Conflict
 from sdk.models import MatchAnswer, MatchRelation, OperationType, Role, VerdictKind
 from sdk.records import AssetClass
@@ -196,6 +197,7 @@ def test_a_dub_is_found_by_its_pictures_and_a_known_speech_by_its_sound(world: W
     heard = desk.client.match(with_sound(content=elsewhere, sound=said[33000:]))
     assert heard.matches[0].record.id == record.id
     assert OperationType.PICTURES_REPLACED in types(heard)
+    assert "no picture of it" not in heard.matches[0].explanation
     [segment] = heard.matches[0].segments
     assert segment.reference[0] - segment.query[0] == pytest.approx(33000 / 11025, abs=0.1)
     assert not heard.matches[0].verified
@@ -234,7 +236,7 @@ def test_frames_of_an_intimate_video_are_for_those_who_match(world: World) -> No
 
 def test_a_picture_in_the_picture_is_told_from_a_logo(registered) -> None:  # type: ignore[no-untyped-def]
     desk, record = registered
-    inset = edited(whole(clip("astronaut", "motorcycle")), look=picture_in_picture(clip(*NAMES)))
+    inset = edited(whole(clip("astronaut", "motorcycle")), look=picture_in_picture(clip(*NAMES).at, 12.0))
     over = desk.client.match(inset).matches[0]
     assert over.record.id == record.id
     laid = next(one for one in over.operations if one.type is OperationType.FRAME_OVERLAY)

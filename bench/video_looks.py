@@ -1,0 +1,75 @@
+"""What is done to every frame of a video: looks take a frame and its second, and give another frame."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from indexer.media.images import Pixels
+
+Look = Callable[[Pixels, float], Pixels]
+
+
+def mirrored(picture: Pixels, _: float) -> Pixels:
+    """Left and right exchanged."""
+    return picture[:, ::-1]
+
+
+def small(picture: Pixels, _: float) -> Pixels:
+    """240 pixels high."""
+    height = 240
+    width = round(picture.shape[1] * height / picture.shape[0]) // 2 * 2
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def cropped(picture: Pixels, _: float) -> Pixels:
+    """A tenth off every side."""
+    height, width = picture.shape[:2]
+    return picture[height // 10 : -height // 10, width // 10 : -width // 10]
+
+
+def with_logo(picture: Pixels, _: float) -> Pixels:
+    """A flat badge in the corner."""
+    out = picture.copy()
+    height, width = out.shape[:2]
+    side = min(height, width) // 5
+    cv2.rectangle(out, (width - side - 8, 8), (width - 8, 8 + side // 2), (220, 30, 40), -1)
+    cv2.putText(
+        out, "NEWS", (width - side, 8 + side // 3), cv2.FONT_HERSHEY_SIMPLEX, side / 90, (255,) * 3, 2
+    )
+    return out
+
+
+def screen_recorded(picture: Pixels, second: float) -> Pixels:
+    """Played in a window on a desktop, a little darker, with a moving pointer."""
+    height, width = 720, 1280
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    screen = np.stack([40 + x // 16, 60 + y // 12, 90 + (x + y) // 24], axis=2).astype(np.uint8)
+    scale = min(0.62 * width / picture.shape[1], 0.72 * height / picture.shape[0])
+    size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+    inner = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    inner = np.clip(inner * 0.88 + 6, 0, 255).astype(np.uint8)
+    left, top = 90, 110
+    cv2.rectangle(screen, (left - 6, top - 50), (left + size[0] + 6, top + size[1] + 46), (235,) * 3, -1)
+    cv2.putText(screen, "Player", (left, top - 18), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (40,) * 3, 2)
+    screen[top : top + size[1], left : left + size[0]] = inner
+    pointer = int(left + 30 + 40 * second) % width, int(500 + 60 * np.sin(second))
+    cv2.circle(screen, pointer, 7, (255, 255, 255), -1)
+    return screen
+
+
+def picture_in_picture(ground: Callable[[float], Pixels], seconds: float) -> Look:
+    """At two fifths of the width over other footage: its frame at a second, and how long it is."""
+
+    def look(picture: Pixels, second: float) -> Pixels:
+        out = ground(second % seconds).copy()
+        height, width = out.shape[:2]
+        scale = min(0.45 * width / picture.shape[1], 0.6 * height / picture.shape[0])
+        size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+        left, top = width - size[0] - width // 30, height - size[1] - height // 20
+        out[top : top + size[1], left : left + size[0]] = cv2.resize(
+            picture, size, interpolation=cv2.INTER_AREA
+        )
+        return out
+
+    return look
