@@ -12,7 +12,7 @@ SWAPS ?= $(wildcard ../shared/data/swaps-dev)
 # Short clips to make edits of.
 VIDEOS ?= $(wildcard ../shared/data/videos)
 
-.PHONY: demo run test check bench bench-quality train train-faces openapi clean
+.PHONY: demo run test check bench bench-gpu bench-quality train train-faces openapi clean
 
 demo: $(STAMP)  ## register real photographs, match uploads, verify a receipt
 	$(BIN)/trueprint demo
@@ -38,6 +38,10 @@ bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md
 	$(BIN)/python -m bench.changes $(SWAPS)
 	$(BIN)/python -m bench.video_cost $(VIDEOS)
 	$(if $(VIDEOS),$(BIN)/python -m bench.video $(VIDEOS))
+
+# Needs python3 and torch with CUDA, no more: PYTHON is whatever has them.
+bench-gpu:  ## the index on a GPU: right, and how fast
+	$(PYTHON) -m bench.gpu
 
 bench-quality: $(DEV_STAMP)  ## quality alone
 	$(BIN)/python -m bench.quality $(DISC)

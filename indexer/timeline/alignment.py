@@ -138,9 +138,10 @@ class _Search:
                 line = grown
                 break
             line = refined(grown, self._fine, self._reference)
+        if line.end - line.start < LEAST_SEGMENT_S:
+            return  # its frames stay free: a shorter window may explain them
         self._free &= ~((self._times >= line.start - 1e-6) & (self._times < line.end - 1e-6))
-        if line.end - line.start >= LEAST_SEGMENT_S:
-            self._found.append(line)
+        self._found.append(line)
 
     def _grown(self, line: Line) -> Line:
         """As far over free frames as the line holds, to both sides; its ends on the full track."""

@@ -5,16 +5,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
 from indexer.index.faiss_index import FaissIndex, FaissUnavailable, import_faiss
+from indexer.index.gpu_index import DeviceFull, GpuIndex
 from indexer.index.port import BruteForceIndex, Index
 
-IMPLEMENTATIONS: list[Callable[[Kind], Index]] = [BruteForceIndex, FaissIndex]
+
+def torch_on_the_cpu(kind: Kind) -> GpuIndex:
+    return GpuIndex(kind, "cpu", rows_per_segment=16)
+
+
+def gpu(kind: Kind) -> GpuIndex:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return GpuIndex(kind, "cuda", rows_per_segment=16)
+
+
+ACCELERATED = [FaissIndex, torch_on_the_cpu, pytest.param(gpu, marks=pytest.mark.gpu)]
+IMPLEMENTATIONS = [BruteForceIndex, *ACCELERATED]
 parametrized = pytest.mark.parametrize("make", IMPLEMENTATIONS, ids=lambda make: make.__name__)
+accelerated = pytest.mark.parametrize("make", ACCELERATED, ids=lambda make: make.__name__)
 
 
 def codes(count: int, seed: int = 0) -> Any:
@@ -28,8 +43,9 @@ def flipped(code: Any, bits: int) -> Any:
 
 
 def vectors(count: int, seed: int = 0) -> Any:
+    """As they are stored: rounded to float16."""
     raw = np.random.default_rng(seed).normal(size=(count, 256)).astype(np.float32)
-    return raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
 
 
 @parametrized
@@ -77,11 +93,12 @@ def test_removed_rows_are_never_found_and_the_rest_stays(make: Callable[[Kind], 
     assert np.array_equal(values, rows[3::2])
 
 
+@accelerated
 @pytest.mark.parametrize("kind", [PDQ, DESCRIPTOR], ids=lambda kind: kind.name)
-def test_the_accelerated_index_agrees_with_brute_force(kind: Kind) -> None:
+def test_the_accelerated_index_agrees_with_brute_force(make: Callable[[Kind], Index], kind: Kind) -> None:
     make_rows = codes if kind is PDQ else vectors
     rows, queries = make_rows(500, 1), make_rows(9, 2)
-    exact, fast = BruteForceIndex(kind), FaissIndex(kind)
+    exact, fast = BruteForceIndex(kind), make(kind)
     for index in (exact, fast):
         index.add(np.arange(500), rows)
         index.remove(np.arange(0, 500, 7))
@@ -97,9 +114,11 @@ def test_the_accelerated_index_agrees_with_brute_force(kind: Kind) -> None:
 class IndexesAgree(RuleBasedStateMachine):
     """Random additions, removals and searches; few distinct codes, so that ties are common."""
 
+    make: Callable[[Kind], Index] = FaissIndex
+
     def __init__(self) -> None:
         super().__init__()
-        self.exact, self.fast = BruteForceIndex(PDQ), FaissIndex(PDQ)
+        self.exact, self.fast = BruteForceIndex(PDQ), type(self).make(PDQ)
         self.next_id = 0
         self.pool = codes(6, 3)
 
@@ -129,8 +148,23 @@ class IndexesAgree(RuleBasedStateMachine):
             assert np.array_equal(one, other)
 
 
-IndexesAgree.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+class TorchAgrees(IndexesAgree):
+    make = staticmethod(torch_on_the_cpu)
+
+
+for machine in (IndexesAgree, TorchAgrees):
+    machine.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 TestIndexesAgree = IndexesAgree.TestCase
+TestTorchAgrees = TorchAgrees.TestCase
+
+
+def test_an_index_that_may_use_no_more_memory_says_so_and_adds_nothing() -> None:
+    index = GpuIndex(PDQ, "cpu", rows_per_segment=16, max_bytes=40 * 33)
+    index.add(np.arange(30), codes(30))
+    with pytest.raises(DeviceFull, match="may be used"):
+        index.add(np.arange(30, 50), codes(20))
+    assert len(index) == 30
+    assert index.device_bytes() == 32 * 33
 
 
 def test_two_packages_that_own_the_same_folder_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
