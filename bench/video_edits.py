@@ -264,7 +264,7 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
             others[0],
         ),
         made("mirrored", [whole], done.MIRRORED, mirrored),
-        made("240p coarse", [whole], done.RE_ENCODED, small, crf=36),
+        made("240p coarse", [whole], done.RESIZED, small, crf=36),
         made("screen recording", [whole], done.EMBEDDED, screen_recorded, rate=25),
         made("cropped", [whole], done.CROPPED, cropped),
         made("logo", [whole], done.OVERLAY, with_logo),

@@ -6,7 +6,6 @@ found again. 4. On every line pairs of frames are compared: what does not agree 
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -16,36 +15,25 @@ from indexer.compare.features import LocalFeatures
 from indexer.compare.geometry import Alignment, Matrix, align_together
 from indexer.media.images import Pixels
 from indexer.timeline.lines import Line
-from indexer.timeline.track import SIDE, Track
 from indexer.timeline.tracks import Size, lines_between
-from registry.candidates import compare_candidate
 from registry.footage_by_fingerprints import lines_by_fingerprints
+from registry.frame_pairs import FramePair, Known, agrees, compare_frames, first_pair
 from registry.models import Record
 from registry.nomination import Candidate
 from registry.previews import PreviewCache, picture_of
 from registry.query_frames import Moment, QueryFrames
 from registry.rules import Measured, agreement
 from registry.services import Services
-from registry.uploads import Upload
-from registry.video_nomination import FrameHit, Nominated
+from registry.video_nomination import Nominated
 
-PAIRS_TRIED = 4
-APART_MS = 700
 PAIRS_FOR_GEOMETRY = 12
 PAIRS_PER_LINE, PAIRS_IN_ALL = 10, 30
 # Of the pairs on a line with enough detail, those that must agree in the picture.
 LEAST_AGREEING_PAIRS = 0.34
+# A line beside a proved one needs no proof of its own, where so little is to be seen that features are few:
+# its frames correlate so well through the same geometry.
+SURE_BESIDE_ANOTHER = 0.95
 FULL_FRAME_TOLERANCE = 0.05  # corners so near to the frame's own are the frame's own
-
-
-@dataclass(frozen=True)
-class FramePair:
-    """A frame of the upload beside the registered frame of the same moment."""
-
-    query_ms: int
-    reference_ms: int
-    upload: Upload  # the frame, as a still image
-    candidate: Candidate
 
 
 @dataclass(frozen=True)
@@ -55,21 +43,6 @@ class Footage:
     candidate: Candidate  # its best pair
     lines: tuple[Line, ...] = ()
     pairs: tuple[tuple[FramePair, ...], ...] = ()  # by line
-
-
-@dataclass(frozen=True)
-class Known:
-    """The registered side: what is kept of a video, or of a still image."""
-
-    candidate: Candidate
-    track: Track  # reduced; of a still one frame
-    times_ms: tuple[int, ...]  # of the frames that are kept
-    size: Size
-
-    @cached_property
-    def is_still(self) -> bool:
-        """Whether it has no time."""
-        return self.candidate.record.duration_ms is None
 
 
 def find_footage(
@@ -84,76 +57,14 @@ def find_footage(
     if nominated.record.preview_key is None:
         found = lines_by_fingerprints(session, frames.video, candidate)
         return Footage(found[0], tuple(found[1]), tuple(() for _ in found[1])) if found else None
-    first = _first_pair(services, cache, frames, nominated.hits, candidate)
-    if first is None or first.candidate.alignment is None:
+    found_first = first_pair(services, cache, frames, nominated.hits, candidate)
+    if found_first is None:
         return None
-    known = _known(services, cache, first.candidate)
-    if known is None:
-        return None
+    first, known = found_first
     lines, homography = _lines(services, cache, frames, known, first)
     if not lines:
         return Footage(first.candidate)
     return _proved(services, cache, frames, known, lines, homography)
-
-
-def _first_pair(
-    services: Services,
-    cache: PreviewCache,
-    frames: QueryFrames,
-    hits: list[FrameHit],
-    candidate: Candidate,
-) -> FramePair | None:
-    """The best of the first few pairs of frames, by agreeing features."""
-    chosen: list[FrameHit] = []
-    for hit in sorted(hits, key=lambda one: one.promise, reverse=True):
-        if all(abs(hit.query_ms - one.query_ms) >= APART_MS for one in chosen):
-            chosen.append(hit)
-        if len(chosen) == PAIRS_TRIED:
-            break
-    frames.prepare(one.query_ms for one in chosen)
-    best: tuple[float, FramePair] | None = None
-    for hit in chosen:
-        asked = replace(candidate, measured=hit.measured, time_ms=hit.reference_ms)
-        pair = compare_frames(services, cache, frames, hit.query_ms, asked)
-        if pair is None or pair.candidate.alignment is None:
-            continue
-        worth = agreement(pair.candidate.measured, services.thresholds)
-        if best is None or worth > best[0]:
-            best = worth, pair
-        if worth >= services.thresholds.inliers_very_strong:
-            break
-    if best is None or best[0] < services.thresholds.inliers_weak:
-        return None
-    return best[1]
-
-
-def compare_frames(
-    services: Services, cache: PreviewCache, frames: QueryFrames, query_ms: int, candidate: Candidate
-) -> FramePair | None:
-    """One frame of the upload laid on the frame of the candidate nearest to its time."""
-    upload = frames.at(query_ms)
-    if upload is None:
-        return None
-    compared = compare_candidate(services, cache, upload, candidate, upload.features)
-    return FramePair(query_ms, candidate.time_ms, upload, compared)
-
-
-def _known(services: Services, cache: PreviewCache, candidate: Candidate) -> Known | None:
-    picture = picture_of(candidate.record, candidate.time_ms)
-    if picture is None:
-        return None
-    pixels = cache.pixels(services, picture) if candidate.reference is None else candidate.reference
-    if pixels is None:
-        return None
-    size = pixels.shape[1], pixels.shape[0]
-    if picture.time_ms is None:
-        grey = cv2.resize(
-            cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA
-        )
-        track = Track(np.zeros(1, np.int64), np.asarray(grey, np.uint8)[None], 1)
-        return Known(candidate, track, (0,), size)
-    board = cache.storyboard(services, picture.key)
-    return None if board is None else Known(candidate, board.track, board.times_ms, size)
 
 
 def _lines(
@@ -248,7 +159,7 @@ def _proved(
     """Lines whose frames agree in the picture."""
     each = max(2, min(PAIRS_PER_LINE, PAIRS_IN_ALL // len(lines)))
     afresh = Candidate(known.candidate.record, Measured(), known.candidate.found_by)
-    kept: list[tuple[Line, tuple[FramePair, ...]]] = []
+    found: list[tuple[Line, tuple[FramePair, ...], bool]] = []
     for line in lines:
         moments = [
             Moment(query_ms, reference_ms, _registered(services, cache, afresh.record, reference_ms))
@@ -265,10 +176,14 @@ def _proved(
         ]
         proved = tuple(one for one in pairs if one is not None)
         agreeing = sum(agrees(services, one) for one in proved)
-        if agreeing and agreeing >= LEAST_AGREEING_PAIRS * len(proved):
-            kept.append((line, proved))
-    if not kept:
+        found.append((line, proved, agreeing > 0 and agreeing >= LEAST_AGREEING_PAIRS * len(proved)))
+    if not any(is_proved for _, _, is_proved in found):
         return None
+    kept = [
+        (line, pairs)
+        for line, pairs, is_proved in found
+        if is_proved or (line.similarity >= SURE_BESIDE_ANOTHER and line.factor != 0.0)
+    ]
     every = [pair for _, pairs in kept for pair in pairs]
     best = max(every, key=lambda one: agreement(one.candidate.measured, services.thresholds))
     return Footage(best.candidate, tuple(line for line, _ in kept), tuple(pairs for _, pairs in kept))
@@ -277,10 +192,3 @@ def _proved(
 def _registered(services: Services, cache: PreviewCache, record: Record, time_ms: int) -> Pixels | None:
     picture = picture_of(record, time_ms)
     return cache.pixels(services, picture) if picture else None
-
-
-def agrees(services: Services, pair: FramePair) -> bool:
-    """Whether both frames show one picture; which moment of it the track says better."""
-    measured = pair.candidate.measured
-    enough = agreement(measured, services.thresholds) >= services.thresholds.inliers_moderate
-    return enough and measured.spread >= services.thresholds.least_spread

@@ -1,5 +1,6 @@
 """Which registered assets a video shows: which seconds, at what speed, and what was done to them."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -20,8 +21,9 @@ from indexer.timeline.operations import Spans, in_order, operations_in_time, ope
 from indexer.timeline.overlays import named_by_motion
 from indexer.timeline.sound import sound_lines, sound_operations
 from registry.explanation import FACES_NOT_COMPARED, changes_content, described
-from registry.footage import Footage, FramePair, agrees, find_footage
+from registry.footage import Footage, find_footage
 from registry.found import Found, Stretch
+from registry.frame_pairs import FramePair, agrees
 from registry.models import Record
 from registry.nomination import Candidate
 from registry.previews import PreviewCache
@@ -36,6 +38,16 @@ from sdk.models import MatchRelation, Strength
 PAIRS_DESCRIBED = 10  # per line; each costs a fifth of a second
 LEAST_BY_SOUND_S, SURE_BY_SOUND_S = 3.0, 6.0
 WHOLE_SHARE, WHOLE_S = 0.03, 0.5  # a copy may miss so much of the original and still be the same footage
+SAME_MOMENT_MS = 40
+OF_THE_FRAME = {
+    OperationType.RE_ENCODED,
+    OperationType.RESIZED,
+    OperationType.COLOUR,
+    OperationType.CROPPED,
+    OperationType.MIRRORED,
+    OperationType.BORDERED,
+    OperationType.EMBEDDED,
+}
 FRAMES_LOOKED_INTO = 6  # for pictures inside the picture
 
 
@@ -159,6 +171,8 @@ def _described(
         ]
         seen = over_frames([one.operations for one in derivations])
         seen = in_order(named_by_motion(seen, _pictures(pairs)))
+        if line.factor == 0.0 and not is_still and not _shows_the_moment(line, pairs):
+            seen = [one for one in seen if one.type in OF_THE_FRAME]
         if not is_still and mouths_follow(_mouths(derivations)):
             seen = [one for one in seen if one.type is not OperationType.FACE_REENACTED]
         in_time = [] if is_still else operations_of_line(line)
@@ -182,6 +196,11 @@ def _described(
         stretches=tuple(stretches),
         where=None if is_still else where_in_time(footage.lines, spans),
     )
+
+
+def _shows_the_moment(line: Line, pairs: tuple[FramePair, ...]) -> bool:
+    """Whether a held frame is one that was kept: what moved since the nearest kept one was not edited."""
+    return any(abs(one.reference_ms - 1000 * line.offset) <= SAME_MOMENT_MS for one in pairs)
 
 
 def _derivation(services: Services, pair: FramePair) -> Derivation:
@@ -237,7 +256,13 @@ def _uncertain(services: Services, said: Counter[str], stretches: list[Stretch])
     if services.faces_missing is not None:
         return (f"{FACES_NOT_COMPARED}.",)
     compared = sum(len(one.operations) > 0 for one in stretches)
-    return tuple(word for word, count in said.most_common(2) if count > max(2, compared))
+    # A face is 30 pixels wide here and 31 there: said once.
+    once = {re.sub(r"\d+", "", word): word for word, _ in reversed(said.most_common())}
+    often = [word for word, _ in said.most_common() if word in once.values()]
+    counts = Counter(dict.fromkeys(often, 0))
+    for word, count in said.items():
+        counts[once[re.sub(r"\d+", "", word)]] += count
+    return tuple(word for word, count in counts.most_common(2) if count > max(2, compared))
 
 
 def _is_whole(footage: Footage, spans: Spans) -> bool:

@@ -18,6 +18,10 @@ PLAIN_STEPS = np.linspace(-0.2, 0.2, 41)  # seconds around the place at which th
 # Share of the motion that a factor must explain beyond what the plain speed explains.
 UNCERTAIN_SHARE = 0.02
 LEAST_HELD_S = 0.7
+# Of the motion, what a line of another speed than the original's must explain: right ones explain 0.87 and
+# more (docs/quality.md), noise of coding in a picture that stands still hardly half.
+LEAST_EXPLAINED = 0.7
+PLACES_S = 0.1  # steps in which a stretch without motion is tried on the whole reference
 # From one frame of the track to the next: nothing, or so small a share of what is usual.
 STILL_STEP, STILL_SHARE = 0.002, 0.2
 STILL = 0.01  # frames that lie no farther from their mean do not move
@@ -123,6 +127,27 @@ def refined(line: Line, query: Sequence, reference: Sequence) -> Line:
     return replace(
         line, factor=float(factor), offset=float(centre - factor * middle), similarity=alike(factor, centre)
     )
+
+
+def plain_if_still(line: Line, query: Sequence, reference: Sequence) -> Line:
+    """The same stretch at the original's speed, where its motion does not tell another speed."""
+    if line.factor in (0.0, 1.0):
+        return line
+    inside = (query.times >= line.start - 1e-6) & (query.times <= line.end + 1e-6)
+    times, rows = query.times[inside], query.vectors[inside]
+    if len(times) < 3:
+        return line
+    theirs = reference.at(line.factor * times + line.offset)
+    moving, their_moving = rows - rows.mean(axis=0), theirs - theirs.mean(axis=0)
+    sizes = float(np.sqrt((moving**2).sum() * (their_moving**2).sum()))
+    explained = float((moving * their_moving).sum()) / max(sizes, STILL**2 * len(rows))
+    if explained >= LEAST_EXPLAINED:
+        return line
+    latest = max(reference.times[0], reference.end - (times[-1] - times[0]))
+    offsets = np.arange(reference.times[0], latest + 1e-6, PLACES_S) - times[0]
+    alike = [float(np.einsum("ij,ij->", rows, reference.at(times + one))) / len(rows) for one in offsets]
+    place = int(np.argmax(alike))
+    return replace(line, factor=1.0, offset=float(offsets[place]), similarity=alike[place])
 
 
 def held_lines(query: Sequence, reference: Sequence) -> list[Line]:

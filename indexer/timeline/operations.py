@@ -21,6 +21,9 @@ ORDER_TOLERANCE_S = 0.3
 LEAST_SHARE = {OperationType.FACE_SWAP: 0.34, OperationType.FACE_REENACTED: 0.34}
 USUAL_LEAST_SHARE = 0.5
 OVERLAYS_SEEN = 0.15  # share of the frames in which it is taken for one
+# What is edited in a video stays about where it is; coarse coding differs from place to place.
+LASTING = (OperationType.LOCAL_EDIT, OperationType.OVERLAY)
+LASTING_FRAMES, LASTING_REACH = 3, 0.15  # compared frames; of width and height between neighbours
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def operations_of_line(line: Line) -> list[Operation]:
 def over_frames(by_frame: Many[Many[Operation]]) -> list[Operation]:
     """What was done to the pictures of a stretch: operations that enough of its compared frames show."""
     shown: dict[OperationType, list[Operation]] = {}
-    for operations in _as_overlays(by_frame):
+    for operations in _lasting(_as_overlays(by_frame)):
         for kind in {one.type for one in operations}:
             # The first of a kind in a frame is its strongest.
             shown.setdefault(kind, []).append(next(one for one in operations if one.type is kind))
@@ -87,11 +90,37 @@ def _as_overlays(by_frame: Many[Many[Operation]]) -> Many[Many[Operation]]:
     ]
 
 
+def _lasting(by_frame: Many[Many[Operation]]) -> Many[Many[Operation]]:
+    """Without weak edits of single places that neither neighbouring frame shows thereabouts."""
+    if len(by_frame) < LASTING_FRAMES:
+        return by_frame
+
+    def lasts(one: Operation, place: int) -> bool:
+        if one.type not in LASTING or one.strength == "strong" or one.reference_region is None:
+            return True
+        x, y = _middle(one.reference_region)
+        around = [*by_frame[max(0, place - 1) : place], *by_frame[place + 1 : place + 2]]
+        there = [
+            _middle(other.reference_region)
+            for operations in around
+            for other in operations
+            if other.type in LASTING and other.reference_region is not None
+        ]
+        return any(max(abs(x - their_x), abs(y - their_y)) <= LASTING_REACH for their_x, their_y in there)
+
+    return [[one for one in operations if lasts(one, place)] for place, operations in enumerate(by_frame)]
+
+
+def _middle(region: Quad) -> tuple[float, float]:
+    x, y = (sum(corner[axis] for corner in region) / len(region) for axis in (0, 1))
+    return x, y
+
+
 def _meets(region: Quad | None, others: list[Quad]) -> bool:
     """Whether the middle of a region lies in one of the others."""
     if region is None:
         return False
-    x, y = (sum(corner[axis] for corner in region) / len(region) for axis in (0, 1))
+    x, y = _middle(region)
     return any(
         min(c[0] for c in other) <= x <= max(c[0] for c in other)
         and min(c[1] for c in other) <= y <= max(c[1] for c in other)

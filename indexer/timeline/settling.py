@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from indexer.timeline.lines import Line, Sequence, Similarities, refined
+from indexer.timeline.lines import Line, Sequence, Similarities, plain_if_still, refined
 
 ROUNDS = 4
 CHUNK = 512  # query frames at a time against the whole reference
@@ -78,7 +78,7 @@ def settled(lines: list[Line], goodness: Goodness, least_s: float) -> list[Line]
             if owner < len(lines) and end - start >= least_s
         ]
         lines = _joined(lines, query, reference)
-    return [_held_if_so_slow(line) for line in lines]
+    return [plain_if_still(_held_if_so_slow(line), query, reference) for line in lines]
 
 
 def _held_if_so_slow(line: Line) -> Line:

@@ -15,6 +15,7 @@ MIDDLE_S = WINDOW / SAMPLE_RATE / 2  # of the samples that a row is made from
 # Mean correlation on a line: the same speech, coded anew or stretched, has 0.64 and more, another 0.2.
 SAME_SOUND = 0.45
 LEAST_COMPARED_S = 1.5
+LEAST_HEARD_S = 0.5  # less is a click
 LATE_S = np.arange(-0.3, 0.31, 0.05)  # sound and picture are not always in step
 # Semitones by which the usual speeds move the pitch that nobody corrected.
 USUAL_SHIFTS = (0, 5, 2, -4, -7, 12, -12)
@@ -77,17 +78,15 @@ def sound_on(line: Line, query: Sound, reference: Sound) -> SoundOnLine:
 
 def sound_operations(lines: list[Line], query: Sound | None, reference: Sound | None) -> list[Operation]:
     """What was done to the sound of stretches whose pictures are the original's."""
-    ours = query is not None and not query.is_silent
-    theirs = reference is not None and not reference.is_silent
     kind = OperationType.AUDIO_REPLACED
-    if not ours and not theirs:
-        return []
-    if not ours:
+    ours = _seconds_heard(query, [(one.start, one.end) for one in lines])
+    theirs = _seconds_heard(reference, [one.reference for one in lines])
+    if theirs >= LEAST_HEARD_S > ours:
         return [Operation(kind, "clear", "Its sound was taken away.")]
-    if not theirs:
+    if ours >= LEAST_HEARD_S > theirs:
         return [Operation(kind, "clear", "Sound was added: the original has none.")]
-    assert query is not None
-    assert reference is not None
+    if query is None or reference is None:
+        return []
     compared = [(line, sound_on(line, query, reference)) for line in lines if line.factor > 0]
     compared = [(line, one) for line, one in compared if one.seconds >= LEAST_COMPARED_S]
     other = sum(one.seconds for _, one in compared if one.similarity < SAME_SOUND)
@@ -100,6 +99,17 @@ def sound_operations(lines: list[Line], query: Sound | None, reference: Sound | 
         found.append(Operation(kind, strength_word(share, 0.6, 0.9), sentence, measured=measured))
     same = [(line, one) for line, one in compared if one.similarity >= SAME_SOUND]
     return [*found, *_retimed(same)]
+
+
+def _seconds_heard(sound: Sound | None, spans: list[tuple[float, float]]) -> float:
+    """Seconds within the spans in which something is to be heard."""
+    if sound is None:
+        return 0.0
+    times = np.arange(len(sound.bands)) * HOP_S + MIDDLE_S
+    inside = np.zeros(len(times), np.bool_)
+    for start, end in spans:
+        inside |= (times >= start) & (times < end)
+    return HOP_S * int((sound.loud & inside).sum())
 
 
 def _retimed(same: list[tuple[Line, SoundOnLine]]) -> list[Operation]:

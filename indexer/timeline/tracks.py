@@ -10,6 +10,7 @@ from indexer.timeline.track import Matrix, Track, Vectors, laid_on, vectors_of
 
 COURSE_STEP_S = 0.4
 MOST_STEPS = 300
+FRAMES_LIKENED = 80
 Size = tuple[int, int]  # width and height, in pixels
 
 
@@ -24,6 +25,20 @@ def lines_between(
     ours = _sequence(query, vectors_of(luma, mask))
     theirs = _sequence(reference, vectors_of(reference.luma, mask))
     return [replace(line, course=course_of(line, ours, theirs)) for line in find_lines(ours, theirs)]
+
+
+def likeness(
+    query: Track, reference: Track, homography: Matrix, query_size: Size, reference_size: Size
+) -> float:
+    """How well frames of the query correlate through a geometry, each with the frame most like it; 0..1.
+
+    Through the geometry of two moments of something that moves, no frame finds its like.
+    """
+    places = np.linspace(0, len(query) - 1, min(len(query), FRAMES_LIKENED)).astype(int)
+    few = Track(query.times_ms[places], query.luma[places], query.end_ms)
+    luma, mask = laid_on(few, homography, query_size, reference_size)
+    alike = (vectors_of(luma, mask) @ vectors_of(reference.luma, mask).T).max(axis=1)
+    return float(alike.clip(min=0.0).mean())
 
 
 def course_of(line: Line, query: Sequence, reference: Sequence) -> tuple[float, ...]:
