@@ -9,7 +9,9 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -127,13 +129,10 @@ def _mapped(grid: np.ndarray, segments: list[TrueSegment]) -> np.ndarray:
 def asked(
     client: Client, clips: list[Clip], name_of: dict[str, str], edits: set[str] | None
 ) -> Iterator[tuple[Scored, MatchAnswer]]:
-    """Every edit of every clip."""
-    jobs = [
-        make
-        for clip in clips
-        for edit, make in edits_of(clip, [one for one in clips if one is not clip])
-        if edits is None or edit in edits
-    ]
+    """Every edit of every clip; one edit of all clips, then the next."""
+    by_clip = [edits_of(clip, [one for one in clips if one is not clip]) for clip in clips]
+    in_turn = [one for row in zip_longest(*by_clip) for one in row if one is not None]
+    jobs = [make for edit, make in in_turn if edits is None or edit in edits]
 
     def one(make):  # type: ignore[no-untyped-def]
         edited = make()
@@ -198,10 +197,12 @@ def main() -> None:
             file = home.parent / f"{clip.name}.mp4"
             file.write_bytes(write_pieces([Piece(clip, 0.0, clip.seconds)], crf=18))
             name_of[register_file(client, signer, file)["record"]] = clip.name
-        found = []
-        for one, answer in asked(client, clips, name_of, edits):
-            found.append(one)
-            if "shown" in options:
+        found: list[Scored] = []
+        with suppress(KeyboardInterrupt):  # what was asked until then is shown
+            for one, answer in asked(client, clips, name_of, edits):
+                found.append(one)
+                if "shown" not in options:
+                    continue
                 print(
                     one.name,
                     one.edit,

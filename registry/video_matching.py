@@ -257,12 +257,11 @@ def _uncertain(services: Services, said: Counter[str], stretches: list[Stretch])
         return (f"{FACES_NOT_COMPARED}.",)
     compared = sum(len(one.operations) > 0 for one in stretches)
     # A face is 30 pixels wide here and 31 there: said once.
-    once = {re.sub(r"\d+", "", word): word for word, _ in reversed(said.most_common())}
-    often = [word for word, _ in said.most_common() if word in once.values()]
-    counts = Counter(dict.fromkeys(often, 0))
+    alike: dict[str, Counter[str]] = {}
     for word, count in said.items():
-        counts[once[re.sub(r"\d+", "", word)]] += count
-    return tuple(word for word, count in counts.most_common(2) if count > max(2, compared))
+        alike.setdefault(re.sub(r"\d+", "", word), Counter())[word] += count
+    often = sorted(alike.values(), key=lambda one: -one.total())[:2]
+    return tuple(one.most_common(1)[0][0] for one in often if one.total() > max(2, compared))
 
 
 def _is_whole(footage: Footage, spans: Spans) -> bool:

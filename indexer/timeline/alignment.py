@@ -19,7 +19,7 @@ COARSE_STEP_S = 0.2
 FACTORS = np.geomspace(0.25, 4.0, 61)  # neighbours differ by 4.7 percent
 WINDOWS_S = (8.0, 3.0, 1.4)  # the longest first: short ones cannot tell a factor
 LEAST_WINDOW_SIMILARITY = 0.55  # mean correlation on the best line of a window
-LEAST_OF_WINDOW = 0.5  # a line that holds over less of its window was not what the window shows
+LEAST_OF_WINDOW = 0.5  # a line that holds over less of its window may not be what the window shows
 MOTION_WEIGHT = 0.5  # of moving alike, beside looking alike
 # What is so much better replaces the reference's own speed.
 UNCERTAIN = 0.004
@@ -139,10 +139,13 @@ class _Search:
                 line = grown
                 break
             line = refined(grown, self._fine, self._reference)
-        if line.end - line.start < max(LEAST_SEGMENT_S, LEAST_OF_WINDOW * (end - start)):
-            return  # found across an edge, by chance: its frames stay free for a shorter window
-        self._free &= ~((self._times >= line.start - 1e-6) & (self._times < line.end - 1e-6))
+        seconds = line.end - line.start
+        if seconds < LEAST_SEGMENT_S:
+            return
         self._found.append(line)
+        # Found across an edge, it may be there by chance: shorter windows are asked about the same frames.
+        if seconds >= LEAST_OF_WINDOW * (end - start):
+            self._free &= ~((self._times >= line.start - 1e-6) & (self._times < line.end - 1e-6))
 
     def _grown(self, line: Line) -> Line:
         """As far over free frames as the line holds, to both sides; its ends on the full track."""

@@ -73,6 +73,15 @@ def test_other_sound_and_none_are_told_from_the_originals(spoken: np.ndarray) ->
     assert sound_lines(sound_of(speech(12.0, seed=2)), original) == []
 
 
+def test_sound_counts_only_where_the_original_is_shown(spoken: np.ndarray) -> None:
+    quiet = np.zeros(5 * SAMPLE_RATE, np.int16)
+    around = sound_of(np.concatenate([spoken[: 5 * SAMPLE_RATE], quiet, spoken[: 5 * SAMPLE_RATE]]))
+    silent_part, loud_part = [Line(5.5, 9.5, 1.0, -5.5, 1.0)], [Line(0.5, 4.5, 1.0, -0.5, 1.0)]
+    assert kinds(silent_part, around, None) == {}
+    assert "added" in kinds(loud_part, around, None)[OperationType.AUDIO_REPLACED]
+    assert "taken away" in kinds(silent_part, around, sound_of(spoken))[OperationType.AUDIO_REPLACED]
+
+
 def test_a_sound_comes_back_from_its_bytes(spoken: np.ndarray) -> None:
     sound = sound_of(spoken)
     again = Sound.restored(sound.stored())

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -6,6 +9,7 @@ from indexer.timeline.alignment import find_lines
 from indexer.timeline.lines import Line, Sequence
 from indexer.timeline.operations import Spans, operations_in_time, over_frames
 from indexer.timeline.track import Track, laid_on, vectors_of
+from indexer.timeline.tracks import likeness
 
 STEP = 0.08
 PIXELS = 160
@@ -66,6 +70,27 @@ def test_parts_in_another_order_between_other_footage_are_found() -> None:
         pytest.approx(one, abs=0.25) for one in ((15, 25), (2, 9), (9, 14))
     ]
     assert [line.start for line in lines] == pytest.approx([0.0, 22.0, 29.0], abs=0.25)
+
+
+def test_a_short_cut_from_between_is_one_line_though_every_long_window_has_an_edge() -> None:
+    reference = footage(15, 1)
+    query = np.concatenate([footage(6.0, 2), played(reference, 1.1, 6.1, 1.0), footage(7.0, 5)])
+    [line] = find_lines(sequence(query), sequence(reference, seed=3))
+    assert (line.start, line.end) == pytest.approx((6.0, 11.0), abs=0.25)
+    assert line.factor == pytest.approx(1.0, rel=0.01)
+    assert line.reference == pytest.approx((1.1, 6.1), abs=0.15)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_stands_still_has_no_speed_and_no_direction(seed: int) -> None:
+    """Noise of coding alone would fit backwards and slowed a little better, now and then."""
+    scene = np.repeat(np.random.default_rng(1).normal(size=(1, PIXELS)), 120, axis=0)
+    moving = footage(6.0, 1, moves=0.3)
+    reference = np.concatenate([scene, moving])
+    query = np.concatenate([footage(3.0, 2), scene[:60], footage(3.0, 4)])
+    lines = find_lines(sequence(query, 0.05, seed), sequence(reference, 0.05, seed + 50))
+    assert {line.factor for line in lines} <= {1.0, 0.0}
+    assert sum(line.end - line.start for line in lines) == pytest.approx(4.8, abs=0.6)
 
 
 def test_other_footage_has_no_line() -> None:
@@ -146,3 +171,32 @@ def test_an_operation_counts_where_enough_frames_show_it() -> None:
     assert found[0].measured["frames"] == 2
     assert "2 of 5" in found[0].sentence
     assert over_frames([]) == []
+
+
+def at(x: float, y: float, strength: str = "clear") -> Operation:
+    square = ((x, y), (x + 0.05, y), (x + 0.05, y + 0.05), (x, y + 0.05))
+    return Operation(OperationType.LOCAL_EDIT, strength, "Edited.", square, square)
+
+
+def test_an_edit_stays_where_it_is_and_what_jumps_about_is_coding() -> None:
+    jumping = [[at(0.1, 0.1)], [at(0.7, 0.2)], [at(0.3, 0.8)], [at(0.8, 0.7)], [at(0.1, 0.5)]]
+    assert over_frames(jumping) == []
+    staying = [[at(0.1 + 0.02 * place, 0.1)] for place in range(5)]
+    assert [one.type for one in over_frames(staying)] == [OperationType.LOCAL_EDIT]
+    strong = [[replace(one, strength="strong") for one in frame] for frame in jumping]
+    assert [one.type for one in over_frames(strong)] == [OperationType.LOCAL_EDIT]
+
+
+def test_the_geometry_of_one_moment_fits_all_frames_and_that_of_two_does_not() -> None:
+    """A bright thing wanders over a ground; laid on by where it is at two moments, the ground is off."""
+    rng = np.random.default_rng(0)
+    ground = cv2.resize(rng.integers(0, 200, (12, 12)).astype(np.uint8), (64, 64))
+    frames = np.repeat(ground[None], 30, axis=0)
+    for number, frame in enumerate(frames):
+        cv2.circle(frame, (10 + number, 32), 8, 255, -1)
+    track = Track(np.arange(30) * 80, frames, 2400)
+    size = 64, 64
+    right = likeness(track, track.reduced(), np.eye(3), size, size)
+    shifted = np.array([[1.0, 0, 12], [0, 1, 0], [0, 0, 1]])
+    assert right > 0.99
+    assert likeness(track, track.reduced(), shifted, size, size) < 0.8
