@@ -1,4 +1,4 @@
-"""The main job on real photographs that packages bring: register, match, explain, verify offline.
+"""The main job on real pictures and a video that packages bring: register, match, explain, verify offline.
 
 Nothing is fetched and nothing canned: the uploads are made from the originals on the spot.
 """
@@ -15,6 +15,7 @@ from indexer.compare.faces.weights import MissingFaceModels
 from indexer.training.classical_swap import swap_face
 from indexer.training.edits import Edit, overlays, screens, shape, tone
 from registry.app import create_app
+from registry.demo_video import slowed
 from registry.errors import StartRefused
 from registry.home import listen, open_home, open_services, serve_app
 from registry.settings import Settings
@@ -33,6 +34,7 @@ ORIGINALS = {
     "rocket.jpg": ("skimage", "data/rocket.jpg"),
     "hubble.jpg": ("skimage", "data/hubble_deep_field.jpg"),
     "grace-hopper.jpg": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    "concert.mp4": ("iscc_samples", "files/video/demo.mp4"),
     "portrait.jpg": ("iscc_samples", "files/image/demo.jpg"),
 }
 STRANGERS = {
@@ -41,6 +43,7 @@ STRANGERS = {
     "coins.png": ("skimage", "data/coins.png"),
 }
 SEED = 7
+SLOWED_SECONDS, SLOWED_TO = (15.0, 27.0), 0.75
 
 
 def package_file(package: str, path: str) -> Path:
@@ -75,7 +78,7 @@ UPLOADS: tuple[tuple[str, str, Edit], ...] = (
 
 
 def copy_originals(folder: Path) -> list[Path]:
-    """Write the photographs that packages bring, byte for byte."""
+    """Write the pictures and the video that packages bring, byte for byte."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in ORIGINALS.items():
         (folder / name).write_bytes(package_file(*source).read_bytes())
@@ -92,6 +95,8 @@ def make_uploads(folder: Path) -> list[Path]:
         if made is not None:
             made.save(folder / f"{name}-{Path(original).stem}.jpg", quality=80)
     (folder / "unchanged-coffee.png").write_bytes(package_file(*ORIGINALS["coffee.png"]).read_bytes())
+    concert = package_file(*ORIGINALS["concert.mp4"])
+    (folder / "slowed-concert.mp4").write_bytes(slowed(concert, *SLOWED_SECONDS, SLOWED_TO))
     for name, source in STRANGERS.items():
         (folder / f"stranger-{name}").write_bytes(package_file(*source).read_bytes())
     return sorted(folder.iterdir())
@@ -121,7 +126,7 @@ def run_demo(home: Path, port: int | None) -> None:
         state = "clean" if report.clean else f"{len(report.findings)} findings"
         _head("\n5. Audit", f"{state}; {report.log_size} log entries re-hashed.")
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s. To open the page: make run, then")
-    console.print(f"http://127.0.0.1:8000/ (drop a picture of {pictures / 'uploads'} there).")
+    console.print(f"http://127.0.0.1:8000/ (drop a file of {pictures / 'uploads'} there).")
     if port is not None:
         _serve(home, port)
 
