@@ -19,8 +19,9 @@ import numpy as np
 import torch
 
 from indexer.fingerprints.kinds import PDQ, SSCD, Kind
-from indexer.index.gpu import scans
-from indexer.index.gpu.scans import CodeRows, Tiling, VectorRows
+from indexer.index.gpu import by_kernels, by_torch
+from indexer.index.gpu.by_kernels import Tiling
+from indexer.index.gpu.rows import CodeRows, VectorRows
 from indexer.index.gpu_index import GpuIndex
 from indexer.index.port import BruteForceIndex
 
@@ -119,9 +120,9 @@ def codes(count: int, rate: float) -> list[Timed]:
     rows, queries, places = code_rows(count)
     floor = CODE_BYTES * count / rate * 1000
     methods = {
-        "counting bits": scans.codes_within_by_bits,
-        "products of signs": scans.codes_within_by_products,
-        "torch": scans._codes_within_by_torch,
+        "counting bits": by_kernels.codes_within_by_bits,
+        "products of signs": by_kernels.codes_within_by_products,
+        "torch": by_torch.codes_within,
     }
     lines = []
     for name, scan in methods.items():
@@ -188,13 +189,13 @@ def vectors(count: int, rate: float) -> list[Timed]:
     lines = []
     for batch in BATCHES:
         asked = queries[:batch].contiguous()
-        found, of_query, _ = scans.nearest_vectors(rows, asked, NEAREST, SLACK)
+        found, of_query, _ = by_kernels.nearest_vectors(rows, asked, NEAREST, SLACK)
         planted = {(int(places[at]), at) for at in range(batch)}
         good = planted <= set(zip(found.tolist(), of_query.tolist(), strict=True)) and all(
             brute_nearest(rows, asked[at]) <= set(found[of_query == at].tolist())
             for at in range(min(4, batch))
         )
-        ms = median_ms(lambda: scans.nearest_vectors(rows, asked, NEAREST, SLACK))  # noqa: B023
+        ms = median_ms(lambda: by_kernels.nearest_vectors(rows, asked, NEAREST, SLACK))  # noqa: B023
         lines.append(
             Timed("512-d vectors", count / 1e6, "kernels", batch, ms, floor, "ok" if good else "WRONG")
         )
@@ -311,10 +312,10 @@ def tune_codes() -> None:
     """Other tilings, for whoever brings another card."""
     rows, queries, _ = code_rows(10_000_000)
     tilings = {
-        scans.codes_within_by_bits: [
+        by_kernels.codes_within_by_bits: [
             Tiling(block, 8, warps) for block, warps in ((256, 4), (512, 4), (512, 8))
         ],
-        scans.codes_within_by_products: [
+        by_kernels.codes_within_by_products: [
             Tiling(*one)
             for one in (
                 (128, 64, 4),
@@ -356,7 +357,7 @@ def tune_vectors() -> None:
     }.items():
         for tiling in tried:
             asked = queries[:batch].contiguous()
-            ms = _tried(lambda: scans.nearest_vectors(rows, asked, NEAREST, SLACK, tiling))  # noqa: B023
+            ms = _tried(lambda: by_kernels.nearest_vectors(rows, asked, NEAREST, SLACK, tiling))  # noqa: B023
             print("nearest_vectors", batch, tiling, ms, flush=True)
 
 

@@ -7,7 +7,7 @@ kernels.
 """
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import torch
 
 from indexer.fingerprints.kinds import Family, Kind
 from indexer.index.gpu import scans
-from indexer.index.gpu.scans import CodeRows, Hits, VectorRows
+from indexer.index.gpu.rows import CodeRows, Hits, VectorRows
 from indexer.index.port import Hit, Ids, Values, dtype_of
 
 ROWS_PER_SEGMENT = 1 << 20
@@ -36,7 +36,7 @@ class _Segment:
     ids: Ids  # (capacity,) on the host
     living: npt.NDArray[np.bool_]  # (capacity,) on the host
     count: int = 0
-    dead: int = field(default=0)
+    dead: int = 0
 
     @property
     def capacity(self) -> int:
