@@ -20,6 +20,8 @@ ORDER_TOLERANCE_S = 0.3
 # Of the compared frames, those that must show an operation on the picture.
 LEAST_SHARE = {OperationType.FACE_SWAP: 0.34, OperationType.FACE_REENACTED: 0.34}
 USUAL_LEAST_SHARE = 0.5
+# A small face, coarsely coded, looks like another person's now and then; a swapped one in every frame.
+SLIGHT_SHARE = 0.8
 OVERLAYS_SEEN = 0.15  # share of the frames in which it is taken for one
 # What is edited in a video stays about where it is; coarse coding differs from place to place.
 LASTING = (OperationType.LOCAL_EDIT, OperationType.OVERLAY)
@@ -56,12 +58,16 @@ def over_frames(by_frame: Many[Many[Operation]]) -> list[Operation]:
             # The first of a kind in a frame is its strongest.
             shown.setdefault(kind, []).append(next(one for one in operations if one.type is kind))
     count = len(by_frame)
-    kept = [
-        _joined(found, count)
-        for kind, found in shown.items()
-        if len(found) >= max(LEAST_SHARE.get(kind, USUAL_LEAST_SHARE) * count, min(2, count))
-    ]
+    kept = [_joined(found, count) for kind, found in shown.items() if _is_shown(kind, found, count)]
     return in_order(kept)
+
+
+def _is_shown(kind: OperationType, found: list[Operation], count: int) -> bool:
+    """Whether enough of `count` frames show it."""
+    least = max(LEAST_SHARE.get(kind, USUAL_LEAST_SHARE) * count, min(2, count))
+    if kind is OperationType.FACE_SWAP and count >= LASTING_FRAMES and len(found) < SLIGHT_SHARE * count:
+        return sum(one.strength != "slight" for one in found) >= least
+    return len(found) >= least
 
 
 def _as_overlays(by_frame: Many[Many[Operation]]) -> Many[Many[Operation]]:

@@ -173,6 +173,13 @@ def test_an_operation_counts_where_enough_frames_show_it() -> None:
     assert over_frames([]) == []
 
 
+def test_a_face_that_looks_slightly_different_now_and_then_was_not_swapped() -> None:
+    slight, clear = (Operation(OperationType.FACE_SWAP, one, "Swapped.") for one in ("slight", "clear"))
+    assert over_frames([[slight], [], [slight], [], [clear], [], [slight], [], [slight], []]) == []
+    assert len(over_frames([[slight]] * 9 + [[]])) == 1
+    assert len(over_frames([[clear]] * 4 + [[]] * 6)) == 1
+
+
 def at(x: float, y: float, strength: str = "clear") -> Operation:
     square = ((x, y), (x + 0.05, y), (x + 0.05, y + 0.05), (x, y + 0.05))
     return Operation(OperationType.LOCAL_EDIT, strength, "Edited.", square, square)
