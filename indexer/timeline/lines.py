@@ -19,7 +19,7 @@ PLAIN_STEPS = np.linspace(-0.2, 0.2, 41)  # seconds around the place at which th
 UNCERTAIN_SHARE = 0.02
 LEAST_HELD_S = 0.7
 # Of the motion, what a line of another speed than the original's must explain: right ones explain 0.87 and
-# more (docs/quality.md), noise of coding in a picture that stands still hardly half.
+# more (docs/quality.md); in a picture that stands still, noise of coding fits any speed a little.
 LEAST_EXPLAINED = 0.7
 PLACES_S = 0.1  # steps in which a stretch without motion is tried on the whole reference
 # From one frame of the track to the next: nothing, or so small a share of what is usual.
