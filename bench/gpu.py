@@ -1,10 +1,10 @@
 """The index on a GPU: right, against brute force, and how fast. Needs python3 and torch with CUDA, no more.
 
-    python -m bench.gpu [--rows=1,10,100] [--tune] [--out=FILE]
+    python -m bench.gpu [--rows=1,10,100] [--out=FILE]
 
 Rows in millions. Every time stands beside the check of the same scan on the same rows: fresh random rows
 with planted copies, compared with exact integers or float64. Times are medians of device events after a
-warm-up. `--tune` times other tilings of the kernels, on ten million rows.
+warm-up.
 """
 
 import json
@@ -19,11 +19,15 @@ import numpy as np
 import torch
 
 from indexer.fingerprints.kinds import PDQ, SSCD, Kind
-from indexer.index.gpu import by_kernels, by_torch
-from indexer.index.gpu.by_kernels import Tiling
+from indexer.index.gpu import by_torch
 from indexer.index.gpu.rows import CodeRows, VectorRows
 from indexer.index.gpu_index import GpuIndex
 from indexer.index.port import BruteForceIndex
+
+try:
+    from indexer.index.gpu import by_kernels
+except ModuleNotFoundError:
+    sys.exit("Triton is missing (it comes with torch for CUDA): nothing was measured")
 
 BATCHES = (1, 32, 1024)
 ORIENTATIONS = 8
@@ -308,66 +312,6 @@ def mutations() -> list[str]:
     return lines
 
 
-def tune_codes() -> None:
-    """Other tilings, for whoever brings another card."""
-    rows, queries, _ = code_rows(10_000_000)
-    tilings = {
-        by_kernels.codes_within_by_bits: [
-            Tiling(block, 8, warps) for block, warps in ((256, 4), (512, 4), (512, 8))
-        ],
-        by_kernels.codes_within_by_products: [
-            Tiling(*one)
-            for one in (
-                (128, 64, 4),
-                (128, 128, 4),
-                (128, 128, 8),
-                (64, 128, 4),
-                (64, 256, 4),
-                (128, 256, 8),
-                (128, 256, 4),
-                (256, 128, 8),
-            )
-        ],
-    }
-    for scan, tried in tilings.items():
-        for tiling in tried:
-            said = []
-            for batch in BATCHES:
-                asked = queries[: batch * ORIENTATIONS]
-                radii = torch.full((len(asked),), RADIUS, dtype=torch.int32, device="cuda")
-                said.append(_tried(lambda: scan(rows, asked, radii, tiling)))  # noqa: B023
-            print(scan.__name__, tiling, said, flush=True)
-
-
-def tune_vectors() -> None:
-    """The same for inner products."""
-    rows, queries, _ = vector_rows(10_000_000)
-    for batch, tried in {
-        1: [Tiling(*one) for one in ((64, 16, 4), (128, 16, 4), (128, 16, 8), (256, 16, 8))],
-        32: [Tiling(*one) for one in ((128, 32, 4), (256, 32, 8), (256, 32, 4), (128, 32, 4, 128, 3))],
-        1024: [
-            Tiling(128, 128, 4),
-            Tiling(256, 128, 8),
-            Tiling(128, 256, 8),
-            Tiling(128, 256, 8, 64, 4),
-            Tiling(256, 128, 8, 64, 4),
-            Tiling(128, 256, 8, 64, 3, queries=1024),
-            Tiling(256, 128, 8, 64, 3, queries=1024),
-        ],
-    }.items():
-        for tiling in tried:
-            asked = queries[:batch].contiguous()
-            ms = _tried(lambda: by_kernels.nearest_vectors(rows, asked, NEAREST, SLACK, tiling))  # noqa: B023
-            print("nearest_vectors", batch, tiling, ms, flush=True)
-
-
-def _tried(work: Callable[[], object]) -> float | str:
-    try:
-        return round(median_ms(work, 0.3), 3)
-    except Exception as error:  # a tiling that this card has no room for
-        return f"{type(error).__name__}: {str(error)[:80]}"
-
-
 def main() -> None:
     """Check, time, print the table last."""
     options = dict(word[2:].partition("=")[::2] for word in sys.argv[1:] if word.startswith("--"))
@@ -379,11 +323,6 @@ def main() -> None:
     rate = copy_rate()
     torch.cuda.empty_cache()
     changed = [appends_while_searching(), *mutations()]
-    if "tune" in options:
-        tune_codes()
-        torch.cuda.empty_cache()
-        tune_vectors()
-        torch.cuda.empty_cache()
     lines: list[Timed] = []
     for million in millions:
         for family in (codes, vectors):

@@ -22,6 +22,7 @@ LEAST_HELD_S = 0.7
 # more (docs/quality.md); in a picture that stands still, noise of coding fits any speed a little.
 LEAST_EXPLAINED = 0.7
 PLACES_S = 0.1  # steps in which a stretch without motion is tried on the whole reference
+NO_WORSE = 0.01  # correlation by which the plain speed may fall behind; where anything moves, it falls far
 # From one frame of the track to the next: nothing, or so small a share of what is usual.
 STILL_STEP, STILL_SHARE = 0.002, 0.2
 STILL = 0.01  # frames that lie no farther from their mean do not move
@@ -147,6 +148,8 @@ def plain_if_still(line: Line, query: Sequence, reference: Sequence) -> Line:
     offsets = np.arange(reference.times[0], latest + 1e-6, PLACES_S) - times[0]
     alike = [float(np.einsum("ij,ij->", rows, reference.at(times + one))) / len(rows) for one in offsets]
     place = int(np.argmax(alike))
+    if alike[place] < line.similarity - NO_WORSE:
+        return line
     return replace(line, factor=1.0, offset=float(offsets[place]), similarity=alike[place])
 
 

