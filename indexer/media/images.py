@@ -19,6 +19,8 @@ from indexer.media.limits import ImageLimits
 Pixels = npt.NDArray[np.uint8]
 
 # Never None: Pillow has 43 openers, EPS (Ghostscript) among them. MPO (stereo JPEG) opens as JPEG.
+PICTURES = "a JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP image"
+VIDEOS = "a video (MP4, MOV, WebM, MKV, AVI)"
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "GIF", "BMP")
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -67,7 +69,7 @@ def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
     except MediaError:
         raise
     except UnidentifiedImageError:
-        raise UnsupportedFormat("not a JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP image") from None
+        raise UnsupportedFormat(f"neither {PICTURES}, nor {VIDEOS}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooLarge(f"more than {limits.max_pixels} pixels") from error
     except MemoryError as error:
