@@ -22,8 +22,8 @@ from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import PDQ
 from indexer.fingerprints.pdq import compute_pdq
 from indexer.fingerprints.phash import compute_phash
-from indexer.index.faiss_index import FaissIndex
 from indexer.index.port import BruteForceIndex
+from indexer.index.segmented_index import SegmentedIndex
 from indexer.media.images import decode_image
 from indexer.media.limits import ImageLimits
 from registry.demo import ORIGINALS, STRANGERS, package_file
@@ -90,7 +90,7 @@ def main() -> None:
         ("alignment of one candidate", cpu_ms(lambda: align(features, features))),
     ]
     codes = np.random.default_rng(0).integers(0, 256, (ROWS, 32), np.uint8)
-    for make in (BruteForceIndex, FaissIndex):
+    for make in (BruteForceIndex, SegmentedIndex):
         index = make(PDQ)
         index.add(np.arange(ROWS), codes)
         name = f"eight PDQ within 80 bits of {ROWS:,} rows, {make.__name__}"

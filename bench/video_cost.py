@@ -18,7 +18,7 @@ from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
 from indexer.fingerprints.pdq import compute_pdq
 from indexer.fingerprints.sound import sound_codes, sound_of
-from indexer.index.faiss_index import FaissIndex
+from indexer.index.segmented_index import SegmentedIndex
 from indexer.media.frames import Frame
 from indexer.media.images import Pixels
 from indexer.media.sandbox import DecoderPool, VideoReading
@@ -110,7 +110,7 @@ def stages(payload: bytes) -> list[tuple[str, float]]:
 def search() -> float:
     """Seconds to ask for 64 frames, in all orientations and by descriptor, among 100,000."""
     rng = np.random.default_rng(1)
-    codes, vectors = FaissIndex(PDQ), FaissIndex(DESCRIPTOR)
+    codes, vectors = SegmentedIndex(PDQ), SegmentedIndex(DESCRIPTOR)
     ids = np.arange(ROWS)
     codes.add(ids, rng.integers(0, 256, (ROWS, 32)).astype(np.uint8))
     rows = rng.normal(size=(ROWS, DESCRIPTOR.size)).astype(np.float32)

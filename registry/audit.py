@@ -10,8 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 from sqlmodel import Session, col, func, select
 
-from indexer.fingerprints.kinds import KINDS, PDQ, Family, unpack_codes, unpack_vectors
+from indexer.fingerprints.kinds import KINDS, PDQ, Family
+from indexer.index.port import Ids, Values
 from registry.errors import LogRolledBack
+from registry.index_loading import stored_rows
 from registry.indexing import REMOVE
 from registry.log import head_of, split_hashes
 from registry.models import Fingerprint, IndexChange, LogEntry, LogTile, PublisherKey, Record
@@ -161,23 +163,24 @@ def _check_fingerprints(session: Session) -> Step:
 
 def _check_index(services: Services, session: Session) -> Step:
     for kind in services.indexing.kinds:
-        rows = session.exec(
-            select(Fingerprint.id, Fingerprint.value)
-            .join(Record, col(Record.id) == col(Fingerprint.record_id))
-            .where(Fingerprint.kind == kind.name, Fingerprint.orientation == 0, Record.status == ACTIVE)
-            .order_by(col(Fingerprint.id))
-        ).all()
-        ids, values = services.indexing.by_kind[kind.name].rows()
-        order = np.argsort(ids)
-        if [row_id for row_id, _ in rows] != ids[order].tolist():
+        # Digests of values, not values: a million vectors twice in memory would be too many.
+        stored = _digests(stored_rows(session, kind))
+        held = _digests(services.indexing.by_kind[kind.name].blocks())
+        if not np.array_equal(stored[0], held[0]):
             yield "index", f"{kind.name}: the index holds other rows than the database"
-            continue
-        if not rows:
-            continue
-        stored = [value for _, value in rows]
-        expected = unpack_vectors(stored) if kind.family is Family.VECTOR else unpack_codes(stored)
-        if not np.array_equal(expected, values[order]):
+        elif not np.array_equal(stored[1], held[1]):
             yield "index", f"{kind.name}: a value in the index differs from its row"
+
+
+def _digests(blocks: Iterator[tuple[Ids, Values]]) -> tuple[Ids, Ids]:
+    """(n,) ids by rising id and (n,) digests of their values, for this process alone."""
+    ids, digests = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for block, values in blocks:
+        rows = values.astype(np.float16) if values.dtype == np.float32 else values  # as they are stored
+        ids.append(block)
+        digests.append(np.array([hash(row.tobytes()) for row in rows], np.int64))
+    order = np.argsort(np.concatenate(ids), kind="stable")
+    return np.concatenate(ids)[order], np.concatenate(digests)[order]
 
 
 def _check_previews(services: Services, session: Session) -> Step:

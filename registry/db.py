@@ -71,6 +71,11 @@ def connect(url: str) -> Engine:
     )
 
 
+def conninfo(engine: Engine) -> str:
+    """The engine's database as libpq reads it, for connections of their own."""
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Session]:
     """One session in one transaction: committed at the end, rolled back on any error.

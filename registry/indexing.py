@@ -1,29 +1,34 @@
-"""Keep the index in step with the rows: load a snapshot, follow the changes, answer with freshness.
+"""Keep the indexes in step with the rows: follow the changes, answer with freshness.
 
 Changes are written under the log's writer lock, so their numbers become visible in order and none is
 skipped. Every query first takes what was committed since, which makes a registration matchable by the
-very next request on every node.
+very next request on every node; a thread takes it when nobody asks, as soon as the database tells of it.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
-from sqlalchemy import Engine, func
+import psycopg
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
-from indexer.fingerprints.kinds import PDQ, SOUND, Family, Kind, unpack_codes, unpack_vectors, vector_kinds
-from indexer.index.port import BruteForceIndex, Index, Values
-from indexer.index.snapshot import load_newest, save_snapshot
-from registry.db import transaction
+from indexer.fingerprints.kinds import PDQ, SOUND, Family, Kind, vector_kinds
+from indexer.index.choice import make_index
+from indexer.index.port import Index
+from registry.db import conninfo, transaction
+from registry.index_keeping import IndexFolder, IndexKeeper
+from registry.index_loading import load_indexes, newest_change, unpack
 from registry.models import Fingerprint, IndexChange
 
 CHANGES_PER_STEP = 5_000
 ROWS_PER_QUERY = 20_000
-CHANGES_PER_SNAPSHOT = 5_000
+CHANNEL = "trueprint_index"
 # `CHANGE`: the rows have another kind and value now; the new index has them before the old one lets go.
 ADD, REMOVE, CHANGE = "add", "remove", "change"
 
@@ -38,50 +43,56 @@ class IndexState:
     age_s: float  # since it was last known to be in step
 
 
-def make_index(kind: Kind, implementation: str) -> Index:
-    """The implementation that the setting names."""
-    if implementation == "brute-force":
-        return BruteForceIndex(kind)
-    from indexer.index.faiss_index import FaissIndex  # imports faiss, which may be missing
-
-    return FaissIndex(kind)
+def announce(session: Session, operation: str, fingerprint_ids: list[int]) -> None:
+    """Tell every index of a change, in the transaction of the change, under the log's writer lock."""
+    session.add(IndexChange(operation=operation, fingerprint_ids=fingerprint_ids))
+    session.flush()
+    session.execute(text(f"NOTIFY {CHANNEL}"))  # sent by the commit
 
 
 class Indexing:
-    """One index per kind, and the thread that follows the changes."""
+    """One index per kind, and the threads that follow the changes and tend the files."""
 
     def __init__(
         self, engine: Engine, implementation: str, folder: Path, registry_id: str, poll_interval_s: float
     ) -> None:
         self._engine = engine
-        self._folder = folder
-        self._registry_id = registry_id
         self._poll_interval_s = poll_interval_s
+        self._folder = IndexFolder(folder)
         self.implementation = implementation
         self.kinds: tuple[Kind, ...] = (PDQ, SOUND, *vector_kinds())  # all that are known when it starts
         self.by_kind: dict[str, Index] = {
-            kind.name: make_index(kind, implementation) for kind in self.kinds
+            kind.name: make_index(kind, implementation, self._folder.path, registry_id)
+            for kind in self.kinds
         }
         # One thread at a time applies changes; searches only need the indexes' own locks.
         self._applying = threading.Lock()
         self._through = 0
-        self._through_snapshot = 0
+        # Up to here a change may be in an index already.
+        self._known_through = 0
         self._in_step_at = monotonic()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="indexing", daemon=True)
+        self._follower = threading.Thread(target=self._follow, name="index-follower", daemon=True)
+        self._keeper = IndexKeeper(self.by_kind, self._standing_still)
 
     def start(self) -> None:
-        """Load the newest good snapshot, catch up, keep following."""
-        self._load_snapshots()
+        """Load what is on disk, catch up, keep following."""
+        loading = load_indexes(self._engine, self.by_kind)
+        self._through = loading.through_change
         with transaction(self._engine) as session:
+            self._known_through = newest_change(session)
             self.catch_up(session)
-        self._thread.start()
+        self._follower.start()
+        self._keeper.start(loading.on_disk_through)
 
     def stop(self) -> None:
         """Stop following and leave a snapshot for the next start."""
         self._stopping.set()
-        self._thread.join()
-        self._save_snapshots()
+        with suppress(SQLAlchemyError), transaction(self._engine) as session:
+            session.execute(text(f"NOTIFY {CHANNEL}"))  # wakes the follower
+        self._follower.join()
+        self._keeper.stop()
+        self._folder.release()
 
     def catch_up(self, session: Session) -> None:
         """Apply every committed change; afterwards the index is in step with what `session` sees."""
@@ -99,10 +110,15 @@ class Indexing:
 
     def state(self, session: Session) -> IndexState:
         """How far the index has come, against what `session` sees."""
-        newest = session.exec(select(func.max(IndexChange.seq))).one() or 0
         rows = {name: len(index) for name, index in self.by_kind.items()}
         age_s = monotonic() - self._in_step_at
-        return IndexState(self._through, max(0, newest - self._through), rows, age_s)
+        behind = max(0, newest_change(session) - self._through)
+        return IndexState(self._through, behind, rows, age_s)
+
+    @contextmanager
+    def _standing_still(self) -> Iterator[int]:
+        with self._applying:
+            yield self._through
 
     def _next_changes(self, session: Session) -> list[IndexChange]:
         later = select(IndexChange).where(col(IndexChange.seq) > self._through)
@@ -129,48 +145,29 @@ class Indexing:
             return
         rows = np.array([row_id for row_id, _ in found], np.int64)
         index = self.by_kind[kind.name]
-        if operation == CHANGE:
-            index.remove(rows)  # known already when changes are read again from the start
-        index.add(rows, _unpack(kind, [value for _, value in found]))
+        if operation == CHANGE or self._through < self._known_through:
+            index.remove(rows)  # known already where changes are applied again
+        index.add(rows, unpack(kind, [value for _, value in found]))
         if operation == CHANGE:
             for name, other in self.by_kind.items():
                 if name != kind.name:
                     other.remove(rows)
 
     def _follow(self) -> None:
-        while not self._stopping.wait(self._poll_interval_s):
-            try:
+        while not self._stopping.is_set():
+            with suppress(SQLAlchemyError, psycopg.Error):  # away: freshness says for how long
+                self._listen()
+            self._stopping.wait(self._poll_interval_s)
+
+    def _listen(self) -> None:
+        """Catch up whenever the database tells of a change, and now and then in case it does not."""
+        with psycopg.connect(conninfo(self._engine), autocommit=True) as connection:
+            connection.execute(f"LISTEN {CHANNEL}")
+            while not self._stopping.is_set():
                 with transaction(self._engine) as session:
                     self.catch_up(session)
-            except SQLAlchemyError:  # the database is away; freshness says for how long
-                continue
-            if self._through - self._through_snapshot >= CHANGES_PER_SNAPSHOT:
-                self._save_snapshots()
-
-    def _load_snapshots(self) -> None:
-        loaded = {kind: load_newest(self._folder, self._registry_id, kind) for kind in self.kinds}
-        points = {one[0].through_change for one in loaded.values() if one}
-        if len(points) != 1 or not all(loaded.values()):
-            return  # missing, or not of one moment: the rows are read again from the start
-        through = points.pop()
-        with transaction(self._engine) as session:
-            newest = session.exec(select(func.max(IndexChange.seq))).one() or 0
-        if through > newest:
-            return  # of another history
-        for kind, snapshot in loaded.items():
-            if snapshot and snapshot[0].rows:
-                self.by_kind[kind.name].add(snapshot[1], snapshot[2])
-        self._through = self._through_snapshot = through
-
-    def _save_snapshots(self) -> None:
-        with self._applying:
-            if self._through == self._through_snapshot:
-                return
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for kind in self.kinds:
-                rows = self.by_kind[kind.name].rows()
-                save_snapshot(self._folder, self._registry_id, kind, rows, self._through)
-            self._through_snapshot = self._through
+                for _ in connection.notifies(timeout=self._poll_interval_s, stop_after=1):
+                    pass
 
 
 def _runs(changes: list[IndexChange]) -> list[tuple[str, list[int]]]:
@@ -182,7 +179,3 @@ def _runs(changes: list[IndexChange]) -> list[tuple[str, list[int]]]:
         else:
             runs.append((change.operation, list(change.fingerprint_ids)))
     return runs
-
-
-def _unpack(kind: Kind, values: list[bytes]) -> Values:
-    return unpack_codes(values) if kind.family is Family.BINARY else unpack_vectors(values)

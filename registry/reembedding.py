@@ -15,8 +15,8 @@ from sqlmodel import Session, col, func, select
 from indexer.fingerprints.kinds import Vectors, pack_vector, vector_kinds
 from registry.db import transaction
 from registry.errors import RegistryError
-from registry.indexing import ADD, CHANGE
-from registry.models import Fingerprint, IndexChange, Record
+from registry.indexing import ADD, CHANGE, announce
+from registry.models import Fingerprint, Record
 from registry.models.records import ACTIVE
 from registry.previews import PreviewCache, picture_of
 from registry.services import Services
@@ -140,5 +140,4 @@ def _replace_descriptor(session: Session, record_id: str, time_ms: int, vector: 
     session.add(row)
     session.flush()
     assert row.id is not None
-    session.add(IndexChange(operation=operation, fingerprint_ids=[row.id]))
-    session.flush()
+    announce(session, operation, [row.id])

@@ -28,13 +28,12 @@ from registry.errors import (
     InvalidFingerprint,
     TooPlain,
 )
-from registry.indexing import ADD
+from registry.indexing import ADD, announce
 from registry.models import (
     ApiKey,
     Contest,
     Fingerprint,
     IdempotencyKey,
-    IndexChange,
     Record,
 )
 from registry.models.records import ACTIVE
@@ -198,7 +197,7 @@ def _store(
     session.add_all(rows)
     session.flush()
     ids = [row.id for row in rows if row.id is not None]
-    session.add(IndexChange(operation=ADD, fingerprint_ids=ids))
+    announce(session, ADD, ids)
     session.add_all(Contest(record_id=record.id, other_id=other) for other in contested)
     session.add_all(edges)
     if idempotency_key is not None:

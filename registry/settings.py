@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     log_origin: str = Field(default="localhost/log", description="name of the log; never changes")
     host: str = Field(default="127.0.0.1", description="address that the server listens on")
     port: int = Field(default=8000, description="port that the server listens on")
-    index: str = Field(default="faiss", pattern="^(faiss|brute-force)$", description="faiss or brute-force")
+    index: str = Field(default="cpu", pattern="^(cpu|brute-force)$", description="cpu or brute-force")
     decoder_workers: int = Field(default=2, ge=1, description="limited processes that decode uploads")
     video_workers: int = Field(
         default=1, ge=0, description="videos worked on at a time; 0: by other processes"

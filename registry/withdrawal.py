@@ -4,8 +4,8 @@ from sqlmodel import Session, delete, select
 
 from registry.db import after_commit
 from registry.errors import NotAllowed, RecordErased
-from registry.indexing import REMOVE
-from registry.models import ApiKey, Contest, Edge, Fingerprint, IndexChange, Record
+from registry.indexing import REMOVE, announce
+from registry.models import ApiKey, Contest, Edge, Fingerprint, Record
 from registry.models.columns import now
 from registry.models.records import ACTIVE, ERASED, WITHDRAWN
 from registry.records import get_record
@@ -70,4 +70,4 @@ def _own_record(session: Session, api_key: ApiKey, record_id: str) -> Record:
 
 def _remove_from_index(session: Session, record: Record) -> None:
     ids = session.exec(select(Fingerprint.id).where(Fingerprint.record_id == record.id)).all()
-    session.add(IndexChange(operation=REMOVE, fingerprint_ids=[one for one in ids if one is not None]))
+    announce(session, REMOVE, [one for one in ids if one is not None])

@@ -8,16 +8,17 @@ from contextlib import suppress
 import procrastinate
 import psycopg
 from procrastinate import exceptions
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry import jobs, webhooks
+from registry.db import conninfo
 from registry.previews import PreviewCache
 from registry.services import Services
 
 HEARTBEAT_S = 5.0
 DEAD_AFTER_S = 20.0
 POLL_S = 5.0
+STOPPING_SEEN_WITHIN_S = 0.1  # while the queue is not at hand
 STOP_AFTER_S = 2.0  # a job in hand at the end is begun again by the next process
 WEBHOOK_ATTEMPTS = 6
 _log = logging.getLogger(__name__)
@@ -43,35 +44,51 @@ class JobWorker:
     def stop(self) -> None:
         """Leave the job in hand to whoever comes next."""
         self._stopping.set()
-        loop, task = self._loop, self._task
-        if loop is not None and task is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(task.cancel)
+        loop = self._loop
+        with suppress(RuntimeError):  # it is over already
+            if loop is not None:
+                loop.call_soon_threadsafe(self._cancel)
         self._thread.join()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
     def _run(self) -> None:
         asyncio.run(self._main())
 
     async def _main(self) -> None:
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
         self._started.set()
         with suppress(asyncio.CancelledError):
-            while True:
+            while not self._stopping.is_set():
                 try:
                     await self._serve()
                 except (exceptions.ProcrastinateException, psycopg.Error, OSError) as error:
                     # The database is away: jobs wait in it until it is back.
                     _log.warning("the queue is not at hand: %s", error)
-                await asyncio.sleep(POLL_S)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        deadline = asyncio.get_running_loop().time() + POLL_S
+        while not self._stopping.is_set() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(STOPPING_SEEN_WITHIN_S)
 
     async def _serve(self) -> None:
         app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
-                conninfo=_conninfo(self._services.engine), min_size=1, max_size=4
+                conninfo=conninfo(self._services.engine), min_size=1, max_size=4
             )
         )
         self._add_tasks(app)
         async with app.open_async():
-            await asyncio.gather(self._recover(app), self._work(app))
+            # Only from here on: a pool of connections whose opening is cancelled never ends.
+            self._task = asyncio.current_task()
+            try:
+                if not self._stopping.is_set():
+                    await asyncio.gather(self._recover(app), self._work(app))
+            finally:
+                self._task = None
 
     def _add_tasks(self, app: procrastinate.App) -> None:
         @app.task(
@@ -111,8 +128,3 @@ class JobWorker:
             except (exceptions.ProcrastinateException, SQLAlchemyError) as error:
                 _log.warning("the queue cannot be looked at: %s", error)
             await asyncio.sleep(POLL_S)
-
-
-def _conninfo(engine: Engine) -> str:
-    """As libpq reads it."""
-    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

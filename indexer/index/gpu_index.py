@@ -7,6 +7,7 @@ kernels.
 """
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from indexer.fingerprints.kinds import Family, Kind
 from indexer.index.gpu import scans
 from indexer.index.gpu.rows import CodeRows, Hits, VectorRows
-from indexer.index.port import Hit, Ids, Values, dtype_of
+from indexer.index.port import Hit, Ids, Values
 
 ROWS_PER_SEGMENT = 1 << 20
 PACKED_AT_DEAD_SHARE = 0.5
@@ -111,7 +112,7 @@ class GpuIndex:
             floors = torch.full((len(queries),), 1 - radius - SCAN_SLACK, device=self.device)
             asked = self._asked(queries)
             found = [scans.vectors_above(self._rows(one), asked, floors) for one in self._segments]
-            slack = 1e-6  # as in FaissIndex: sums in another order than the oracle's
+            slack = 1e-6  # as in every index: sums in another order than the oracle's
             return [one for one in self._scored(found, queries) if one.distance <= radius + slack]
 
     def nearest(self, queries: Values, k: int) -> list[Hit]:
@@ -130,14 +131,14 @@ class GpuIndex:
                 hits = self._scored(found, queries)
         return _first_of_each(hits, k)
 
-    def rows(self) -> tuple[Ids, Values]:
+    def blocks(self) -> Iterator[tuple[Ids, Values]]:
         """See Index."""
-        with self._lock:
-            ids = [one.ids[: one.count][one.living[: one.count]] for one in self._segments]
-            values = [self._living_values(one) for one in self._segments]
-        width = self.kind.size // 8 if self._is_binary else self.kind.size
-        empty = np.zeros((0, width), dtype_of(self.kind))
-        return np.concatenate([np.zeros(0, np.int64), *ids]), np.concatenate([empty, *values])
+        for segment in self._segments:
+            with self._lock:
+                yield (
+                    segment.ids[: segment.count][segment.living[: segment.count]],
+                    self._living_values(segment),
+                )
 
     def _make_room(self, wanted: int) -> None:
         """Only the last segment is appended to: rows stay in the order in which they came."""

@@ -1,5 +1,6 @@
 """What an index must do, and the brute-force twin that every other index must agree with."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,8 +54,8 @@ class Index(Protocol):
         """The `k` nearest rows of each query row; sorted, ties by id."""
         ...
 
-    def rows(self) -> tuple[Ids, Values]:
-        """All rows that can be found, in the order of addition (for snapshots and audits)."""
+    def blocks(self) -> Iterator[tuple[Ids, Values]]:
+        """All rows that can be found, some at a time (for audits); of an index that does not change."""
         ...
 
 
@@ -63,8 +64,7 @@ class BruteForceIndex:
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        width = kind.size // 8 if kind.family is Family.BINARY else kind.size
-        self._values: Values = np.zeros((0, width), dtype_of(kind))
+        self._values: Values = np.zeros((0, width_of(kind)), dtype_of(kind))
         self._ids: Ids = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
@@ -101,9 +101,22 @@ class BruteForceIndex:
             found += [Hit(float(line[column]), int(ids[column]), row) for column in best]
         return sorted(found)
 
-    def rows(self) -> tuple[Ids, Values]:
+    def blocks(self) -> Iterator[tuple[Ids, Values]]:
         """See Index."""
-        return self._ids, self._values
+        yield self._ids, self._values
+
+
+def rows_of(index: Index) -> tuple[Ids, Values]:
+    """All rows that can be found, by rising id: (n,) ids and (n, ...) values."""
+    empty = np.zeros((0, width_of(index.kind)), dtype_of(index.kind))
+    ids, values = zip((np.zeros(0, np.int64), empty), *index.blocks(), strict=True)
+    order = np.argsort(np.concatenate(ids), kind="stable")
+    return np.concatenate(ids)[order], np.concatenate(values)[order]
+
+
+def width_of(kind: Kind) -> int:
+    """Numbers in a row: bytes of a code, dimensions of a vector."""
+    return kind.size // 8 if kind.family is Family.BINARY else kind.size
 
 
 def dtype_of(kind: Kind) -> npt.DTypeLike:

@@ -1,116 +1,147 @@
-"""An index on disk: raw little-endian arrays and a manifest with their digests. No pickle, no faiss file.
+"""One moment of an index on disk: which sealed segments it has, what is dead in them, and its tail.
 
-A generation is a folder that is complete once its manifest has been renamed into place. Anything that
-is torn, foreign or of another kind is refused, and the caller builds from rows.
+Two generations are kept, and the segments that they name. What cannot be trusted is not used: a generation
+that is torn or of another registry makes way for the one before it, and of a torn segment the range of its
+ids is told, so that those rows alone are read again.
 """
 
-import hashlib
 import json
-import os
+import logging
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from indexer.fingerprints.kinds import Family, Kind
-from indexer.index.port import Ids, Values, dtype_of
+from indexer.index.plain_files import MANIFEST, Arrays, BadFiles, read_arrays, write_arrays
+from indexer.index.port import dtype_of
+from indexer.index.segmented_index import SegmentedIndex
+from indexer.index.segments import Marks, Segment, open_segment
 
-FORMAT = 1
 GENERATIONS_KEPT = 2
-
-
-class BadSnapshot(ValueError):
-    """A snapshot that must not be used: torn, changed, or made for something else."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What a snapshot holds."""
+class Loaded:
+    """What could be trusted."""
 
-    format: int
-    registry: str  # identity of the database the rows came from
-    kind: str
-    rows: int
     through_change: int  # every index change up to and including this one is in it
-    ids_sha256: str
-    values_sha256: str
+    missing: tuple[tuple[int, int], ...] = ()  # ranges of ids, both ends included, to be read again
 
 
-def save_snapshot(
-    folder: Path, registry: str, kind: Kind, rows: tuple[Ids, Values], through_change: int
-) -> Path:
-    """Write a generation durably: data, fsync, manifest, fsync, rename, fsync of the folder."""
-    generation = folder / f"{kind.name}-{through_change:020d}"
-    if (generation / "manifest.json").exists():
-        return generation
-    generation.mkdir(parents=True, exist_ok=True)
-    ids, values = rows[0].astype("<i8"), np.ascontiguousarray(rows[1], dtype_of(kind))
-    manifest = Manifest(
-        format=FORMAT,
-        registry=registry,
-        kind=kind.name,
-        rows=len(ids),
-        through_change=through_change,
-        ids_sha256=_write(generation / "ids.bin", ids.tobytes()),
-        values_sha256=_write(generation / "values.bin", values.tobytes()),
-    )
-    _write(generation / "manifest.tmp", json.dumps(asdict(manifest), indent=2).encode())
-    os.rename(generation / "manifest.tmp", generation / "manifest.json")
-    _sync_folder(generation)
-    _sync_folder(folder)
-    for old in _generations(folder, kind)[GENERATIONS_KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+@dataclass(frozen=True)
+class Moment:
+    """What is to be written: taken while nothing changes the index, written while it goes on."""
+
+    through_change: int
+    sealed: tuple["_Described", ...]
+    arrays: Arrays
+
+
+def take_snapshot(index: SegmentedIndex, through_change: int) -> Moment:
+    """Copy what is not in files yet. Nothing may change the index meanwhile; searches may go on."""
+    sealed = [one for one in index.segments if one.is_sealed]
+    loose = [(one, one.kept()) for one in index.segments if not one.is_sealed]
+    arrays = {
+        "ids": np.concatenate([one.ids[places] for one, places in loose]),
+        "values": np.concatenate([one.values[places] for one, places in loose]),
+        "alive": np.packbits(np.concatenate([np.zeros(0, np.bool_), *(one.alive for one in sealed)])),
+    }
+    return Moment(through_change, tuple(_describe(one) for one in sealed), arrays)
+
+
+def write_snapshot(index: SegmentedIndex, moment: Moment) -> Path:
+    """Write a generation durably, then drop old ones. The index may change, but not be tended, meanwhile.
+
+    Of an index that never had a row nothing is written.
+    """
+    index.folder.mkdir(parents=True, exist_ok=True)
+    generation = index.folder / f"generation-{moment.through_change:020d}"
+    facts = {
+        "registry": index.registry,
+        "kind": index.kind.name,
+        "through_change": moment.through_change,
+        "segments": [asdict(one) for one in moment.sealed],
+    }
+    if moment.sealed or len(moment.arrays["ids"]) or _generations(index.folder):
+        write_arrays(generation, facts, moment.arrays)
+    _forget_old(index.folder, index)
     return generation
 
 
-def load_newest(folder: Path, registry: str, kind: Kind) -> tuple[Manifest, Ids, Values] | None:
-    """The newest generation that can be trusted, or None."""
-    for generation in _generations(folder, kind):
-        try:
-            return load_snapshot(generation, registry, kind)
-        except BadSnapshot:
-            continue
+def load_snapshot(index: SegmentedIndex) -> Loaded | None:
+    """Fill an empty index with the newest generation that can be trusted, or leave it empty."""
+    for generation in _generations(index.folder):
+        with suppress(BadFiles):
+            return _load(index, generation)
     return None
 
 
-def load_snapshot(generation: Path, registry: str, kind: Kind) -> tuple[Manifest, Ids, Values]:
-    """Read one generation. Raises BadSnapshot."""
+def _load(index: SegmentedIndex, generation: Path) -> Loaded:
+    expected = {"registry": index.registry, "kind": index.kind.name}
+    manifest, arrays = read_arrays(generation, expected)
     try:
-        manifest = Manifest(**json.loads((generation / "manifest.json").read_text()))
-        ids_bytes = (generation / "ids.bin").read_bytes()
-        values_bytes = (generation / "values.bin").read_bytes()
-    except (OSError, ValueError, TypeError) as error:
-        raise BadSnapshot(f"{generation.name}: {error}") from error
-    if (manifest.format, manifest.registry, manifest.kind) != (FORMAT, registry, kind.name):
-        raise BadSnapshot(f"{generation.name}: made for another registry, kind or format")
-    if manifest.ids_sha256 != _digest(ids_bytes) or manifest.values_sha256 != _digest(values_bytes):
-        raise BadSnapshot(f"{generation.name}: its files do not have the digests of its manifest")
-    width = kind.size // 8 if kind.family is Family.BINARY else kind.size
-    ids = np.frombuffer(ids_bytes, "<i8").astype(np.int64)
-    values = np.frombuffer(values_bytes, dtype_of(kind)).reshape(len(ids), width)
-    return manifest, ids, values
+        through = int(manifest["through_change"])
+        described = [_Described(**one) for one in manifest["segments"]]
+        ids, values, packed = arrays["ids"], arrays["values"], arrays["alive"]
+        alive = np.unpackbits(packed, count=sum(one.rows for one in described)).astype(np.bool_)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadFiles(f"{generation.name}: {error}") from error
+    if values.shape != (len(ids), index.segments[-1].values.shape[1]):
+        raise BadFiles(f"{generation.name}: its arrays do not fit each other")
+    sealed: list[Segment] = []
+    missing: list[tuple[int, int]] = []
+    start = 0
+    for one in described:
+        marks = alive[start : start + one.rows]
+        start += one.rows
+        try:
+            sealed.append(_open(index, one, marks))
+        except BadFiles as error:
+            _log.warning("a segment of %s is read again from its rows: %s", index.kind.name, error)
+            missing.append((one.first_id, one.last_id))
+    index.adopt(sealed)
+    index.add(ids, values.astype(dtype_of(index.kind)))
+    return Loaded(through, tuple(missing))
 
 
-def _generations(folder: Path, kind: Kind) -> list[Path]:
-    return sorted(folder.glob(f"{kind.name}-*"), reverse=True)
+@dataclass(frozen=True)
+class _Described:
+    name: str
+    rows: int
+    first_id: int
+    last_id: int
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _describe(segment: Segment) -> _Described:
+    assert segment.name is not None
+    return _Described(segment.name, segment.count, int(segment.ids.min()), int(segment.ids.max()))
 
 
-def _write(path: Path, content: bytes) -> str:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return _digest(content)
+def _open(index: SegmentedIndex, described: _Described, marks: Marks) -> Segment:
+    segment = open_segment(index.folder, described.name, index.registry, index.kind)
+    if _describe(segment) != described:
+        raise BadFiles(f"{described.name}: it holds other rows than its generation says")
+    segment.alive[:] = marks
+    return segment
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _generations(folder: Path) -> list[Path]:
+    return sorted(folder.glob("generation-*"), reverse=True)
+
+
+def _forget_old(folder: Path, index: SegmentedIndex) -> None:
+    """All but the newest generations, the segments that none of them and not the index names, and rests."""
+    generations = _generations(folder)
+    for old in generations[GENERATIONS_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    named = {one.name for one in index.segments}
+    for generation in generations[:GENERATIONS_KEPT]:
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            manifest = json.loads((generation / MANIFEST).read_text())
+            named |= {one["name"] for one in manifest["segments"]}
+    for segment in folder.glob("segment-*"):
+        if segment.name not in named:
+            shutil.rmtree(segment, ignore_errors=True)

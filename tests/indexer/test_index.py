@@ -11,9 +11,29 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
-from indexer.index.faiss_index import FaissIndex, FaissUnavailable, import_faiss
+from indexer.index.faiss_package import FaissUnavailable, import_faiss
 from indexer.index.gpu_index import DeviceFull, GpuIndex
-from indexer.index.port import BruteForceIndex, Index
+from indexer.index.port import BruteForceIndex, Index, rows_of
+from indexer.index.segmented_index import SegmentedIndex
+
+
+def segmented(kind: Kind) -> SegmentedIndex:
+    return SegmentedIndex(kind)
+
+
+class TendedIndex(SegmentedIndex):
+    """With tails so short, and so much tended, that everything lies in segments that were joined."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(kind, tail_rows=4)
+
+    def add(self, ids: Any, values: Any) -> None:
+        super().add(ids, values)
+        self.tend()
+
+    def remove(self, ids: Any) -> None:
+        super().remove(ids)
+        self.tend()
 
 
 def torch_on_the_cpu(kind: Kind) -> GpuIndex:
@@ -26,7 +46,7 @@ def gpu(kind: Kind) -> GpuIndex:
     return GpuIndex(kind, "cuda", rows_per_segment=16)
 
 
-ACCELERATED = [FaissIndex, torch_on_the_cpu, pytest.param(gpu, marks=pytest.mark.gpu)]
+ACCELERATED = [segmented, TendedIndex, torch_on_the_cpu, pytest.param(gpu, marks=pytest.mark.gpu)]
 IMPLEMENTATIONS = [BruteForceIndex, *ACCELERATED]
 parametrized = pytest.mark.parametrize("make", IMPLEMENTATIONS, ids=lambda make: make.__name__)
 accelerated = pytest.mark.parametrize("make", ACCELERATED, ids=lambda make: make.__name__)
@@ -88,7 +108,7 @@ def test_removed_rows_are_never_found_and_the_rest_stays(make: Callable[[Kind], 
     assert len(index) == 25
     assert {hit.id for hit in index.nearest(rows, 3)} <= set(range(1, 50, 2))
     index.remove(np.array([1, 999]))
-    ids, values = index.rows()
+    ids, values = rows_of(index)
     assert ids.tolist() == list(range(3, 50, 2))
     assert np.array_equal(values, rows[3::2])
 
@@ -114,7 +134,7 @@ def test_the_accelerated_index_agrees_with_brute_force(make: Callable[[Kind], In
 class IndexesAgree(RuleBasedStateMachine):
     """Random additions, removals and searches; few distinct codes, so that ties are common."""
 
-    make: Callable[[Kind], Index] = FaissIndex
+    make: Callable[[Kind], Index] = staticmethod(segmented)
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +164,7 @@ class IndexesAgree(RuleBasedStateMachine):
     @invariant()
     def same_rows(self) -> None:
         assert len(self.exact) == len(self.fast)
-        for one, other in zip(self.exact.rows(), self.fast.rows(), strict=True):
+        for one, other in zip(rows_of(self.exact), rows_of(self.fast), strict=True):
             assert np.array_equal(one, other)
 
 
@@ -152,9 +172,14 @@ class TorchAgrees(IndexesAgree):
     make = staticmethod(torch_on_the_cpu)
 
 
-for machine in (IndexesAgree, TorchAgrees):
+class TendedAgrees(IndexesAgree):
+    make = TendedIndex
+
+
+for machine in (IndexesAgree, TendedAgrees, TorchAgrees):
     machine.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 TestIndexesAgree = IndexesAgree.TestCase
+TestTendedAgrees = TendedAgrees.TestCase
 TestTorchAgrees = TorchAgrees.TestCase
 
 
@@ -168,9 +193,12 @@ def test_an_index_that_may_use_no_more_memory_says_so_and_adds_nothing() -> None
 
 
 def test_two_packages_that_own_the_same_folder_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.index.faiss_index.installed_flavours", lambda: ["faiss-cpu", "faiss-gpu"])
+    monkeypatch.setattr(
+        "indexer.index.faiss_package.installed_flavours", lambda: ["faiss-cpu", "faiss-gpu"]
+    )
+    import_faiss.cache_clear()
     with pytest.raises(FaissUnavailable, match="same folder"):
         import_faiss()
-    monkeypatch.setattr("indexer.index.faiss_index.installed_flavours", list)
+    monkeypatch.setattr("indexer.index.faiss_package.installed_flavours", list)
     with pytest.raises(FaissUnavailable, match=r"trueprint\[cpu\]"):
         import_faiss()

@@ -128,7 +128,7 @@ def test_a_registration_is_matchable_by_the_next_request_and_on_another_node_wit
     world.audit()
 
 
-@pytest.mark.parametrize("implementation", ["faiss", "brute-force"])
+@pytest.mark.parametrize("implementation", ["cpu", "brute-force"])
 def test_one_item_is_found_again_after_a_restart(world: World, implementation: str) -> None:
     desk = world.enrol("Daily Example")
     world.register(desk, encoded("coffee"))

@@ -1,0 +1,48 @@
+"""Which package brings faiss: one, and only one, may own its folder."""
+
+from functools import cache
+from importlib import metadata
+from types import ModuleType
+
+FLAVOURS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12", "faiss-cuda")
+
+
+class FaissUnavailable(RuntimeError):
+    """FAISS is missing, or two packages that overwrite each other's files are installed."""
+
+
+def installed_flavours() -> list[str]:
+    """The installed packages that own the folder `faiss`; more than one is a broken installation."""
+    names = {(dist.metadata["Name"] or "").lower() for dist in metadata.distributions()}
+    return [flavour for flavour in FLAVOURS if flavour in names]
+
+
+def require_one_flavour() -> None:
+    """Raises FaissUnavailable with the cure."""
+    flavours = installed_flavours()
+    if len(flavours) > 1:
+        raise FaissUnavailable(
+            f"{' and '.join(flavours)} own the same folder; uninstall all of them, then install one"
+        )
+    if not flavours:
+        raise FaissUnavailable("FAISS is not installed: install trueprint[cpu] or trueprint[gpu]")
+
+
+@cache
+def import_faiss() -> ModuleType:
+    """Import faiss. Raises FaissUnavailable."""
+    require_one_flavour()
+    import faiss  # heavy, and a choice of the installation
+
+    module: ModuleType = faiss
+    return module
+
+
+def faiss_for_search() -> ModuleType:
+    """faiss, with one OpenMP thread in the calling thread: requests run beside each other instead.
+
+    Two threads for one search were up to four times slower where the machine had other work.
+    """
+    faiss = import_faiss()
+    faiss.omp_set_num_threads(1)  # per calling thread
+    return faiss

@@ -1,0 +1,127 @@
+"""The index follows the rows: at once, on every node, after every kind of stop."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexer.fingerprints.kinds import PDQ
+from indexer.index import segmented_index, segments
+from indexer.index.choice import host_of
+from registry.app import running_services
+from registry.services import Services
+from tests.pictures import encoded
+from tests.world import SeededEmbedder, World
+
+SUBJECTS = ("coffee", "cat", "astronaut", "rocket")
+
+
+@pytest.fixture
+def short_tails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row becomes a segment of its own, with what makes it fast."""
+    monkeypatch.setattr(segmented_index, "TAIL_ROWS", dict.fromkeys(segmented_index.TAIL_ROWS, 1))
+    monkeypatch.setattr(segments, "LEAST_ROWS", 1)
+
+
+def tend(services: Services) -> None:
+    for index in services.indexing.by_kind.values():
+        host = host_of(index)
+        assert host is not None
+        host.tend()
+
+
+def rows_within(services: Services, seconds: float, rows: int) -> None:
+    deadline = time.monotonic() + seconds
+    while len(services.indexing.by_kind[PDQ.name]) != rows:
+        assert time.monotonic() < deadline, "the other node did not follow"
+        time.sleep(0.01)
+
+
+def test_another_node_is_told_of_a_change_and_does_not_wait_for_its_next_look(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    patient = world.settings.model_copy(update={"poll_interval_s": 60})
+    with running_services(patient, world.engine, SeededEmbedder()) as other:
+        record = world.register(desk, encoded("coffee")).record
+        rows_within(other, 1.0, 1)
+        desk.client.withdraw(record.id)
+        rows_within(other, 1.0, 0)
+
+
+@pytest.mark.usefixtures("short_tails")
+def test_of_a_torn_segment_only_its_rows_are_read_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.restart()
+    desk = world.enrol("Daily Example")
+    for subject in SUBJECTS:
+        world.register(desk, encoded(subject))
+    tend(world.services)
+    world.stop()
+    torn = sorted(world.settings.index_folder.rglob("pdq.v1/segment-*/values.bin"))
+    assert len(torn) == len(SUBJECTS) - 1  # the last row lies in the tail
+    torn[1].write_bytes(torn[1].read_bytes()[:-3])
+    caplog.set_level("INFO")
+    world.start()
+    assert "pdq.v1: 1 rows were read from the database" in caplog.text
+    assert "tp-desc.v2" not in caplog.text
+    for subject in SUBJECTS:
+        assert world.again(desk).client.match(encoded(subject, quality=50)).matches
+    world.audit()
+
+
+@pytest.mark.usefixtures("short_tails")
+@pytest.mark.parametrize("lost", ["generation-*/manifest.json", "segment-*/ids.bin", "**/*"])
+def test_whatever_is_lost_is_read_from_the_rows(world: World, lost: str) -> None:
+    world.restart()
+    desk = world.enrol("Daily Example")
+    records = [world.register(desk, encoded(subject)).record for subject in SUBJECTS]
+    tend(world.services)
+    desk.client.withdraw(records[1].id)
+    world.stop()
+    for file in Path(world.settings.index_folder).glob(f"*/*/{lost}"):
+        if file.is_file():
+            file.unlink()
+    world.start()
+    assert world.again(desk).client.match(encoded("coffee", quality=50)).matches
+    assert world.again(desk).client.match(encoded("cat", quality=50)).matches == ()
+    world.audit()
+
+
+def test_what_changed_while_a_node_was_away_is_taken_up(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    first = world.register(desk, encoded("coffee")).record
+    home = world.settings.model_copy(update={"home": world.settings.home / "other"})
+    keys = home.home / "keys"
+    keys.parent.mkdir()
+    keys.symlink_to(world.settings.key_folder)
+    with running_services(home, world.engine, SeededEmbedder()):
+        pass
+    desk.client.withdraw(first.id)
+    world.register(desk, encoded("cat"))
+    with running_services(home, world.engine, SeededEmbedder()) as again:
+        assert len(again.indexing.by_kind[PDQ.name]) == 1
+
+
+def test_files_of_a_later_history_are_not_believed(world: World) -> None:
+    """The database was put back to an earlier moment; the files were not."""
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"))
+    world.register(desk, encoded("cat"))
+    world.stop()
+    world.tamper("DELETE FROM index_change WHERE seq = (SELECT max(seq) FROM index_change)")
+    world.tamper("UPDATE fingerprint SET value = value WHERE id = 0")
+    world.start()
+    ids = np.concatenate([ids for ids, _ in world.services.indexing.by_kind[PDQ.name].blocks()])
+    assert len(ids) == len(set(ids.tolist())) == 2
+
+
+def test_processes_of_one_home_keep_their_files_apart(world: World) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(running_services(world.settings, world.engine, SeededEmbedder()))
+        taken = {path.name for path in world.settings.index_folder.iterdir() if path.is_dir()}
+        assert taken == {"0", "1"}
+    with running_services(world.settings, world.engine, SeededEmbedder()):
+        taken = {path.name for path in world.settings.index_folder.iterdir() if path.is_dir()}
+        assert taken == {"0", "1"}
