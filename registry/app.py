@@ -14,6 +14,8 @@ from indexer.compare.faces.weights import missing_face_models
 from indexer.fingerprints.embedders import Embedder, Embedders, MissingRuntime, open_embedder
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import ModelError, find_model, known_models
+from indexer.index.choice import open_device
+from indexer.index.faiss_package import FaissUnavailable
 from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool
 from registry import __version__, db
@@ -21,7 +23,7 @@ from registry.answers import AnswerSigner
 from registry.api import compare, health, jobs, log, match, problems, publishers, records
 from registry.api.body_limit import BodyLimit
 from registry.blobs import Blobs
-from registry.errors import LogRolledBack, MissingModel
+from registry.errors import LogRolledBack, MissingModel, StartRefused
 from registry.indexing import Indexing
 from registry.log import Log, create_log, has_log, head_of, load_log_key
 from registry.previews import PreviewCache, sweep_orphans
@@ -105,9 +107,15 @@ def running_services(
         registry_id = head_of(session).registry_id
     embedders = _open_embedders(settings, embedder)
     with ExitStack() as stack:
-        indexing = Indexing(
-            engine, settings.index, settings.index_folder, registry_id, settings.poll_interval_s
-        )
+        device = open_device(settings.index, settings.device, settings.gpu_memory_bytes)
+        if device is not None:
+            stack.callback(device.close)
+        try:
+            indexing = Indexing(
+                engine, settings.index, settings.index_folder, registry_id, settings.poll_interval_s, device
+            )
+        except FaissUnavailable as error:
+            raise StartRefused(str(error)) from error
         indexing.start()
         stack.callback(indexing.stop)
         services = Services(

@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.kinds import PDQ, SOUND, Family, Kind, vector_kinds
-from indexer.index.choice import make_index
+from indexer.index.choice import BRUTE_FORCE, make_index
+from indexer.index.device import Device
 from indexer.index.port import Index
 from registry.db import conninfo, transaction
 from registry.index_keeping import IndexFolder, IndexKeeper
@@ -54,15 +55,21 @@ class Indexing:
     """One index per kind, and the threads that follow the changes and tend the files."""
 
     def __init__(
-        self, engine: Engine, implementation: str, folder: Path, registry_id: str, poll_interval_s: float
+        self,
+        engine: Engine,
+        implementation: str,
+        folder: Path,
+        registry_id: str,
+        poll_interval_s: float,
+        device: Device | None = None,
     ) -> None:
         self._engine = engine
         self._poll_interval_s = poll_interval_s
         self._folder = IndexFolder(folder)
-        self.implementation = implementation
+        self._implementation, self._device = implementation, device
         self.kinds: tuple[Kind, ...] = (PDQ, SOUND, *vector_kinds())  # all that are known when it starts
         self.by_kind: dict[str, Index] = {
-            kind.name: make_index(kind, implementation, self._folder.path, registry_id)
+            kind.name: make_index(kind, implementation, self._folder.path, registry_id, device)
             for kind in self.kinds
         }
         # One thread at a time applies changes; searches only need the indexes' own locks.
@@ -93,6 +100,15 @@ class Indexing:
         self._follower.join()
         self._keeper.stop()
         self._folder.release()
+
+    @property
+    def description(self) -> str:
+        """What is searched, and where, in words."""
+        if self._device is None:
+            return "brute force" if self._implementation == BRUTE_FORCE else "segments on the CPU"
+        left = [name for name, index in self.by_kind.items() if not getattr(index, "is_on_device", True)]
+        where = f"device {self._device.name}, {self._device.memory.used_bytes >> 20} MiB"
+        return where + (f"; {', '.join(left)} on the CPU: no room on the device" if left else "")
 
     def catch_up(self, session: Session) -> None:
         """Apply every committed change; afterwards the index is in step with what `session` sees."""

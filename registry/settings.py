@@ -40,7 +40,16 @@ class Settings(BaseSettings):
     log_origin: str = Field(default="localhost/log", description="name of the log; never changes")
     host: str = Field(default="127.0.0.1", description="address that the server listens on")
     port: int = Field(default=8000, description="port that the server listens on")
-    index: str = Field(default="cpu", pattern="^(cpu|brute-force)$", description="cpu or brute-force")
+    index: str = Field(
+        default="auto",
+        pattern="^(auto|cpu|gpu|brute-force)$",
+        description="where fingerprints are searched: auto, cpu, gpu or brute-force",
+    )
+    gpu_memory: str | None = Field(
+        default=None,
+        pattern=r"^\d+ ?(MiB|GiB)$",
+        description="device memory that the index may take, as 40GiB; most of it when unset",
+    )
     decoder_workers: int = Field(default=2, ge=1, description="limited processes that decode uploads")
     video_workers: int = Field(
         default=1, ge=0, description="videos worked on at a time; 0: by other processes"
@@ -63,6 +72,13 @@ class Settings(BaseSettings):
     device: str | None = Field(
         default=None, description="torch device of the descriptor; chosen when unset"
     )
+
+    @property
+    def gpu_memory_bytes(self) -> int | None:
+        """Device memory that the index may take."""
+        if self.gpu_memory is None:
+            return None
+        return int(self.gpu_memory[:-3]) << (30 if self.gpu_memory.endswith("GiB") else 20)
 
     @property
     def key_folder(self) -> Path:

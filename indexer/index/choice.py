@@ -1,17 +1,43 @@
-"""Which index is made, by name."""
+"""Which index is made, by name, and on which device."""
 
+import logging
+from importlib.util import find_spec
 from pathlib import Path
 
 from indexer.fingerprints.kinds import Kind
+from indexer.index.device import Device
 from indexer.index.faiss_package import require_one_flavour
 from indexer.index.port import BruteForceIndex, Index
 from indexer.index.segmented_index import SegmentedIndex
 
-CPU, BRUTE_FORCE = "cpu", "brute-force"
-NAMES = (CPU, BRUTE_FORCE)
+AUTO, CPU, GPU, BRUTE_FORCE = "auto", "cpu", "gpu", "brute-force"
+NAMES = (AUTO, CPU, GPU, BRUTE_FORCE)
+SHARE_OF_FREE_MEMORY = 0.8  # of the device, where no bound is set; the descriptor runs there as well
+_log = logging.getLogger(__name__)
 
 
-def make_index(kind: Kind, name: str, folder: Path, registry: str) -> Index:
+def open_device(name: str, torch_device: str | None, max_bytes: int | None) -> Device | None:
+    """The device that the index `name` is searched on; None: the CPU.
+
+    `torch_device`: as set by hand; `cpu` serves to try the device's code without one.
+    """
+    if name not in (AUTO, GPU):
+        return None
+    import torch  # heavy
+
+    if torch.cuda.is_available() and torch_device != "cpu":
+        if find_spec("triton") is None:
+            _log.warning("Triton is not installed: the GPU is searched by torch alone, which is slower")
+        free, _ = torch.cuda.mem_get_info()
+        return Device(torch_device or "cuda", max_bytes or int(free * SHARE_OF_FREE_MEMORY))
+    if name == GPU and torch_device == "cpu":
+        return Device("cpu", max_bytes)
+    if name == GPU:
+        _log.warning("there is no GPU that torch can use: the index is searched on the CPU")
+    return None
+
+
+def make_index(kind: Kind, name: str, folder: Path, registry: str, device: Device | None = None) -> Index:
     """An empty index; what it keeps on disk lies in a folder of its own under `folder`.
 
     Raises FaissUnavailable.
@@ -19,9 +45,22 @@ def make_index(kind: Kind, name: str, folder: Path, registry: str) -> Index:
     if name == BRUTE_FORCE:
         return BruteForceIndex(kind)
     require_one_flavour()
-    return SegmentedIndex(kind, folder / kind.name, registry)
+    host = SegmentedIndex(kind, folder / kind.name, registry)
+    if device is None:
+        return host
+    from indexer.index.device_index import DeviceIndex  # brings torch
+
+    return DeviceIndex(host, device)
+
+
+def fill_device(index: Index) -> None:
+    """Copy what was loaded to the device, where there is one."""
+    fill = getattr(index, "fill", None)
+    if fill is not None:
+        fill()
 
 
 def host_of(index: Index) -> SegmentedIndex | None:
     """The part of an index that is kept on disk, where it has one."""
-    return index if isinstance(index, SegmentedIndex) else None
+    host = getattr(index, "host", index)
+    return host if isinstance(host, SegmentedIndex) else None

@@ -15,19 +15,17 @@ import numpy.typing as npt
 import torch
 
 from indexer.fingerprints.kinds import Family, Kind
+from indexer.index.device import DeviceFull, DeviceMemory
 from indexer.index.gpu import scans
 from indexer.index.gpu.rows import CodeRows, Hits, VectorRows
 from indexer.index.port import Hit, Ids, Values
 
 ROWS_PER_SEGMENT = 1 << 20
+FIRST_ROWS = 1 << 16
 PACKED_AT_DEAD_SHARE = 0.5
 # Queries are rounded to float16 for the scan: unit vectors' products move by less than this. Hits are
 # scored again in float32.
 SCAN_SLACK = 2e-3
-
-
-class DeviceFull(RuntimeError):
-    """No room for another segment within the memory that this index may use."""
 
 
 @dataclass
@@ -38,10 +36,21 @@ class _Segment:
     living: npt.NDArray[np.bool_]  # (capacity,) on the host
     count: int = 0
     dead: int = 0
+    rising: bool = True  # ids, as they nearly always are: they are then looked up, not looked through
 
     @property
     def capacity(self) -> int:
         return len(self.ids)
+
+    def places_of(self, ids: Ids) -> Ids:
+        """Places of living rows with these ids."""
+        known = self.ids[: self.count]
+        if self.rising and self.count:
+            places = np.searchsorted(known, ids)
+            places = np.unique(places[known[np.minimum(places, self.count - 1)] == ids])
+        else:
+            places = np.nonzero(np.isin(known, ids))[0]
+        return np.asarray(places[self.living[places]])
 
 
 class GpuIndex:
@@ -52,14 +61,14 @@ class GpuIndex:
         kind: Kind,
         device: str | torch.device | None = None,
         *,
-        max_bytes: int | None = None,
+        memory: DeviceMemory | None = None,
         rows_per_segment: int = ROWS_PER_SEGMENT,
     ) -> None:
-        """`device`: CUDA where there is one, by default. `max_bytes`: of device memory for rows."""
+        """`device`: CUDA where there is one, by default. `memory`: what it may take, with others."""
         self.kind = kind
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._is_binary = kind.family is Family.BINARY
-        self._max_bytes = max_bytes
+        self._memory = memory or DeviceMemory()
         self._rows_per_segment = rows_per_segment
         self._segments: list[_Segment] = []
         # One caller at a time owns the device: kernels of two searches would only wait for each other.
@@ -91,14 +100,15 @@ class GpuIndex:
         """See Index."""
         with self._lock:
             for segment in self._segments:
-                known = segment.ids[: segment.count]
-                places = np.nonzero(np.isin(known, ids) & segment.living[: segment.count])[0]
+                places = segment.places_of(ids)
                 if len(places):
                     segment.living[places] = False
                     segment.alive[torch.from_numpy(places).to(self.device)] = 0
                     segment.dead += len(places)
                 if segment.dead > PACKED_AT_DEAD_SHARE * segment.capacity:
                     self._pack(segment)
+            empty = [one for one in self._segments if not one.count]
+            self._memory.give_back(sum(one.capacity for one in empty) * self.bytes_per_row)
             self._segments = [one for one in self._segments if one.count]
 
     def within(self, queries: Values, radius: float) -> list[Hit]:
@@ -143,20 +153,33 @@ class GpuIndex:
     def _make_room(self, wanted: int) -> None:
         """Only the last segment is appended to: rows stay in the order in which they came."""
         free = self._segments[-1].capacity - self._segments[-1].count if self._segments else 0
-        missing = max(0, -(-(wanted - free) // self._rows_per_segment))
-        after = self.device_bytes() + missing * self._rows_per_segment * self.bytes_per_row
-        if missing and self._max_bytes is not None and after > self._max_bytes:
-            raise DeviceFull(
-                f"{wanted} rows need {after} bytes of device memory; {self._max_bytes} may be used"
-            )
+        capacities = self._capacities(wanted - free)
+        bytes_taken = sum(capacities) * self.bytes_per_row
+        self._memory.take(bytes_taken)
         try:
-            fresh = [self._new_segment() for _ in range(missing)]
+            fresh = [self._new_segment(capacity) for capacity in capacities]
         except torch.OutOfMemoryError as error:
+            self._memory.give_back(bytes_taken)
             raise DeviceFull(f"the device has no room for {wanted} more rows") from error
         self._segments += fresh
 
-    def _new_segment(self) -> _Segment:
-        capacity = self._rows_per_segment
+    def _capacities(self, missing: int) -> list[int]:
+        """Of the segments to come: as large as all before them, so that few rows take little memory."""
+        capacities: list[int] = []
+        total = sum(one.capacity for one in self._segments)
+        while missing > 0:
+            capacity = min(self._rows_per_segment, max(total, FIRST_ROWS))
+            capacities.append(capacity)
+            total, missing = total + capacity, missing - capacity
+        return capacities
+
+    def release(self) -> None:
+        """Give all memory back; the index is not to be used any more."""
+        with self._lock:
+            self._memory.give_back(self.device_bytes())
+            self._segments = []
+
+    def _new_segment(self, capacity: int) -> _Segment:
         if self._is_binary:
             values = torch.zeros((self.kind.size // 32, capacity), dtype=torch.int32, device=self.device)
         else:
@@ -174,6 +197,9 @@ class GpuIndex:
             )
         segment.alive[start:end] = 1
         segment.ids[start:end] = ids
+        if len(ids):
+            joined = segment.ids[max(0, start - 1) : end]
+            segment.rising = segment.rising and bool(np.all(joined[1:] > joined[:-1]))
         segment.living[start:end] = True
         segment.count = end  # last: what lies beyond is not there yet
 

@@ -17,7 +17,7 @@ import numpy as np
 from indexer.fingerprints.kinds import Family, Kind
 from indexer.index import segments
 from indexer.index.port import Hit, Ids, Values, dtype_of
-from indexer.index.segments import Scored, Segment, new_tail, seal
+from indexer.index.segments import Scored, Segment, accelerator_of, new_tail, seal
 
 TAIL_ROWS = {Family.BINARY: 65_536, Family.VECTOR: 16_384}
 MERGED_AT = 8  # neighbouring segments of one size make one of the next
@@ -40,6 +40,7 @@ class SegmentedIndex:
             folder = Path(tempfile.mkdtemp(prefix="trueprint-index-"))
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.folder = folder
+        self.accelerates = True  # False: somebody else answers, nothing is built that makes this one fast
         self._tail_rows = tail_rows or TAIL_ROWS[kind.family]
         # Held while segments are changed or replaced, never while a search runs.
         self._changing = threading.Lock()
@@ -112,7 +113,7 @@ class SegmentedIndex:
 
     def seal_rows(self, ids: Ids, values: Values) -> None:
         """Add many rows at once, as a segment of their own behind all others."""
-        fresh = seal(self.folder, self.registry, self.kind, ids, values)
+        fresh = self._seal(ids, values)
         with self._changing:
             tail = self._segments[-1]
             before = self._segments if tail.count else self._segments[:-1]
@@ -126,6 +127,13 @@ class SegmentedIndex:
         with self._tending:
             while run := self._next_to_tend():
                 self._replace(run)
+            for segment in self._segments:
+                if self.accelerates and segment.name is not None and segment.accelerator is None:
+                    folder = self.folder / segment.name
+                    segment.accelerator = accelerator_of(folder, self.registry, self.kind, segment.values)
+
+    def _seal(self, ids: Ids, values: Values) -> Segment:
+        return seal(self.folder, self.registry, self.kind, ids, values, accelerate=self.accelerates)
 
     def _next_to_tend(self) -> list[Segment]:
         """Neighbours to be written as one segment; none: all is well."""
@@ -151,7 +159,7 @@ class SegmentedIndex:
         fresh = []
         if len(ids):
             values = np.concatenate([one.values[places] for one, places in kept])
-            fresh = [seal(self.folder, self.registry, self.kind, ids, values)]
+            fresh = [self._seal(ids, values)]
         with self._changing:
             for one in fresh:  # what was removed while the files were written
                 one.alive[:] = np.concatenate([old.alive[places] for old, places in kept])

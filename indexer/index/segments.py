@@ -152,16 +152,26 @@ def _nothing() -> Scored:
     return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
 
 
-def seal(folder: Path, registry: str, kind: Kind, ids: Ids, values: Values) -> Segment:
+def seal(
+    folder: Path, registry: str, kind: Kind, ids: Ids, values: Values, *, accelerate: bool = True
+) -> Segment:
     """Write rows as a sealed segment, with what makes it fast; durable when this returns."""
     name = f"segment-{uuid.uuid4().hex}"
     stored = values if kind.family is Family.BINARY else values.astype(np.float16)
     facts = {"registry": registry, "kind": kind.name, "rows": len(ids)}
     write_arrays(folder / name, facts, {"ids": ids.astype(np.int64), "values": stored})
-    return open_segment(folder, name, registry, kind, trusted=True)
+    return open_segment(folder, name, registry, kind, trusted=True, accelerate=accelerate)
 
 
-def open_segment(folder: Path, name: str, registry: str, kind: Kind, *, trusted: bool = False) -> Segment:
+def open_segment(
+    folder: Path,
+    name: str,
+    registry: str,
+    kind: Kind,
+    *,
+    trusted: bool = False,
+    accelerate: bool = True,
+) -> Segment:
     """A sealed segment from its files, every row marked alive. Raises BadFiles."""
     expected = {"registry": registry, "kind": kind.name}
     manifest, arrays = read_arrays(folder / name, expected, trusted=trusted)
@@ -169,15 +179,21 @@ def open_segment(folder: Path, name: str, registry: str, kind: Kind, *, trusted:
     if ids is None or values is None or values.shape != (len(ids), width_of(kind)):
         raise BadFiles(f"{name}: its arrays do not fit each other")
     segment = Segment(ids, values, np.ones(len(ids), np.bool_), int(manifest["rows"]), name)
-    segment.accelerator = _accelerator(folder / name, registry, kind, values)
+    if accelerate:
+        segment.accelerator = accelerator_of(folder / name, registry, kind, values)
     return segment
 
 
-def _accelerator(folder: Path, registry: str, kind: Kind, values: Values) -> MultiIndex | FastScan | None:
-    """Read what was derived from the rows, or derive it again."""
+def accelerates(kind: Kind, rows: int) -> bool:
+    """Whether a sealed segment of so many rows has something that makes it fast."""
+    trainable = kind.size % DIMENSIONS_PER_CODE == 0 and rows >= 1 << CODE_BITS
+    return rows >= LEAST_ROWS and (kind.family is Family.BINARY or trainable)
+
+
+def accelerator_of(folder: Path, registry: str, kind: Kind, values: Values) -> MultiIndex | FastScan | None:
+    """Read what was derived from a segment's rows, or derive it again."""
     binary = kind.family is Family.BINARY
-    trainable = kind.size % DIMENSIONS_PER_CODE == 0 and len(values) >= 1 << CODE_BITS
-    if len(values) < LEAST_ROWS or not (binary or trainable):
+    if not accelerates(kind, len(values)):
         return None
     derived = folder / ("multi-index" if binary else "fast-scan")
     expected = {"registry": registry, "segment": folder.name}

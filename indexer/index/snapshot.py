@@ -121,7 +121,9 @@ def _describe(segment: Segment) -> _Described:
 
 
 def _open(index: SegmentedIndex, described: _Described, marks: Marks) -> Segment:
-    segment = open_segment(index.folder, described.name, index.registry, index.kind)
+    segment = open_segment(
+        index.folder, described.name, index.registry, index.kind, accelerate=index.accelerates
+    )
     if _describe(segment) != described:
         raise BadFiles(f"{described.name}: it holds other rows than its generation says")
     segment.alive[:] = marks

@@ -42,7 +42,7 @@ def doctor(services: ServicesDep, session: SessionDep) -> Doctor:
         version=__version__,
         device=f"{services.embedders.wanted.kind} on {services.embedders.wanted.device}",
         faces=services.faces_missing or "compared one to one, never kept",
-        index=services.indexing.implementation,
+        index=services.indexing.description,
         isolation=services.decoder.isolation(),
         database=describe(services.engine),
         blobs=services.blobs.description.split("?")[0],

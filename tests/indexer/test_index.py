@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
+from indexer.index.device import Device, DeviceFull, DeviceMemory
+from indexer.index.device_index import DeviceIndex
 from indexer.index.faiss_package import FaissUnavailable, import_faiss
-from indexer.index.gpu_index import DeviceFull, GpuIndex
+from indexer.index.gpu_index import GpuIndex
 from indexer.index.port import BruteForceIndex, Index, rows_of
 from indexer.index.segmented_index import SegmentedIndex
 
@@ -46,7 +48,20 @@ def gpu(kind: Kind) -> GpuIndex:
     return GpuIndex(kind, "cuda", rows_per_segment=16)
 
 
-ACCELERATED = [segmented, TendedIndex, torch_on_the_cpu, pytest.param(gpu, marks=pytest.mark.gpu)]
+DEVICE = Device("cpu")
+
+
+def on_device(kind: Kind) -> DeviceIndex:
+    return DeviceIndex(SegmentedIndex(kind), DEVICE, rows_per_segment=16)
+
+
+ACCELERATED = [
+    segmented,
+    TendedIndex,
+    on_device,
+    torch_on_the_cpu,
+    pytest.param(gpu, marks=pytest.mark.gpu),
+]
 IMPLEMENTATIONS = [BruteForceIndex, *ACCELERATED]
 parametrized = pytest.mark.parametrize("make", IMPLEMENTATIONS, ids=lambda make: make.__name__)
 accelerated = pytest.mark.parametrize("make", ACCELERATED, ids=lambda make: make.__name__)
@@ -176,15 +191,20 @@ class TendedAgrees(IndexesAgree):
     make = TendedIndex
 
 
-for machine in (IndexesAgree, TendedAgrees, TorchAgrees):
+class DeviceAgrees(IndexesAgree):
+    make = staticmethod(on_device)
+
+
+for machine in (IndexesAgree, TendedAgrees, DeviceAgrees, TorchAgrees):
     machine.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 TestIndexesAgree = IndexesAgree.TestCase
 TestTendedAgrees = TendedAgrees.TestCase
+TestDeviceAgrees = DeviceAgrees.TestCase
 TestTorchAgrees = TorchAgrees.TestCase
 
 
 def test_an_index_that_may_use_no_more_memory_says_so_and_adds_nothing() -> None:
-    index = GpuIndex(PDQ, "cpu", rows_per_segment=16, max_bytes=40 * 33)
+    index = GpuIndex(PDQ, "cpu", rows_per_segment=16, memory=DeviceMemory(40 * 33))
     index.add(np.arange(30), codes(30))
     with pytest.raises(DeviceFull, match="may be used"):
         index.add(np.arange(30, 50), codes(20))

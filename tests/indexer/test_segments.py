@@ -91,8 +91,8 @@ def test_segments_are_joined_and_what_died_meanwhile_stays_dead(monkeypatch: pyt
     index = SegmentedIndex(PDQ, tail_rows=16)
     real, killed = segments.seal, []
 
-    def seal_slowly(*args: Any) -> Any:
-        fresh = real(*args)
+    def seal_slowly(*args: Any, **options: Any) -> Any:
+        fresh = real(*args, **options)
         if len(args[3]) > 16 and not killed:  # while the files of the joined segment are written
             killed.append(int(args[3][5]))
             index.remove(np.array(killed))

@@ -11,6 +11,7 @@ from indexer.fingerprints.kinds import PDQ
 from indexer.index import segmented_index, segments
 from indexer.index.choice import host_of
 from registry.app import running_services
+from registry.errors import StartRefused
 from registry.services import Services
 from tests.pictures import encoded
 from tests.world import SeededEmbedder, World
@@ -125,3 +126,15 @@ def test_processes_of_one_home_keep_their_files_apart(world: World) -> None:
     with running_services(world.settings, world.engine, SeededEmbedder()):
         taken = {path.name for path in world.settings.index_folder.iterdir() if path.is_dir()}
         assert taken == {"0", "1"}
+
+
+def test_two_packages_of_faiss_are_refused_at_start_with_the_cure(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stop()
+    both = ["faiss-cpu", "faiss-gpu"]
+    monkeypatch.setattr("indexer.index.faiss_package.installed_flavours", lambda: both)
+    with pytest.raises(StartRefused, match="own the same folder; uninstall all of them"):
+        world.start()
+    monkeypatch.undo()
+    world.start()

@@ -128,15 +128,20 @@ def test_a_registration_is_matchable_by_the_next_request_and_on_another_node_wit
     world.audit()
 
 
-@pytest.mark.parametrize("implementation", ["cpu", "brute-force"])
+@pytest.mark.parametrize("implementation", ["cpu", "brute-force", "gpu"])
 def test_one_item_is_found_again_after_a_restart(world: World, implementation: str) -> None:
     desk = world.enrol("Daily Example")
     world.register(desk, encoded("coffee"))
     assert desk.client.match(encoded("coffee", quality=50)).matches
-    world.settings = world.settings.model_copy(update={"index": implementation})
+    # Where there is no GPU, the device's own code on the CPU.
+    world.settings = world.settings.model_copy(update={"index": implementation, "device": "cpu"})
     world.restart()
-    assert world.again(desk).client.match(encoded("coffee", quality=50)).matches
+    again = world.again(desk)
+    assert again.client.match(encoded("coffee", quality=50)).matches
+    world.register(again, encoded("cat"))
+    assert again.client.match(encoded("cat", quality=50)).matches
     world.audit()
+    assert ("device" in world.operator.doctor().index) == (implementation == "gpu")
 
 
 def test_a_torn_snapshot_is_rebuilt_from_rows(world: World) -> None:
