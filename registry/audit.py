@@ -151,6 +151,11 @@ def _check_fingerprints(session: Session) -> Step:
         if status == ERASED:
             yield "erasure", f"erased record {row.record_id} still has fingerprints"
     active = set(session.exec(select(Record.id).where(Record.status == ACTIVE)))
+    if len(active) != head_of(session).active_records:
+        yield (
+            "log head",
+            f"{len(active)} records are active, the head counts {head_of(session).active_records}",
+        )
     for record_id in active - with_pdq:
         yield "fingerprint", f"active record {record_id} has no {PDQ.name}"
     announced: set[int] = set()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from sqlmodel import Session, func, select
+from sqlmodel import Session
 
 from indexer.compare.derivation import Derivation
 from indexer.fingerprints.pdq import ORIENTATIONS
@@ -20,9 +20,7 @@ from registry.explanation import (
 )
 from registry.found import Found
 from registry.log import head_of
-from registry.models import Record
 from registry.models.columns import now
-from registry.models.records import ACTIVE
 from registry.nomination import Candidate
 from registry.previews import PreviewCache
 from registry.registration import upload_of_fingerprints
@@ -253,12 +251,10 @@ def _note(upload: Upload) -> str | None:
 
 def freshness(services: Services, session: Session) -> Freshness:
     """How current the index is against what this request sees."""
-    state = services.indexing.state(session)
+    state, head = services.indexing.state(session), head_of(session)
     return Freshness(
-        records_searched=session.exec(
-            select(func.count()).select_from(Record).where(Record.status == ACTIVE)
-        ).one(),
+        records_searched=head.active_records,
         through_change=state.through_change,
         behind=state.behind,
-        checkpoint_size=head_of(session).size,
+        checkpoint_size=head.size,
     )

@@ -92,7 +92,10 @@ def _by_pdq(services: Services, upload: Upload) -> Nominations:
     if not codes or upload.too_plain:
         return {}
     queries = unpack_codes([one.value for one in codes])
-    hits = services.indexing.by_kind[PDQ.name].within(queries, services.thresholds.pdq_candidate_bits)
+    limits = services.thresholds
+    # Without the picture nothing beyond Meta's radius could be confirmed, and a scan would be needed.
+    radius = limits.pdq_candidate_bits if upload.image is not None else limits.pdq_same_bits
+    hits = services.indexing.by_kind[PDQ.name].within(queries, radius)
     found: Nominations = {}
     for hit in hits:  # nearest first
         measured = Measured(pdq_distance=int(hit.distance), pdq_orientation=codes[hit.query].orientation)

@@ -3,11 +3,12 @@
 import base64
 from collections.abc import Iterable
 
+from sqlalchemy import update
 from sqlmodel import Session, col, or_, select
 
 from registry.errors import RecordErased, UnknownRecord
 from registry.log import Log, prove
-from registry.models import Contest, Edge, Publisher, PublisherKey, Record
+from registry.models import Contest, Edge, LogHead, Publisher, PublisherKey, Record
 from registry.models.records import ERASED
 from sdk.models import Edge as WireEdge
 from sdk.models import EdgeAgreement, OperationType, Receipt, RecordSummary
@@ -22,6 +23,15 @@ def get_record(session: Session, record_id: str) -> Record:
     if record is None:
         raise UnknownRecord(f"no record has the id {record_id[:60]!r}")
     return record
+
+
+def count_active(session: Session, change: int) -> None:
+    """Keep the count that every answer tells, in the transaction of the change, under the log's lock."""
+    session.execute(
+        update(LogHead)
+        .values(active_records=col(LogHead.active_records) + change)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSummary]:

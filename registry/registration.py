@@ -198,6 +198,7 @@ def _store(
     session.flush()
     ids = [row.id for row in rows if row.id is not None]
     announce(session, ADD, ids)
+    records.count_active(session, +1)
     session.add_all(Contest(record_id=record.id, other_id=other) for other in contested)
     session.add_all(edges)
     if idempotency_key is not None:

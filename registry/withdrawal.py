@@ -8,7 +8,7 @@ from registry.indexing import REMOVE, announce
 from registry.models import ApiKey, Contest, Edge, Fingerprint, Record
 from registry.models.columns import now
 from registry.models.records import ACTIVE, ERASED, WITHDRAWN
-from registry.records import get_record
+from registry.records import count_active, get_record
 from registry.registration import publish_and_follow
 from registry.services import Services
 from sdk.models import Scope
@@ -71,3 +71,4 @@ def _own_record(session: Session, api_key: ApiKey, record_id: str) -> Record:
 def _remove_from_index(session: Session, record: Record) -> None:
     ids = session.exec(select(Fingerprint.id).where(Fingerprint.record_id == record.id)).all()
     announce(session, REMOVE, [one for one in ids if one is not None])
+    count_active(session, -1)

@@ -62,6 +62,8 @@ def vectors_within(queries: Values, vectors: Values, least: float) -> Found:
 
 def nearest_vectors(queries: Values, vectors: Values, k: int) -> Found:
     """At least the `k` rows of largest product with each query, ties at the cut included."""
+    if vectors.dtype == np.float32:
+        return _nearest_float32(queries, vectors, min(k, len(vectors)))
     products = np.concatenate(
         [
             _products(queries, vectors[start : start + ROWS_AT_ONCE])
@@ -73,6 +75,18 @@ def nearest_vectors(queries: Values, vectors: Values, k: int) -> Found:
     floors = np.partition(products, len(vectors) - k, axis=1)[:, len(vectors) - k]
     asked, places = np.nonzero(products >= floors[:, None] - SLACK)
     return asked, places
+
+
+def _nearest_float32(queries: Values, vectors: Values, k: int) -> Found:
+    faiss = faiss_for_search()
+    wanted = min(len(vectors), k + FIRST_EXTRA)
+    while True:
+        products, places = faiss.knn(
+            np.ascontiguousarray(queries), vectors, wanted, metric=faiss.METRIC_INNER_PRODUCT
+        )
+        if wanted == len(vectors) or np.all(products[:, -1] < products[:, k - 1] - SLACK):
+            return np.repeat(np.arange(len(queries)), wanted), places.ravel().astype(np.int64)
+        wanted = min(len(vectors), 4 * wanted)
 
 
 def _products(queries: Values, vectors: Values) -> npt.NDArray[np.float32]:

@@ -72,9 +72,10 @@ class SegmentedIndex:
 
     def remove(self, ids: Ids) -> None:
         """See Index."""
+        ids = np.unique(ids)
         with self._changing:
             for segment in self._segments:
-                segment.alive[segment.places_of(ids)] = False
+                segment.remove(ids)
 
     def within(self, queries: Values, radius: float) -> list[Hit]:
         """See Index."""
@@ -162,7 +163,7 @@ class SegmentedIndex:
             fresh = [self._seal(ids, values)]
         with self._changing:
             for one in fresh:  # what was removed while the files were written
-                one.alive[:] = np.concatenate([old.alive[places] for old, places in kept])
+                one.mark(np.concatenate([old.alive[places] for old, places in kept]))
             at = self._segments.index(run[0])
             self._segments = (*self._segments[:at], *fresh, *self._segments[at + len(run) :])
         _log.debug("%s: %d segments became one of %d rows", self.kind.name, len(run), len(ids))

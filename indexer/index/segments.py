@@ -40,6 +40,7 @@ class Segment:
     values: Values  # (capacity, bytes) uint8, or (capacity, dimensions) float32 in a tail, float16 sealed
     alive: Marks  # (capacity,); a removal clears a mark
     count: int  # rows that are there; raised last, so that a search never sees half a row
+    dead: int = 0  # of them
     name: str | None = None  # folder of its files, once it is sealed
     accelerator: MultiIndex | FastScan | None = None
     _order: Places | None = field(default=None, repr=False)  # places by rising id, for lookups
@@ -47,7 +48,18 @@ class Segment:
     @property
     def living(self) -> int:
         """Rows that can be found."""
-        return int(np.count_nonzero(self.alive[: self.count]))
+        return self.count - self.dead
+
+    def remove(self, ids: Ids) -> None:
+        """Clear the marks of these rows."""
+        places = self.places_of(ids)
+        self.alive[places] = False
+        self.dead += len(places)
+
+    def mark(self, alive: Marks) -> None:
+        """(count,) marks, for a segment that nobody searches yet."""
+        self.alive[:] = alive
+        self.dead = int(np.count_nonzero(~alive))
 
     @property
     def is_sealed(self) -> bool:
@@ -178,7 +190,7 @@ def open_segment(
     ids, values = arrays.get("ids"), arrays.get("values")
     if ids is None or values is None or values.shape != (len(ids), width_of(kind)):
         raise BadFiles(f"{name}: its arrays do not fit each other")
-    segment = Segment(ids, values, np.ones(len(ids), np.bool_), int(manifest["rows"]), name)
+    segment = Segment(ids, values, np.ones(len(ids), np.bool_), int(manifest["rows"]), name=name)
     if accelerate:
         segment.accelerator = accelerator_of(folder / name, registry, kind, values)
     return segment

@@ -126,7 +126,7 @@ def _open(index: SegmentedIndex, described: _Described, marks: Marks) -> Segment
     )
     if _describe(segment) != described:
         raise BadFiles(f"{described.name}: it holds other rows than its generation says")
-    segment.alive[:] = marks
+    segment.mark(marks)
     return segment
 
 

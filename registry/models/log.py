@@ -35,3 +35,4 @@ class LogHead(SQLModel, table=True):
     size: int = Field(sa_column=Column(BigInteger, nullable=False))
     root: bytes = Field(sa_column=octets())
     checkpoint: str
+    active_records: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # that can match
