@@ -22,10 +22,13 @@ from registry import __version__, db
 from registry.answers import AnswerSigner
 from registry.api import compare, health, jobs, log, match, problems, publishers, records
 from registry.api.body_limit import BodyLimit
+from registry.api.searches import Matcher
 from registry.blobs import Blobs
 from registry.errors import LogRolledBack, MissingModel, StartRefused
+from registry.index_access import IndexAccess
 from registry.indexing import Indexing
 from registry.log import Log, create_log, has_log, head_of, load_log_key
+from registry.matchers import Matchers
 from registry.previews import PreviewCache, sweep_orphans
 from registry.publishers import enrol, issue_api_key
 from registry.reembedding import Reembedding
@@ -39,6 +42,7 @@ from sdk.checkpoint import parse_checkpoint_unverified
 from sdk.keys import generate_key, save_private_key
 from sdk.models import NewApiKey, NewPublisher, Role, Scope
 
+API, MATCHER = "api", "matcher"  # roles; a worker is everything, on an address of its own
 FORM_BYTES = 1 << 20  # statement, boundaries and headers of a multipart body
 FACES_ARE_OFF = "comparing faces is switched off here (TRUEPRINT_FACES)"
 LOG_KEY, ANSWER_KEY, OPERATOR_KEY = "log.pem", "answers.pem", "operator.key"
@@ -107,17 +111,7 @@ def running_services(
         registry_id = head_of(session).registry_id
     embedders = _open_embedders(settings, embedder)
     with ExitStack() as stack:
-        device = open_device(settings.index, settings.device, settings.gpu_memory_bytes)
-        if device is not None:
-            stack.callback(device.close)
-        try:
-            indexing = Indexing(
-                engine, settings.index, settings.index_folder, registry_id, settings.poll_interval_s, device
-            )
-        except FaissUnavailable as error:
-            raise StartRefused(str(error)) from error
-        indexing.start()
-        stack.callback(indexing.stop)
+        indexing = stack.enter_context(open_index(settings, engine, registry_id))
         services = Services(
             settings=settings,
             engine=engine,
@@ -133,6 +127,9 @@ def running_services(
             faces_missing=missing_face_models() if settings.faces else FACES_ARE_OFF,
         )
         sweep_orphans(services)
+        if settings.role == API:
+            yield services
+            return
         reembedding = Reembedding(services)
         reembedding.start()
         stack.callback(reembedding.stop)
@@ -141,6 +138,53 @@ def running_services(
             worker.start()
             stack.callback(worker.stop)
         yield services
+
+
+@contextmanager
+def open_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[IndexAccess]:
+    """The index of this process, or the matchers'. Raises StartRefused."""
+    with ExitStack() as stack:
+        if settings.matcher_addresses:
+            matchers = Matchers(settings.matcher_addresses, _matcher_secret(settings))
+            stack.callback(matchers.close)
+            yield matchers
+            return
+        yield stack.enter_context(_own_index(settings, engine, registry_id))
+
+
+@contextmanager
+def _own_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[Indexing]:
+    with ExitStack() as stack:
+        device = open_device(settings.index, settings.device, settings.gpu_memory_bytes)
+        if device is not None:
+            stack.callback(device.close)
+        try:
+            indexing = Indexing(
+                engine, settings.index, settings.index_folder, registry_id, settings.poll_interval_s, device
+            )
+        except FaissUnavailable as error:
+            raise StartRefused(str(error)) from error
+        indexing.start()
+        stack.callback(indexing.stop)
+        yield indexing
+
+
+@contextmanager
+def running_matcher(settings: Settings, engine: Engine) -> Iterator[Matcher]:
+    """The index alone, for other nodes. Raises StartRefused."""
+    secret = _matcher_secret(settings)
+    db.require_migrated(engine)
+    known_models(settings.model_folder)  # their kinds become known before the index is built
+    with db.transaction(engine) as session:
+        registry_id = head_of(session).registry_id
+    with _own_index(settings, engine, registry_id) as indexing:
+        yield Matcher(indexing, engine, secret)
+
+
+def _matcher_secret(settings: Settings) -> str:
+    if settings.matcher_secret is None:
+        raise StartRefused("matchers and those who ask them need TRUEPRINT_MATCHER_SECRET, the same")
+    return settings.matcher_secret.get_secret_value()
 
 
 def _open_embedders(settings: Settings, given: Embedder | None) -> Embedders:

@@ -7,13 +7,10 @@ their log entries and keys, 4. fingerprint rows and index changes, 5. the index 
 
 from collections.abc import Iterator
 
-import numpy as np
 from sqlmodel import Session, col, func, select
 
 from indexer.fingerprints.kinds import KINDS, PDQ, Family
-from indexer.index.port import Ids, Values
 from registry.errors import LogRolledBack
-from registry.index_loading import stored_rows
 from registry.indexing import REMOVE
 from registry.log import head_of, split_hashes
 from registry.models import Fingerprint, IndexChange, LogEntry, LogTile, PublisherKey, Record
@@ -167,25 +164,8 @@ def _check_fingerprints(session: Session) -> Step:
 
 
 def _check_index(services: Services, session: Session) -> Step:
-    for kind in services.indexing.kinds:
-        # Digests of values, not values: a million vectors twice in memory would be too many.
-        stored = _digests(stored_rows(session, kind))
-        held = _digests(services.indexing.by_kind[kind.name].blocks())
-        if not np.array_equal(stored[0], held[0]):
-            yield "index", f"{kind.name}: the index holds other rows than the database"
-        elif not np.array_equal(stored[1], held[1]):
-            yield "index", f"{kind.name}: a value in the index differs from its row"
-
-
-def _digests(blocks: Iterator[tuple[Ids, Values]]) -> tuple[Ids, Ids]:
-    """(n,) ids by rising id and (n,) digests of their values, for this process alone."""
-    ids, digests = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for block, values in blocks:
-        rows = values.astype(np.float16) if values.dtype == np.float32 else values  # as they are stored
-        ids.append(block)
-        digests.append(np.array([hash(row.tobytes()) for row in rows], np.int64))
-    order = np.argsort(np.concatenate(ids), kind="stable")
-    return np.concatenate(ids)[order], np.concatenate(digests)[order]
+    for difference in services.indexing.check(session):
+        yield "index", difference
 
 
 def _check_previews(services: Services, session: Session) -> Step:

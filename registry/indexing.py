@@ -8,7 +8,6 @@ very next request on every node; a thread takes it when nobody asks, as soon as 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -18,11 +17,13 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
-from indexer.fingerprints.kinds import PDQ, SOUND, Family, Kind, vector_kinds
+from indexer.fingerprints.kinds import PDQ, SOUND, Kind, vector_kinds
 from indexer.index.choice import BRUTE_FORCE, make_index
 from indexer.index.device import Device
 from indexer.index.port import Index
 from registry.db import conninfo, transaction
+from registry.index_access import IndexState
+from registry.index_check import check_indexes
 from registry.index_keeping import IndexFolder, IndexKeeper
 from registry.index_loading import load_indexes, newest_change, unpack
 from registry.models import Fingerprint, IndexChange
@@ -32,16 +33,6 @@ ROWS_PER_QUERY = 20_000
 CHANNEL = "trueprint_index"
 # `CHANGE`: the rows have another kind and value now; the new index has them before the old one lets go.
 ADD, REMOVE, CHANGE = "add", "remove", "change"
-
-
-@dataclass(frozen=True)
-class IndexState:
-    """How far the index has come."""
-
-    through_change: int
-    behind: int
-    rows: dict[str, int]
-    age_s: float  # since it was last known to be in step
 
 
 def announce(session: Session, operation: str, fingerprint_ids: list[int]) -> None:
@@ -119,17 +110,25 @@ class Indexing:
                 self._through = changes[-1].seq or self._through
             self._in_step_at = monotonic()
 
-    def descriptors_held(self) -> list[str]:
-        """Descriptor kinds by which at least one record can be found."""
-        vectors = (kind.name for kind in self.kinds if kind.family is Family.VECTOR)
-        return [name for name in vectors if len(self.by_kind[name])]
+    @property
+    def through(self) -> int:
+        """The last change that is in all indexes."""
+        return self._through
+
+    def rows(self) -> dict[str, int]:
+        """See IndexAccess."""
+        return {name: len(index) for name, index in self.by_kind.items()}
+
+    def check(self, session: Session) -> Iterator[str]:
+        """See IndexAccess."""
+        with self._standing_still():
+            yield from check_indexes(session, self.by_kind)
 
     def state(self, session: Session) -> IndexState:
         """How far the index has come, against what `session` sees."""
-        rows = {name: len(index) for name, index in self.by_kind.items()}
         age_s = monotonic() - self._in_step_at
         behind = max(0, newest_change(session) - self._through)
-        return IndexState(self._through, behind, rows, age_s)
+        return IndexState(self._through, behind, self.rows(), age_s)
 
     @contextmanager
     def _standing_still(self) -> Iterator[int]:

@@ -8,7 +8,7 @@ from indexer.fingerprints.embedders import Embedders
 from indexer.media.sandbox import DecoderPool
 from registry.answers import AnswerSigner
 from registry.blobs import Blobs
-from registry.indexing import Indexing
+from registry.index_access import IndexAccess
 from registry.log import Log
 from registry.settings import Settings
 from registry.thresholds import Thresholds
@@ -21,7 +21,7 @@ class Services:
     settings: Settings
     engine: Engine
     log: Log
-    indexing: Indexing
+    indexing: IndexAccess
     blobs: Blobs
     decoder: DecoderPool
     video_decoder: DecoderPool  # apart, so that a long video keeps no picture waiting

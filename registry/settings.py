@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from indexer.fingerprints.kinds import DESCRIPTOR
@@ -50,6 +50,18 @@ class Settings(BaseSettings):
         pattern=r"^\d+ ?(MiB|GiB)$",
         description="device memory that the index may take, as 40GiB; most of it when unset",
     )
+    role: str = Field(
+        default="all",
+        pattern="^(all|api|matcher|worker)$",
+        description="what this process does: all, api (requests), matcher (searches), worker (videos)",
+    )
+    matchers: str | None = Field(
+        default=None,
+        description="addresses of matchers that hold the index, separated by commas; own index when unset",
+    )
+    matcher_secret: SecretStr | None = Field(
+        default=None, min_length=16, description="what matchers and those who ask them both know"
+    )
     decoder_workers: int = Field(default=2, ge=1, description="limited processes that decode uploads")
     video_workers: int = Field(
         default=1, ge=0, description="videos worked on at a time; 0: by other processes"
@@ -72,6 +84,12 @@ class Settings(BaseSettings):
     device: str | None = Field(
         default=None, description="torch device of the descriptor; chosen when unset"
     )
+
+    @property
+    def matcher_addresses(self) -> list[str]:
+        """Where the index is, when it is not here."""
+        given = (self.matchers or "").split(",")
+        return [one.strip().rstrip("/") for one in given if one.strip()]
 
     @property
     def gpu_memory_bytes(self) -> int | None:

@@ -25,14 +25,26 @@ class Hit:
     query: int = 0  # which row of the query
 
 
-class Index(Protocol):
+class Searchable(Protocol):
+    """What can be asked about rows of one kind. Safe to call from many threads."""
+
+    kind: Kind
+
+    def within(self, queries: Values, radius: float) -> list[Hit]:
+        """Every row at `radius` or nearer to any query row, exactly; sorted."""
+        ...
+
+    def nearest(self, queries: Values, k: int) -> list[Hit]:
+        """The `k` nearest rows of each query row; sorted, ties by id."""
+        ...
+
+
+class Index(Searchable, Protocol):
     """Rows of one kind, each with the id of its fingerprint.
 
     `add` and `remove` take effect before they return; adding a known id replaces nothing and is an
-    error of the caller. Safe to call from many threads.
+    error of the caller.
     """
-
-    kind: Kind
 
     def __len__(self) -> int:
         """Rows that can be found."""
@@ -44,14 +56,6 @@ class Index(Protocol):
 
     def remove(self, ids: Ids) -> None:
         """Rows that are never found again; unknown ids are ignored."""
-        ...
-
-    def within(self, queries: Values, radius: float) -> list[Hit]:
-        """Every row at `radius` or nearer to any query row, exactly; sorted."""
-        ...
-
-    def nearest(self, queries: Values, k: int) -> list[Hit]:
-        """The `k` nearest rows of each query row; sorted, ties by id."""
         ...
 
     def blocks(self) -> Iterator[tuple[Ids, Values]]:

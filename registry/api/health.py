@@ -1,14 +1,13 @@
 """Liveness, readiness, what this registry runs on, the audit, and the registry's own keys."""
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
 from sqlmodel import func, select
 
 from registry import __version__
 from registry.api.deps import Operator, ServicesDep, SessionDep
-from registry.api.problems import problem
 from registry.audit import audit as run_audit
 from registry.db import describe
+from registry.errors import IndexStale
 from registry.matching import freshness
 from registry.models import Fingerprint, Record
 from registry.reembedding import count_behind
@@ -24,13 +23,12 @@ def liveness() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", operation_id="getReadiness", response_model=None)
-def readiness(services: ServicesDep, session: SessionDep) -> dict[str, str] | JSONResponse:
+@router.get("/readyz", operation_id="getReadiness")
+def readiness(services: ServicesDep, session: SessionDep) -> dict[str, str]:
     """The database answers and the index follows it."""
     state = services.indexing.state(session)
     if state.behind and state.age_s > STALE_AFTER_S:
-        detail = f"the index is {state.behind} changes behind for {state.age_s:.0f} s"
-        return problem(503, "index-stale", "The index has fallen behind", detail)
+        raise IndexStale(f"the index is {state.behind} changes behind for {state.age_s:.0f} s")
     return {"status": "ready"}
 
 
