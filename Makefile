@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+# The server has pins of its own and lives in an environment of its own.
+MILVUS := .venv-milvus
+MILVUS_STAMP := $(MILVUS)/.installed
 
 # A set in the manner of the Image Similarity Challenge: refs/, queries/, truth.csv. Empty: a small one is made.
 DISC ?= $(wildcard ../shared/data/disc-dev)
@@ -12,7 +15,7 @@ SWAPS ?= $(wildcard ../shared/data/swaps-dev)
 # Short clips to make edits of.
 VIDEOS ?= $(wildcard ../shared/data/videos)
 
-.PHONY: demo run test check bench bench-gpu bench-quality train train-faces openapi clean
+.PHONY: demo run test check milvus bench bench-gpu bench-quality train train-faces openapi clean
 
 demo: $(STAMP)  ## register real photographs, match uploads, verify a receipt
 	$(BIN)/trueprint demo
@@ -21,6 +24,7 @@ run: $(STAMP)  ## serve the page and the API of the demonstration's registry
 	$(BIN)/trueprint serve --home .home/demo
 
 test: $(DEV_STAMP)  ## all tests
+	-@$(MAKE) --no-print-directory milvus  # its tests are skipped, and say so, where it cannot be installed
 	$(BIN)/python -m pytest
 
 check: $(DEV_STAMP)  ## formatting, lint, types, import directions, migrations, OpenAPI
@@ -38,6 +42,8 @@ bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md
 	$(BIN)/python -m bench.changes $(SWAPS)
 	$(BIN)/python -m bench.video_cost $(VIDEOS)
 	$(if $(VIDEOS),$(BIN)/python -m bench.video $(VIDEOS))
+
+milvus: $(MILVUS_STAMP)  ## a Milvus server, for tests and to try it: .venv-milvus/bin/milvus-server
 
 # Needs python3 and torch with CUDA, no more: PYTHON is whatever has them.
 bench-gpu:  ## the index on a GPU: right, and how fast
@@ -68,5 +74,10 @@ $(DEV_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
 	touch $@
 
+$(MILVUS_STAMP):
+	$(PYTHON) -m venv $(MILVUS)
+	$(MILVUS)/bin/python -m pip install --quiet milvus==2.3.5
+	touch $@
+
 clean:
-	rm -rf $(VENV) .home
+	rm -rf $(VENV) $(MILVUS) .home

@@ -14,7 +14,8 @@ from indexer.compare.faces.weights import missing_face_models
 from indexer.fingerprints.embedders import Embedder, Embedders, MissingRuntime, open_embedder
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import ModelError, find_model, known_models
-from indexer.index.choice import open_device
+from indexer.index.choice import MILVUS, SHARED, open_device
+from indexer.index.engine import EngineUnavailable
 from indexer.index.faiss_package import FaissUnavailable
 from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool
@@ -34,6 +35,7 @@ from registry.publishers import enrol, issue_api_key
 from registry.reembedding import Reembedding
 from registry.services import Services
 from registry.settings import Settings
+from registry.shared_indexing import SharedIndexing
 from registry.thresholds import Thresholds
 from registry.web import pages
 from registry.webhooks import load_or_make_key
@@ -149,7 +151,24 @@ def open_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator
             stack.callback(matchers.close)
             yield matchers
             return
+        if settings.index in SHARED:
+            yield stack.enter_context(_shared_index(settings, engine, registry_id))
+            return
         yield stack.enter_context(_own_index(settings, engine, registry_id))
+
+
+@contextmanager
+def _shared_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[SharedIndexing]:
+    address = settings.milvus if settings.index == MILVUS else None
+    try:
+        indexing = SharedIndexing(engine, settings.index, address, registry_id, settings.poll_interval_s)
+        indexing.start()
+    except EngineUnavailable as error:
+        raise StartRefused(str(error)) from error
+    try:
+        yield indexing
+    finally:
+        indexing.stop()
 
 
 @contextmanager

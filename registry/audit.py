@@ -11,7 +11,7 @@ from sqlmodel import Session, col, func, select
 
 from indexer.fingerprints.kinds import KINDS, PDQ, Family
 from registry.errors import LogRolledBack
-from registry.indexing import REMOVE
+from registry.index_changes import REMOVE
 from registry.log import head_of, split_hashes
 from registry.models import Fingerprint, IndexChange, LogEntry, LogTile, PublisherKey, Record
 from registry.models.records import ACTIVE, ERASED

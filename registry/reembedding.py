@@ -15,7 +15,7 @@ from sqlmodel import Session, col, func, select
 from indexer.fingerprints.kinds import Vectors, pack_vector, vector_kinds
 from registry.db import transaction
 from registry.errors import RegistryError
-from registry.indexing import ADD, CHANGE, announce
+from registry.index_changes import ADD, CHANGE, announce
 from registry.models import Fingerprint, Record
 from registry.models.records import ACTIVE
 from registry.previews import PreviewCache, picture_of

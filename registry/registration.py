@@ -28,7 +28,7 @@ from registry.errors import (
     InvalidFingerprint,
     TooPlain,
 )
-from registry.indexing import ADD, announce
+from registry.index_changes import ADD, announce
 from registry.models import (
     ApiKey,
     Contest,

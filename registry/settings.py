@@ -42,8 +42,11 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, description="port that the server listens on")
     index: str = Field(
         default="auto",
-        pattern="^(auto|cpu|gpu|brute-force)$",
-        description="where fingerprints are searched: auto, cpu, gpu or brute-force",
+        pattern="^(auto|cpu|gpu|brute-force|milvus|pgvector)$",
+        description="where fingerprints are searched: auto, cpu, gpu, brute-force, milvus or pgvector",
+    )
+    milvus: str = Field(
+        default="http://127.0.0.1:19530", description="address of Milvus, where the index lies there"
     )
     gpu_memory: str | None = Field(
         default=None,

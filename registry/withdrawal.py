@@ -4,7 +4,7 @@ from sqlmodel import Session, delete, select
 
 from registry.db import after_commit
 from registry.errors import NotAllowed, RecordErased
-from registry.indexing import REMOVE, announce
+from registry.index_changes import REMOVE, announce
 from registry.models import ApiKey, Contest, Edge, Fingerprint, Record
 from registry.models.columns import now
 from registry.models.records import ACTIVE, ERASED, WITHDRAWN

@@ -2,7 +2,11 @@
 
 import os
 import shutil
+import signal
+import socket
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +14,14 @@ import pytest
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
 
+from indexer.fingerprints.kinds import PDQ
+from indexer.index.engine import EngineUnavailable
+from indexer.index.milvus_index import MilvusIndex
 from registry import db
 from tests.world import DatabaseServer, World
 
+MILVUS_PROGRAM = Path(__file__).parents[1] / ".venv-milvus" / "bin" / "milvus-server"
+START_WITHIN_S = 120
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -32,6 +41,33 @@ def database_server(scratch: Path) -> Iterator[DatabaseServer]:
     server.make_template()
     yield server
     database.stop()
+
+
+@pytest.fixture(scope="session")
+def milvus() -> Iterator[str]:
+    """The address of a server of our own."""
+    if not MILVUS_PROGRAM.exists():
+        pytest.skip("Milvus is not installed: make milvus")
+    folder = tempfile.mkdtemp(prefix="tpm")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [str(MILVUS_PROGRAM), "--data", folder, "--proxy-port", str(port)]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        try:
+            deadline = time.monotonic() + START_WITHIN_S
+            while True:
+                try:
+                    MilvusIndex(PDQ, f"http://127.0.0.1:{port}", "ready").close()
+                    break
+                except EngineUnavailable:
+                    assert time.monotonic() < deadline, "Milvus does not start"
+                    time.sleep(1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from indexer.fingerprints.kinds import Kind
 from indexer.index.device import Device
+from indexer.index.engine import SharedIndex
 from indexer.index.faiss_package import require_one_flavour
 from indexer.index.port import BruteForceIndex, Index
 from indexer.index.segmented_index import SegmentedIndex
 
 AUTO, CPU, GPU, BRUTE_FORCE = "auto", "cpu", "gpu", "brute-force"
-NAMES = (AUTO, CPU, GPU, BRUTE_FORCE)
+MILVUS, PGVECTOR = "milvus", "pgvector"
+SHARED = (MILVUS, PGVECTOR)
 SHARE_OF_FREE_MEMORY = 0.8  # of the device, where no bound is set; the descriptor runs there as well
 _log = logging.getLogger(__name__)
 
@@ -51,6 +53,20 @@ def make_index(kind: Kind, name: str, folder: Path, registry: str, device: Devic
     from indexer.index.device_index import DeviceIndex  # brings torch
 
     return DeviceIndex(host, device)
+
+
+def make_shared_index(kind: Kind, name: str, where: str, registry: str) -> SharedIndex:
+    """An index in an engine, with what it holds. `where`: an address, or a database for pgvector.
+
+    Raises EngineUnavailable.
+    """
+    if name == MILVUS:
+        from indexer.index.milvus_index import MilvusIndex  # only where it is wanted
+
+        return MilvusIndex(kind, where, f"trueprint_{registry}")
+    from indexer.index.pgvector_index import PgvectorIndex  # only where it is wanted
+
+    return PgvectorIndex(kind, where)
 
 
 def fill_device(index: Index) -> None:

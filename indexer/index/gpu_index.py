@@ -16,6 +16,7 @@ import torch
 
 from indexer.fingerprints.kinds import Family, Kind
 from indexer.index.device import DeviceFull, DeviceMemory
+from indexer.index.engine import first_of_each
 from indexer.index.gpu import scans
 from indexer.index.gpu.rows import CodeRows, Hits, VectorRows
 from indexer.index.port import Hit, Ids, Values
@@ -139,7 +140,7 @@ class GpuIndex:
                     for one in self._segments
                 ]
                 hits = self._scored(found, queries)
-        return _first_of_each(hits, k)
+        return first_of_each(hits, k)
 
     def blocks(self) -> Iterator[tuple[Ids, Values]]:
         """See Index."""
@@ -276,14 +277,3 @@ def _hits(ids: Ids, queries: Ids, distances: npt.NDArray[np.float32]) -> list[Hi
         Hit(float(distance), int(id_), int(query))
         for id_, query, distance in zip(ids, queries, distances, strict=True)
     ]
-
-
-def _first_of_each(hits: list[Hit], k: int) -> list[Hit]:
-    """Of sorted hits, the first `k` of each query."""
-    taken: dict[int, int] = {}
-    kept = []
-    for hit in hits:
-        if taken.get(hit.query, 0) < k:
-            taken[hit.query] = taken.get(hit.query, 0) + 1
-            kept.append(hit)
-    return kept

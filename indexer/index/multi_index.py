@@ -5,7 +5,7 @@ A code is cut into parts. Where two codes differ in at most `radius` bits, some 
 own, in the table of that part. Multi-index hashing: Norouzi, Punjani and Fleet, arXiv 1307.2982.
 
 Each table is a row list sorted by bucket, the starts of the buckets, and a bitmap of finer keys that says
-without a look into the list that a bucket is empty: about 100 bytes a row for eleven tables.
+without a look into the list that a bucket is empty: 100 to 140 bytes a row for eleven tables.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from indexer.index.port import Values
 
 PART_BITS = 23
 MOST_FLIPS = 2  # three would look into 2,048 buckets of each table: more than a scan costs
-FINER_BITS = 3  # by which the bitmap's keys are finer than the buckets
+FINER_BITS = 5  # by which the bitmap's keys are finer than the buckets
 PROBES_AT_ONCE = 1 << 18  # bounds the memory of one search
 
 Places = npt.NDArray[np.int64]

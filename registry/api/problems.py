@@ -9,8 +9,10 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from indexer.index.engine import EngineUnavailable
 from registry.errors import (
     PROBLEM_TYPE_BASE,
+    IndexUnavailable,
     InvalidRequest,
     MediaTooLarge,
     NotAuthenticated,
@@ -96,6 +98,10 @@ def install(app: FastAPI) -> None:
         if isinstance(error, OperationalError):
             return problem(503, "database-unavailable", "The database does not answer", "try again shortly")
         return problem(500, "storage-failed", "The registry could not store this", "nothing was stored")
+
+    @app.exception_handler(EngineUnavailable)
+    def engine(_: Request, error: EngineUnavailable) -> JSONResponse:
+        return known(_, IndexUnavailable(str(error)))
 
     @app.exception_handler(Exception)
     def unknown(_: Request, error: Exception) -> JSONResponse:

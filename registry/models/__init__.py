@@ -3,7 +3,15 @@
 from registry.models.jobs import Job
 from registry.models.log import LogEntry, LogHead, LogTile
 from registry.models.publishers import ApiKey, Publisher, PublisherKey
-from registry.models.records import Contest, Edge, Fingerprint, IdempotencyKey, IndexChange, Record
+from registry.models.records import (
+    Contest,
+    Edge,
+    Fingerprint,
+    IdempotencyKey,
+    IndexChange,
+    IndexPosition,
+    Record,
+)
 
 __all__ = [
     "ApiKey",
@@ -12,6 +20,7 @@ __all__ = [
     "Fingerprint",
     "IdempotencyKey",
     "IndexChange",
+    "IndexPosition",
     "Job",
     "LogEntry",
     "LogHead",

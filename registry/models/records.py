@@ -86,6 +86,15 @@ class IndexChange(SQLModel, table=True):
     fingerprint_ids: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False))
 
 
+class IndexPosition(SQLModel, table=True):
+    """How far an index that all nodes share has come; whoever applies changes holds the row."""
+
+    __tablename__ = "index_position"
+
+    engine: str = Field(primary_key=True)
+    through_change: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class IdempotencyKey(SQLModel, table=True):
     """What was answered to a request that may be sent again."""
 

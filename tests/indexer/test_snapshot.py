@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
-from indexer.index import segments
+from indexer.index import segmented_index, segments
 from indexer.index.plain_files import BadFiles, read_arrays, write_arrays
 from indexer.index.port import rows_of
 from indexer.index.segmented_index import SegmentedIndex
@@ -23,6 +23,8 @@ TAIL = 16
 @pytest.fixture(autouse=True)
 def _accelerate_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "LEAST_ROWS", 1)
+    # Nothing is joined: several segments are wanted here.
+    monkeypatch.setattr(segmented_index, "MOST_ROWS", dict.fromkeys(segmented_index.MOST_ROWS, 0))
 
 
 def codes(count: int, seed: int = 0) -> Any:
@@ -167,7 +169,7 @@ DIES = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from indexer.index import segments
+from indexer.index import segmented_index, segments
 from tests.indexer.test_snapshot import codes, empty, save
 segments.LEAST_ROWS = 1
 steps = 0

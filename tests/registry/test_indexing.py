@@ -10,9 +10,11 @@ import pytest
 from indexer.fingerprints.kinds import PDQ
 from indexer.index import segmented_index, segments
 from indexer.index.choice import host_of
-from registry.app import running_services
+from registry.app import create_app, running_services
 from registry.errors import StartRefused
+from registry.home import listening
 from registry.services import Services
+from sdk.client import Client
 from tests.pictures import encoded
 from tests.world import SeededEmbedder, World
 
@@ -23,6 +25,7 @@ SUBJECTS = ("coffee", "cat", "astronaut", "rocket")
 def short_tails(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every row becomes a segment of its own, with what makes it fast."""
     monkeypatch.setattr(segmented_index, "TAIL_ROWS", dict.fromkeys(segmented_index.TAIL_ROWS, 1))
+    monkeypatch.setattr(segmented_index, "MOST_ROWS", dict.fromkeys(segmented_index.MOST_ROWS, 0))
     monkeypatch.setattr(segments, "LEAST_ROWS", 1)
 
 
@@ -138,3 +141,37 @@ def test_two_packages_of_faiss_are_refused_at_start_with_the_cure(
         world.start()
     monkeypatch.undo()
     world.start()
+
+
+@pytest.fixture(params=["pgvector", "milvus"])
+def shared_world(request: pytest.FixtureRequest, world: World) -> World:
+    """Its index lies in an engine that other nodes use too."""
+    update = {"index": request.param, "poll_interval_s": 60.0}
+    if request.param == "milvus":
+        update["milvus"] = request.getfixturevalue("milvus")
+    world.settings = world.settings.model_copy(update=update)
+    return world
+
+
+def test_nodes_that_share_an_engine_see_each_others_changes_at_once(shared_world: World) -> None:
+    world = shared_world
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"))  # before the engine is used: it is filled at the start
+    world.restart()
+    desk = world.again(desk)
+    with ExitStack() as stack:
+        node = stack.enter_context(running_services(world.settings, world.engine, SeededEmbedder()))
+        url = stack.enter_context(listening(create_app(node)))
+        other = stack.enter_context(Client(url, desk.api_key.secret))
+        assert other.match(encoded("coffee", quality=60)).matches
+        record = world.register(desk, encoded("cat")).record
+        answer = other.match(encoded("cat", quality=60))
+        assert [one.record.id for one in answer.matches] == [record.id]
+        assert answer.index.behind == 0
+        desk.client.withdraw(record.id)
+        assert other.match(encoded("cat")).matches == ()
+    # A node died after it wrote to the engine and before it wrote down how far it had come.
+    world.tamper("UPDATE index_position SET through_change = 1 WHERE through_change > 1")
+    world.restart()
+    world.register(world.again(desk), encoded("rocket"))
+    world.audit()

@@ -1,0 +1,104 @@
+"""An index in an engine that all nodes share: Milvus, or PostgreSQL with pgvector.
+
+Whoever is asked first applies what was committed since, under the lock of one row that says how far the
+engine has come. A node that dies in between leaves changes to be applied again, which changes nothing.
+"""
+
+from collections.abc import Iterator
+from time import monotonic
+
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from indexer.fingerprints.kinds import PDQ, SOUND, Kind, vector_kinds
+from indexer.index.choice import MILVUS, make_shared_index
+from indexer.index.engine import EngineUnavailable, SharedIndex
+from registry.db import conninfo, transaction
+from registry.errors import IndexUnavailable
+from registry.index_access import IndexState
+from registry.index_changes import apply_step
+from registry.index_check import check_indexes
+from registry.index_following import Follower
+from registry.index_loading import newest_change, stored_rows
+from registry.models import IndexPosition
+
+
+class SharedIndexing:
+    """See IndexAccess."""
+
+    def __init__(
+        self, engine: Engine, name: str, address: str | None, registry_id: str, poll_interval_s: float
+    ) -> None:
+        """Raises EngineUnavailable."""
+        self._engine, self._name = engine, name
+        self.kinds: tuple[Kind, ...] = (PDQ, SOUND, *vector_kinds())
+        where = address or conninfo(engine)
+        self.by_kind: dict[str, SharedIndex] = {
+            kind.name: make_shared_index(kind, name, where, registry_id) for kind in self.kinds
+        }
+        self._through = 0  # what this node knows of; the row may be further
+        self._in_step_at = monotonic()
+        self._follower = Follower(engine, self.catch_up, poll_interval_s)
+
+    def start(self) -> None:
+        """Fill an engine that knows nothing of this registry; keep following."""
+        with transaction(self._engine) as session:
+            position = self._position(session)
+            newest = newest_change(session)
+            if position.through_change == 0 or position.through_change > newest:
+                for index in self.by_kind.values():
+                    index.clear()
+                    for ids, values in stored_rows(session, index.kind):
+                        index.add(ids, values)
+                position.through_change = newest
+                session.add(position)
+            self._through = position.through_change
+        self._follower.start()
+
+    def stop(self) -> None:
+        """Stop following."""
+        self._follower.stop()
+        for index in self.by_kind.values():
+            index.close()
+
+    @property
+    def description(self) -> str:
+        """See IndexAccess."""
+        return "Milvus" if self._name == MILVUS else "pgvector"
+
+    def catch_up(self, session: Session) -> None:
+        """See IndexAccess. Raises IndexUnavailable."""
+        newest = newest_change(session)
+        try:
+            while self._through < newest:
+                self._step()
+        except EngineUnavailable as error:
+            raise IndexUnavailable(str(error)) from error
+        self._in_step_at = monotonic()
+
+    def rows(self) -> dict[str, int]:
+        """See IndexAccess."""
+        return {name: len(index) for name, index in self.by_kind.items()}
+
+    def state(self, session: Session) -> IndexState:
+        """See IndexAccess."""
+        behind = max(0, newest_change(session) - self._through)
+        return IndexState(self._through, behind, self.rows(), monotonic() - self._in_step_at)
+
+    def check(self, session: Session) -> Iterator[str]:
+        """See IndexAccess."""
+        return check_indexes(session, self.by_kind)
+
+    def _step(self) -> None:
+        with transaction(self._engine) as session:
+            position = self._position(session)
+            # Whatever the last one who held the row did not live to write down may be there already.
+            through = apply_step(
+                session, self.by_kind, position.through_change, known_through=newest_change(session)
+            )
+            position.through_change = self._through = through
+            session.add(position)
+
+    def _position(self, session: Session) -> IndexPosition:
+        mine = select(IndexPosition).where(col(IndexPosition.engine) == self._name)
+        return session.exec(mine.with_for_update()).one()
