@@ -23,7 +23,8 @@ TAIL_ROWS = {Family.BINARY: 65_536, Family.VECTOR: 16_384}
 # A segment is joined with all later ones once they have one in so many of its rows: each segment costs
 # every search, and joining codes costs little. A row is written about 17 and 5 times in its life.
 JOINED_AT_ONE_IN = {Family.BINARY: 16, Family.VECTOR: 4}
-MOST_ROWS = {Family.BINARY: 1 << 22, Family.VECTOR: 1 << 20}  # of a joined segment
+# Of a joined segment. A fast scan costs the same in several, nominates more, and less is joined at once.
+MOST_ROWS = {Family.BINARY: 1 << 22, Family.VECTOR: 1 << 18}
 REWRITTEN_AT_DEAD_SHARE = 0.15
 ROWS_PER_BLOCK = 16_384
 _log = logging.getLogger(__name__)
