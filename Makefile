@@ -15,7 +15,7 @@ SWAPS ?= $(wildcard ../shared/data/swaps-dev)
 # Short clips to make edits of.
 VIDEOS ?= $(wildcard ../shared/data/videos)
 
-.PHONY: demo run test check milvus bench bench-gpu bench-quality train train-faces openapi clean
+.PHONY: demo run test check milvus bench bench-gpu bench-load bench-quality train train-faces openapi clean
 
 demo: $(STAMP)  ## register real photographs, match uploads, verify a receipt
 	$(BIN)/trueprint demo
@@ -36,6 +36,8 @@ check: $(DEV_STAMP)  ## formatting, lint, types, import directions, migrations, 
 
 bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md and docs/quality.md quote them
 	$(BIN)/python -m bench.speed
+	$(BIN)/python -m bench.index $(DISC)
+	$(BIN)/python -m bench.scale
 	$(BIN)/python -m bench.quality $(DISC)
 	$(BIN)/python -m bench.strangers $(DISC)
 	$(BIN)/python -m bench.features $(DISC)
@@ -48,6 +50,9 @@ milvus: $(MILVUS_STAMP)  ## a Milvus server, for tests and to try it: .venv-milv
 # Needs python3 and torch with CUDA, no more: PYTHON is whatever has them.
 bench-gpu:  ## the index on a GPU: right, and how fast
 	$(PYTHON) -m bench.gpu
+
+bench-load: $(DEV_STAMP)  ## ten minutes of registering and matching over loopback
+	$(BIN)/python -m bench.load
 
 bench-quality: $(DEV_STAMP)  ## quality alone
 	$(BIN)/python -m bench.quality $(DISC)

@@ -72,7 +72,8 @@ class IndexKeeper:
             for host in self._hosts:
                 try:
                     host.tend()
-                except OSError as error:  # no room: the rows stay where they are, and are found
+                except (OSError, MemoryError, RuntimeError) as error:
+                    # No room, or whatever FAISS raises: the rows stay where they are, and are found.
                     _log.warning("%s cannot be tended: %s", host.kind.name, error)
             self._write(at_least=CHANGES_PER_SNAPSHOT)
 

@@ -1,6 +1,9 @@
 """Every index over the same cases, brute force as the oracle; ties included."""
 
+import shutil
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
+from indexer.index import segments
 from indexer.index.device import Device, DeviceFull, DeviceMemory
 from indexer.index.device_index import DeviceIndex
 from indexer.index.faiss_package import FaissUnavailable, import_faiss
 from indexer.index.gpu_index import GpuIndex
 from indexer.index.port import BruteForceIndex, Index, rows_of
 from indexer.index.segmented_index import SegmentedIndex
+from indexer.index.snapshot import Loaded, load_snapshot, take_snapshot, write_snapshot
 
 
 def segmented(kind: Kind) -> SegmentedIndex:
@@ -191,14 +196,47 @@ class TendedAgrees(IndexesAgree):
     make = TendedIndex
 
 
+class RestartedAgrees(IndexesAgree):
+    """Sealed, joined and accelerated whenever it likes, and read again from its files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._least_rows, segments.LEAST_ROWS = segments.LEAST_ROWS, 1
+        self.folder = Path(tempfile.mkdtemp(prefix="tpi"))
+        self.through = 0
+        self.fast = self.empty()
+
+    def empty(self) -> SegmentedIndex:
+        return SegmentedIndex(PDQ, self.folder, "a registry", tail_rows=3)
+
+    @rule()
+    def tend(self) -> None:
+        assert isinstance(self.fast, SegmentedIndex)
+        self.fast.tend()
+
+    @rule()
+    def restart(self) -> None:
+        assert isinstance(self.fast, SegmentedIndex)
+        self.through += 1
+        write_snapshot(self.fast, take_snapshot(self.fast, self.through))
+        self.fast = self.empty()
+        loaded = load_snapshot(self.fast)
+        assert loaded == Loaded(self.through) or not len(self.exact)
+
+    def teardown(self) -> None:
+        segments.LEAST_ROWS = self._least_rows
+        shutil.rmtree(self.folder)
+
+
 class DeviceAgrees(IndexesAgree):
     make = staticmethod(on_device)
 
 
-for machine in (IndexesAgree, TendedAgrees, DeviceAgrees, TorchAgrees):
+for machine in (IndexesAgree, TendedAgrees, RestartedAgrees, DeviceAgrees, TorchAgrees):
     machine.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 TestIndexesAgree = IndexesAgree.TestCase
 TestTendedAgrees = TendedAgrees.TestCase
+TestRestartedAgrees = RestartedAgrees.TestCase
 TestDeviceAgrees = DeviceAgrees.TestCase
 TestTorchAgrees = TorchAgrees.TestCase
 
