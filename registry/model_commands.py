@@ -30,10 +30,22 @@ models = typer.Typer(
 
 
 def settings_of(home: Path | None) -> "Settings":
-    """The settings, or those of the registry in a folder."""
+    """The settings, or those of the registry in a folder; what cannot be used ends the command."""
+    from pydantic import ValidationError
+
     from registry.settings import Settings
 
-    return Settings(home=home.resolve()) if home else Settings()
+    try:
+        return Settings(home=home.resolve()) if home else Settings()
+    except ValidationError as error:
+        # Never the value: it may be a secret.
+        wrong = {str(one["loc"][0]): one["msg"] for one in error.errors()}
+        meaning = {name: Settings.model_fields[name].description for name in wrong}
+        told = [
+            f"TRUEPRINT_{name.upper()} cannot be used: {reason}. It says: {meaning[name]}."
+            for name, reason in wrong.items()
+        ]
+        fail("\n".join(told), USAGE)
 
 
 @models.command("list")

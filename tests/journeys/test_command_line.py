@@ -11,7 +11,9 @@ from typing import Any
 import httpx2
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from sdk.cli import app
 from sdk.keys import save_private_key
 from sdk.models import Role
 from tests.pictures import DATA, encoded, flat, picture
@@ -232,3 +234,17 @@ def test_wrong_usage_is_said_in_a_line(arguments: list[str], code: int, says: st
     done = run(*arguments, expect=code)
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_setting_that_cannot_be_used_is_named_and_its_value_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUEPRINT_INDEX", "nowhere")
+    monkeypatch.setenv("TRUEPRINT_MATCHER_SECRET", "too-short")
+    done = CliRunner().invoke(app, ["serve", "--home", str(tmp_path)])
+    assert done.exit_code == 2
+    said = " ".join(done.output.split())
+    assert "TRUEPRINT_INDEX cannot be used" in said
+    assert "auto, cpu, gpu" in said
+    assert "TRUEPRINT_MATCHER_SECRET" in said
+    assert "too-short" not in said
