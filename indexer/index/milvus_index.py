@@ -34,29 +34,44 @@ class MilvusIndex:
         self._binary = kind.family is Family.BINARY
         self._collection = f"{prefix}_{kind.name}".replace("-", "_").replace(".", "_")
         self._metric = "HAMMING" if self._binary else "IP"
+        self._types = DataType
+        self._exists = False
         with self._asking():
             self._client: Any = MilvusClient(uri=address)
-            if self._client.has_collection(self._collection):
-                return
-            schema = self._client.create_schema(auto_id=False)
-            schema.add_field("id", DataType.INT64, is_primary=True)
-            value = DataType.BINARY_VECTOR if self._binary else DataType.FLOAT_VECTOR
-            schema.add_field("value", value, dim=kind.size)
-            index = self._client.prepare_index_params()
-            index.add_index(
-                "value", index_type="BIN_FLAT" if self._binary else "FLAT", metric_type=self._metric
-            )
+            self._client.list_collections()
+
+    def _there(self) -> bool:
+        """Whether the collection exists; the first row makes it, whichever process adds it."""
+        if not self._exists:
+            with self._asking():
+                self._exists = bool(self._client.has_collection(self._collection))
+        return self._exists
+
+    def _make(self) -> None:
+        schema = self._client.create_schema(auto_id=False)
+        schema.add_field("id", self._types.INT64, is_primary=True)
+        value = self._types.BINARY_VECTOR if self._binary else self._types.FLOAT_VECTOR
+        schema.add_field("value", value, dim=self.kind.size)
+        index = self._client.prepare_index_params()
+        index.add_index(
+            "value", index_type="BIN_FLAT" if self._binary else "FLAT", metric_type=self._metric
+        )
+        with self._asking():
             self._client.create_collection(
                 self._collection, schema=schema, index_params=index, consistency_level="Strong"
             )
 
     def __len__(self) -> int:
+        if not self._there():
+            return 0
         with self._asking():
             counted = self._client.query(self._collection, filter="", output_fields=["count(*)"])
         return int(counted[0]["count(*)"])
 
     def add(self, ids: Ids, values: Values) -> None:
         """See Index. A known id is replaced."""
+        if len(ids) and not self._there():
+            self._make()
         for start in range(0, len(ids), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
             rows = [
@@ -68,6 +83,8 @@ class MilvusIndex:
 
     def remove(self, ids: Ids) -> None:
         """See Index."""
+        if not self._there():
+            return
         for start in range(0, len(ids), ROWS_AT_ONCE):
             with self._asking():
                 self._client.delete(self._collection, ids=ids[start : start + ROWS_AT_ONCE].tolist())
@@ -75,7 +92,7 @@ class MilvusIndex:
     def within(self, queries: Values, radius: float) -> list[Hit]:
         """See Index."""
         hits: list[Hit] = []
-        for start in range(0, len(queries), QUERIES_AT_ONCE):
+        for start in range(0, len(queries) if self._there() else 0, QUERIES_AT_ONCE):
             part = queries[start : start + QUERIES_AT_ONCE]
             found = self._search(part, MOST_HITS, self._bounds(0, radius))
             for row, one in enumerate(found):
@@ -87,7 +104,7 @@ class MilvusIndex:
     def nearest(self, queries: Values, k: int) -> list[Hit]:
         """See Index."""
         hits: list[Hit] = []
-        for start in range(0, len(queries), QUERIES_AT_ONCE):
+        for start in range(0, len(queries) if self._there() else 0, QUERIES_AT_ONCE):
             part = queries[start : start + QUERIES_AT_ONCE]
             wanted = min(k + 16, MOST_HITS)
             found = self._search(part, wanted, {})
@@ -102,7 +119,7 @@ class MilvusIndex:
     def blocks(self) -> Iterator[tuple[Ids, Values]]:
         """See Index."""
         last = -(2**62)
-        while True:
+        while self._there():
             with self._asking():
                 rows = self._client.query(
                     self._collection,
@@ -118,6 +135,8 @@ class MilvusIndex:
 
     def clear(self) -> None:
         """See SharedIndex."""
+        if not self._there():
+            return
         with self._asking():
             self._client.delete(self._collection, filter=f"id > {-(2**62)}")
 
