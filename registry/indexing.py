@@ -87,6 +87,11 @@ class Indexing:
 
     def catch_up(self, session: Session) -> None:
         """See IndexAccess: applies every committed change."""
+        # Asked before the lock is taken, also because the session has its connection then: who held the
+        # lock and waited for one, while those who have them all wait for the lock, would wait for ever.
+        if newest_change(session) <= self._through:
+            self._in_step_at = monotonic()
+            return
         with self._applying:
             while True:
                 through = apply_step(

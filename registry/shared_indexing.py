@@ -4,10 +4,11 @@ Whoever is asked first applies what was committed since, under the lock of one r
 engine has come. A node that dies in between leaves changes to be applied again, which changes nothing.
 """
 
+import threading
 from collections.abc import Iterator
 from time import monotonic
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.kinds import PDQ, SOUND, Kind, vector_kinds
@@ -30,7 +31,10 @@ class SharedIndexing:
         self, engine: Engine, name: str, address: str | None, registry_id: str, poll_interval_s: float
     ) -> None:
         """Raises EngineUnavailable."""
-        self._engine, self._name = engine, name
+        self._name = name
+        # A connection of its own: who asks holds one of the pool already, and all of them may.
+        self._engine = create_engine(engine.url, pool_size=1, max_overflow=0, pool_pre_ping=True)
+        self._stepping = threading.Lock()
         self.kinds: tuple[Kind, ...] = (PDQ, SOUND, *vector_kinds())
         where = address or conninfo(engine)
         self.by_kind: dict[str, SharedIndex] = {
@@ -58,6 +62,7 @@ class SharedIndexing:
     def stop(self) -> None:
         """Stop following."""
         self._follower.stop()
+        self._engine.dispose()
         for index in self.by_kind.values():
             index.close()
 
@@ -71,7 +76,8 @@ class SharedIndexing:
         newest = newest_change(session)
         try:
             while self._through < newest:
-                self._step()
+                with self._stepping:
+                    self._step()
         except EngineUnavailable as error:
             raise IndexUnavailable(str(error)) from error
         self._in_step_at = monotonic()

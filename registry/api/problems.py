@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from indexer.index.engine import EngineUnavailable
@@ -95,7 +96,7 @@ def install(app: FastAPI) -> None:
             return problem(InvalidRequest.status, InvalidRequest.code, InvalidRequest.title, detail)
         # Handled here, not as unknown: an unknown error also costs the caller's connection.
         logger.error("the database refused", exc_info=error)
-        if isinstance(error, OperationalError):
+        if isinstance(error, OperationalError | PoolTimeout):
             return problem(503, "database-unavailable", "The database does not answer", "try again shortly")
         return problem(500, "storage-failed", "The registry could not store this", "nothing was stored")
 

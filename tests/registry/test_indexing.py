@@ -1,6 +1,8 @@
 """The index follows the rows: at once, on every node, after every kind of stop."""
 
+import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,8 +17,11 @@ from registry.errors import StartRefused
 from registry.home import listening
 from registry.services import Services
 from sdk.client import Client
+from sdk.local import local_registration
+from sdk.models import FingerprintQuery, FingerprintValue
+from sdk.records import AssetClass
 from tests.pictures import encoded
-from tests.world import SeededEmbedder, World
+from tests.world import DatabaseServer, SeededEmbedder, World
 
 SUBJECTS = ("coffee", "cat", "astronaut", "rocket")
 
@@ -175,3 +180,27 @@ def test_nodes_that_share_an_engine_see_each_others_changes_at_once(shared_world
     world.restart()
     world.register(world.again(desk), encoded("rocket"))
     world.audit()
+
+
+@pytest.mark.parametrize("index", ["cpu", "pgvector"])
+def test_more_requests_than_connections_wait_for_each_other_and_end(
+    database_server: DatabaseServer, home: Path, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who holds the index's lock must not wait for a connection, nor who has one for a second."""
+    monkeypatch.setattr("registry.db.POOL_SIZE", 1)
+    with World(database_server, home, index=index) as world, ThreadPoolExecutor(16) as pool:
+        desk = world.enrol("Daily Example")
+
+        def register_and_match(_: int) -> bool:
+            code = FingerprintValue(value=f"pdq.v1:{secrets.token_hex(32)}", quality=100)
+            digest = secrets.token_hex(32)
+            issuer, key = desk.publisher.issuer, desk.key
+            request = local_registration([code], issuer, AssetClass.AUTHENTIC, digest, "an asset", key)
+            desk.client.register_fingerprints(request)
+            found = desk.client.match_fingerprints(FingerprintQuery(fingerprints=(code,)))
+            return len(found.matches) == 1
+
+        started = time.monotonic()
+        assert all(pool.map(register_and_match, range(96)))
+        assert time.monotonic() - started < 30  # a connection that is waited for in vain takes that long
+        world.audit()
