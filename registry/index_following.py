@@ -9,7 +9,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
+from indexer.index.engine import EngineUnavailable
 from registry.db import conninfo, transaction
+from registry.errors import RegistryError
 from registry.index_changes import CHANNEL, wake_followers
 
 
@@ -37,7 +39,7 @@ class Follower:
     def _run(self) -> None:
         while not self._stopping.is_set():
             # The database or the engine of the index is away: freshness says for how long.
-            with suppress(SQLAlchemyError, psycopg.Error, RuntimeError):
+            with suppress(SQLAlchemyError, psycopg.Error, RegistryError, EngineUnavailable):
                 self._listen()
             self._stopping.wait(self._poll_interval_s)
 

@@ -1,0 +1,70 @@
+"""How soon another node's index has what one node registered, and lets go of what it withdrew.
+
+    python -m bench.freshness [COUNT]
+
+Two sets of services on one embedded PostgreSQL, in one process. The time is from the answer to the request
+until the other's index has the row, without anybody asking it; a poll every half second alone would take
+half a second at worst and a quarter on average.
+"""
+
+import secrets
+import sys
+import time
+from contextlib import ExitStack
+
+import numpy as np
+
+from indexer.fingerprints.kinds import PDQ
+from registry.app import OPERATOR_KEY, create_app, running_services
+from registry.home import listening, open_services, throwaway_home
+from registry.settings import Settings
+from sdk.cli.register import signer_for
+from sdk.client import Client
+from sdk.local import local_registration
+from sdk.models import FingerprintValue
+from sdk.records import AssetClass
+
+COUNT = 200
+
+
+def main() -> None:
+    """Print percentiles."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
+    with throwaway_home() as home, ExitStack() as stack:
+        settings = Settings(home=home.resolve(), database_url=None, blob_url=None)
+        services = stack.enter_context(open_services(settings))
+        url = stack.enter_context(listening(create_app(services)))
+        other = stack.enter_context(running_services(settings, services.engine))
+        index = other.indexing.by_kind[PDQ.name]
+        key = (settings.key_folder / OPERATOR_KEY).read_text().strip()
+        client = stack.enter_context(Client(url, key))
+        signer = signer_for(client, None, home, None)
+        found: dict[str, list[float]] = {"registered": [], "withdrawn": []}
+        for _ in range(count):
+            code = secrets.token_bytes(32)
+            value = FingerprintValue(value=f"{PDQ.name}:{code.hex()}", quality=100)
+            digest = secrets.token_hex(32)
+            request = local_registration(
+                [value], signer.issuer, AssetClass.AUTHENTIC, digest, "an asset", signer.key
+            )
+            query = np.frombuffer(code, np.uint8)[None]
+            record = client.register_fingerprints(request).record
+            found["registered"].append(_until(lambda query=query: bool(index.within(query, 0))))
+            client.withdraw(record.id)
+            found["withdrawn"].append(_until(lambda query=query: not index.within(query, 0)))
+    print("| what | median ms | 99th percentile | largest |\n| --- | --- | --- | --- |")
+    for name, times in found.items():
+        median, high = np.percentile(times, [50, 99])
+        print(f"| {name} | {median:.1f} | {high:.1f} | {max(times):.1f} |")
+
+
+def _until(done) -> float:  # type: ignore[no-untyped-def]
+    """Milliseconds."""
+    started = time.perf_counter()
+    while not done():
+        time.sleep(0.0005)
+    return 1000 * (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main()
