@@ -25,7 +25,7 @@ run: $(STAMP)  ## serve the page and the API of the demonstration's registry
 
 test: $(DEV_STAMP)  ## all tests
 	-@$(MAKE) --no-print-directory milvus  # its tests are skipped, and say so, where it cannot be installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile  # most of the time one test waits, for a process or a database
 
 check: $(DEV_STAMP)  ## formatting, lint, types, import directions, migrations, OpenAPI
 	$(BIN)/ruff format --check .

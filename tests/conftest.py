@@ -1,5 +1,6 @@
 """One embedded PostgreSQL for the whole run; a migrated template that every test copies in 0.2 s."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -43,11 +44,18 @@ def database_server(scratch: Path) -> Iterator[DatabaseServer]:
     database.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def milvus() -> Iterator[str]:
     """The address of a server of our own."""
     if not MILVUS_PROGRAM.exists():
         pytest.skip("Milvus is not installed: make milvus")
+    # One at a time: not all of a server's ports can be chosen.
+    with (Path(tempfile.gettempdir()) / "trueprint-milvus.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield from _run_milvus()
+
+
+def _run_milvus() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="tpm")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
