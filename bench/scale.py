@@ -36,6 +36,7 @@ from registry.home import open_home, throwaway_home
 from registry.settings import Settings
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
+from sdk.errors import SdkError
 from sdk.models import FingerprintQuery, FingerprintValue
 
 HMA_HASH_MS, HMA_PHOTO_MS = 14.0, 79.0
@@ -126,10 +127,10 @@ def served(home: Path) -> Iterator[tuple[psutil.Process, str, float]]:
                     with Client(f"http://127.0.0.1:{port}") as client:
                         client.log_state()
                     break
-                except OSError:
+                except (OSError, SdkError):
                     time.sleep(0.1)
-                except Exception:
-                    time.sleep(0.1)
+            else:
+                raise TimeoutError(f"the server is not ready after {START_WITHIN_S} s")
             yield psutil.Process(process.pid), f"http://127.0.0.1:{port}", time.monotonic() - started
         finally:
             process.send_signal(signal.SIGINT)

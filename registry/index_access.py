@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Protocol
 
 from sqlmodel import Session
 
-from indexer.fingerprints.kinds import Family, Kind
+from indexer.fingerprints.kinds import Kind
 from indexer.index.port import Searchable
+from registry.index_loading import newest_change
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,16 @@ class IndexState:
 
     through_change: int
     behind: int
-    rows: dict[str, int]
     age_s: float  # since it was last known to be in step
+
+
+def state_at(session: Session, through_change: int, in_step_at: float) -> IndexState:
+    """Of an index that has come to `through_change`, against what `session` sees.
+
+    `in_step_at`: of the monotonic clock, when it was last in step.
+    """
+    behind = max(0, newest_change(session) - through_change)
+    return IndexState(through_change, behind, monotonic() - in_step_at)
 
 
 class IndexAccess(Protocol):
@@ -39,8 +49,8 @@ class IndexAccess(Protocol):
         """Afterwards a search sees every change that `session` sees."""
         ...
 
-    def rows(self) -> dict[str, int]:
-        """How many can be found, by kind."""
+    def descriptors_held(self) -> list[str]:
+        """Descriptor kinds by which at least one record can be found."""
         ...
 
     def state(self, session: Session) -> IndexState:
@@ -50,10 +60,3 @@ class IndexAccess(Protocol):
     def check(self, session: Session) -> Iterator[str]:
         """Every difference from the rows, in words; nothing may be written meanwhile."""
         ...
-
-
-def descriptors_held(index: IndexAccess) -> list[str]:
-    """Descriptor kinds by which at least one record can be found."""
-    rows = index.rows()
-    vectors = (kind.name for kind in index.kinds if kind.family is Family.VECTOR)
-    return [name for name in vectors if rows.get(name)]

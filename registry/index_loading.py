@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.kinds import Family, Kind, unpack_codes, unpack_vectors
-from indexer.index.choice import fill_device, host_of
+from indexer.index.choice import OnDevice, host_of
 from indexer.index.port import Ids, Index, Values
 from indexer.index.snapshot import load_snapshot
 from registry.models import Fingerprint, IndexChange, Record
@@ -51,8 +51,8 @@ def newest_change(session: Session) -> int:
 def _load(session: Session, index: Index, newest: int) -> Loading:
     host = host_of(index)
     loading = _load_host(session, host or index, newest)
-    if host is not index:
-        fill_device(index)
+    if isinstance(index, OnDevice):
+        index.fill()
     return loading
 
 

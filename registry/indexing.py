@@ -14,12 +14,12 @@ from time import monotonic
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from indexer.fingerprints.kinds import PDQ, SOUND, Kind, vector_kinds
-from indexer.index.choice import BRUTE_FORCE, make_index
+from indexer.fingerprints.kinds import PDQ, SOUND, Family, Kind, vector_kinds
+from indexer.index.choice import BRUTE_FORCE, OnDevice, make_index
 from indexer.index.device import Device
 from indexer.index.port import Index
 from registry.db import transaction
-from registry.index_access import IndexState
+from registry.index_access import IndexState, state_at
 from registry.index_changes import apply_step
 from registry.index_check import check_indexes
 from registry.index_following import Follower
@@ -76,7 +76,8 @@ class Indexing:
         """See IndexAccess."""
         if self._device is None:
             return "brute force" if self._implementation == BRUTE_FORCE else "segments on the CPU"
-        left = [name for name, index in self.by_kind.items() if not getattr(index, "is_on_device", True)]
+        on_device = {name: one for name, one in self.by_kind.items() if isinstance(one, OnDevice)}
+        left = [name for name, one in on_device.items() if not one.is_on_device]
         where = f"device {self._device.name}, {self._device.memory.used_bytes >> 20} MiB"
         return where + (f"; {', '.join(left)} on the CPU: no room on the device" if left else "")
 
@@ -102,14 +103,14 @@ class Indexing:
                 self._through = through
             self._in_step_at = monotonic()
 
-    def rows(self) -> dict[str, int]:
+    def descriptors_held(self) -> list[str]:
         """See IndexAccess."""
-        return {name: len(index) for name, index in self.by_kind.items()}
+        vectors = (kind.name for kind in self.kinds if kind.family is Family.VECTOR)
+        return [name for name in vectors if len(self.by_kind[name])]
 
     def state(self, session: Session) -> IndexState:
         """See IndexAccess."""
-        behind = max(0, newest_change(session) - self._through)
-        return IndexState(self._through, behind, self.rows(), monotonic() - self._in_step_at)
+        return state_at(session, self._through, self._in_step_at)
 
     def check(self, session: Session) -> Iterator[str]:
         """See IndexAccess."""

@@ -22,6 +22,7 @@ from registry.index_loading import newest_change
 HITS = np.dtype([("distance", "<f4"), ("id", "<i8"), ("query", "<u4")])
 BINARY_TYPE = "application/octet-stream"
 CONNECT_WITHIN_S, ANSWER_WITHIN_S = 2.0, 60.0
+CHECKED_WITHIN_S = 3600.0  # every row is compared
 CONNECTIONS = 64
 
 
@@ -29,7 +30,7 @@ class MatcherState(BaseModel):
     """What a matcher says of itself."""
 
     through_change: int
-    rows: dict[str, int]
+    descriptors_held: list[str]
     age_s: float
     description: str
 
@@ -70,22 +71,26 @@ class Matchers:
         with self._lock:
             self._at_least = max(self._at_least, newest)
 
-    def rows(self) -> dict[str, int]:
+    def descriptors_held(self) -> list[str]:
         """See IndexAccess."""
-        return self._state().rows
+        return self._state().descriptors_held
 
     def state(self, session: Session) -> IndexState:
         """See IndexAccess."""
         state = self._state()
         behind = max(0, newest_change(session) - state.through_change)
-        return IndexState(state.through_change, behind, state.rows, state.age_s)
+        return IndexState(state.through_change, behind, state.age_s)
 
     def check(self, session: Session) -> Iterator[str]:
         """See IndexAccess: each matcher compares its own."""
         self.catch_up(session)
         for address in self._addresses:
             try:
-                answer = self._client.post(f"{address}/internal/check", params={"at_least": self._at_least})
+                answer = self._client.post(
+                    f"{address}/internal/check",
+                    params={"at_least": self._at_least},
+                    timeout=CHECKED_WITHIN_S,
+                )
                 answer.raise_for_status()
             except httpx2.HTTPError as error:
                 yield f"matcher {address} cannot be checked: {type(error).__name__}"

@@ -21,7 +21,6 @@ from indexer.fingerprints.kinds import (
 )
 from indexer.fingerprints.regions import Region
 from indexer.media.images import Pixels
-from registry.index_access import descriptors_held
 from registry.models import Fingerprint, Record
 from registry.models.records import ACTIVE
 from registry.rules import Measured
@@ -59,7 +58,7 @@ def nominate(services: Services, session: Session, upload: Upload) -> list[Candi
     found = _by_pdq(services, upload)
     wanted = services.embedders.wanted.kind
     # The wanted one last: a record that moves to it meanwhile is then seen at its old place or at its new.
-    for kind in (*(set(descriptors_held(services.indexing)) - {wanted}), wanted):
+    for kind in (*(set(services.indexing.descriptors_held()) - {wanted}), wanted):
         descriptor = upright(upload.fingerprints, kind)
         if descriptor is not None and not upload.too_plain:
             found |= _by_descriptor(services, kind, unpack_vectors([descriptor.value]), kind)

@@ -26,7 +26,6 @@ from registry.errors import (
     UndecodableMedia,
     UnsupportedMedia,
 )
-from registry.index_access import descriptors_held
 from registry.services import Services
 
 MEDIA_ERRORS: dict[type[media.MediaError], type[RegistryError]] = {
@@ -94,7 +93,7 @@ class Upload:
 def answering_embedders(services: Services) -> list[Embedder]:
     """Every descriptor by which some record is still described, the wanted one last."""
     wanted = services.embedders.wanted
-    others = [services.embedders.of(kind) for kind in descriptors_held(services.indexing)]
+    others = [services.embedders.of(kind) for kind in services.indexing.descriptors_held()]
     return [*(one for one in others if one is not None and one is not wanted), wanted]
 
 

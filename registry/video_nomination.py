@@ -10,7 +10,6 @@ from indexer.fingerprints.compute import upright
 from indexer.fingerprints.kinds import PDQ, SOUND, unpack_codes, unpack_vectors, vector_kinds
 from indexer.fingerprints.video import SampledFrame
 from indexer.media.images import Pixels
-from registry.index_access import descriptors_held
 from registry.models import Fingerprint, Record
 from registry.models.records import ACTIVE
 from registry.rules import Measured
@@ -140,7 +139,7 @@ def _by_pdq(services: Services, frames: list[SampledFrame]) -> list[Found]:
 
 
 def _by_descriptor(services: Services, frames: list[SampledFrame]) -> Iterable[Found]:
-    for kind in descriptors_held(services.indexing):
+    for kind in services.indexing.descriptors_held():
         described = [(frame, upright(frame.fingerprints, kind)) for frame in frames]
         asked = [(frame, one) for frame, one in described if one is not None]
         if not asked:

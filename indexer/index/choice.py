@@ -3,6 +3,7 @@
 import logging
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from indexer.fingerprints.kinds import Kind
 from indexer.index.device import Device
@@ -69,14 +70,23 @@ def make_shared_index(kind: Kind, name: str, where: str, registry: str) -> Share
     return PgvectorIndex(kind, where)
 
 
-def fill_device(index: Index) -> None:
-    """Copy what was loaded to the device, where there is one."""
-    fill = getattr(index, "fill", None)
-    if fill is not None:
-        fill()
+@runtime_checkable
+class OnDevice(Protocol):
+    """What is known of a DeviceIndex without torch."""
+
+    host: SegmentedIndex
+
+    @property
+    def is_on_device(self) -> bool:
+        """Whether the device answers."""
+        ...
+
+    def fill(self) -> None:
+        """Copy what the host holds already."""
+        ...
 
 
 def host_of(index: Index) -> SegmentedIndex | None:
     """The part of an index that is kept on disk, where it has one."""
-    host = getattr(index, "host", index)
+    host = index.host if isinstance(index, OnDevice) else index
     return host if isinstance(host, SegmentedIndex) else None

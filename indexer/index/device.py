@@ -125,19 +125,20 @@ class Device:
             self.passes += 1
             try:
                 hits = group[0].scan(np.concatenate([one.queries for one in group]))
-            except BaseException as error:
+                answers = _told_apart(hits, group)
+            except BaseException as error:  # whatever it is, its callers get it and the owner goes on
                 for one in group:
                     one.answer.set_exception(error)
             else:
-                _give_out(hits, group)
+                for one, found in zip(group, answers, strict=True):
+                    one.answer.set_result(found)
 
 
-def _give_out(hits: list[Hit], group: list[_Search]) -> None:
-    """Each search its own hits, in order, its queries counted from 0."""
+def _told_apart(hits: list[Hit], group: list[_Search]) -> list[list[Hit]]:
+    """For each search its own hits, in order, its queries counted from 0."""
     of_query = [(which, row) for which, one in enumerate(group) for row in range(len(one.queries))]
     own: list[list[Hit]] = [[] for _ in group]
     for hit in hits:
         which, row = of_query[hit.query]
         own[which].append(replace(hit, query=row))
-    for one, found in zip(group, own, strict=True):
-        one.answer.set_result(found)
+    return own

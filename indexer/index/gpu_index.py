@@ -146,10 +146,11 @@ class GpuIndex:
         """See Index."""
         for segment in self._segments:
             with self._lock:
-                yield (
+                block = (
                     segment.ids[: segment.count][segment.living[: segment.count]],
                     self._living_values(segment),
                 )
+            yield block
 
     def _make_room(self, wanted: int) -> None:
         """Only the last segment is appended to: rows stay in the order in which they came."""

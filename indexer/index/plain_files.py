@@ -61,6 +61,12 @@ def read_arrays(
     return manifest, arrays
 
 
+def remove_rests(folder: Path) -> None:
+    """What a process that was killed left half written; only where nobody writes now."""
+    for rest in [*folder.rglob(".*.new")]:
+        shutil.rmtree(rest, ignore_errors=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.index.plain_files import MANIFEST, Arrays, BadFiles, read_arrays, write_arrays
+from indexer.index.plain_files import MANIFEST, Arrays, BadFiles, read_arrays, remove_rests, write_arrays
 from indexer.index.port import dtype_of
 from indexer.index.segmented_index import SegmentedIndex
 from indexer.index.segments import Marks, Segment, open_segment
@@ -73,6 +73,7 @@ def write_snapshot(index: SegmentedIndex, moment: Moment) -> Path:
 
 def load_snapshot(index: SegmentedIndex) -> Loaded | None:
     """Fill an empty index with the newest generation that can be trusted, or leave it empty."""
+    remove_rests(index.folder)
     for generation in _generations(index.folder):
         with suppress(BadFiles):
             return _load(index, generation)
@@ -135,7 +136,7 @@ def _generations(folder: Path) -> list[Path]:
 
 
 def _forget_old(folder: Path, index: SegmentedIndex) -> None:
-    """All but the newest generations, the segments that none of them and not the index names, and rests."""
+    """All but the newest generations, and the segments that neither they nor the index name."""
     generations = _generations(folder)
     for old in generations[GENERATIONS_KEPT:]:
         shutil.rmtree(old, ignore_errors=True)

@@ -60,7 +60,7 @@ def state(matcher: MatcherDep, at_least: AtLeast = 0) -> MatcherState:
         found = matcher.indexing.state(session)
     return MatcherState(
         through_change=found.through_change,
-        rows=found.rows,
+        descriptors_held=matcher.indexing.descriptors_held(),
         age_s=found.age_s,
         description=matcher.indexing.description,
     )

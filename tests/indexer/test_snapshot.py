@@ -203,6 +203,7 @@ def test_death_at_every_step_leaves_what_was_complete(tmp_path: Path) -> None:
         loaded = load_snapshot(again)
         rows = {None: 0, Loaded(1): 20, Loaded(2): 50}[loaded]
         assert np.array_equal(rows_of(again)[1], codes(50)[:rows])
+        assert not list(folder.rglob(".*"))  # nothing half written is left
         if code == 0:
             assert rows == 50
             break

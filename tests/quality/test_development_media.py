@@ -13,7 +13,11 @@ from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.compare.vocabulary import OperationType
 from indexer.fingerprints.embedders import TorchEmbedder
+from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, unpack_codes
 from indexer.fingerprints.models import COPY_DESCRIPTOR, IMAGENET_FEATURES
+from indexer.fingerprints.pdq import compute_pdq
+from indexer.index.port import BruteForceIndex
+from indexer.index.segmented_index import SegmentedIndex
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
 from indexer.training.face_pairs import MOVED, SAME, SWAPPED, as_preview, read_pairs
@@ -72,6 +76,38 @@ def test_our_descriptor_finds_more_edited_copies_than_imagenet_features(shared: 
     ours = found_first(TorchEmbedder("cpu", COPY_DESCRIPTOR))
     assert ours > found_first(TorchEmbedder("cpu", IMAGENET_FEATURES)) + 0.03
     assert ours > 0.75
+
+
+def test_sealed_segments_find_the_edited_copies_that_a_scan_of_all_finds(shared: Path) -> None:
+    """Real descriptors by fast scan, real codes by multi-index."""
+    folder = shared / "disc-dev"
+    references = [decoded(path) for path in sorted((folder / "refs").iterdir())]
+    edited = random.Random(2).sample([one for one in rows_of(folder / "truth.csv") if one["ref"]], 120)
+    queries = [decoded(next((folder / "queries").glob(f"{one['query']}.*"))) for one in edited]
+    embedder = TorchEmbedder("cpu", COPY_DESCRIPTOR)
+    noise = np.random.default_rng(3)
+    others = noise.normal(size=(8_000, DESCRIPTOR.size)) + 20 * embedder.embed(references).mean(axis=0)
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    vectors = np.concatenate([embedder.embed(references), others]).astype(np.float16).astype(np.float32)
+    codes = np.concatenate(
+        [
+            unpack_codes([compute_pdq(one)[0].value for one in references]),
+            noise.integers(0, 256, (8_000, 32), np.uint8),
+        ]
+    )
+    asked = unpack_codes([one.value for query in queries for one in compute_pdq(query)])
+    for kind, rows in ((DESCRIPTOR, vectors), (PDQ, codes)):
+        sealed, exact = SegmentedIndex(kind), BruteForceIndex(kind)
+        sealed.seal_rows(np.arange(len(rows)), rows)
+        exact.add(np.arange(len(rows)), rows)
+        assert sealed.segments[0].accelerator is not None
+        if kind is PDQ:
+            assert sealed.within(asked, 31) == exact.within(asked, 31)
+            assert len({hit.id for hit in exact.within(asked, 31)}) > 30
+            continue
+        found, wanted = (one.nearest(embedder.embed(queries), 12) for one in (sealed, exact))
+        both = {(hit.query, hit.id) for hit in found} & {(hit.query, hit.id) for hit in wanted}
+        assert len(both) >= 0.98 * len(wanted)
 
 
 def test_changed_faces_of_published_systems_are_named_and_untouched_ones_are_not(shared: Path) -> None:

@@ -9,7 +9,6 @@ from sqlmodel import Session, select
 
 from indexer.fingerprints.compute import fingerprint_frame
 from indexer.fingerprints.kinds import DESCRIPTOR, DESCRIPTOR_V1
-from registry.index_access import descriptors_held
 from registry.models import Fingerprint, Record
 from registry.reembedding import Reembedding, count_behind
 from registry.settings import Settings
@@ -66,7 +65,7 @@ def test_records_move_to_the_new_descriptor_and_are_found_before_and_after(old_w
     old_world.restart()
     wait_until_described(old_world)
     assert set(map(tuple, descriptors(old_world).values())) == {(DESCRIPTOR.name,)}
-    assert descriptors_held(old_world.services.indexing) == [DESCRIPTOR.name]
+    assert old_world.services.indexing.descriptors_held() == [DESCRIPTOR.name]
     for name in NAMES:
         assert old_world.again(party).client.match(crop(name)).matches[0].record.label == name
     old_world.audit()
