@@ -125,6 +125,19 @@ def test_files_of_a_later_history_are_not_believed(world: World) -> None:
     assert len(ids) == len(set(ids.tolist())) == 2
 
 
+def test_the_count_that_answers_tell_is_right_and_an_audit_counts_again(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    records = [world.register(desk, encoded(subject)).record for subject in SUBJECTS]
+    desk.client.withdraw(records[0].id)
+    desk.client.withdraw(records[0].id)  # once more changes nothing
+    desk.client.erase(records[0].id)
+    desk.client.erase(records[1].id)
+    assert desk.client.match(encoded("rocket")).index.records_searched == len(SUBJECTS) - 2
+    world.audit()
+    world.tamper("UPDATE log_head SET active_records = active_records + 1")
+    assert ["the head counts 3" in one.detail for one in world.operator.audit().findings] == [True]
+
+
 def test_processes_of_one_home_keep_their_files_apart(world: World) -> None:
     with ExitStack() as stack:
         stack.enter_context(running_services(world.settings, world.engine, SeededEmbedder()))
