@@ -25,6 +25,7 @@ from registry.api import compare, health, jobs, log, match, problems, publishers
 from registry.api.body_limit import BodyLimit
 from registry.api.searches import Matcher
 from registry.blobs import Blobs
+from registry.cores import use_one_core_per_request
 from registry.errors import LogRolledBack, MissingModel, StartRefused
 from registry.index_access import IndexAccess
 from registry.indexing import Indexing
@@ -128,6 +129,7 @@ def running_services(
             thresholds=Thresholds(),
             faces_missing=missing_face_models() if settings.faces else FACES_ARE_OFF,
         )
+        use_one_core_per_request()  # now that every library is loaded
         sweep_orphans(services)
         if settings.role == API:
             yield services
@@ -197,6 +199,7 @@ def running_matcher(settings: Settings, engine: Engine) -> Iterator[Matcher]:
     with db.transaction(engine) as session:
         registry_id = head_of(session).registry_id
     with _own_index(settings, engine, registry_id) as indexing:
+        use_one_core_per_request()
         yield Matcher(indexing, engine, secret)
 
 

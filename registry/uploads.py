@@ -159,7 +159,9 @@ def halves(progress: Progress | None, first: float) -> tuple[Progress | None, Pr
 
 
 def _analyse_image(services: Services, content: bytes, image: DecodedImage) -> Upload:
-    frame = fingerprint_frame(image.pixels, *answering_embedders(services))
+    frame = fingerprint_frame(
+        image.pixels, *answering_embedders(services), full_size=(image.width, image.height)
+    )
     return Upload(
         digest_sha256=digest_of(content),
         fingerprints=frame.fingerprints,

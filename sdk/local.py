@@ -15,18 +15,18 @@ def fingerprint_file(path: Path, *, with_descriptor: bool = False) -> list[Finge
     Raises indexer.media.errors.MediaError.
     """
     # Imported here: signing and verifying must not need the imaging libraries.
-    from indexer.fingerprints.pdq import compute_pdq
-    from indexer.fingerprints.phash import compute_phash
+    from indexer.fingerprints.hashes import compute_hashes
     from indexer.media.sandbox import DecoderPool
 
     with DecoderPool(1) as decoder:
-        pixels = decoder.decode(path.read_bytes()).pixels
-    found = [*compute_pdq(pixels), compute_phash(pixels)]
+        image = decoder.decode(path.read_bytes())
+    full_size = image.width, image.height
+    found = compute_hashes(image.pixels, full_size)
     if with_descriptor:
         from indexer.fingerprints.compute import fingerprint_frame
         from indexer.fingerprints.embedders import TorchEmbedder
 
-        found = list(fingerprint_frame(pixels, TorchEmbedder()).fingerprints)
+        found = list(fingerprint_frame(image.pixels, TorchEmbedder(), full_size=full_size).fingerprints)
     return [
         FingerprintValue(value=one.text(), orientation=one.orientation, quality=one.quality)
         for one in found

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.fingerprints.embedders import Embedder
-from indexer.fingerprints.kinds import PDQ, Fingerprint, pack_vector
-from indexer.fingerprints.pdq import MINIMUM_QUALITY, compute_pdq
-from indexer.fingerprints.phash import compute_phash
+from indexer.fingerprints.hashes import compute_hashes
+from indexer.fingerprints.kinds import PDQ, Fingerprint, Vectors, pack_vector
+from indexer.fingerprints.pdq import MINIMUM_QUALITY
 from indexer.media.images import Pixels
 
 MINIMUM_SIDE = 32  # below, a descriptor reads its own interpolation
@@ -22,22 +22,32 @@ class FrameFingerprints:
     too_plain: str | None  # why this frame cannot be told from others, in words
 
 
-def fingerprint_frame(pixels: Pixels, *embedders: Embedder) -> FrameFingerprints:
-    """PDQ in eight orientations, pHash and descriptors of (h, w, 3) uint8 sRGB pixels."""
-    return fingerprint_frames([pixels], *embedders)[0]
+def fingerprint_frame(
+    pixels: Pixels, *embedders: Embedder, full_size: tuple[int, int] | None = None
+) -> FrameFingerprints:
+    """PDQ in eight orientations, pHash and descriptors of (h, w, 3) uint8 sRGB pixels.
+
+    `full_size`: width and height that the frame had before it was reduced.
+    """
+    return _with_hashes(pixels, full_size, {one.kind: one.embed([pixels])[0] for one in embedders})
 
 
 def fingerprint_frames(frames: list[Pixels], *embedders: Embedder) -> list[FrameFingerprints]:
-    """The same of several frames at once."""
+    """The same of several frames at once, which were not reduced."""
     vectors = {one.kind: one.embed(frames) for one in embedders}
-    found = []
-    for number, pixels in enumerate(frames):
-        pdq = compute_pdq(pixels)
-        quality = pdq[0].quality or 0
-        described = [Fingerprint(kind, pack_vector(rows[number])) for kind, rows in vectors.items()]
-        values = (*pdq, compute_phash(pixels), *described)
-        found.append(FrameFingerprints(values, quality, why_too_plain(pixels, quality)))
-    return found
+    return [
+        _with_hashes(pixels, None, {kind: rows[number] for kind, rows in vectors.items()})
+        for number, pixels in enumerate(frames)
+    ]
+
+
+def _with_hashes(
+    pixels: Pixels, full_size: tuple[int, int] | None, vectors: dict[str, Vectors]
+) -> FrameFingerprints:
+    hashes = compute_hashes(pixels, full_size)
+    quality = hashes[0].quality or 0
+    described = [Fingerprint(kind, pack_vector(vector)) for kind, vector in vectors.items()]
+    return FrameFingerprints((*hashes, *described), quality, why_too_plain(pixels, quality))
 
 
 def why_too_plain(pixels: Pixels, quality: int) -> str | None:

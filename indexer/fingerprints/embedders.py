@@ -1,6 +1,7 @@
 """From frames to unit vectors. This is the only module that runs models at query time.
 
-The device is chosen once. Every embedder is safe to call from many threads.
+The device is chosen once; one that fails is given up for the CPU. Every embedder is safe to call from
+many threads.
 """
 
 import logging
@@ -21,12 +22,14 @@ from indexer.fingerprints.kinds import DESCRIPTOR, DESCRIPTOR_V1, Vectors
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import ModelError, find_model, path_of
 from indexer.fingerprints.models import DEFAULT, Model, Runtime
+from indexer.fingerprints.together import Together
 from indexer.media.images import Pixels
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "weights" / f"{DESCRIPTOR.name}.safetensors"
 _log = logging.getLogger(__name__)
 # One picture's activations fit the cache of a core: in batches of 32 each takes twice as long.
 CPU_BATCH, GPU_BATCH = 1, 64
+CPU = "cpu"
 UNKNOWN_SIZE = 0  # of a kind whose file is tried for the first time
 
 
@@ -53,16 +56,32 @@ class TorchEmbedder:
         self._model = model
         # A third faster on a CPU; torch knows this argument, its type hints do not.
         self._network = _load(model, file).to(self.device, memory_format=torch.channels_last)
-        self._batch = CPU_BATCH if self.device == "cpu" else GPU_BATCH
-        # One forward pass at a time uses all threads of the library; two at once fight over cores.
-        self._one_at_a_time = threading.Lock()
+        # Beside each other on a CPU, one core each; a device does one thing at a time.
+        self._on_device = Together(self._try_device, GPU_BATCH) if self.device != CPU else None
 
     def embed(self, frames: list[Pixels]) -> Vectors:
         """See Embedder."""
+        return self._on_device(frames) if self._on_device else self._describe(frames)
+
+    def _try_device(self, frames: list[Pixels]) -> Vectors:
+        if self.device != CPU:
+            try:
+                return self._describe(frames)
+            except WrongWeights:  # the file's fault, on any device
+                raise
+            except RuntimeError as error:  # torch's own for a full, lost or broken device
+                _log.warning(
+                    "%s fails on device %s, and goes on on the CPU: %s", self.kind, self.device, error
+                )
+                self.device = CPU
+                self._network = self._network.to(CPU)
+        return self._describe(frames)
+
+    def _describe(self, frames: list[Pixels]) -> Vectors:
         prepared = torch.from_numpy(np.stack([square(frame, self._model.side) for frame in frames]))
-        with self._one_at_a_time, torch.inference_mode():
-            vectors = [self._forward(batch) for batch in torch.split(prepared, self._batch)]
-        return np.concatenate(vectors)
+        batch = CPU_BATCH if self.device == CPU else GPU_BATCH
+        with torch.inference_mode():
+            return np.concatenate([self._forward(some) for some in torch.split(prepared, batch)])
 
     def _forward(self, batch: Tensor) -> Vectors:
         batch = batch.to(self.device, memory_format=torch.channels_last)
@@ -153,7 +172,7 @@ class Embedders:
 
 def best_device() -> str:
     """A CUDA device where there is one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if torch.cuda.is_available() else CPU
 
 
 def square(pixels: Pixels, side: int) -> Pixels:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from indexer.media.errors import MediaError, TooLarge, Undecodable, UnsupportedFormat
+from indexer.media.jpeg import decode_jpeg
 from indexer.media.limits import ImageLimits
 
 Pixels = npt.NDArray[np.uint8]
@@ -65,7 +66,7 @@ def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
         with Image.open(io.BytesIO(payload), formats=FORMATS) as image:
-            return _decode_opened(image, limits)
+            return _decode_opened(payload, image, limits)
     except MediaError:
         raise
     except UnidentifiedImageError:
@@ -80,7 +81,7 @@ def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
         raise Undecodable(f"{type(error).__name__}: {str(error)[:200]}") from error
 
 
-def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
+def _decode_opened(payload: bytes, image: Image.Image, limits: ImageLimits) -> DecodedImage:
     media_type = MEDIA_TYPES[image.format or ""]
     width, height = image.size
     if max(width, height) > limits.max_side or width * height > limits.max_pixels:
@@ -88,15 +89,27 @@ def _decode_opened(image: Image.Image, limits: ImageLimits) -> DecodedImage:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in ANIMATED:
         raise UnsupportedFormat(f"animated {image.format} with {frames} frames: a video, not a still image")
-    _draft(image, limits)
-    upright = ImageOps.exif_transpose(image)
-    profile = upright.info.get("icc_profile")
-    reduced = _reduce(_to_eight_bit(upright), limits)
-    rgb = to_srgb(reduced, profile)
-    if upright.size != image.size and upright.size == image.size[::-1]:
-        width, height = height, width
     quality = _jpeg_quality(image)
-    return DecodedImage(np.asarray(rgb, dtype=np.uint8).copy(), media_type, width, height, quality)
+    stored = decode_jpeg(payload, image, _working_scale(image.size, limits))
+    if stored is not None and _shown_as_stored(image) and _scale_left(stored.shape[:2], limits) is None:
+        return DecodedImage(stored, media_type, width, height, quality)
+    decoded = _drafted(image, limits) if stored is None else Image.fromarray(stored)
+    decoded.info = image.info  # its orientation and its profile
+    upright = ImageOps.exif_transpose(decoded)
+    profile = upright.info.get("icc_profile")
+    rgb = to_srgb(_reduce(_to_eight_bit(upright), limits), profile)
+    if upright.size != decoded.size and upright.size == decoded.size[::-1]:
+        width, height = height, width
+    return DecodedImage(np.asarray(rgb, dtype=np.uint8), media_type, width, height, quality)
+
+
+def _shown_as_stored(image: Image.Image) -> bool:
+    """Neither turned, nor in other colours: the usual photograph on the web, spared five copies."""
+    return (
+        image.mode == "RGB"
+        and "icc_profile" not in image.info
+        and image.getexif().get(ExifTags.Base.Orientation, 1) == 1
+    )
 
 
 def _jpeg_quality(image: Image.Image) -> int | None:
@@ -109,11 +122,12 @@ def _jpeg_quality(image: Image.Image) -> int | None:
     return int(min(100, max(1, round(quality))))
 
 
-def _draft(image: Image.Image, limits: ImageLimits) -> None:
-    """Let libjpeg reduce by 2, 4 or 8 while it decodes, never below the working size."""
+def _drafted(image: Image.Image, limits: ImageLimits) -> Image.Image:
+    """A JPEG that Pillow decodes is reduced by 2, 4 or 8 meanwhile, never below the working size."""
     if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
         scale = _working_scale(image.size, limits)
         image.draft(image.mode, (round(image.width * scale), round(image.height * scale)))
+    return image
 
 
 def _working_scale(size: tuple[int, int], limits: ImageLimits) -> float:
@@ -122,11 +136,17 @@ def _working_scale(size: tuple[int, int], limits: ImageLimits) -> float:
     return min(1.0, max(limits.working_short_side / short, limits.working_long_side / long))
 
 
-def _reduce(image: Image.Image, limits: ImageLimits) -> Image.Image:
-    scale = _working_scale(image.size, limits)
+def _scale_left(size: tuple[int, ...], limits: ImageLimits) -> float | None:
+    """By what a picture is still to be reduced; None: it is small enough."""
+    scale = _working_scale((size[0], size[1]), limits)
     # A strip 40 times as long as wide would stay huge at the working size of its short side.
-    scale = min(scale, 4 * limits.working_long_side / max(image.size))
-    if scale >= LEAST_REDUCTION:
+    scale = min(scale, 4 * limits.working_long_side / max(size))
+    return scale if scale < LEAST_REDUCTION else None
+
+
+def _reduce(image: Image.Image, limits: ImageLimits) -> Image.Image:
+    scale = _scale_left(image.size, limits)
+    if scale is None:
         return image
     if image.mode in ("1", "P", "PA"):
         image = image.convert("RGBA" if _has_transparency(image) else "RGB")
@@ -166,4 +186,4 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
                 return converted
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a profile that does not fit its picture is ignored, as browsers do
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -14,7 +14,7 @@ class ImageLimits:
     max_pixels: int = 50_000_000
     max_side: int = 16_384
     max_frames: int = 300
-    # Fingerprints lose nothing above this: PDQ needs 640 on the short side to conform, local
+    # Fingerprints lose nothing above this: PDQ conforms from far less, local
     # features read 640 on the long one, previews keep 1024.
     working_short_side: int = 640
     working_long_side: int = 1024

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from indexer.media import allocator
 from indexer.media.errors import BY_NAME, DecoderStopped, TooLarge, UnsupportedFormat
 from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage, Pixels
@@ -39,7 +40,11 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={"PYTHONPATH": os.pathsep.join([str(_SOURCE_ROOT)]), "OPENBLAS_NUM_THREADS": "1"},
+            env={
+                "PYTHONPATH": os.pathsep.join([str(_SOURCE_ROOT)]),
+                "OPENBLAS_NUM_THREADS": "1",
+                **allocator.environment(),
+            },
             close_fds=True,
         )
         header, _ = read_message(self._out)

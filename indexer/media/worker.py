@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import BinaryIO, cast
 
+import numpy as np
+
 from indexer.media.animation import OpenAnimation, is_animated
 from indexer.media.errors import MediaError, TooLarge
 from indexer.media.frames import Frame
@@ -28,9 +30,10 @@ from indexer.media.video import OpenVideo, looks_like_video
 
 HEADER_BYTES = 4
 Message = tuple[dict[str, object], bytes]
+Answer = tuple[dict[str, object], bytes | memoryview]  # what is sent need not be copied first
 
 
-def write_message(pipe: BinaryIO, header: dict[str, object], body: bytes = b"") -> None:
+def write_message(pipe: BinaryIO, header: dict[str, object], body: bytes | memoryview = b"") -> None:
     """Send one message and flush it."""
     encoded = json.dumps({**header, "length": len(body)}).encode()
     pipe.write(len(encoded).to_bytes(HEADER_BYTES, "big") + encoded)
@@ -54,7 +57,7 @@ def _read_exactly(pipe: BinaryIO, count: int) -> bytes:
     return received
 
 
-def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iterator[Message]:
+def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iterator[Answer]:
     """All messages about one upload; an error is the last one."""
     try:
         wanted = request["want"]
@@ -90,7 +93,7 @@ def _open(payload: bytes, limits: VideoLimits) -> OpenVideo | OpenAnimation:
     return OpenVideo(payload, limits) if looks_like_video(payload) else OpenAnimation(payload, limits)
 
 
-def _image_message(payload: bytes, limits: ImageLimits) -> Message:
+def _image_message(payload: bytes, limits: ImageLimits) -> Answer:
     image = decode_image(payload, limits)
     height, width, _ = image.pixels.shape
     header: dict[str, object] = {
@@ -101,7 +104,7 @@ def _image_message(payload: bytes, limits: ImageLimits) -> Message:
         "jpeg_quality": image.jpeg_quality,
         "shape": [height, width, 3],
     }
-    return header, image.pixels.tobytes()
+    return header, np.ascontiguousarray(image.pixels).data.cast("B")
 
 
 def _info_message(opened: OpenVideo | OpenAnimation) -> dict[str, object]:

@@ -2,6 +2,7 @@ import hashlib
 import io
 from pathlib import Path
 
+import imagehash
 import numpy as np
 import pdqhash
 import pytest
@@ -12,6 +13,7 @@ from indexer.fingerprints.compute import fingerprint_frame, why_too_plain
 from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import (
     DESCRIPTOR,
+    Fingerprint,
     InvalidFingerprint,
     hamming,
     parse_fingerprint,
@@ -43,6 +45,11 @@ MATCHING_BITS = 31
 
 def decoded(path: Path) -> np.ndarray:
     return decode_image(path.read_bytes(), ImageLimits()).pixels
+
+
+def pdq_of_file(path: Path) -> list[Fingerprint]:
+    image = decode_image(path.read_bytes(), ImageLimits())
+    return compute_pdq(image.pixels, (image.width, image.height))
 
 
 def full_size_pdq(file: Path | io.BytesIO) -> tuple[bytes, int]:
@@ -92,8 +99,40 @@ def test_large_photographs_conform_although_they_are_reduced_first(name: str, wi
     content = encoded(photograph.resize((width, height), Image.Resampling.LANCZOS), quality=90)
     reference, quality = full_size_pdq(io.BytesIO(content))
     assert quality >= CONFORMANCE_QUALITY
-    ours = compute_pdq(decode_image(content, ImageLimits()).pixels)[0]
+    decoded = decode_image(content, ImageLimits())
+    ours = compute_pdq(decoded.pixels, (decoded.width, decoded.height))[0]
     assert hamming(ours.value, reference) <= CONFORMANCE_BITS
+
+
+@pytest.mark.parametrize("size", [(64, 64), (100, 75), (511, 640), (1000, 700), (640, 1001)])
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_the_hashes_of_a_picture_are_those_of_the_codes_they_follow(
+    name: str, size: tuple[int, int]
+) -> None:
+    resized = picture(name).resize(size)
+    frame = np.asarray(resized)
+    values, quality = pdqhash.compute_dihedral(frame)
+    ours = compute_pdq(frame)
+    assert [one.orientation for one in ours] == list(range(8))
+    assert {one.quality for one in ours} == {int(quality)}
+    for value, one in zip(values, ours, strict=True):
+        # A coefficient beside the median may fall on the other side by the order of additions.
+        assert hamming(one.value, np.packbits(value).tobytes()) <= 2
+    phash = imagehash.phash(resized).hash
+    assert hamming(compute_phash(frame).value, np.packbits(phash).tobytes()) <= 1
+
+
+def test_a_reduced_picture_is_smoothed_as_at_its_own_size() -> None:
+    away, away_without = [], []
+    for name in sorted(NAMES):
+        full = picture(name).resize((2000, 1500), Image.Resampling.LANCZOS)
+        reduced = np.asarray(full.resize((500, 375), Image.Resampling.BOX))
+        bits, _ = pdqhash.compute(np.asarray(full))
+        reference = np.packbits(bits).tobytes()
+        away.append(hamming(compute_pdq(reduced, full.size)[0].value, reference))
+        away_without.append(hamming(compute_pdq(reduced)[0].value, reference))
+    assert max(away) <= CONFORMANCE_BITS
+    assert sum(away) < sum(away_without) / 4
 
 
 @pytest.mark.parametrize(
@@ -177,7 +216,7 @@ class TestMetasFixtures:
         judged = 0
         for file in files:
             reference, quality = full_size_pdq(file)
-            ours = compute_pdq(decoded(file))[0]
+            ours = pdq_of_file(file)[0]
             if quality >= CONFORMANCE_QUALITY:
                 judged += 1
                 assert hamming(ours.value, reference) <= CONFORMANCE_BITS, file.name
@@ -185,12 +224,12 @@ class TestMetasFixtures:
 
     @pytest.mark.shared
     def test_every_bridge_variant_conforms_and_matches(self, shared: Path) -> None:
-        original = compute_pdq(decoded(shared / "pdq/bridge-mods/aaa-orig.jpg"))[0].value
+        original = pdq_of_file(shared / "pdq/bridge-mods/aaa-orig.jpg")[0].value
         assert hamming(original, AAA_ORIG) <= CONFORMANCE_BITS
         files = sorted((shared / "pdq/bridge-mods").glob("*.jpg"))
         assert len(files) == 12
         for file in files:
-            ours, (reference, quality) = compute_pdq(decoded(file))[0], full_size_pdq(file)
+            ours, (reference, quality) = pdq_of_file(file)[0], full_size_pdq(file)
             assert quality >= CONFORMANCE_QUALITY
             assert hamming(ours.value, reference) <= CONFORMANCE_BITS, file.name
             assert hamming(ours.value, original) <= MATCHING_BITS, file.name
@@ -198,9 +237,9 @@ class TestMetasFixtures:
     @pytest.mark.shared
     def test_the_dihedral_set_is_recognised_whatever_its_orientation(self, shared: Path) -> None:
         files = sorted((shared / "pdq/reg-test-input/dih").glob("*.jpg"))
-        original = compute_pdq(decoded(files[0]))
+        original = pdq_of_file(files[0])
         for number, file in enumerate(files):
-            upright = compute_pdq(decoded(file))[0].value
+            upright = pdq_of_file(file)[0].value
             if number + 1 in DIHEDRAL:
                 assert hamming(upright, bytes.fromhex(DIHEDRAL[number + 1])) <= CONFORMANCE_BITS
             distances = [hamming(upright, one.value) for one in original]
@@ -210,11 +249,11 @@ class TestMetasFixtures:
     @pytest.mark.shared
     def test_every_colour_mode_of_one_photograph_matches_it(self, shared: Path) -> None:
         folder = shared / "pdq/misc-images/modes"
-        original = compute_pdq(decoded(folder / "original.jpg"))[0].value
+        original = pdq_of_file(folder / "original.jpg")[0].value
         files = [file for file in folder.iterdir() if file.suffix != ".md" and file.stem != "original"]
         assert len(files) >= 13
         for file in files:
-            distance = hamming(compute_pdq(decoded(file))[0].value, original)
+            distance = hamming(pdq_of_file(file)[0].value, original)
             assert distance <= CONFORMANCE_BITS, file.name
 
     @pytest.mark.shared
@@ -232,8 +271,8 @@ class TestMetasFixtures:
     @pytest.mark.shared
     def test_other_shots_of_one_scene_do_not_match(self, shared: Path) -> None:
         first, second = sorted((shared / "pdq/reg-test-input/exif-rotn").glob("*.jpg"))
-        one, other = compute_pdq(decoded(first)), compute_pdq(decoded(second))
+        one, other = pdq_of_file(first), pdq_of_file(second)
         assert min(hamming(one[0].value, turned.value) for turned in other) > 80
-        pen = compute_pdq(decoded(shared / "pdq/reg-test-input/pen-and-coaster.png"))
-        coaster = compute_pdq(decoded(shared / "pdq/misc-images/c.png"))
+        pen = pdq_of_file(shared / "pdq/reg-test-input/pen-and-coaster.png")
+        coaster = pdq_of_file(shared / "pdq/misc-images/c.png")
         assert min(hamming(pen[0].value, turned.value) for turned in coaster) > MATCHING_BITS
