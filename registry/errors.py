@@ -9,7 +9,7 @@ RegistryError
 ├── IndexUnavailable, IndexStale
 ├── UnknownJob, JobPending, JobFailed, BadWebhook
 ├── InvalidRequest
-└── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase
+└── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows
 """
 
 from sdk.models.base import Problem
@@ -260,3 +260,9 @@ class UnsafeDatabase(StartRefused):
     """The database would lose acknowledged writes in a crash."""
 
     code = "unsafe-database"
+
+
+class CorruptRows(StartRefused):
+    """A fingerprint in the database is not what its kind says."""
+
+    code = "corrupt-rows"

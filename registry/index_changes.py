@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from indexer.index.port import Index
-from registry.index_loading import unpack
-from registry.models import Fingerprint, IndexChange
+from registry.models import IndexChange
+from registry.stored_rows import rows_by_id
 
 CHANGES_PER_STEP = 5_000
 ROWS_PER_QUERY = 20_000
@@ -44,39 +44,24 @@ def apply_step(
                 index.remove(np.array(ids, np.int64))
             continue
         replace = operation == CHANGE or through < known_through
-        for name in indexes:
-            for start in range(0, len(ids), ROWS_PER_QUERY):
-                part = ids[start : start + ROWS_PER_QUERY]
-                _add(session, indexes, name, part, replace=replace, elsewhere=operation == CHANGE)
+        for start in range(0, len(ids), ROWS_PER_QUERY):
+            part = ids[start : start + ROWS_PER_QUERY]
+            _add(session, indexes, part, replace=replace, elsewhere=operation == CHANGE)
     return (changes[-1].seq or through) if changes else through
 
 
 def _add(
-    session: Session,
-    indexes: Mapping[str, Index],
-    name: str,
-    ids: list[int],
-    *,
-    replace: bool,
-    elsewhere: bool,
+    session: Session, indexes: Mapping[str, Index], ids: list[int], *, replace: bool, elsewhere: bool
 ) -> None:
-    """Rows of one kind; `elsewhere`: other kinds had them until now."""
-    found = session.exec(
-        select(Fingerprint.id, Fingerprint.value)
-        .where(col(Fingerprint.id).in_(ids), Fingerprint.kind == name, Fingerprint.orientation == 0)
-        .order_by(col(Fingerprint.id))
-    ).all()
-    if not found:
-        return
-    rows = np.array([row_id for row_id, _ in found], np.int64)
-    index = indexes[name]
-    if replace:
-        index.remove(rows)
-    index.add(rows, unpack(index.kind, [value for _, value in found]))
-    if elsewhere:
-        for other, one in indexes.items():
-            if other != name:
-                one.remove(rows)
+    """Rows as they are now; `elsewhere`: other kinds had them until now."""
+    for name, (rows, values) in rows_by_id(session, ids, list(indexes)).items():
+        if replace:
+            indexes[name].remove(rows)
+        indexes[name].add(rows, values)
+        if elsewhere:
+            for other, one in indexes.items():
+                if other != name:
+                    one.remove(rows)
 
 
 def _runs(changes: list[IndexChange]) -> list[tuple[str, list[int]]]:

@@ -6,14 +6,19 @@ import numpy as np
 from sqlmodel import Session
 
 from indexer.index.port import Ids, Index, Values
-from registry.index_loading import stored_rows
+from registry.errors import CorruptRows
+from registry.stored_rows import stored_rows
 
 
 def check_indexes(session: Session, by_kind: Mapping[str, Index]) -> Iterator[str]:
     """Every difference, in words. Nothing may be written meanwhile."""
     for name, index in by_kind.items():
         # Digests of values, not values: a million vectors twice in memory would be too many.
-        stored = _digests(stored_rows(session, index.kind))
+        try:
+            stored = _digests(stored_rows(session, index.kind))
+        except CorruptRows as error:
+            yield str(error)
+            continue
         held = _digests(index.blocks())
         if not np.array_equal(stored[0], held[0]):
             yield f"{name}: the index holds other rows than the database"

@@ -1,22 +1,18 @@
 """Fill empty indexes when a process starts: from files where they can be trusted, else from the rows."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Engine, func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
-from indexer.fingerprints.kinds import Family, Kind, unpack_codes, unpack_vectors
 from indexer.index.choice import OnDevice, host_of
-from indexer.index.port import Ids, Index, Values
+from indexer.index.port import Index
 from indexer.index.snapshot import load_snapshot
-from registry.models import Fingerprint, IndexChange, Record
-from registry.models.records import ACTIVE
+from registry.models import IndexChange
+from registry.stored_rows import ROWS_PER_BLOCK, stored_rows
 
-ROWS_PER_BLOCK = 262_144
-ROWS_PER_FETCH = 20_000
 _log = logging.getLogger(__name__)
 
 
@@ -85,34 +81,3 @@ def _read_rows(session: Session, index: Index, between: tuple[int, int] | None) 
             index.add(ids[fresh], values[fresh])
     if count:
         _log.info("%s: %d rows were read from the database", index.kind.name, count)
-
-
-def stored_rows(
-    session: Session, kind: Kind, between: tuple[int, int] | None = None
-) -> Iterator[tuple[Ids, Values]]:
-    """Rows of active records by rising id, some at a time: (n,) ids and (n, ...) values."""
-    wanted = (
-        select(Fingerprint.id, Fingerprint.value)
-        .join(Record, col(Record.id) == col(Fingerprint.record_id))
-        .where(Fingerprint.kind == kind.name, Fingerprint.orientation == 0, Record.status == ACTIVE)
-        .order_by(col(Fingerprint.id))
-        .execution_options(yield_per=ROWS_PER_FETCH)
-    )
-    if between is not None:
-        wanted = wanted.where(col(Fingerprint.id).between(*between))
-    ids: list[int] = []
-    values: list[bytes] = []
-    for row_id, value in session.exec(wanted):
-        assert row_id is not None
-        ids.append(row_id)
-        values.append(value)
-        if len(ids) == ROWS_PER_BLOCK:
-            yield np.array(ids, np.int64), unpack(kind, values)
-            ids, values = [], []
-    if ids:
-        yield np.array(ids, np.int64), unpack(kind, values)
-
-
-def unpack(kind: Kind, values: list[bytes]) -> Values:
-    """Stored values as rows of an index."""
-    return unpack_codes(values) if kind.family is Family.BINARY else unpack_vectors(values)

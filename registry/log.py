@@ -93,13 +93,18 @@ class Log:
         session.expire(head)
 
     def publish(self, session: Session) -> None:
-        """Write the committed checkpoint to its file, durably; an older one never replaces a newer."""
-        note = head_of(session).checkpoint
-        new = verify_checkpoint(note, self.key)
+        """Write the newest committed checkpoint to its file, durably; an older one never replaces a newer.
+
+        Of several that wait for the file the first writes for all: the head is read when it is its turn.
+        """
+        # Before the lock: who held it and waited for a connection, while those who have them all wait for
+        # the lock, would wait for ever.
+        session.connection()
         lock = os.open(self._checkpoint_file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            published = self._published()
+            note = head_of(session, anew=True).checkpoint
+            new, published = verify_checkpoint(note, self.key), self._published()
             if published is None or published.size < new.size:
                 _write_durably(self._checkpoint_file, note.encode())
         finally:
@@ -163,9 +168,9 @@ def has_log(session: Session) -> bool:
     return session.exec(select(LogHead)).first() is not None
 
 
-def head_of(session: Session) -> LogHead:
-    """How far the log goes."""
-    return session.exec(select(LogHead)).one()
+def head_of(session: Session, *, anew: bool = False) -> LogHead:
+    """How far the log goes; `anew`: now, whatever this session saw before."""
+    return session.exec(select(LogHead).execution_options(populate_existing=anew)).one()
 
 
 def tile_reader(session: Session) -> ReadTile:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sqlalchemy import tuple_
 from sqlmodel import Session, col, select
 
 from indexer.compare.geometry import Alignment
@@ -83,8 +84,7 @@ def _choose(services: Services, session: Session, upload: Upload, found: Nominat
     by_record = _join_records(session, found)
     _add_same_digest(session, upload, by_record)
     chosen = sorted(by_record.values(), key=_promise, reverse=True)
-    limit = services.settings.candidates
-    return [_complete(session, candidate, upload) for candidate in chosen[:limit]]
+    return _complete(session, chosen[: services.settings.candidates], upload)
 
 
 def _by_pdq(services: Services, upload: Upload) -> Nominations:
@@ -162,15 +162,27 @@ def _promise(candidate: Candidate) -> float:
     return max(nearness, measured.descriptor_similarity or 0.0)
 
 
-def _complete(session: Session, candidate: Candidate, upload: Upload) -> Candidate:
-    """Measure by every kind, whichever found the candidate; a few rows by primary key."""
+def _complete(session: Session, candidates: list[Candidate], upload: Upload) -> list[Candidate]:
+    """Measure by every kind, whichever found the candidates; their rows by one query."""
+    if not candidates:
+        return []
+    frames = [(candidate.record.id, candidate.time_ms) for candidate in candidates]
     stored = session.exec(
         select(Fingerprint).where(
-            Fingerprint.record_id == candidate.record.id,
-            Fingerprint.time_ms == candidate.time_ms,
+            tuple_(col(Fingerprint.record_id), col(Fingerprint.time_ms)).in_(frames),
             col(Fingerprint.orientation) == 0,
         )
-    ).all()
+    )
+    of_frame: dict[tuple[str, int], list[Fingerprint]] = {}
+    for row in stored:
+        of_frame.setdefault((row.record_id, row.time_ms), []).append(row)
+    return [
+        _measured(candidate, of_frame.get(frame, []), upload)
+        for candidate, frame in zip(candidates, frames, strict=True)
+    ]
+
+
+def _measured(candidate: Candidate, stored: list[Fingerprint], upload: Upload) -> Candidate:
     changes: dict[str, float | int] = {}
     for row in stored:
         if row.kind == PDQ.name:

@@ -37,8 +37,13 @@ def count_active(session: Session, change: int) -> None:
 def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSummary]:
     """What anybody may read of these records, by id."""
     rows = list(records)
+    if not rows:
+        return {}
     ids = [record.id for record in rows]
-    names = dict(session.exec(select(Publisher.id, Publisher.name)).all()) if rows else {}
+    publishers = {record.publisher_id for record in rows}
+    names = dict(
+        session.exec(select(Publisher.id, Publisher.name).where(col(Publisher.id).in_(publishers))).all()
+    )
     edges = session.exec(select(Edge).where(col(Edge.record_id).in_(ids))).all()
     contests = session.exec(
         select(Contest).where(or_(col(Contest.record_id).in_(ids), col(Contest.other_id).in_(ids)))

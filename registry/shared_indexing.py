@@ -20,8 +20,9 @@ from registry.index_access import IndexState, state_at
 from registry.index_changes import apply_step
 from registry.index_check import check_indexes
 from registry.index_following import Follower
-from registry.index_loading import newest_change, stored_rows
+from registry.index_loading import newest_change
 from registry.models import IndexPosition
+from registry.stored_rows import stored_rows
 
 
 class SharedIndexing:

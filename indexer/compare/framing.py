@@ -10,7 +10,8 @@ import numpy as np
 
 from indexer.compare.features import LocalFeatures
 from indexer.compare.geometry import Alignment, coverage, project
-from indexer.compare.laying import agreeing_share, lay_on
+from indexer.compare.laying import lay_on
+from indexer.compare.refining import Seen, agreeing_share
 from indexer.fingerprints.regions import Region, inner_rectangles
 from indexer.media.images import Pixels
 
@@ -29,13 +30,14 @@ def framed(query: Pixels, reference: Pixels, alignment: Alignment) -> Alignment:
     """
     if alignment.within is not None:
         return alignment
-    plain = agreeing_share(lay_on(query, reference, alignment, LONG_SIDE))
+    whole = Seen(lay_on(query, reference, alignment, LONG_SIDE))
+    plain = agreeing_share(whole)
     if plain >= AGREES_ALREADY:
         return alignment
     best, bound = plain + GAIN, alignment
     for rectangle in inner_rectangles(query)[:RECTANGLES]:
         tried = replace(alignment, within=rectangle)
-        share = _share_within(query, reference, tried, rectangle)
+        share = _share_within(query, reference, tried, whole)
         if share > best:
             best, bound = share, tried
     return bound
@@ -61,11 +63,10 @@ def bound_to(part: Region, alignment: Alignment, reference: LocalFeatures) -> Al
     return replace(alignment, within=part)
 
 
-def _share_within(query: Pixels, reference: Pixels, alignment: Alignment, rectangle: Region) -> float:
+def _share_within(query: Pixels, reference: Pixels, alignment: Alignment, whole: Seen) -> float:
     """Of the windows inside that agree; 0 where those outside do as well, or little is inside."""
-    inside = lay_on(query, reference, alignment, LONG_SIDE)
-    if inside.shown.mean() < LEAST_SHARE:
+    inside = Seen(lay_on(query, reference, alignment, LONG_SIDE), whole.reference)
+    if inside.laid.shown.mean() < LEAST_SHARE:
         return 0.0
-    whole = lay_on(query, reference, replace(alignment, within=None), LONG_SIDE)
-    outside = agreeing_share(whole, np.asarray(inside.shown, np.bool_))
+    outside = agreeing_share(whole, inside.laid.shown)
     return 0.0 if outside > UNRELATED else agreeing_share(inside)

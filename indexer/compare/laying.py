@@ -1,11 +1,6 @@
-"""The upload laid on the reference, pixel on pixel: the homography of features, refined by dense flow.
+"""The upload laid on the reference by the homography of features, and how two such pictures compare."""
 
-Features leave an error of one or two pixels, as large as what a retouched face leaves. The flow between the
-two pictures says where the rest of it is; only places that agree once they are followed take part, so that
-what was changed cannot pull the alignment to itself.
-"""
-
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,17 +9,6 @@ import numpy.typing as npt
 from indexer.compare.geometry import Alignment, Matrix
 from indexer.fingerprints.regions import Region
 from indexer.media.images import Pixels
-
-GRID_PX = 8  # spacing of the places that take part
-WINDOW = 15
-LEAST_DETAIL = 20.0  # variance in grey levels of 256
-AGREES = 0.85  # normalised cross-correlation once followed
-MOST_CORRECTION = 0.02  # of the long side: more is no error of the alignment
-CLOSELY, DISAGREES = 0.95, 0.5
-LEAST_PLACES = 24
-EXACT = 0.004  # of a full correlation is missing: nothing to gain
-SETTLED_PX = 0.4  # a correction that moves no corner further is the last
-LEAST_SPREAD = 0.15  # of the picture, spanned by places that take part; else the features' word stands
 
 Grey = npt.NDArray[np.float32]  # (h, w)
 Mask = npt.NDArray[np.bool_]  # (h, w)
@@ -91,35 +75,6 @@ def warp(
     return pixels, shown
 
 
-def refined(laid: Laid, query: Pixels, excluded: Mask | None = None) -> Laid:
-    """The same pair with the alignment's rest taken out; `excluded`: places that may not pull at it."""
-    for _ in range(2):
-        if _disagreement(laid, excluded) < EXACT:
-            return laid
-        correction = _correction(laid, excluded)
-        if correction is None:
-            return laid
-        homography = correction @ laid.homography
-        ours, shown = warp(query, homography, laid.size, laid.magnification, laid.within)
-        better = replace(laid, query=ours, shown=shown, homography=homography / homography[2, 2])
-        if _disagreement(better, excluded) >= _disagreement(laid, excluded):
-            return laid  # many features are as exact as the flow, and it is their word that stands
-        laid = better
-        if _reach(correction, laid.size) < SETTLED_PX:
-            break
-    return laid
-
-
-def _disagreement(laid: Laid, excluded: Mask | None) -> float:
-    """Median of what is missing to a full correlation, in the windows with detail."""
-    theirs, ours = blurred(grey(laid.reference), 0.7), blurred(grey(laid.query), 0.7)
-    agreement, detail = correlate(theirs, ours, WINDOW)
-    counted = (detail > LEAST_DETAIL) & inside(laid.shown, WINDOW)
-    if excluded is not None:
-        counted &= ~excluded
-    return float(np.median(1.0 - agreement[counted])) if counted.any() else 0.0
-
-
 def as_bright(query: Grey, reference: Grey, shown: Mask) -> Grey:
     """The query with the reference's mean and spread: flow takes brightness for motion."""
     ours, theirs = query[shown], reference[shown]
@@ -127,60 +82,6 @@ def as_bright(query: Grey, reference: Grey, shown: Mask) -> Grey:
         return query
     gain = float(theirs.std()) / max(1.0, float(ours.std()))
     return np.asarray((query - ours.mean()) * gain + theirs.mean(), np.float32)
-
-
-def _reach(correction: Matrix, size: tuple[int, int]) -> float:
-    """How far a correction moves the corners, pixels."""
-    width, height = size
-    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], np.float64).T
-    moved = correction @ corners
-    return float(np.abs(moved[:2] / moved[2] - corners[:2]).max())
-
-
-def _correction(laid: Laid, excluded: Mask | None) -> Matrix | None:
-    """(3, 3) that moves the laid query to where it belongs; None: nothing reliable says so."""
-    theirs, ours = grey(laid.reference), grey(laid.query)
-    flow = flow_between(theirs, as_bright(ours, theirs, laid.shown))
-    followed = follow(ours, flow)
-    agreement, detail = correlate(blurred(theirs, 1.0), blurred(followed, 1.0), WINDOW)
-    length = np.hypot(flow[..., 0], flow[..., 1])
-    limit = MOST_CORRECTION * max(laid.size)
-    usable = (agreement > AGREES) & (detail > LEAST_DETAIL) & (length < limit) & inside(laid.shown, WINDOW)
-    if excluded is not None:
-        usable &= ~excluded
-    grid = np.zeros_like(usable)
-    grid[GRID_PX // 2 :: GRID_PX, GRID_PX // 2 :: GRID_PX] = True
-    y, x = np.nonzero(usable & grid)
-    if len(x) < LEAST_PLACES:
-        return None
-    target = np.stack([x, y], axis=1).astype(np.float32)
-    if cv2.contourArea(cv2.convexHull(target)) < LEAST_SPREAD * usable.size:
-        return None
-    source = target + flow[y, x]
-    cv2.setRNGSeed(0)
-    homography, kept = cv2.findHomography(source, target, cv2.USAC_MAGSAC, 1.0, maxIters=500)
-    if homography is None or not np.isfinite(homography).all() or kept.mean() < 0.3:
-        return None
-    return np.asarray(homography, np.float64)
-
-
-def agreeing_share(laid: Laid, excluded: Mask | None = None) -> float:
-    """Of the windows with detail that both show, the share that agrees closely, 0..1."""
-    theirs, ours = blurred(grey(laid.reference), 1.0), blurred(grey(laid.query), 1.0)
-    agreement, detail = correlate(theirs, ours, WINDOW)
-    counted = (detail > LEAST_DETAIL) & inside(laid.shown, WINDOW)
-    if excluded is not None:
-        counted &= ~excluded
-    return float((agreement[counted] > CLOSELY).mean()) if counted.any() else 0.0
-
-
-def disagreeing(laid: Laid) -> Mask:
-    """(h, w) where either picture has detail that the other does not: colours there say nothing."""
-    theirs, ours = blurred(grey(laid.reference), 1.0), blurred(grey(laid.query), 1.0)
-    agreement, detail = correlate(theirs, ours, WINDOW)
-    _, detail_of_ours = correlate(ours, theirs, WINDOW)
-    differs = (agreement < DISAGREES) & (np.maximum(detail, detail_of_ours) > LEAST_DETAIL)
-    return np.asarray(differs & laid.shown, np.bool_)
 
 
 def grey(pixels: Pixels | npt.NDArray[np.float32]) -> Grey:
@@ -210,17 +111,36 @@ def follow(query: Grey, flow: Grey) -> Grey:
     return np.asarray(moved, np.float32)
 
 
+@dataclass(frozen=True)
+class Windows:
+    """A picture, and mean and variance of the windows around every pixel, each (h, w)."""
+
+    values: Grey
+    mean: Grey
+    variance: Grey
+    side: int
+
+
+def windows(values: Grey, side: int) -> Windows:
+    """Of `side` by `side` pixels."""
+    mean = _box_mean(values, side)
+    return Windows(values, mean, np.maximum(_box_mean(values * values, side) - mean**2, 1e-3), side)
+
+
+def correlation(left: Windows, right: Windows) -> Grey:
+    """(h, w) normalised cross-correlation, -1..1, of windows of one size."""
+    together = _box_mean(left.values * right.values, left.side) - left.mean * right.mean
+    return np.asarray(together / np.sqrt(left.variance * right.variance), np.float32)
+
+
 def correlate(left: Grey, right: Grey, window: int) -> tuple[Grey, Grey]:
     """Normalised cross-correlation of the windows around every pixel, and the variance of the left."""
+    of_left = windows(left, window)
+    return correlation(of_left, windows(right, window)), of_left.variance
 
-    def mean(values: Grey) -> Grey:
-        return np.asarray(cv2.boxFilter(values, -1, (window, window)), np.float32)
 
-    mean_left, mean_right = mean(left), mean(right)
-    variance = np.maximum(mean(left * left) - mean_left**2, 1e-3)
-    other = np.maximum(mean(right * right) - mean_right**2, 1e-3)
-    together = mean(left * right) - mean_left * mean_right
-    return together / np.sqrt(variance * other), variance
+def _box_mean(values: Grey, side: int) -> Grey:
+    return np.asarray(cv2.boxFilter(values, -1, (side, side)), np.float32)
 
 
 def inside(shown: Mask, window: int) -> Mask:

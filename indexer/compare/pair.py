@@ -17,8 +17,9 @@ from indexer.compare.faces.detection import (
 )
 from indexer.compare.faces.pairs import FacePair, compare_faces
 from indexer.compare.geometry import Alignment
-from indexer.compare.laying import Laid, Mask, agreeing_share, disagreeing, lay_on, refined, warp
+from indexer.compare.laying import Laid, Mask, lay_on, warp
 from indexer.compare.processing import Processing, estimate_processing
+from indexer.compare.refining import Seen, agreeing_share, disagreeing, refined
 from indexer.media.images import Pixels
 
 WORKING_SIDE = 512  # px on the reference's long side, for everything but faces
@@ -45,8 +46,8 @@ def compare_pair(query: Pixels, reference: Pixels, alignment: Alignment, *, with
     laid = lay_on(query, reference, alignment, WORKING_SIDE)
     theirs = _faces_of(reference, laid) if with_faces else []
     around = mask_around(theirs, laid)
-    laid = _aligned_by_what_stayed(laid, query, around)
-    unusual = around | disagreeing(laid)
+    seen = _aligned_by_what_stayed(Seen(laid), query, around)
+    laid, unusual = seen.laid, around | disagreeing(seen)
     processing = estimate_processing(laid, unusual)
     changes = find_changes(laid, processing, unusual)
     faces: list[FacePair] = []
@@ -60,12 +61,12 @@ def compare_pair(query: Pixels, reference: Pixels, alignment: Alignment, *, with
     return Compared(laid, processing, changes, tuple(faces))
 
 
-def _aligned_by_what_stayed(laid: Laid, query: Pixels, heads: Mask) -> Laid:
+def _aligned_by_what_stayed(seen: Seen, query: Pixels, heads: Mask) -> Seen:
     """Refined by everything, if everything then agrees; else by all but the heads, which may be new."""
-    by_all = refined(laid, query)
+    by_all = refined(seen, query)
     if not heads.any() or agreeing_share(by_all) >= NOTHING_CHANGED:
         return by_all
-    by_rest = refined(laid, query, heads)
+    by_rest = refined(seen, query, heads)
     return by_rest if agreeing_share(by_rest, heads) > agreeing_share(by_all, heads) else by_all
 
 
@@ -84,7 +85,7 @@ def agreement_outside_faces(
     for face in faces:
         middle = int((face.left + face.right) / 2), int((face.top + face.bottom) / 2)
         cv2.ellipse(mask, middle, (int(0.5 * face.width), int(0.62 * face.height)), 0, 0, 360, 1, -1)
-    better = refined(laid, query, mask > 0)
+    better = refined(Seen(laid), query, mask > 0).laid
     height, width = reference.shape[:2]
     back = np.diag([width / laid.size[0], height / laid.size[1], 1.0])
     return dense_agreement(
