@@ -19,6 +19,7 @@ WINDOWS = (5, 11, 21)  # px of the working size
 EXPECTED_STEP = 3  # px between the places that say what is usual
 TABLE = 1024
 BINS = 12  # of detail, each with its own expected residue
+LEAST_IN_BIN = 10
 # In units of the expected residue. Calibrated on edits that change no content: docs/quality.md.
 SEED, GROWS_TO = 5.0, 2.5
 LEAST_LEVELS = 10.0  # grey levels below which nobody sees a change
@@ -75,22 +76,24 @@ def find_changes(laid: Laid, processing: Processing, excluded: Mask | None = Non
     if compared.sum() < 500:
         empty = np.zeros(compared.shape, np.float32)
         return ChangeMap(empty, (), residue, compared, 0.0)
-    energy = np.where(compared, (residue**2).mean(axis=2), 0.0).astype(np.float32)
-    detail = np.where(compared, _detail(expected), 0.0).astype(np.float32)
     weight = compared.astype(np.float32)
+    energy = cv2.transform(residue * residue, np.full((1, 3), 1 / 3, np.float32)) * weight
+    detail = _detail(expected) * weight
     usual = compared
     if excluded is not None and (compared & ~excluded).sum() > LEAST_USUAL * compared.size:
         usual = compared & ~excluded
-    excess, levels = np.zeros_like(energy), np.zeros_like(energy)
+    squared, levels = np.zeros_like(energy), np.zeros_like(energy)
+    shown_everywhere = bool(compared.all())
     for window in WINDOWS:
-        share = np.maximum(_mean(weight, window), 1e-3)
-        local = (_mean(energy, window) / share).astype(np.float32)
-        local_detail = (_mean(detail, window) / share).astype(np.float32)
-        ratio = np.sqrt(local / _expected_energy(local, local_detail, usual))
-        excess = np.maximum(excess, ratio)
+        local, local_detail = _mean(energy, window), _mean(detail, window)
+        if not shown_everywhere:
+            share = np.maximum(_mean(weight, window), 1e-3)
+            local = np.asarray(local / share, np.float32)
+            local_detail = np.asarray(local_detail / share, np.float32)
+        np.maximum(squared, local / _expected_energy(local, local_detail, usual), out=squared)
         if window == WINDOWS[0]:
-            levels = np.sqrt(local)
-    excess[~compared] = 0.0
+            levels = np.asarray(np.sqrt(local), np.float32)
+    excess = np.asarray(np.sqrt(squared) * weight, np.float32)
     regions = _regions(excess, levels, residue, compared)
     return ChangeMap(excess, regions, residue, compared, float(np.median(levels[compared])))
 
@@ -112,13 +115,12 @@ def _expected_energy(energy: Grey, detail: Grey, usual: Mask) -> Grey:
     step = EXPECTED_STEP
     few = usual[::step, ::step]
     known_detail, known_energy = detail[::step, ::step][few], energy[::step, ::step][few]
-    edges = np.quantile(known_detail, np.linspace(0, 1, BINS + 1))
-    places = np.searchsorted(edges[1:-1], known_detail)
+    order = np.argsort(known_detail)
+    known_detail, known_energy = known_detail[order], known_energy[order]
     middles, medians = [], []
-    for number in range(BINS):
-        mine = places == number
-        if mine.sum() >= 10:
-            middles.append(float(np.median(known_detail[mine])))
+    for mine in _bins(known_detail):
+        if mine.stop - mine.start >= LEAST_IN_BIN:
+            middles.append(float(known_detail[(mine.start + mine.stop) // 2]))
             medians.append(float(np.median(known_energy[mine])))
     floor = 1.5  # squared grey levels: rounding to bytes, twice
     if not middles:
@@ -130,6 +132,13 @@ def _expected_energy(energy: Grey, detail: Grey, usual: Mask) -> Grey:
     table = np.interp((np.arange(TABLE, dtype=np.float64) / 4) ** 2, middles, rising).astype(np.float32)
     places_in_table = (4 * np.sqrt(detail)).clip(0, TABLE - 1).astype(np.int32)
     return np.asarray(table[places_in_table] * slope + floor, np.float32)
+
+
+def _bins(rising: npt.NDArray[np.float32]) -> list[slice]:
+    """Equally many values each, but the same value never in two."""
+    ends = np.searchsorted(rising, rising[(np.arange(1, BINS) * len(rising)) // BINS], side="right")
+    starts = [0, *(int(one) for one in ends)]
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], len(rising)], strict=True)]
 
 
 def _regions(excess: Grey, levels: Grey, residue: Residue, compared: Mask) -> tuple[ChangedRegion, ...]:

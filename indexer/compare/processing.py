@@ -43,7 +43,9 @@ class Processing:
         """(h, w, 3) float32, the reference as processing alone would have left it."""
         mapped = map_colours(self.colours, reference)
         if self.light is not None:
-            mapped *= np.exp(_places(*reference.shape[:2]) @ self.light).astype(np.float32)[..., None]
+            size = reference.shape[:2]
+            everywhere = np.mgrid[: size[0], : size[1]]
+            mapped *= np.exp(_places(everywhere[0], everywhere[1], size) @ self.light).astype(np.float32)[..., None]
         return np.asarray(mapped.clip(0, 255), np.float32)
 
 
@@ -58,18 +60,18 @@ def estimate_processing(laid: Laid, excluded: Mask | None = None) -> Processing:
     y, x = (axis[:: max(1, len(axis) // SAMPLES)] for axis in (y, x))
     theirs = cv2.GaussianBlur(laid.reference, (0, 0), SMOOTHING)[y, x].astype(np.float32)
     ours = cv2.GaussianBlur(laid.query, (0, 0), SMOOTHING)[y, x].astype(np.float32)
-    colours, light = _fit_colours_and_light(theirs, ours, _places(*voting.shape)[y, x])
+    colours, light = _fit_colours_and_light(theirs, ours, _places(y, x, voting.shape))
     shift = float(np.median(np.abs(theirs - ours)))
     evened = Processing(colours, light, 0.0, False, shift)
     blur, query_is_sharper = _estimate_blur(laid, evened, voting)
     return replace(evened, blur=blur, query_is_sharper=query_is_sharper)
 
 
-def _places(height: int, width: int) -> npt.NDArray[np.float64]:
-    """(h, w, 8): a constant, slopes and bowls, and the steeper bowl of a vignette."""
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+def _places(y: npt.NDArray[Any], x: npt.NDArray[Any], size: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """(..., 8) of rows and columns: a constant, slopes and bowls, and the steeper bowl of a vignette."""
+    y, x = (2 * place / max(1, side - 1) - 1 for place, side in zip((y, x), size, strict=True))
     radius = x * x + y * y
-    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, radius**2, radius**3], axis=2)
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, radius**2, radius**3], axis=-1)
 
 
 def _fit_colours_and_light(theirs: Colours, ours: Colours, places: Matrix) -> tuple[Matrix, Matrix | None]:
