@@ -45,7 +45,9 @@ class Processing:
         if self.light is not None:
             size = reference.shape[:2]
             everywhere = np.mgrid[: size[0], : size[1]]
-            mapped *= np.exp(_places(everywhere[0], everywhere[1], size) @ self.light).astype(np.float32)[..., None]
+            mapped *= np.exp(_places(everywhere[0], everywhere[1], size) @ self.light).astype(np.float32)[
+                ..., None
+            ]
         return np.asarray(mapped.clip(0, 255), np.float32)
 
 
