@@ -82,7 +82,10 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises StartRefused, before anything else is opened."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
+        # Only of a socket that says so does asyncio know that it is TCP and switches Nagle's algorithm off.
+        # An answer goes out in two pieces: the second would wait 40 ms for the first to be acknowledged.
+        return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
     except OSError as error:
         raise StartRefused(f"cannot listen on {host}, port {port}: {error.strerror}") from error
 

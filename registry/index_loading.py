@@ -4,8 +4,8 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Engine, func
-from sqlmodel import Session, select
+from sqlalchemy import Engine
+from sqlmodel import Session
 
 from indexer.index.choice import OnDevice, host_of
 from indexer.index.port import Index
@@ -13,6 +13,7 @@ from indexer.index.snapshot import load_snapshot
 from registry.models import IndexChange
 from registry.stored_rows import ROWS_PER_BLOCK, stored_rows
 
+_NEWEST = f"SELECT max(seq) FROM {IndexChange.__tablename__}"
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +42,8 @@ def load_indexes(engine: Engine, indexes: dict[str, Index]) -> Loading:
 
 def newest_change(session: Session) -> int:
     """The number of the newest index change that is visible; 0: none."""
-    return session.exec(select(func.max(IndexChange.seq))).one() or 0
+    # Asked twice by every request: as a text it costs half of what it costs as an expression.
+    return session.connection().exec_driver_sql(_NEWEST).scalar() or 0
 
 
 def _load(session: Session, index: Index, newest: int) -> Loading:

@@ -118,6 +118,8 @@ def _by_descriptor(
 
 def _join_records(session: Session, found: Nominations) -> dict[str, Candidate]:
     """The database has the last word: what was withdrawn a moment ago is no hit any more."""
+    if not found:
+        return {}
     rows = session.exec(
         select(Fingerprint.id, Fingerprint.time_ms, Record)
         .join(Record, col(Record.id) == col(Fingerprint.record_id))

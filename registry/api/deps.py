@@ -18,13 +18,13 @@ from sdk.models import Scope
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `Authorization: Bearer ...`")
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """The services that `create_app` joined."""
     services: Services = request.app.state.services
     return services
 
 
-def cache_of(request: Request) -> PreviewCache:
+async def cache_of(request: Request) -> PreviewCache:
     """Features of registered previews."""
     cache: PreviewCache = request.app.state.features
     return cache
@@ -67,7 +67,7 @@ BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def _requiring(*scopes: Scope) -> Callable[[ApiKey], ApiKey]:
-    def check(api_key: AnyKey) -> ApiKey:
+    async def check(api_key: AnyKey) -> ApiKey:
         if not set(scopes) & set(api_key.scopes) and Scope.ADMIN not in api_key.scopes:
             raise NotAllowed(f"needs the scope {' or '.join(scope.value for scope in scopes)}")
         return api_key

@@ -1,7 +1,9 @@
 """What somebody with curl sees: problems, headers, health, documents in step with the code."""
 
+import asyncio
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import httpx2
 import pytest
 
 from registry import errors
+from registry.home import listen
 from registry.settings import Settings
 from sdk.models import Problem, Role
 from tests.checks import DOCUMENT, openapi_text
@@ -173,3 +176,23 @@ def test_every_problem_code_and_every_setting_stands_in_the_docs() -> None:
     settings = (DOCS / "settings.md").read_text(encoding="utf-8")
     for name in Settings.model_fields:
         assert f"`TRUEPRINT_{name.upper()}`" in settings, name
+
+
+def test_an_answer_does_not_wait_for_its_first_half_to_be_acknowledged() -> None:
+    async def accepted_without_delay() -> int:
+        with listen("127.0.0.1", 0) as listener:
+            told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+            def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                connection = writer.get_extra_info("socket")
+                told.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                writer.close()
+
+            server = await asyncio.start_server(connected, sock=listener)
+            async with server:
+                _, writer = await asyncio.open_connection(*listener.getsockname()[:2])
+                delay_is_off = await told
+                writer.close()
+            return delay_is_off
+
+    assert asyncio.run(accepted_without_delay())
