@@ -39,6 +39,7 @@ CLIENTS = 32
 PROBE_S = 20.0
 FIRST_RATE = 8.0  # requests a second
 SAMPLE_EVERY_S = 15.0
+SPAN_S, WORST_SPANS = 10.0, 3
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Told:
     """What happened; touched by all clients."""
 
     latencies_ms: list[float] = field(default_factory=list)
+    due_s: list[float] = field(default_factory=list)  # of the same requests, since the first
     errors: list[str] = field(default_factory=list)
     records: dict[str, str] = field(default_factory=dict)  # by fingerprint
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -58,9 +60,21 @@ class Load:
         self.url, self.key, self.signer = url, key, signer
         self._photographs = photographs
         self._local = threading.local()
+        self._pool = ThreadPoolExecutor(CLIENTS)
         self._random = np.random.default_rng(9)
         self._pictures = [package_file(*source) for source in (*ORIGINALS.values(), *STRANGERS.values())]
         self.known: list[str] = []
+
+    def warm_up(self) -> None:
+        """Every client connects: what that takes is no answer's time, and clients stay connected."""
+        all_there = threading.Barrier(CLIENTS)
+
+        def connect() -> None:
+            self.client().log_state()
+            all_there.wait()
+
+        for one in [self._pool.submit(connect) for _ in range(CLIENTS)]:
+            one.result()
 
     def client(self) -> Client:
         """Of this thread."""
@@ -74,11 +88,11 @@ class Load:
         told = Told()
         pending: list[Future[None]] = []
         started = time.monotonic()
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            for number in range(int(rate * seconds)):
-                due = started + number / rate
-                time.sleep(max(0.0, due - time.monotonic()))
-                pending.append(pool.submit(self._one, due, self._request(number, told), told))
+        for number in range(int(rate * seconds)):
+            due = started + number / rate
+            time.sleep(max(0.0, due - time.monotonic()))
+            request = self._request(number, told)
+            pending.append(self._pool.submit(self._one, due, due - started, request, told))
         for one in pending:
             one.result()
         return told
@@ -89,7 +103,7 @@ class Load:
             return self._register_photograph if by_photograph else lambda: self._register(told)
         return self._match_photograph if by_photograph else self._match
 
-    def _one(self, due: float, request: Callable[[], None], told: Told) -> None:
+    def _one(self, due: float, due_s: float, request: Callable[[], None], told: Told) -> None:
         try:
             request()
         except Exception as error:  # whatever it is, it is counted
@@ -97,6 +111,7 @@ class Load:
                 told.errors.append(f"{type(error).__name__}: {error}")
         with told.lock:
             told.latencies_ms.append(1000 * (time.monotonic() - due))
+            told.due_s.append(due_s)
 
     def _register(self, told: Told) -> None:
         code, digest = f"pdq.v1:{secrets.token_hex(32)}", secrets.token_hex(32)
@@ -142,6 +157,16 @@ def p99(told: Told) -> float:
     return float(np.percentile(told.latencies_ms, 99))
 
 
+def worst_spans(told: Told) -> list[tuple[float, float]]:
+    """The slowest spans of ten seconds: when each began, and its 99th percentile in milliseconds."""
+    spans = (np.array(told.due_s) // SPAN_S).astype(int)
+    latencies = np.array(told.latencies_ms)
+    slowest = [
+        (SPAN_S * one, float(np.percentile(latencies[spans == one], 99))) for one in np.unique(spans)
+    ]
+    return sorted(slowest, key=lambda one: -one[1])[:WORST_SPANS]
+
+
 def highest_rate(load: Load) -> float:
     """Requests a second, by doubling and halving."""
     good, bad, rate = 0.0, float("inf"), FIRST_RATE
@@ -171,6 +196,7 @@ def main() -> None:
         key = (home / "keys" / OPERATOR_KEY).read_text().strip()
         with served(home) as (server, url, _):
             load = Load(url, key, signer, options.photographs)
+            load.warm_up()
             rate = options.rate or 0.9 * highest_rate(load)
             memory: list[float] = []
             done = threading.Event()
@@ -198,6 +224,8 @@ def _report(load: Load, told: Told, rate: float, memory: list[float], url: str, 
     half = len(memory) // 2
     print(f"requests: {len(told.latencies_ms)} at {rate:.1f} a second")
     print(f"median {statistics.median(told.latencies_ms):.0f} ms, 99th percentile {p99(told):.0f} ms")
+    for start, slowest in worst_spans(told):
+        print(f"from second {start:.0f} on: 99th percentile {slowest:.0f} ms")
     print(f"errors: {len(told.errors)} {told.errors[:3]}")
     print(f"registered and acknowledged: {len(told.records)}, lost: {lost}, audit clean: {audit.clean}")
     if half:

@@ -9,7 +9,6 @@ what HMA was measured to take per request on such a machine: 14 ms by hash, 79 m
 """
 
 import argparse
-import io
 import os
 import signal
 import socket
@@ -24,10 +23,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 import psycopg
-from PIL import Image
 from sqlalchemy import text
 
-from bench.speed import megapixel_photograph
+from bench.speed import edited, megapixel_photograph
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
 from registry import db
 from registry.app import OPERATOR_KEY
@@ -162,14 +160,6 @@ def memory_mb(server: psutil.Process) -> tuple[float, float]:
     lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
     found = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith(("RssAnon", "VmHWM"))}
     return int(found["RssAnon"]) / 1024, int(found["VmHWM"]) / 1024
-
-
-def edited(content: bytes) -> bytes:
-    """Cropped and encoded anew."""
-    with Image.open(io.BytesIO(content)) as image:
-        buffer = io.BytesIO()
-        image.crop((40, 30, image.width - 20, image.height - 50)).save(buffer, "JPEG", quality=70)
-    return buffer.getvalue()
 
 
 def measure(assets: int) -> None:

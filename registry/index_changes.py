@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import func, insert, text
 from sqlmodel import Session, col, select
 
 from indexer.index.port import Index
@@ -19,13 +19,13 @@ ADD, REMOVE, CHANGE = "add", "remove", "change"
 
 def announce(session: Session, operation: str, fingerprint_ids: list[int]) -> None:
     """Tell every index of a change, in the transaction of the change, under the log's writer lock."""
-    session.add(IndexChange(operation=operation, fingerprint_ids=fingerprint_ids))
     session.flush()
-    wake_followers(session)
+    told = insert(IndexChange).values(operation=operation, fingerprint_ids=fingerprint_ids)
+    session.execute(told.returning(func.pg_notify(CHANNEL, "")))  # sent by the commit
 
 
 def wake_followers(session: Session) -> None:
-    """Sent by the commit."""
+    """Without a change; sent by the commit."""
     session.execute(text(f"NOTIFY {CHANNEL}"))
 
 

@@ -14,6 +14,9 @@ from registry.db import conninfo, transaction
 from registry.errors import RegistryError
 from registry.index_changes import CHANNEL, wake_followers
 
+# Every search catches up by itself: this is how soon a node knows that nobody asks.
+GATHERED_FOR_S = 0.03
+
 
 class Follower:
     """Calls `catch_up` whenever something changed, and now and then in case it was not told."""
@@ -50,4 +53,5 @@ class Follower:
                 with transaction(self._engine) as session:
                     self._catch_up(session)
                 for _ in connection.notifies(timeout=self._poll_interval_s, stop_after=1):
-                    pass
+                    # A change of this node is applied by whoever made it; of others, a few at once.
+                    self._stopping.wait(GATHERED_FOR_S)

@@ -41,6 +41,7 @@ from sdk.tlog_proof import format_tlog_proof
 WRITER_LOCK = 0x7472_7565_6C6F_67  # "truelog", one advisory lock per database
 SALT_BYTES = 32
 MAXIMUM_ENTRY_BYTES = 65_535
+LOCKED_IN = "log_locked_in"  # of a session's notes: the transaction that holds the writer lock
 
 
 class LogDiverged(RegistryError):
@@ -60,12 +61,17 @@ class Log:
 
     def lock(self, session: Session) -> None:
         """Become the only writer until the caller's transaction ends; may be called twice."""
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
+        if session.info.get(LOCKED_IN) is None or session.info[LOCKED_IN] is not session.get_transaction():
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
+            session.info[LOCKED_IN] = session.get_transaction()
 
-    def append(self, session: Session, entry_type: str, content: bytes) -> tuple[int, bytes]:
+    def append(
+        self, session: Session, entry_type: str, content: bytes, *, active: int = 0
+    ) -> tuple[int, bytes]:
         """Append a salted commitment to `content`; returns its index and the salt.
 
-        Holds the writer lock until the caller's transaction ends: do slow work before this.
+        `active`: by how many records more, or less, can be found from now on; every answer tells their
+        count. Holds the writer lock until the caller's transaction ends: do slow work before this.
         """
         self.lock(session)
         head = session.exec(select(LogHead).with_for_update()).one()
@@ -76,16 +82,21 @@ class Log:
         session.flush()
         size = head.size + 1
         root = tree_root(tile_reader(session), size)
-        self._move_head(session, head, Checkpoint(self.origin, size, root))
+        self._move_head(session, head, Checkpoint(self.origin, size, root), active)
         return size - 1, salt
 
-    def _move_head(self, session: Session, head: LogHead, checkpoint: Checkpoint) -> None:
+    def _move_head(self, session: Session, head: LogHead, checkpoint: Checkpoint, active: int) -> None:
         note = sign_checkpoint(checkpoint, self._private_key)
         unmoved = (col(LogHead.size) == head.size) & (col(LogHead.root) == head.root)
         moved = session.execute(
             update(LogHead)
             .where(unmoved)
-            .values(size=checkpoint.size, root=checkpoint.root, checkpoint=note)
+            .values(
+                size=checkpoint.size,
+                root=checkpoint.root,
+                checkpoint=note,
+                active_records=col(LogHead.active_records) + active,
+            )
             .execution_options(synchronize_session=False)
         )
         if moved.rowcount != 1:  # type: ignore[attr-defined]

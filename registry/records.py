@@ -3,12 +3,11 @@
 import base64
 from collections.abc import Iterable
 
-from sqlalchemy import update
 from sqlmodel import Session, col, or_, select
 
 from registry.errors import RecordErased, UnknownRecord
 from registry.log import Log, prove
-from registry.models import Contest, Edge, LogHead, Publisher, PublisherKey, Record
+from registry.models import Contest, Edge, Publisher, PublisherKey, Record
 from registry.models.records import ERASED
 from sdk.models import Edge as WireEdge
 from sdk.models import EdgeAgreement, OperationType, Receipt, RecordSummary
@@ -25,25 +24,13 @@ def get_record(session: Session, record_id: str) -> Record:
     return record
 
 
-def count_active(session: Session, change: int) -> None:
-    """Keep the count that every answer tells, in the transaction of the change, under the log's lock."""
-    session.execute(
-        update(LogHead)
-        .values(active_records=col(LogHead.active_records) + change)
-        .execution_options(synchronize_session="fetch")
-    )
-
-
 def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSummary]:
     """What anybody may read of these records, by id."""
     rows = list(records)
     if not rows:
         return {}
     ids = [record.id for record in rows]
-    publishers = {record.publisher_id for record in rows}
-    names = dict(
-        session.exec(select(Publisher.id, Publisher.name).where(col(Publisher.id).in_(publishers))).all()
-    )
+    names = _names_of(session, {record.publisher_id for record in rows})
     edges = session.exec(select(Edge).where(col(Edge.record_id).in_(ids))).all()
     contests = session.exec(
         select(Contest).where(or_(col(Contest.record_id).in_(ids), col(Contest.other_id).in_(ids)))
@@ -76,6 +63,15 @@ def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSu
         )
         for record in rows
     }
+
+
+def _names_of(session: Session, publishers: set[str]) -> dict[str, str]:
+    known = {one: session.identity_map.get(session.identity_key(Publisher, one)) for one in publishers}
+    names = {one: publisher.name for one, publisher in known.items() if publisher is not None}
+    if missing := publishers - names.keys():
+        wanted = select(Publisher.id, Publisher.name).where(col(Publisher.id).in_(missing))
+        names |= dict(session.exec(wanted).all())
+    return names
 
 
 def sources_of(session: Session, found: Iterable[RecordSummary]) -> list[Record]:

@@ -9,7 +9,7 @@ checkpoint, let the index follow, answer.
 
 import hashlib
 
-from sqlmodel import Session, select
+from sqlmodel import Session, and_, col, select
 
 from indexer.fingerprints.compute import is_too_plain, upright
 from indexer.fingerprints.kinds import KINDS, PDQ, SOUND, Family, parse_fingerprint
@@ -123,21 +123,25 @@ def _known_answer(
     idempotency_key: str | None,
 ) -> Registration | None:
     """The answer to a repeated request or to content that this publisher registered before."""
-    record = _replayed(session, api_key, checked, idempotency_key)
-    if record is None:
-        # One publisher, one content, one record: whatever else the second statement says.
-        same = select(Record).where(
-            Record.publisher_id == checked.publisher_id,
-            Record.digest_sha256 == checked.statement.digest_sha256,
-            Record.status == ACTIVE,
-        )
-        record = session.exec(same).first()
-    if record is None:
-        twin = session.get(Record, checked.record_id)
-        if twin is not None:
-            raise DuplicateStatement("use a new id for every statement")
-        return None
-    return _answer(services, session, record, already_registered=True)
+    record = _replayed(session, api_key, checked, idempotency_key) or _same(session, checked)
+    return _answer(services, session, record, already_registered=True) if record else None
+
+
+def _same(session: Session, checked: Checked) -> Record | None:
+    """One publisher, one content, one record: whatever else the second statement says."""
+    publisher, digest = checked.publisher_id, checked.statement.digest_sha256
+    same_content = and_(
+        col(Record.publisher_id) == publisher,
+        col(Record.digest_sha256) == digest,
+        col(Record.status) == ACTIVE,
+    )
+    found = session.exec(select(Record).where(same_content | (col(Record.id) == checked.record_id))).all()
+    for record in found:
+        if (record.publisher_id, record.digest_sha256, record.status) == (publisher, digest, ACTIVE):
+            return record
+    if found:
+        raise DuplicateStatement("use a new id for every statement")
+    return None
 
 
 def _replayed(
@@ -179,7 +183,7 @@ def _store(
         if preview_key:
             services.blobs.delete(preview_key)
         return known
-    index, salt = services.log.append(session, "record", checked.jws.encode())
+    index, salt = services.log.append(session, "record", checked.jws.encode(), active=+1)
     record = _record_row(checked, upload, preview_key, index, salt)
     session.add(record)
     session.flush()
@@ -198,7 +202,6 @@ def _store(
     session.flush()
     ids = [row.id for row in rows if row.id is not None]
     announce(session, ADD, ids)
-    records.count_active(session, +1)
     session.add_all(Contest(record_id=record.id, other_id=other) for other in contested)
     session.add_all(edges)
     if idempotency_key is not None:

@@ -8,7 +8,7 @@ from registry.index_changes import REMOVE, announce
 from registry.models import ApiKey, Contest, Edge, Fingerprint, Record
 from registry.models.columns import now
 from registry.models.records import ACTIVE, ERASED, WITHDRAWN
-from registry.records import count_active, get_record
+from registry.records import get_record
 from registry.registration import publish_and_follow
 from registry.services import Services
 from sdk.models import Scope
@@ -27,7 +27,7 @@ def withdraw(services: Services, session: Session, api_key: ApiKey, record_id: s
         _remove_from_index(session, record)
         record.status = WITHDRAWN
         session.add(record)
-        services.log.append(session, "withdraw", f"{record.id} {now().isoformat()}".encode())
+        services.log.append(session, "withdraw", f"{record.id} {now().isoformat()}".encode(), active=-1)
         after_commit(session, lambda: publish_and_follow(services))
     return record
 
@@ -39,7 +39,8 @@ def erase(services: Services, session: Session, api_key: ApiKey, record_id: str)
     session.refresh(record)
     if record.status == ERASED:
         return
-    if record.status == ACTIVE:
+    was_active = record.status == ACTIVE
+    if was_active:
         _remove_from_index(session, record)
     session.execute(delete(Fingerprint).where(Fingerprint.record_id == record.id))  # type: ignore[arg-type]
     session.execute(delete(Edge).where(Edge.record_id == record.id))  # type: ignore[arg-type]
@@ -51,7 +52,8 @@ def erase(services: Services, session: Session, api_key: ApiKey, record_id: str)
     record.digest_sha256 = record.preview_key = record.media_type = None
     record.width = record.height = None
     session.add(record)
-    services.log.append(session, "erase", f"{record.id} {now().isoformat()}".encode())
+    content = f"{record.id} {now().isoformat()}".encode()
+    services.log.append(session, "erase", content, active=-1 if was_active else 0)
     after_commit(session, lambda: _finish_erasure(services, preview_key))
 
 
@@ -71,4 +73,3 @@ def _own_record(session: Session, api_key: ApiKey, record_id: str) -> Record:
 def _remove_from_index(session: Session, record: Record) -> None:
     ids = session.exec(select(Fingerprint.id).where(Fingerprint.record_id == record.id)).all()
     announce(session, REMOVE, [one for one in ids if one is not None])
-    count_active(session, -1)

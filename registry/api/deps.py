@@ -1,6 +1,6 @@
 """What handlers are given: the services, one transaction, the caller's API key."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request, UploadFile
@@ -60,16 +60,21 @@ AnyKey = Annotated[ApiKey, Depends(api_key_of)]
 
 def may_see_intimate(services: Services, credentials: HTTPAuthorizationCredentials | None) -> None:
     """Intimate previews are for those who match uploads. Raises NotAuthenticated or NotAllowed."""
-    _requiring(Scope.MATCH)(api_key_of(services, credentials))
+    _require(api_key_of(services, credentials), Scope.MATCH)
 
 
 BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def _requiring(*scopes: Scope) -> Callable[[ApiKey], ApiKey]:
+def _require(api_key: ApiKey, *scopes: Scope) -> None:
+    if not set(scopes) & set(api_key.scopes) and Scope.ADMIN not in api_key.scopes:
+        raise NotAllowed(f"needs the scope {' or '.join(scope.value for scope in scopes)}")
+
+
+def _requiring(*scopes: Scope) -> Callable[[ApiKey], Awaitable[ApiKey]]:
+    # What waits for nothing is a coroutine: a function would be sent to a thread and back.
     async def check(api_key: AnyKey) -> ApiKey:
-        if not set(scopes) & set(api_key.scopes) and Scope.ADMIN not in api_key.scopes:
-            raise NotAllowed(f"needs the scope {' or '.join(scope.value for scope in scopes)}")
+        _require(api_key, *scopes)
         return api_key
 
     return check
