@@ -25,7 +25,6 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (TorchEmbedder, "embed", "descriptor, of the whole and of its parts"),
     (uploads, "extract_features", "local features"),
     (candidates, "extract_features_in", "local features"),
-    (candidates, "inner_rectangles", "pictures inside the picture"),
     (nomination, "_by_pdq", "index"),
     (nomination, "_by_descriptor", "index"),
     (nomination, "_choose", "rows of the candidates"),
@@ -35,7 +34,7 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (matching, "_facts", "words, receipts, signature"),
     (matching, "_match_of", "words, receipts, signature"),
 )
-REST = "the rest"
+REST = "the rest, pictures inside the picture among it"
 
 
 class _Clock:

@@ -53,15 +53,14 @@ class TorchEmbedder:
 
     def __init__(self, device: str | None = None, model: Model = DEFAULT, file: Path | None = None) -> None:
         self.kind, self.device = model.kind.name, device or best_device()
-        self._model = model
-        # A third faster on a CPU; torch knows this argument, its type hints do not.
-        self._network = _load(model, file).to(self.device, memory_format=torch.channels_last)
-        # Beside each other on a CPU, one core each; a device does one thing at a time.
-        self._on_device = Together(self._try_device, GPU_BATCH) if self.device != CPU else None
+        self._model, self._file = model, file
+        self._network = _load_on(self.device, model, file)
+        # A device does one thing at a time; on a CPU requests run beside each other, one core each.
+        self._on_device = Together(self._try_device, GPU_BATCH)
 
     def embed(self, frames: list[Pixels]) -> Vectors:
         """See Embedder."""
-        return self._on_device(frames) if self._on_device else self._describe(frames)
+        return self._describe(frames) if self.device == CPU else self._on_device(frames)
 
     def _try_device(self, frames: list[Pixels]) -> Vectors:
         if self.device != CPU:
@@ -73,8 +72,9 @@ class TorchEmbedder:
                 _log.warning(
                     "%s fails on device %s, and goes on on the CPU: %s", self.kind, self.device, error
                 )
+                # What lies on a lost device cannot be read back. The device last: others look at it first.
+                self._network = _load_on(CPU, self._model, self._file)
                 self.device = CPU
-                self._network = self._network.to(CPU)
         return self._describe(frames)
 
     def _describe(self, frames: list[Pixels]) -> Vectors:
@@ -203,6 +203,11 @@ def load_copy_network() -> CopyNetwork:
     except (OSError, RuntimeError) as error:
         raise WrongWeights(f"{WEIGHTS_FILE.name} is not what {DESCRIPTOR.name} was made with") from error
     return network
+
+
+def _load_on(device: str, model: Model, file: Path | None) -> Any:
+    # A third faster on a CPU; torch knows this argument, its type hints do not.
+    return _load(model, file).to(device, memory_format=torch.channels_last)
 
 
 def _load(model: Model, file: Path | None) -> Any:

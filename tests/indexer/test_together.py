@@ -84,24 +84,16 @@ def test_joined_descriptors_are_those_of_one_by_one() -> None:
     assert np.allclose(joined, alone, atol=1e-4)
 
 
-class Failing(nn.Module):
-    """A network on a device that is full; whoever moves it moves what it was."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network, self.fails = network, True
+class Full(nn.Module):
+    """A network on a device that has no room."""
 
     def forward(self, batch: Tensor) -> Tensor:
-        if self.fails:
-            self.fails = False
-            raise RuntimeError("out of memory")
-        result: Tensor = self.network(batch)
-        return result
+        raise RuntimeError("out of memory")
 
 
 def test_a_device_that_fails_is_given_up_for_the_cpu(caplog: pytest.LogCaptureFixture) -> None:
     embedder = TorchEmbedder(DEVICE)
-    embedder._network = Failing(embedder._network)
+    embedder._network = Full()
     with caplog.at_level(logging.WARNING):
         vectors = embedder.embed([pixels("coffee")])
     assert np.allclose(vectors, TorchEmbedder("cpu").embed([pixels("coffee")]), atol=1e-4)

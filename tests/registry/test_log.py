@@ -2,6 +2,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlmodel import Session
 
 from registry import db
 from registry.app import initialise, running_services
@@ -140,3 +142,30 @@ def test_a_database_that_would_lose_writes_refuses_to_start(world: World) -> Non
     world.engine.dispose()
     with pytest.raises(RegistryError, match="synchronous_commit"):
         restarted(world)
+
+
+def test_the_writers_lock_is_taken_once_in_a_transaction_and_again_in_the_next(world: World) -> None:
+    locks: list[str] = []
+
+    def heard(_: object, __: object, statement: str, *___: object) -> None:
+        if "pg_advisory_xact_lock" in statement:
+            locks.append(statement)
+
+    event.listen(world.engine, "before_cursor_execute", heard)
+    with Session(world.engine) as session:
+        for times in (1, 2):
+            world.services.log.lock(session)
+            world.services.log.append(session, "test", b"one")
+            world.services.log.append(session, "test", b"two")
+            session.commit()
+            assert len(locks) == times
+    assert head_of(session).size == 4
+
+
+def test_the_checkpoint_that_is_published_is_the_newest_not_the_one_seen_before(world: World) -> None:
+    with transaction(world.engine) as session:
+        assert head_of(session).size == 0
+        append(world, 3)  # by another, after this one looked
+        world.services.log.publish(session)
+    note = world.settings.checkpoint_file.read_text(encoding="utf-8")
+    assert verify_checkpoint(note, world.services.log.key).size == 3
