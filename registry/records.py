@@ -30,7 +30,9 @@ def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSu
     if not rows:
         return {}
     ids = [record.id for record in rows]
-    names = _names_of(session, {record.publisher_id for record in rows})
+    publishers = {record.publisher_id for record in rows}
+    known = select(Publisher.id, Publisher.name).where(col(Publisher.id).in_(publishers))
+    names = dict(session.exec(known).all())
     edges = session.exec(select(Edge).where(col(Edge.record_id).in_(ids))).all()
     contests = session.exec(
         select(Contest).where(or_(col(Contest.record_id).in_(ids), col(Contest.other_id).in_(ids)))
@@ -63,15 +65,6 @@ def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSu
         )
         for record in rows
     }
-
-
-def _names_of(session: Session, publishers: set[str]) -> dict[str, str]:
-    known = {one: session.identity_map.get(session.identity_key(Publisher, one)) for one in publishers}
-    names = {one: publisher.name for one, publisher in known.items() if publisher is not None}
-    if missing := publishers - names.keys():
-        wanted = select(Publisher.id, Publisher.name).where(col(Publisher.id).in_(missing))
-        names |= dict(session.exec(wanted).all())
-    return names
 
 
 def sources_of(session: Session, found: Iterable[RecordSummary]) -> list[Record]:

@@ -136,6 +136,8 @@ def _expected_energy(energy: Grey, detail: Grey, usual: Mask) -> Grey:
 
 def _bins(rising: npt.NDArray[np.float32]) -> list[slice]:
     """Equally many values each, but the same value never in two."""
+    if not len(rising):
+        return []
     ends = np.searchsorted(rising, rising[(np.arange(1, BINS) * len(rising)) // BINS], side="right")
     starts = [0, *(int(one) for one in ends)]
     return [slice(start, end) for start, end in zip(starts, [*starts[1:], len(rising)], strict=True)]

@@ -1,6 +1,7 @@
 """Searches share passes over a device, and go on without it when it is full or fails."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,15 @@ def test_searches_that_wait_are_asked_together_and_each_gets_its_own_hits(device
     rows = codes(300)
     for one in (index, exact):
         one.add(np.arange(300), rows)
-    busy = threading.Event()
-    blocked = threading.Thread(target=lambda: device.run(busy.wait))
-    blocked.start()  # a pass that takes long
+    begun, busy = threading.Event(), threading.Event()
+
+    def take_long() -> None:
+        begun.set()
+        assert busy.wait(60)
+
+    blocked = threading.Thread(target=lambda: device.run(take_long))
+    blocked.start()
+    assert begun.wait(60)
     found: dict[int, Any] = {}
 
     def search(number: int) -> None:
@@ -39,8 +46,10 @@ def test_searches_that_wait_are_asked_together_and_each_gets_its_own_hits(device
     threads = [threading.Thread(target=search, args=(number,)) for number in range(40)]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + 60
     while device._waiting.qsize() < 40:
-        pass
+        assert time.monotonic() < deadline, "some searches do not wait"
+        time.sleep(0.001)
     before = device.passes
     busy.set()
     for thread in (*threads, blocked):

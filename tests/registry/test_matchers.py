@@ -90,6 +90,7 @@ def test_an_audit_looks_into_every_matcher(world: World) -> None:
         ask(world, stack.enter_context(matcher(world)))
         desk = world.enrol("Daily Example")
         world.register(desk, encoded("coffee"))
+        assert desk.client.match(encoded("coffee")).matches  # the matcher has read the row as it was
         world.tamper("UPDATE fingerprint SET value = decode(repeat('00', 32), 'hex') WHERE kind = 'pdq.v1'")
         report = world.operator.audit()
         assert any("a value in the index differs" in one.detail for one in report.findings)
