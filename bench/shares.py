@@ -1,7 +1,7 @@
-"""Which stage of a whole match takes which share of its CPU time; part of `python -m bench.speed`."""
+"""Which stage of a piece of work takes which share of its CPU time."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
@@ -9,32 +9,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-from indexer.fingerprints import compute
-from indexer.fingerprints.embedders import TorchEmbedder
-from registry import candidates, matching, nomination, uploads
-from registry.db import transaction
-from registry.previews import PreviewCache
-from registry.services import Services
-
-ROUNDS = 9
-# (where it is looked up, its name there, stage). What a stage calls counts for itself.
-STAGES: tuple[tuple[Any, str, str], ...] = (
-    (uploads, "video_info", "hand the file to the limited process, twice, and take the pixels"),
-    (uploads, "decode", "hand the file to the limited process, twice, and take the pixels"),
-    (compute, "compute_hashes", "PDQ in eight orientations, pHash"),
-    (TorchEmbedder, "embed", "descriptor, of the whole and of its parts"),
-    (uploads, "extract_features", "local features"),
-    (candidates, "extract_features_in", "local features"),
-    (nomination, "_by_pdq", "index"),
-    (nomination, "_by_descriptor", "index"),
-    (nomination, "_choose", "rows of the candidates"),
-    (candidates, "align", "alignment of candidates"),
-    (candidates, "_compare_densely", "laid on one another: a copy or another shot?"),
-    (matching, "_describe", "what was changed"),
-    (matching, "_facts", "words, receipts, signature"),
-    (matching, "_match_of", "words, receipts, signature"),
-)
-REST = "the rest, pictures inside the picture among it"
+ROUNDS, WARM_UP = 9, 2
+REST = "the rest"
+# Where a function is looked up, its name there, the stage. What a stage calls counts for itself.
+Stage = tuple[Any, str, str]
 
 
 class _Clock:
@@ -62,20 +40,19 @@ class _Clock:
             self._running.pop()
 
 
-def match_shares(services: Services, content: bytes) -> dict[str, float]:
-    """Median CPU milliseconds by stage of matching `content`, largest first."""
-    cache, rounds = PreviewCache(), []
-    for _ in range(ROUNDS + 2):
+def shares_of(stages: Sequence[Stage], work: Callable[[], object]) -> dict[str, float]:
+    """Median CPU milliseconds of this thread by stage, in the order of `stages`, what is left over last."""
+    rounds = []
+    for _ in range(ROUNDS + WARM_UP):
         clock = _Clock()
         with ExitStack() as stack:
-            for owner, name, stage in STAGES:
+            for owner, name, stage in stages:
                 stack.enter_context(patch.object(owner, name, _timed(clock, stage, getattr(owner, name))))
-            with clock.stage(REST), transaction(services.engine) as session:
-                matching.match_media(services, cache, session, content, with_evidence=True)
+            with clock.stage(REST):
+                work()
         rounds.append(clock.spent)
-    stages = dict.fromkeys([*(stage for _, _, stage in STAGES), REST])
-    medians = {one: float(np.median([spent.get(one, 0.0) for spent in rounds[2:]])) for one in stages}
-    return dict(sorted(medians.items(), key=lambda item: -item[1]))
+    names = dict.fromkeys([*(stage for _, _, stage in stages), REST])
+    return {one: float(np.median([spent.get(one, 0.0) for spent in rounds[WARM_UP:]])) for one in names}
 
 
 def _timed(clock: _Clock, stage: str, call: Callable[..., Any]) -> Callable[..., Any]:

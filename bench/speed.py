@@ -15,7 +15,8 @@ import numpy as np
 import pdqhash
 from PIL import Image
 
-from bench.shares import match_shares, share_table
+from bench.match_stages import match_shares
+from bench.shares import share_table
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.fingerprints.embedders import TorchEmbedder

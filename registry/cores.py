@@ -1,5 +1,4 @@
-"""One core for one request: requests run beside each other, and libraries that split a small task only
-wait."""
+"""One core for one request: requests run beside each other; libraries that split small tasks only wait."""
 
 import cv2
 import torch

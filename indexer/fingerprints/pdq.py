@@ -3,9 +3,8 @@
 Meta's algorithm smooths a picture twice by a box of a 128th of its sides, takes 64 x 64 samples, and of
 their cosine transform the signs of 16 x 16 coefficients against their median. All of it but the median is
 linear, so here it is two matrices of 64 rows, one for each side, which are kept: 64 rows instead of a
-smoothed copy of the picture. A picture that was decoded at a lower size is smoothed as it would have been
-at its own; the result is then nearer to that of the full picture than a smoothing of what is left could
-be.
+smoothed copy of the picture. A picture that was decoded at a lower size is smoothed as at its own, which
+comes nearer to the value of the full picture than smoothing what is left.
 
 Source: "The TMK+PDQF video-hashing algorithm and the PDQ image-hashing algorithm" (Facebook, 2019), and
 what Meta's C++ code does at the edges of a picture, which the text leaves open.

@@ -1,8 +1,7 @@
 """A JPEG decoded at an eighth to eight eighths of its size by libjpeg-turbo: as much of it as is wanted.
 
 A JPEG holds blocks of 8 x 8 frequencies; leaving out the higher ones gives the picture at n / 8 of its
-size for less than decoding all of it. Pillow reduces by 2, 4 and 8 only, and what is left over costs a
-resize.
+size for less than decoding all of it. Pillow reduces by 2, 4 and 8 only; the rest would cost a resize.
 """
 
 import math
