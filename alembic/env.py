@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
-import registry.models  # noqa: F401  (fills the metadata)
+import registry.storage.models  # noqa: F401  (fills the metadata)
 
 engine = context.config.attributes.get("engine") or create_engine(os.environ["TRUEPRINT_DATABASE_URL"])
 

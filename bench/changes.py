@@ -20,7 +20,7 @@ from bench.edits import face_region_line, localisation_table
 from bench.stages import stage_table
 from indexer.training.face_pairs import STILLS
 from indexer.training.face_variants import ON_THE_WAY
-from registry.home import open_home, throwaway_home
+from registry.cli.home import open_home, throwaway_home
 from sdk.cli.output import OnProgress, each_with_progress
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client

@@ -16,7 +16,7 @@ from indexer.compare.vocabulary import Frame, OperationType
 from indexer.media.images import Pixels
 from indexer.training.classical_swap import SHRUNK, main_face, swap_face
 from indexer.training.face_variants import ON_THE_WAY
-from registry.demo import ORIGINALS, package_file
+from registry.cli.demo import ORIGINALS, package_file
 
 Box = tuple[int, int, int, int]
 Made = tuple[Image.Image, Box]

@@ -24,7 +24,7 @@ from indexer.compare.features import MAXIMUM_FEATURES, WORKING_LONG_SIDE, extrac
 from indexer.compare.geometry import MINIMUM_PAIRS, RATIO, REPROJECTION_PX, align, count_spread_inliers
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
-from registry.evaluation import read_truth
+from registry.cli.evaluation import read_truth
 from sdk.cli.output import pictures_in
 
 STRANGERS_PER_QUERY = 4

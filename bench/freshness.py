@@ -15,9 +15,9 @@ from contextlib import ExitStack
 import numpy as np
 
 from indexer.fingerprints.kinds import PDQ
-from registry.app import OPERATOR_KEY, create_app, running_services
-from registry.home import listening, open_services, throwaway_home
-from registry.settings import Settings
+from registry.app import create_app, running_services
+from registry.cli.home import listening, open_services, throwaway_home
+from registry.settings import OPERATOR_KEY, Settings
 from sdk.cli.register import signer_for
 from sdk.client import Client
 from sdk.local import local_registration

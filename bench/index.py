@@ -24,7 +24,7 @@ from bench.index_engines import NEAREST
 from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.media.images import decode_image
 from indexer.media.limits import ImageLimits
-from registry.demo import ORIGINALS, package_file
+from registry.cli.demo import ORIGINALS, package_file
 
 QUERIES = 200
 PICTURES = 1_500

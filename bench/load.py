@@ -25,9 +25,9 @@ import psutil
 from PIL import Image
 
 from bench.scale import memory_mb, served
-from registry.app import OPERATOR_KEY
-from registry.demo import ORIGINALS, STRANGERS, package_file
-from registry.home import open_home, throwaway_home
+from registry.cli.demo import ORIGINALS, STRANGERS, package_file
+from registry.cli.home import open_home, throwaway_home
+from registry.settings import OPERATOR_KEY
 from sdk.cli.register import Signer, register_file, signer_for
 from sdk.client import Client
 from sdk.local import local_registration

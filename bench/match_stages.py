@@ -3,10 +3,13 @@
 from bench.shares import Stage, shares_of
 from indexer.fingerprints import compute
 from indexer.fingerprints.embedders import TorchEmbedder
-from registry import candidates, matching, nomination, uploads
-from registry.db import transaction
-from registry.previews import PreviewCache
+from registry.match import matching
+from registry.match import retrieval as nomination
+from registry.match import verification as candidates
+from registry.media import uploads
+from registry.media.previews import PreviewCache
 from registry.services import Services
+from registry.storage.db import transaction
 
 STAGES: tuple[Stage, ...] = (
     (uploads, "video_info", "hand the file to the limited process, twice, and take the pixels"),

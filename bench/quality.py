@@ -11,8 +11,8 @@ from bench.alone import Method, describe_all, guesses, median_ms, methods, norma
 from bench.sets import folder_or_small_set
 from indexer.fingerprints.kinds import Family
 from indexer.training.evaluation import Guess, Quality, measure
-from registry.evaluation import Evaluation, Truth, evaluate, read_truth
-from registry.home import open_home, throwaway_home
+from registry.cli.evaluation import Evaluation, Truth, evaluate, read_truth
+from registry.cli.home import open_home, throwaway_home
 from registry.settings import Settings
 from sdk.cli.output import pictures_in
 from sdk.cli.register import register_file, signer_for

@@ -27,11 +27,10 @@ from sqlalchemy import text
 
 from bench.speed import edited, megapixel_photograph
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
-from registry import db
-from registry.app import OPERATOR_KEY
-from registry.demo import ORIGINALS, STRANGERS, package_file
-from registry.home import open_home, throwaway_home
-from registry.settings import Settings
+from registry.cli.demo import ORIGINALS, STRANGERS, package_file
+from registry.cli.home import open_home, throwaway_home
+from registry.settings import OPERATOR_KEY, Settings
+from registry.storage import db
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.errors import SdkError

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from indexer.training.edits import edited_copy
-from registry.demo import ORIGINALS, STRANGERS, package_file
+from registry.cli.demo import ORIGINALS, STRANGERS, package_file
 
 
 def folder_or_small_set(scratch: Path) -> Path:

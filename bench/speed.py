@@ -28,11 +28,11 @@ from indexer.index.port import BruteForceIndex
 from indexer.index.segmented_index import SegmentedIndex
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
-from registry.app import OPERATOR_KEY, create_app
-from registry.cores import use_one_core_per_request
-from registry.demo import ORIGINALS, STRANGERS, package_file
-from registry.home import listening, open_services, throwaway_home
-from registry.settings import Settings
+from indexer.thread_limits import use_one_core_per_request
+from registry.app import create_app
+from registry.cli.demo import ORIGINALS, STRANGERS, package_file
+from registry.cli.home import listening, open_services, throwaway_home
+from registry.settings import OPERATOR_KEY, Settings
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 

@@ -13,7 +13,7 @@ from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.training.classical_swap import swap_face
 from indexer.training.face_variants import ON_THE_WAY
-from registry.demo import ORIGINALS, package_file
+from registry.cli.demo import ORIGINALS, package_file
 
 STAGES: tuple[Stage, ...] = (
     (pair, "lay_on", "warp"),

@@ -26,7 +26,7 @@ from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Vectors, unpack_codes, unpack_vectors
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
-from registry.rules import Measured, judge, may_be_verified
+from registry.match.evidence_rules import Measured, judge, may_be_verified
 from registry.settings import Settings
 from registry.thresholds import Thresholds
 from sdk.cli.output import pictures_in

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.video_edits import Clip, Edited, Piece, TrueSegment, edits_of, read_clip, write_pieces
-from registry.home import open_home, throwaway_home
+from registry.cli.home import open_home, throwaway_home
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.models import MatchAnswer, Segment, Strength

@@ -23,8 +23,8 @@ from indexer.media.frames import Frame
 from indexer.media.images import Pixels
 from indexer.media.sandbox import DecoderPool, VideoReading
 from indexer.timeline.track import Track
-from registry.home import open_home, throwaway_home
-from registry.uploads import frame_preview
+from registry.cli.home import open_home, throwaway_home
+from registry.media.uploads import frame_preview
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
@@ -14,89 +12,30 @@ from indexer.compare.faces.weights import missing_face_models
 from indexer.fingerprints.embedders import Embedder, Embedders, MissingRuntime, open_embedder
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import ModelError, find_model, known_models
-from indexer.index.choice import MILVUS, SHARED, open_device
-from indexer.index.engine import EngineUnavailable
-from indexer.index.faiss_package import FaissUnavailable
 from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool
-from registry import __version__, db
-from registry.answers import AnswerSigner
+from indexer.thread_limits import use_one_core_per_request
+from registry import __version__
 from registry.api import compare, health, jobs, log, match, problems, publishers, records
 from registry.api.body_limit import BodyLimit
-from registry.api.searches import Matcher
-from registry.blobs import Blobs
-from registry.cores import use_one_core_per_request
-from registry.errors import LogRolledBack, MissingModel, StartRefused
-from registry.index_access import IndexAccess
-from registry.indexing import Indexing
-from registry.log import Log, create_log, has_log, head_of, load_log_key
-from registry.matchers import Matchers
-from registry.previews import PreviewCache, sweep_orphans
-from registry.publishers import enrol, issue_api_key
-from registry.reembedding import Reembedding
+from registry.api.internal import Matcher
+from registry.errors import MissingModel
+from registry.index.opening import matcher_secret_of, open_index, open_own_index
+from registry.jobs.reembedding import Reembedding
+from registry.jobs.webhooks import load_or_make_key
+from registry.jobs.worker import JobWorker
+from registry.log.answer_signer import AnswerSigner
+from registry.log.transparency_log import Log, head_of, load_log_key
+from registry.media.previews import PreviewCache, sweep_orphans
 from registry.services import Services
-from registry.settings import Settings
-from registry.shared_indexing import SharedIndexing
+from registry.settings import ANSWER_KEY, API, LOG_KEY, Settings
+from registry.storage import db
+from registry.storage.blobs import Blobs
 from registry.thresholds import Thresholds
 from registry.web import pages
-from registry.webhooks import load_or_make_key
-from registry.worker import JobWorker
-from sdk.checkpoint import parse_checkpoint_unverified
-from sdk.keys import generate_key, save_private_key
-from sdk.models import NewApiKey, NewPublisher, Role, Scope
 
-API, MATCHER = "api", "matcher"  # roles; a worker is everything, on an address of its own
 FORM_BYTES = 1 << 20  # statement, boundaries and headers of a multipart body
 FACES_ARE_OFF = "comparing faces is switched off here (TRUEPRINT_FACES)"
-LOG_KEY, ANSWER_KEY, OPERATOR_KEY = "log.pem", "answers.pem", "operator.key"
-
-
-def initialise(settings: Settings, engine: Engine) -> str | None:
-    """Migrate an empty database, make keys, log and operator; the operator's API key, if it is new.
-
-    Does nothing to a database that has a log: a missing key is then an error at start, never replaced.
-    """
-    if db.is_empty(engine):
-        _require_new(settings.checkpoint_file)
-        db.migrate(engine)
-    db.require_migrated(engine)
-    with db.transaction(engine) as session:
-        if has_log(session):
-            return None
-        _require_new(settings.checkpoint_file)
-        settings.key_folder.mkdir(parents=True, exist_ok=True)
-        settings.key_folder.chmod(0o700)
-        private_key = _make_log_key(settings.key_folder / LOG_KEY)
-        if not (settings.key_folder / ANSWER_KEY).exists():
-            save_private_key(generate_key(), settings.key_folder / ANSWER_KEY)
-        log = Log(settings.log_origin, private_key, settings.checkpoint_file)
-        create_log(session, log, private_key)
-        new = NewPublisher(name="Operator", contact="operator@localhost", role=Role.OPERATOR)
-        operator = enrol(session, new)
-        scopes = tuple(Scope)
-        _, secret = issue_api_key(session, NewApiKey(publisher=operator.id, scopes=scopes))
-        session.flush()
-        log.publish(session)
-    return secret
-
-
-def _require_new(checkpoint_file: Path) -> None:
-    """An empty database beside a published checkpoint is a lost database, not a new registry."""
-    if checkpoint_file.exists():
-        size = parse_checkpoint_unverified(checkpoint_file.read_text(encoding="utf-8")).size
-        if size:
-            raise LogRolledBack(
-                f"a checkpoint over {size} entries was published, but the database is empty"
-            )
-
-
-def _make_log_key(path: Path) -> Ed25519PrivateKey:
-    if path.exists():  # left by a start that was killed before its commit
-        return load_log_key(path)
-    key = Ed25519PrivateKey.generate()
-    path.touch(mode=0o600)
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return key
 
 
 @contextmanager
@@ -145,68 +84,16 @@ def running_services(
 
 
 @contextmanager
-def open_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[IndexAccess]:
-    """The index of this process, or the matchers'. Raises StartRefused."""
-    with ExitStack() as stack:
-        if settings.matcher_addresses:
-            matchers = Matchers(settings.matcher_addresses, _matcher_secret(settings))
-            stack.callback(matchers.close)
-            yield matchers
-            return
-        if settings.index in SHARED:
-            yield stack.enter_context(_shared_index(settings, engine, registry_id))
-            return
-        yield stack.enter_context(_own_index(settings, engine, registry_id))
-
-
-@contextmanager
-def _shared_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[SharedIndexing]:
-    address = settings.milvus if settings.index == MILVUS else None
-    try:
-        indexing = SharedIndexing(engine, settings.index, address, registry_id, settings.poll_interval_s)
-        indexing.start()
-    except EngineUnavailable as error:
-        raise StartRefused(str(error)) from error
-    try:
-        yield indexing
-    finally:
-        indexing.stop()
-
-
-@contextmanager
-def _own_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[Indexing]:
-    with ExitStack() as stack:
-        device = open_device(settings.index, settings.device, settings.gpu_memory_bytes)
-        if device is not None:
-            stack.callback(device.close)
-        try:
-            indexing = Indexing(
-                engine, settings.index, settings.index_folder, registry_id, settings.poll_interval_s, device
-            )
-        except FaissUnavailable as error:
-            raise StartRefused(str(error)) from error
-        indexing.start()
-        stack.callback(indexing.stop)
-        yield indexing
-
-
-@contextmanager
 def running_matcher(settings: Settings, engine: Engine) -> Iterator[Matcher]:
     """The index alone, for other nodes. Raises StartRefused."""
-    secret = _matcher_secret(settings)
+    secret = matcher_secret_of(settings)
     db.require_migrated(engine)
     known_models(settings.model_folder)  # their kinds become known before the index is built
     with db.transaction(engine) as session:
         registry_id = head_of(session).registry_id
-    with _own_index(settings, engine, registry_id) as indexing:
+    with open_own_index(settings, engine, registry_id) as indexing:
         use_one_core_per_request()
         yield Matcher(indexing, engine, secret)
-
-
-def _matcher_secret(settings: Settings) -> str:
-    if settings.matcher_secret is None:
-        raise StartRefused("matchers and those who ask them need TRUEPRINT_MATCHER_SECRET, the same")
-    return settings.matcher_secret.get_secret_value()
 
 
 def _open_embedders(settings: Settings, given: Embedder | None) -> Embedders:

@@ -6,11 +6,11 @@ from sqlalchemy import Engine
 
 from indexer.fingerprints.embedders import Embedders
 from indexer.media.sandbox import DecoderPool
-from registry.answers import AnswerSigner
-from registry.blobs import Blobs
-from registry.index_access import IndexAccess
-from registry.log import Log
+from registry.index.access import IndexAccess
+from registry.log.answer_signer import AnswerSigner
+from registry.log.transparency_log import Log
 from registry.settings import Settings
+from registry.storage.blobs import Blobs
 from registry.thresholds import Thresholds
 
 

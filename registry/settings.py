@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from indexer.fingerprints.kinds import DESCRIPTOR
 
+API, MATCHER = "api", "matcher"  # roles; a worker is everything, on an address of its own
+LOG_KEY, ANSWER_KEY, OPERATOR_KEY = "log.pem", "answers.pem", "operator.key"  # in the folder of keys
+
 
 def default_home(user_folder: Path) -> Path:
     """Where everything is kept.

@@ -12,9 +12,9 @@ from typing import Any, cast
 
 from alembic import command
 
-from registry import db
 from registry.app import create_app
 from registry.services import Services
+from registry.storage import db
 
 DOCUMENT = Path(__file__).parents[1] / "openapi.json"
 

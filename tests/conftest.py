@@ -18,7 +18,7 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
 from indexer.fingerprints.kinds import PDQ
 from indexer.index.engine import EngineUnavailable
 from indexer.index.milvus_index import MilvusIndex
-from registry import db
+from registry.storage import db
 from tests.world import DatabaseServer, World
 
 MILVUS_PROGRAM = Path(__file__).parents[1] / ".venv-milvus" / "bin" / "milvus-server"

@@ -17,11 +17,12 @@ from sqlalchemy import create_engine, text
 from indexer.fingerprints.embedders import Embedder
 from indexer.fingerprints.kinds import DESCRIPTOR, Kind, Vectors
 from indexer.media.images import Pixels
-from registry import db
-from registry.app import create_app, initialise, running_services
-from registry.home import listening
+from registry.app import create_app, running_services
+from registry.cli.home import listening
+from registry.operate.bootstrap import initialise
 from registry.services import Services
 from registry.settings import Settings
+from registry.storage import db
 from sdk import models
 from sdk.client import Client
 from sdk.keys import generate_key, public_jwk

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 
 from registry.api.deps import CacheDep, Matcher, ServicesDep, SessionDep, read_upload
-from registry.comparison import Compared, PictureFormat, as_picture, as_wire, compare_with
+from registry.match.comparison import Compared, PictureFormat, as_picture, as_wire, compare_with
 from sdk.models import Comparison, Scope
 
 router = APIRouter(prefix="/v1/compare", tags=["compare"])

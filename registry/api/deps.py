@@ -7,12 +7,12 @@ from fastapi import Depends, Request, UploadFile
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
-from registry.db import transaction
 from registry.errors import MediaTooLarge, NotAllowed, NotAuthenticated
-from registry.models import ApiKey
-from registry.previews import PreviewCache
-from registry.publishers import authenticate
+from registry.media.previews import PreviewCache
+from registry.records.publishers import authenticate
 from registry.services import Services
+from registry.storage.db import transaction
+from registry.storage.models import ApiKey
 from sdk.models import Scope
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `Authorization: Bearer ...`")

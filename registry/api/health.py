@@ -5,12 +5,12 @@ from sqlmodel import func, select
 
 from registry import __version__
 from registry.api.deps import Operator, ServicesDep, SessionDep
-from registry.audit import audit as run_audit
-from registry.db import describe
 from registry.errors import IndexStale
-from registry.matching import freshness
-from registry.models import Fingerprint, Record
-from registry.reembedding import count_behind
+from registry.jobs.reembedding import count_behind
+from registry.match.matching import freshness
+from registry.operate.audit import audit as run_audit
+from registry.storage.db import describe
+from registry.storage.models import Fingerprint, Record
 from sdk.models import AuditReport, Doctor
 
 router = APIRouter(tags=["health"])

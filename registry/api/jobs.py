@@ -6,14 +6,14 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Form, Header, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from registry import jobs
 from registry.api.deps import AnyKey, ServicesDep, SessionDep
-from registry.db import transaction
-from registry.models import ApiKey
-from registry.models import Job as JobRow
-from registry.models.jobs import DONE, FAILED
+from registry.jobs import lifecycle as jobs
+from registry.jobs.webhooks import check_address, secret_of
 from registry.services import Services
-from registry.webhooks import check_address, secret_of
+from registry.storage.db import transaction
+from registry.storage.models import ApiKey
+from registry.storage.models import Job as JobRow
+from registry.storage.models.jobs import DONE, FAILED
 from sdk.models import Job, MatchAnswer, Registration, WebhookSecret
 
 T = TypeVar("T", MatchAnswer, Registration)

@@ -5,10 +5,10 @@ import base64
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
 
-from registry import log
 from registry.api.deps import ServicesDep, SessionDep
 from registry.errors import UnknownEntry
-from registry.tiles import parse_tile_path
+from registry.log import transparency_log as log
+from registry.log.tiles import parse_tile_path
 from sdk.models import Consistency, LogState
 
 tiles = APIRouter(prefix="/log", tags=["log"])

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Response, UploadFile
 
-from registry import jobs, matching
 from registry.api.deps import CacheDep, Matcher, ServicesDep, SessionDep, read_upload
 from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
-from registry.uploads import is_video
+from registry.jobs import lifecycle as jobs
+from registry.match import matching
+from registry.media.uploads import is_video
 from sdk.models import FingerprintQuery, Job, MatchAnswer, Scope
 
 router = APIRouter(prefix="/v1/match", tags=["match"])

@@ -4,14 +4,14 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
-from registry import publishers
 from registry.api.deps import AnyKey, Operator, ServicesDep, SessionDep
-from registry.db import after_commit
 from registry.errors import NotAllowed
-from registry.models import ApiKey as ApiKeyRow
-from registry.models import Publisher as PublisherRow
-from registry.models import PublisherKey as PublisherKeyRow
-from registry.registration import publish_and_follow
+from registry.publish.registration import publish_and_follow
+from registry.records import publishers
+from registry.storage.db import after_commit
+from registry.storage.models import ApiKey as ApiKeyRow
+from registry.storage.models import Publisher as PublisherRow
+from registry.storage.models import PublisherKey as PublisherKeyRow
 from sdk import models
 
 router = APIRouter(prefix="/v1", tags=["publishers"])

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
 
-from registry import jobs, records, registration, withdrawal
 from registry.api.deps import (
     BearerDep,
     CacheDep,
@@ -16,8 +15,11 @@ from registry.api.deps import (
 )
 from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
 from registry.errors import UnknownRecord
-from registry.models.records import ACTIVE
-from registry.uploads import is_video
+from registry.jobs import lifecycle as jobs
+from registry.media.uploads import is_video
+from registry.publish import registration, withdrawal
+from registry.records import reading as records
+from registry.storage.models.records import ACTIVE
 from sdk.models import FingerprintRegistration, Job, Receipt, RecordSummary, Registration
 
 router = APIRouter(prefix="/v1/records", tags=["records"])

@@ -11,18 +11,20 @@ from fastapi.templating import Jinja2Templates
 from PIL import Image
 from sqlmodel import Session
 
-from registry import comparison, jobs, matching, records
 from registry.api.deps import CacheDep, ServicesDep, SessionDep, read_upload
-from registry.comparison import PictureFormat
 from registry.errors import RecordErased, RegistryError
-from registry.log import head_of
-from registry.models.records import ERASED
-from registry.previews import PreviewCache
-from registry.publishers import get_publisher
+from registry.jobs import lifecycle as jobs
+from registry.log.transparency_log import head_of
+from registry.match import comparison, matching
+from registry.match.comparison import PictureFormat
+from registry.media.previews import PreviewCache
+from registry.media.uploads import decode, is_video
+from registry.records import reading as records
+from registry.records.publishers import get_publisher
 from registry.services import Services
-from registry.uploads import decode, is_video
+from registry.storage.models.records import ERASED
 from registry.web.comparing import view_of
-from registry.web.footage import footage_of
+from registry.web.video_segments import footage_of
 from sdk.models import Match, MatchAnswer, Region, VerdictKind
 from sdk.verify import verify_receipt
 

@@ -19,11 +19,11 @@ import obstore
 from sqlalchemy import Engine, event
 
 from registry.app import running_services
-from registry.db import connect, transaction
-from registry.models import ApiKey
-from registry.previews import PreviewCache
-from registry.registration import register_media
+from registry.media.previews import PreviewCache
+from registry.publish.registration import register_media
 from registry.settings import Settings
+from registry.storage.db import connect, transaction
+from registry.storage.models import ApiKey
 from tests.world import SeededEmbedder
 
 SURVIVED = 7

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, select
 
-from registry.models import Record
+from registry.storage.models import Record
 from sdk.models import Job, JobStatus
 from tests.videos import original
 from tests.world import World

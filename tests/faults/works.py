@@ -7,8 +7,8 @@ import sys
 import time
 
 from registry.app import running_services
-from registry.db import connect
 from registry.settings import Settings
+from registry.storage.db import connect
 from tests.world import SeededEmbedder
 
 

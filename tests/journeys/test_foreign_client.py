@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.db import transaction
+from registry.storage.db import transaction
 from tests.pictures import encoded
 from tests.world import World
 

@@ -21,7 +21,7 @@ from indexer.index.segmented_index import SegmentedIndex
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
 from indexer.training.face_pairs import MOVED, SAME, SWAPPED, as_preview, read_pairs
-from registry.rules import Measured, is_verified
+from registry.match.evidence_rules import Measured, is_verified
 from registry.thresholds import Thresholds
 from tests.portraits import derived, types_of
 

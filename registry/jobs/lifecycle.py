@@ -1,0 +1,274 @@
+"""Use case: work on videos in the background. Nothing that was accepted is lost, nothing is done twice.
+
+A job's row, its payload and its place in the queue (procrastinate, in the same database) are committed
+before the caller hears of it. Its result is written in the transaction of its effects, under a lock on its
+row: a worker that dies leaves either a finished job or one that is begun again, by this process or another.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import procrastinate
+from sqlmodel import Session, col, delete, select
+
+from registry.errors import JobFailed, JobPending, NotAllowed, RegistryError, UnknownJob, problem_of
+from registry.match.matching import match_media
+from registry.media.previews import PreviewCache
+from registry.publish.registration import register_media
+from registry.services import Services
+from registry.storage.db import after_commit, transaction
+from registry.storage.models import ApiKey, Job
+from registry.storage.models.columns import now
+from registry.storage.models.jobs import DONE, FAILED, MATCH, QUEUED, REGISTER, RUNNING
+from sdk.models import Job as WireJob
+from sdk.models import JobStatus, MatchAnswer, Problem, Registration, Scope
+
+PAYLOAD_SUFFIX = ".upload"
+MOST_ATTEMPTS = 3  # a file that ends its worker so often is given up
+PROGRESS_EVERY_S = 0.4
+KEPT = timedelta(days=7)  # answers of finished jobs
+KEPT_FOR_THE_PAGE = timedelta(minutes=15)  # where nobody came for the answer
+QUEUE = "video"
+RUN_JOB, DELIVER_WEBHOOK = "run_job", "deliver_webhook"
+# Only to put jobs into the queue on a connection of ours; `worker` takes them out.
+_queue = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+
+
+__all__ = ["MATCH", "REGISTER"]
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What is asked about one video."""
+
+    kind: str  # match or register
+    statement: str | None = None
+    idempotency_key: str | None = None
+    webhook: str | None = None
+
+
+def accept(services: Services, api_key: ApiKey | None, content: bytes, new: NewJob) -> str:
+    """Store and enqueue; the id of the job. Committed when it returns."""
+    payload_key = services.blobs.put(PAYLOAD_SUFFIX, content)
+    job = Job(
+        id=str(uuid.uuid4()),
+        kind=new.kind,
+        api_key_id=api_key.id if api_key else None,
+        payload_key=payload_key,
+        statement=new.statement,
+        idempotency_key=new.idempotency_key,
+        webhook=new.webhook,
+    )
+    with transaction(services.engine) as session:
+        session.add(job)
+        session.flush()
+        enqueue(session, RUN_JOB, job.id)
+    return job.id
+
+
+def enqueue(session: Session, task: str, job_id: str) -> None:
+    """In the transaction of `session`; a worker hears of it when that is committed."""
+    connection = session.connection().connection.driver_connection
+    _queue.configure_task(task, queue=QUEUE, connection=connection).defer(job_id=job_id)
+
+
+def get_job(session: Session, api_key: ApiKey, job_id: str) -> Job:
+    """A job of the caller's own organisation. Raises UnknownJob."""
+    job = session.get(Job, job_id)
+    owner = session.get(ApiKey, job.api_key_id) if job and job.api_key_id else None
+    mine = owner is not None and owner.publisher_id == api_key.publisher_id
+    if job is None or not (mine or Scope.ADMIN in api_key.scopes):
+        raise UnknownJob(f"no job of yours has the id {job_id[:60]!r}")
+    return job
+
+
+def take_page_job(session: Session, job_id: str) -> Job:
+    """A job of the page; forgotten once its end was told. Raises UnknownJob."""
+    job = session.get(Job, job_id)
+    if job is None or job.api_key_id is not None:
+        raise UnknownJob("this lookup is not known, or its answer was shown already")
+    if job.status in (DONE, FAILED):
+        session.delete(job)
+    return job
+
+
+def as_wire(job: Job) -> WireJob:
+    """What its owner reads; the result has a path of its own."""
+    return WireJob(
+        id=job.id,
+        kind=job.kind,
+        status=JobStatus(job.status),
+        progress=round(job.progress, 3),
+        created_at=job.created_at,
+        finished_at=job.finished_at,
+        result=f"/v1/jobs/{job.id}/result" if job.status == DONE else None,
+        events=f"/v1/jobs/{job.id}/events",
+        problem=Problem.model_validate_json(job.problem) if job.problem else None,
+    )
+
+
+def result_of(job: Job) -> MatchAnswer | Registration:
+    """Raises JobFailed with the problem of the job, or JobPending."""
+    if job.status == FAILED and job.problem:
+        raise JobFailed(Problem.model_validate_json(job.problem))
+    if job.result is None:
+        raise JobPending("ask again, or follow its events")
+    kind: type[MatchAnswer] | type[Registration] = MatchAnswer if job.kind == MATCH else Registration
+    return kind.model_validate_json(job.result)
+
+
+def wait_for(services: Services, job_id: str, seconds: float) -> Job:
+    """The job when it is finished, or as it is after so long."""
+    for job in followed(services, job_id, seconds):
+        if job.status in (DONE, FAILED):
+            break
+    return job
+
+
+def followed(services: Services, job_id: str, seconds: float, every_s: float = 0.1) -> Iterator[Job]:
+    """The job again and again, until it is finished or the time is over; at least once."""
+    end = time.monotonic() + seconds
+    while True:
+        with transaction(services.engine) as session:
+            job = session.get(Job, job_id)
+        assert job is not None, "jobs are never removed while they are followed"
+        yield job
+        if job.status in (DONE, FAILED) or time.monotonic() >= end:
+            return
+        time.sleep(every_s)
+
+
+def run(
+    services: Services, cache: PreviewCache, job_id: str, stopping: threading.Event | None = None
+) -> None:
+    """Do the work of one job, if it is not done. What a worker calls.
+
+    Raises Interrupted when `stopping` is set meanwhile; the job is then begun again by another.
+    """
+    with transaction(services.engine) as session:
+        job = _locked(session, job_id)
+        if job is None or job.status in (DONE, FAILED):
+            return
+        job.attempts, job.status, job.progress = job.attempts + 1, RUNNING, 0.0
+        session.add(job)
+        given_up, payload_key = job.attempts > MOST_ATTEMPTS, job.payload_key
+    content = services.blobs.get(payload_key) if payload_key else None
+    if given_up or content is None:
+        reason = f"its worker stopped {MOST_ATTEMPTS} times" if given_up else "its upload was lost"
+        _fail(services, job_id, RegistryError(reason))
+        return
+    try:
+        _work(services, cache, job_id, content, stopping or threading.Event())
+    except RegistryError as error:
+        _fail(services, job_id, error)
+    except Interrupted:
+        with transaction(services.engine) as session:
+            job = _locked(session, job_id)
+            if job is not None:
+                job.attempts, job.status = job.attempts - 1, QUEUED  # it was not the file's fault
+                session.add(job)
+        raise
+
+
+def _work(
+    services: Services, cache: PreviewCache, job_id: str, content: bytes, stopping: threading.Event
+) -> None:
+    progress = _Reporter(services, job_id, stopping).report
+    with transaction(services.engine) as session:
+        job = session.get(Job, job_id)
+        assert job is not None
+        api_key = session.get(ApiKey, job.api_key_id) if job.api_key_id else None
+        if api_key is not None and api_key.revoked_at is not None:
+            raise NotAllowed("the API key of this job was revoked")
+        answer: MatchAnswer | Registration
+        if job.kind == MATCH:
+            # The page draws how alike the frames are, and shows no numbers.
+            evidence = api_key is None or Scope.EVIDENCE in api_key.scopes
+            answer = match_media(
+                services, cache, session, content, with_evidence=evidence, progress=progress
+            )
+        else:
+            assert api_key is not None
+            assert job.statement is not None
+            answer = register_media(
+                services,
+                cache,
+                session,
+                api_key,
+                job.statement,
+                content,
+                job.idempotency_key,
+                progress=progress,
+            )
+        job = _locked(session, job_id)
+        assert job is not None
+        if job.status in (DONE, FAILED):
+            raise AlreadyDone
+        _finish(services, session, job, DONE)
+        job.result = answer.model_dump_json(by_alias=True)
+
+
+class Interrupted(Exception):
+    """The process is being stopped."""
+
+
+class AlreadyDone(Exception):
+    """Another worker, thought dead, finished first: what this one did is rolled back."""
+
+
+def _fail(services: Services, job_id: str, error: RegistryError) -> None:
+    with transaction(services.engine) as session:
+        job = _locked(session, job_id)
+        if job is None or job.status in (DONE, FAILED):
+            return
+        _finish(services, session, job, FAILED)
+        job.problem = problem_of(error).model_dump_json()
+
+
+def _finish(services: Services, session: Session, job: Job, status: str) -> None:
+    """With the transaction: the state, the webhook's place in the queue; after it the payload goes."""
+    job.status, job.progress, job.finished_at = status, 1.0, now()
+    payload_key, job.payload_key = job.payload_key, None
+    session.add(job)
+    if job.webhook:
+        enqueue(session, DELIVER_WEBHOOK, job.id)
+    if payload_key:
+        after_commit(session, lambda: services.blobs.delete(payload_key))
+
+
+def _locked(session: Session, job_id: str) -> Job | None:
+    return session.exec(
+        select(Job).where(Job.id == job_id).with_for_update().execution_options(populate_existing=True)
+    ).first()
+
+
+def sweep_finished(services: Services) -> None:
+    """Forget jobs that were finished long ago."""
+    with transaction(services.engine) as session:
+        session.execute(delete(Job).where(col(Job.finished_at) < now() - KEPT))
+        of_the_page = col(Job.api_key_id).is_(None)
+        session.execute(delete(Job).where(of_the_page, col(Job.finished_at) < now() - KEPT_FOR_THE_PAGE))
+
+
+class _Reporter:
+    """Writes how far a job is, in transactions of its own and not too often."""
+
+    def __init__(self, services: Services, job_id: str, stopping: threading.Event) -> None:
+        self._services, self._job_id, self._stopping = services, job_id, stopping
+        self._written_at = 0.0
+
+    def report(self, share: float) -> None:
+        if self._stopping.is_set():
+            raise Interrupted
+        if time.monotonic() - self._written_at < PROGRESS_EVERY_S:
+            return
+        self._written_at = time.monotonic()
+        with transaction(self._services.engine) as session:
+            job = session.get(Job, self._job_id)
+            if job is not None and job.status == RUNNING:
+                job.progress = max(job.progress, min(0.99, share))
+                session.add(job)

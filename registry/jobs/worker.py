@@ -1,0 +1,131 @@
+"""The thread that takes jobs from the queue, one at a time, and gives back those of workers that died."""
+
+import asyncio
+import logging
+import threading
+from contextlib import suppress
+
+import procrastinate
+import psycopg
+from procrastinate import exceptions
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.jobs import lifecycle as jobs
+from registry.jobs import webhooks
+from registry.media.previews import PreviewCache
+from registry.services import Services
+from registry.storage.db import conninfo
+
+HEARTBEAT_S = 5.0
+DEAD_AFTER_S = 20.0
+POLL_S = 5.0
+STOPPING_SEEN_WITHIN_S = 0.1  # while the queue is not at hand
+STOP_AFTER_S = 2.0  # a job in hand at the end is begun again by the next process
+WEBHOOK_ATTEMPTS = 6
+_log = logging.getLogger(__name__)
+
+
+class JobWorker:
+    """Runs in every process that serves; safe beside others on the same database."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._cache = PreviewCache()
+        self._started, self._stopping = threading.Event(), threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        jobs.sweep_finished(self._services)
+        self._thread.start()
+        self._started.wait()
+
+    def stop(self) -> None:
+        """Leave the job in hand to whoever comes next."""
+        self._stopping.set()
+        loop = self._loop
+        with suppress(RuntimeError):  # it is over already
+            if loop is not None:
+                loop.call_soon_threadsafe(self._cancel)
+        self._thread.join()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _run(self) -> None:
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._started.set()
+        with suppress(asyncio.CancelledError):
+            while not self._stopping.is_set():
+                try:
+                    await self._serve()
+                except (exceptions.ProcrastinateException, psycopg.Error, OSError) as error:
+                    # The database is away: jobs wait in it until it is back.
+                    _log.warning("the queue is not at hand: %s", error)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        deadline = asyncio.get_running_loop().time() + POLL_S
+        while not self._stopping.is_set() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(STOPPING_SEEN_WITHIN_S)
+
+    async def _serve(self) -> None:
+        app = procrastinate.App(
+            connector=procrastinate.PsycopgConnector(
+                conninfo=conninfo(self._services.engine), min_size=1, max_size=4
+            )
+        )
+        self._add_tasks(app)
+        async with app.open_async():
+            # Only from here on: a pool of connections whose opening is cancelled never ends.
+            self._task = asyncio.current_task()
+            try:
+                if not self._stopping.is_set():
+                    await asyncio.gather(self._recover(app), self._work(app))
+            finally:
+                self._task = None
+
+    def _add_tasks(self, app: procrastinate.App) -> None:
+        @app.task(
+            name=jobs.RUN_JOB, queue=jobs.QUEUE, retry=procrastinate.RetryStrategy(max_attempts=100, wait=1)
+        )
+        def run_job(job_id: str) -> None:
+            jobs.run(self._services, self._cache, job_id, self._stopping)
+
+        @app.task(
+            name=jobs.DELIVER_WEBHOOK,
+            queue=jobs.QUEUE,
+            retry=procrastinate.RetryStrategy(max_attempts=WEBHOOK_ATTEMPTS, exponential_wait=5),
+        )
+        def deliver_webhook(job_id: str) -> None:
+            webhooks.deliver(self._services, job_id)
+
+    async def _work(self, app: procrastinate.App) -> None:
+        await app.run_worker_async(
+            queues=[jobs.QUEUE],
+            concurrency=self._services.settings.video_workers,
+            install_signal_handlers=False,
+            update_heartbeat_interval=HEARTBEAT_S,
+            stalled_worker_timeout=DEAD_AFTER_S,
+            shutdown_graceful_timeout=STOP_AFTER_S,
+            fetch_job_polling_interval=POLL_S,
+            delete_jobs="successful",
+        )
+
+    async def _recover(self, app: procrastinate.App) -> None:
+        """Put jobs of dead workers back into the queue and forget old answers, again and again."""
+        while True:
+            try:
+                for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_S):
+                    _log.warning("job %s was left by a worker that died; it is begun again", job.id)
+                    await app.job_manager.retry_job(job)
+                await asyncio.to_thread(jobs.sweep_finished, self._services)
+            except (exceptions.ProcrastinateException, SQLAlchemyError) as error:
+                _log.warning("the queue cannot be looked at: %s", error)
+            await asyncio.sleep(POLL_S)

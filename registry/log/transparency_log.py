@@ -1,0 +1,265 @@
+"""The transparency log: append in the caller's transaction, sign, prove, and refuse to run when it lies.
+
+Order: entries, tiles and head move in the transaction that stores the record; only after its commit is
+the checkpoint published to a file outside the database, and only then is the request answered. One
+writer at a time, by an advisory lock that ends with the transaction; the head moves by compare-and-swap.
+"""
+
+import fcntl
+import os
+import secrets
+import uuid
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from sqlalchemy import text, update
+from sqlmodel import Session, col, select
+
+from registry.errors import LogRolledBack, MissingKey, RegistryError, UnknownEntry
+from registry.log.tiles import (
+    TILE_WIDTH,
+    ReadTile,
+    consistency_proof,
+    inclusion_proof,
+    published_width,
+    tree_root,
+)
+from registry.storage.models import LogEntry, LogHead, LogTile
+from sdk.checkpoint import (
+    BadCheckpoint,
+    Checkpoint,
+    VerifierKey,
+    sign_checkpoint,
+    verifier_key,
+    verify_checkpoint,
+)
+from sdk.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, root_of
+from sdk.records import commitment, log_entry
+from sdk.tlog_proof import format_tlog_proof
+
+WRITER_LOCK = 0x7472_7565_6C6F_67  # "truelog", one advisory lock per database
+SALT_BYTES = 32
+MAXIMUM_ENTRY_BYTES = 65_535
+LOCKED_IN = "log_locked_in"  # of a session's notes: the transaction that holds the writer lock
+
+
+class LogDiverged(RegistryError):
+    """Another writer moved the head in spite of the lock; nothing was written."""
+
+    code, status, title = "log-diverged", 500, "The log was moved by another writer"
+
+
+class Log:
+    """The log's key, its name, and where its newest checkpoint is published."""
+
+    def __init__(self, origin: str, private_key: Ed25519PrivateKey, checkpoint_file: Path) -> None:
+        self.origin = origin
+        self._private_key = private_key
+        self._checkpoint_file = checkpoint_file
+        self.key: VerifierKey = verifier_key(private_key, origin)
+
+    def lock(self, session: Session) -> None:
+        """Become the only writer until the caller's transaction ends; may be called twice."""
+        if session.info.get(LOCKED_IN) is None or session.info[LOCKED_IN] is not session.get_transaction():
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
+            session.info[LOCKED_IN] = session.get_transaction()
+
+    def append(
+        self, session: Session, entry_type: str, content: bytes, *, active: int = 0
+    ) -> tuple[int, bytes]:
+        """Append a salted commitment to `content`; returns its index and the salt.
+
+        `active`: by how many records more, or less, can be found from now on; every answer tells their
+        count. Holds the writer lock until the caller's transaction ends: do slow work before this.
+        """
+        self.lock(session)
+        head = session.exec(select(LogHead).with_for_update()).one()
+        salt = secrets.token_bytes(SALT_BYTES)
+        entry = log_entry(entry_type, commitment(salt, content))
+        session.add(LogEntry(index=head.size, entry=entry))
+        _extend_tiles(session, head.size, leaf_hash(entry))
+        session.flush()
+        size = head.size + 1
+        root = tree_root(tile_reader(session), size)
+        self._move_head(session, head, Checkpoint(self.origin, size, root), active)
+        return size - 1, salt
+
+    def _move_head(self, session: Session, head: LogHead, checkpoint: Checkpoint, active: int) -> None:
+        note = sign_checkpoint(checkpoint, self._private_key)
+        unmoved = (col(LogHead.size) == head.size) & (col(LogHead.root) == head.root)
+        moved = session.execute(
+            update(LogHead)
+            .where(unmoved)
+            .values(
+                size=checkpoint.size,
+                root=checkpoint.root,
+                checkpoint=note,
+                active_records=col(LogHead.active_records) + active,
+            )
+            .execution_options(synchronize_session=False)
+        )
+        if moved.rowcount != 1:  # type: ignore[attr-defined]
+            raise LogDiverged("the log's head is not where this writer saw it")
+        session.expire(head)
+
+    def publish(self, session: Session) -> None:
+        """Write the newest committed checkpoint to its file, durably; an older one never replaces a newer.
+
+        Of several that wait for the file the first writes for all: the head is read when it is its turn.
+        """
+        # Before the lock: who held it and waited for a connection, while those who have them all wait for
+        # the lock, would wait for ever.
+        session.connection()
+        lock = os.open(self._checkpoint_file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            note = head_of(session, anew=True).checkpoint
+            new, published = verify_checkpoint(note, self.key), self._published()
+            if published is None or published.size < new.size:
+                _write_durably(self._checkpoint_file, note.encode())
+        finally:
+            os.close(lock)
+
+    def _published(self) -> Checkpoint | None:
+        try:
+            return verify_checkpoint(self._checkpoint_file.read_text(encoding="utf-8"), self.key)
+        except FileNotFoundError:
+            return None
+
+    def require_sound(self, session: Session) -> None:
+        """Raises LogRolledBack unless the database continues the last published checkpoint."""
+        head = head_of(session)
+        try:
+            signed = verify_checkpoint(head.checkpoint, self.key)
+        except BadCheckpoint as error:
+            raise LogRolledBack(f"the log in the database is not signed by this key: {error}") from error
+        if (signed.size, signed.root) != (head.size, head.root):
+            raise LogRolledBack("the head of the log and its checkpoint differ")
+        read_tile = tile_reader(session)
+        if tree_root(read_tile, head.size) != head.root:
+            raise LogRolledBack("the tiles of the log do not lead to its root hash")
+        try:
+            published = self._published()
+        except BadCheckpoint as error:
+            raise LogRolledBack(f"{self._checkpoint_file}: {error}") from error
+        if published is None:
+            return
+        if published.size > head.size:
+            raise LogRolledBack(
+                f"a checkpoint over {published.size} entries was published, the database has {head.size}: "
+                "an old backup was restored, or this is another database"
+            )
+        if tree_root(read_tile, published.size) != published.root:
+            raise LogRolledBack("the log in the database is not the one whose checkpoint was published")
+
+
+def load_log_key(path: Path) -> Ed25519PrivateKey:
+    """Read the log's private key. Raises MissingKey."""
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise MissingKey(f"the log's key is missing: restore {path} from your backup") from error
+    except ValueError as error:
+        raise MissingKey(f"{path} does not hold a PEM key") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise MissingKey(f"{path} does not hold an Ed25519 key")
+    return key
+
+
+def create_log(session: Session, log: Log, private_key: Ed25519PrivateKey) -> None:
+    """The empty log, once in the life of a database."""
+    checkpoint = Checkpoint(log.origin, 0, EMPTY_ROOT)
+    note = sign_checkpoint(checkpoint, private_key)
+    session.add(LogHead(registry_id=str(uuid.uuid4()), size=0, root=EMPTY_ROOT, checkpoint=note))
+
+
+def has_log(session: Session) -> bool:
+    """Whether this database has a log already."""
+    return session.exec(select(LogHead)).first() is not None
+
+
+def head_of(session: Session, *, anew: bool = False) -> LogHead:
+    """How far the log goes; `anew`: now, whatever this session saw before."""
+    return session.exec(select(LogHead).execution_options(populate_existing=anew)).one()
+
+
+def tile_reader(session: Session) -> ReadTile:
+    """Reads stored tiles, each once."""
+    seen: dict[tuple[int, int], bytes] = {}
+
+    def read(level: int, number: int) -> bytes:
+        if (level, number) not in seen:
+            tile = session.get(LogTile, (level, number))
+            seen[level, number] = tile.hashes if tile else b""
+        return seen[level, number]
+
+    return read
+
+
+def _extend_tiles(session: Session, index: int, new_hash: bytes) -> None:
+    """Append the hash of leaf `index`; a tile that becomes full adds one hash a level up."""
+    level, number = 0, index
+    while True:
+        tile = session.get(LogTile, (level, number // TILE_WIDTH))
+        if tile is None:
+            tile = LogTile(level=level, number=number // TILE_WIDTH, hashes=b"")
+        if len(tile.hashes) != HASH_SIZE * (number % TILE_WIDTH):
+            raise LogDiverged(f"tile {level}/{number // TILE_WIDTH} is not as long as the log says")
+        tile.hashes = tile.hashes + new_hash
+        session.add(tile)
+        if number % TILE_WIDTH != TILE_WIDTH - 1:
+            return
+        new_hash = root_of(split_hashes(tile.hashes))
+        level, number = level + 1, number // TILE_WIDTH
+
+
+def split_hashes(tile: bytes) -> list[bytes]:
+    """The hashes of a tile."""
+    return [tile[place : place + HASH_SIZE] for place in range(0, len(tile), HASH_SIZE)]
+
+
+def prove(session: Session, index: int) -> tuple[bytes, str]:
+    """The entry and its proof under the newest checkpoint, as a tlog-proof file."""
+    head = head_of(session)
+    entry = session.get(LogEntry, index)
+    if entry is None or index >= head.size:
+        raise UnknownEntry(f"the log has {head.size} entries")
+    hashes = inclusion_proof(tile_reader(session), index, head.size)
+    return entry.entry, format_tlog_proof(index, hashes, head.checkpoint)
+
+
+def prove_consistency(session: Session, first: int, second: int) -> list[bytes]:
+    """A consistency proof between two sizes that the log has had."""
+    if not 0 <= first <= second <= head_of(session).size:
+        raise UnknownEntry("sizes must ascend and not exceed the log's")
+    return consistency_proof(tile_reader(session), first, second)
+
+
+def read_tile_resource(session: Session, level: int | None, number: int, width: int) -> bytes:
+    """The bytes of a tile or an entry bundle, only as far as the checkpoint goes."""
+    published = published_width(level, number, head_of(session).size)
+    if width > published:
+        raise UnknownEntry("no such tile under the published checkpoint")
+    if level is not None:
+        tile = session.get(LogTile, (level, number))
+        assert tile is not None, "the head covers a tile that is not stored"
+        return tile.hashes[: HASH_SIZE * width]
+    first = number * TILE_WIDTH
+    inside = (col(LogEntry.index) >= first) & (col(LogEntry.index) < first + width)
+    entries = session.exec(select(LogEntry.entry).where(inside).order_by(col(LogEntry.index))).all()
+    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

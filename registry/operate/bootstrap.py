@@ -1,0 +1,68 @@
+"""A new registry: its tables, its keys, its log and its operator.
+
+Everything here does nothing to a registry that exists: a key that is missing is then an error at start, and
+is never made anew.
+"""
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import Engine
+
+from registry.errors import LogRolledBack
+from registry.log.transparency_log import Log, create_log, has_log, load_log_key
+from registry.records.publishers import enrol, issue_api_key
+from registry.settings import ANSWER_KEY, LOG_KEY, Settings
+from registry.storage import db
+from sdk.checkpoint import parse_checkpoint_unverified
+from sdk.keys import generate_key, save_private_key
+from sdk.models import NewApiKey, NewPublisher, Role, Scope
+
+
+def initialise(settings: Settings, engine: Engine) -> str | None:
+    """Migrate an empty database, make keys, log and operator; the operator's API key, if it is new.
+
+    Does nothing to a database that has a log: a missing key is then an error at start, never replaced.
+    """
+    if db.is_empty(engine):
+        _require_new(settings.checkpoint_file)
+        db.migrate(engine)
+    db.require_migrated(engine)
+    with db.transaction(engine) as session:
+        if has_log(session):
+            return None
+        _require_new(settings.checkpoint_file)
+        settings.key_folder.mkdir(parents=True, exist_ok=True)
+        settings.key_folder.chmod(0o700)
+        private_key = _make_log_key(settings.key_folder / LOG_KEY)
+        if not (settings.key_folder / ANSWER_KEY).exists():
+            save_private_key(generate_key(), settings.key_folder / ANSWER_KEY)
+        log = Log(settings.log_origin, private_key, settings.checkpoint_file)
+        create_log(session, log, private_key)
+        new = NewPublisher(name="Operator", contact="operator@localhost", role=Role.OPERATOR)
+        operator = enrol(session, new)
+        scopes = tuple(Scope)
+        _, secret = issue_api_key(session, NewApiKey(publisher=operator.id, scopes=scopes))
+        session.flush()
+        log.publish(session)
+    return secret
+
+
+def _require_new(checkpoint_file: Path) -> None:
+    """An empty database beside a published checkpoint is a lost database, not a new registry."""
+    if checkpoint_file.exists():
+        size = parse_checkpoint_unverified(checkpoint_file.read_text(encoding="utf-8")).size
+        if size:
+            raise LogRolledBack(
+                f"a checkpoint over {size} entries was published, but the database is empty"
+            )
+
+
+def _make_log_key(path: Path) -> Ed25519PrivateKey:
+    if path.exists():  # left by a start that was killed before its commit
+        return load_log_key(path)
+    key = Ed25519PrivateKey.generate()
+    path.touch(mode=0o600)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return key

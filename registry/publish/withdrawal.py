@@ -1,0 +1,75 @@
+"""Use cases: withdraw a record (it stays readable, it matches no more) and erase one (its data goes)."""
+
+from sqlmodel import Session, delete, select
+
+from registry.errors import NotAllowed, RecordErased
+from registry.index.changes import REMOVE, announce
+from registry.publish.registration import publish_and_follow
+from registry.records.reading import get_record
+from registry.services import Services
+from registry.storage.db import after_commit
+from registry.storage.models import ApiKey, Contest, Edge, Fingerprint, Record
+from registry.storage.models.columns import now
+from registry.storage.models.records import ACTIVE, ERASED, WITHDRAWN
+from sdk.models import Scope
+
+ERASED_LABEL = "(erased)"
+
+
+def withdraw(services: Services, session: Session, api_key: ApiKey, record_id: str) -> Record:
+    """The record matches no more from the next request on; the withdrawal itself is logged."""
+    record = _own_record(session, api_key, record_id)
+    services.log.lock(session)
+    session.refresh(record)
+    if record.status == ERASED:
+        raise RecordErased("record and salt were erased")
+    if record.status == ACTIVE:
+        _remove_from_index(session, record)
+        record.status = WITHDRAWN
+        session.add(record)
+        services.log.append(session, "withdraw", f"{record.id} {now().isoformat()}".encode(), active=-1)
+        after_commit(session, lambda: publish_and_follow(services))
+    return record
+
+
+def erase(services: Services, session: Session, api_key: ApiKey, record_id: str) -> None:
+    """Remove signed bytes, salt, fingerprints, edges and preview; the log entry then says nothing."""
+    record = _own_record(session, api_key, record_id)
+    services.log.lock(session)
+    session.refresh(record)
+    if record.status == ERASED:
+        return
+    was_active = record.status == ACTIVE
+    if was_active:
+        _remove_from_index(session, record)
+    session.execute(delete(Fingerprint).where(Fingerprint.record_id == record.id))  # type: ignore[arg-type]
+    session.execute(delete(Edge).where(Edge.record_id == record.id))  # type: ignore[arg-type]
+    session.execute(
+        delete(Contest).where((Contest.record_id == record.id) | (Contest.other_id == record.id))  # type: ignore[arg-type]
+    )
+    preview_key = record.preview_key
+    record.status, record.label, record.jws, record.salt = ERASED, ERASED_LABEL, None, None
+    record.digest_sha256 = record.preview_key = record.media_type = None
+    record.width = record.height = None
+    session.add(record)
+    content = f"{record.id} {now().isoformat()}".encode()
+    services.log.append(session, "erase", content, active=-1 if was_active else 0)
+    after_commit(session, lambda: _finish_erasure(services, preview_key))
+
+
+def _finish_erasure(services: Services, preview_key: str | None) -> None:
+    if preview_key:  # a crash before this line leaves an orphan, which the next start sweeps
+        services.blobs.delete(preview_key)
+    publish_and_follow(services)
+
+
+def _own_record(session: Session, api_key: ApiKey, record_id: str) -> Record:
+    record = get_record(session, record_id)
+    if record.publisher_id != api_key.publisher_id and Scope.ADMIN not in api_key.scopes:
+        raise NotAllowed("the record belongs to another publisher")
+    return record
+
+
+def _remove_from_index(session: Session, record: Record) -> None:
+    ids = session.exec(select(Fingerprint.id).where(Fingerprint.record_id == record.id)).all()
+    announce(session, REMOVE, [one for one in ids if one is not None])

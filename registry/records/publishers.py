@@ -1,0 +1,187 @@
+"""Who may sign, with which keys and when; who may ask, with which API keys and scopes."""
+
+import hashlib
+import hmac
+import secrets
+import string
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from registry.errors import (
+    DuplicateKey,
+    DuplicatePublisher,
+    InvalidRequest,
+    NotAllowed,
+    NotAuthenticated,
+    UnknownApiKey,
+    UnknownKey,
+    UnknownPublisher,
+)
+from registry.log.transparency_log import Log
+from registry.storage.models import ApiKey, Publisher, PublisherKey
+from registry.storage.models.columns import now
+from sdk.keys import BadKey, import_public_key, public_jwk
+from sdk.models import KeyValidity, NewApiKey, NewPublisher, Role, Scope
+
+SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
+    Role.PUBLISHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE}),
+    Role.PLATFORM: frozenset({Scope.MATCH}),
+    Role.RESEARCHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.PUBLISH_FAKE, Scope.EVIDENCE}),
+    Role.REVIEWER: frozenset({Scope.MATCH, Scope.REVIEW, Scope.EVIDENCE}),
+    Role.OPERATOR: frozenset(Scope),
+}
+SECRET_PREFIX = "trueprint"
+ALPHABET = string.ascii_letters + string.digits
+ID_LENGTH, SECRET_LENGTH = 10, 32  # 32 of 62 characters: 190 bits
+LAST_USED_RESOLUTION = timedelta(minutes=1)
+
+
+def enrol(session: Session, new: NewPublisher) -> Publisher:
+    """Add an organisation. The name need not be unique: the issuer is."""
+    if new.did and session.exec(select(Publisher).where(Publisher.did == new.did)).first():
+        raise DuplicatePublisher(f"{new.did} belongs to another publisher here")
+    publisher = Publisher(
+        id=str(uuid.uuid4()), name=new.name, contact=new.contact, did=new.did, role=new.role.value
+    )
+    session.add(publisher)
+    session.flush()
+    return publisher
+
+
+def get_publisher(session: Session, publisher_id: str) -> Publisher:
+    """Raises UnknownPublisher."""
+    publisher = session.get(Publisher, publisher_id)
+    if publisher is None:
+        raise UnknownPublisher(f"no publisher has the id {publisher_id[:60]!r}")
+    return publisher
+
+
+def add_key(session: Session, log: Log, publisher: Publisher, jwk: dict[str, str]) -> PublisherKey:
+    """Enrol a signing key; its addition is committed to in the log."""
+    try:
+        public = public_jwk(import_public_key(jwk))
+    except BadKey as error:
+        raise InvalidRequest(str(error)) from error
+    if session.get(PublisherKey, public["kid"]) is not None:
+        raise DuplicateKey("every key belongs to one publisher and is enrolled once")
+    key = PublisherKey(kid=public["kid"], publisher_id=publisher.id, jwk=public)
+    session.add(key)
+    session.flush()
+    log.append(session, "key", f"add {key.kid} {key.valid_from.isoformat()}".encode())
+    return key
+
+
+def rotate_key(
+    session: Session, log: Log, publisher: Publisher, old_kid: str, jwk: dict[str, str]
+) -> PublisherKey:
+    """Add a key and let the old one sign nothing new from now on; what it signed stays valid."""
+    old = get_key(session, old_kid, publisher)
+    if old.valid_until or old.revoked_at:
+        raise InvalidRequest("the old key signs nothing any more")
+    new = add_key(session, log, publisher, jwk)
+    old.valid_until = now()
+    session.add(old)
+    log.append(session, "key", f"retire {old.kid} {old.valid_until.isoformat()}".encode())
+    return new
+
+
+def revoke_key(session: Session, log: Log, publisher: Publisher, kid: str) -> PublisherKey:
+    """The key was compromised: nothing it signs from now on is believed."""
+    key = get_key(session, kid, publisher)
+    if key.revoked_at is None:
+        key.revoked_at = now()
+        session.add(key)
+        log.append(session, "key", f"revoke {key.kid} {key.revoked_at.isoformat()}".encode())
+    return key
+
+
+def get_key(session: Session, kid: str, publisher: Publisher | None = None) -> PublisherKey:
+    """Raises UnknownKey; a key of somebody else counts as unknown."""
+    key = session.get(PublisherKey, kid)
+    if key is None or (publisher is not None and key.publisher_id != publisher.id):
+        raise UnknownKey(f"no signing key has the id {kid[:60]!r}")
+    return key
+
+
+def keys_of(session: Session, publisher: Publisher) -> list[PublisherKey]:
+    """All keys, oldest first, retired and revoked ones too."""
+    mine = select(PublisherKey).where(PublisherKey.publisher_id == publisher.id)
+    return list(session.exec(mine.order_by(col(PublisherKey.valid_from))))
+
+
+def key_validity(key: PublisherKey, at: datetime) -> KeyValidity:
+    """Was this key valid at that time, and why (not)?"""
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    if at < key.valid_from:
+        valid, reason = False, f"the key was enrolled at {key.valid_from.isoformat()}"
+    elif key.revoked_at and at >= key.revoked_at:
+        valid, reason = False, f"the key was revoked at {key.revoked_at.isoformat()}"
+    elif key.valid_until and at >= key.valid_until:
+        valid, reason = False, f"the key was retired at {key.valid_until.isoformat()}"
+    else:
+        valid, reason = True, "the key was enrolled and neither retired nor revoked"
+    return KeyValidity(kid=key.kid, at=at, valid=valid, reason=reason)
+
+
+def issue_api_key(session: Session, new: NewApiKey) -> tuple[ApiKey, str]:
+    """A new API key and its secret, which is not kept."""
+    publisher = get_publisher(session, new.publisher)
+    excess = set(new.scopes) - SCOPES_OF_ROLE[Role(publisher.role)]
+    if excess:
+        raise NotAllowed(f"a {publisher.role} cannot have {', '.join(sorted(excess))}")
+    key_id = "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH))
+    random_part = "".join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH))
+    secret = f"{SECRET_PREFIX}_{key_id}_{random_part}"
+    row = ApiKey(
+        id=key_id,
+        publisher_id=publisher.id,
+        # A fast digest is right for a secret of 190 random bits.
+        secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
+        scopes=sorted({scope.value for scope in new.scopes}),
+        expires_at=now() + timedelta(days=new.expires_in_days),
+    )
+    session.add(row)
+    session.flush()
+    return row, secret
+
+
+def authenticate(session: Session, secret: str) -> ApiKey:
+    """The API key behind a secret. Raises NotAuthenticated. Its last use is noted by the minute."""
+    parts = secret.split("_")
+    row = session.get(ApiKey, parts[1]) if len(parts) == 3 else None
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    if row is None or not hmac.compare_digest(row.secret_sha256, digest):
+        raise NotAuthenticated("this API key is not known here")
+    moment = now()
+    if row.revoked_at is not None:
+        raise NotAuthenticated("this API key was revoked")
+    if row.expires_at <= moment:
+        raise NotAuthenticated("this API key has expired")
+    if row.last_used_at is None or moment - row.last_used_at > LAST_USED_RESOLUTION:
+        row.last_used_at = moment
+        session.add(row)
+    return row
+
+
+def revoke_api_key(session: Session, key_id: str) -> ApiKey:
+    """From now on the key opens nothing. Raises UnknownApiKey."""
+    row = session.get(ApiKey, key_id)
+    if row is None:
+        raise UnknownApiKey(f"no API key has the id {key_id[:40]!r}")
+    row.revoked_at = row.revoked_at or now()
+    session.add(row)
+    return row
+
+
+def list_publishers(session: Session) -> list[Publisher]:
+    """All organisations, oldest first."""
+    return list(session.exec(select(Publisher).order_by(col(Publisher.enrolled_at))))
+
+
+def count_publishers(session: Session) -> int:
+    """How many organisations are enrolled."""
+    return session.exec(select(func.count()).select_from(Publisher)).one()

@@ -1,0 +1,109 @@
+"""Reading records: summaries without fingerprints, and receipts that verify offline."""
+
+import base64
+from collections.abc import Iterable
+
+from sqlmodel import Session, col, or_, select
+
+from registry.errors import RecordErased, UnknownRecord
+from registry.log.transparency_log import Log, prove
+from registry.storage.models import Contest, Edge, Publisher, PublisherKey, Record
+from registry.storage.models.records import ERASED
+from sdk.models import Edge as WireEdge
+from sdk.models import EdgeAgreement, OperationType, Receipt, RecordSummary
+from sdk.records import AssetClass, Relation
+
+URN_PREFIX = "urn:uuid:"
+
+
+def get_record(session: Session, record_id: str) -> Record:
+    """Raises UnknownRecord."""
+    record = session.get(Record, record_id.removeprefix(URN_PREFIX))
+    if record is None:
+        raise UnknownRecord(f"no record has the id {record_id[:60]!r}")
+    return record
+
+
+def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSummary]:
+    """What anybody may read of these records, by id."""
+    rows = list(records)
+    if not rows:
+        return {}
+    ids = [record.id for record in rows]
+    publishers = {record.publisher_id for record in rows}
+    known = select(Publisher.id, Publisher.name).where(col(Publisher.id).in_(publishers))
+    names = dict(session.exec(known).all())
+    edges = session.exec(select(Edge).where(col(Edge.record_id).in_(ids))).all()
+    contests = session.exec(
+        select(Contest).where(or_(col(Contest.record_id).in_(ids), col(Contest.other_id).in_(ids)))
+    ).all()
+    return {
+        record.id: RecordSummary(
+            id=record.id,
+            label=record.label,
+            asset_class=AssetClass(record.asset_class),
+            publisher=record.publisher_id,
+            publisher_name=names[record.publisher_id],
+            registered_at=record.registered_at,
+            status=record.status,
+            contested_with=_other_sides(contests, record.id),
+            edges=tuple(
+                WireEdge(
+                    relation=edge.relation,
+                    target=edge.target,
+                    origin="declared",
+                    agreement=EdgeAgreement(edge.agreement),
+                    operations=tuple(OperationType(one) for one in edge.operations),
+                )
+                for edge in edges
+                if edge.record_id == record.id
+            ),
+            log_index=record.log_index,
+            intimate=record.intimate,
+            duration_s=None if record.duration_ms is None else round(record.duration_ms / 1000, 3),
+            preview=f"/v1/records/{record.id}/preview" if record.preview_key else None,
+        )
+        for record in rows
+    }
+
+
+def sources_of(session: Session, found: Iterable[RecordSummary]) -> list[Record]:
+    """Records here that these are declared to be derived from, in no order."""
+    targets = {edge.target for one in found for edge in one.edges if edge.relation == Relation.DERIVED_FROM}
+    return list(session.exec(select(Record).where(col(Record.id).in_(targets)))) if targets else []
+
+
+def _other_sides(contests: Iterable[Contest], record_id: str) -> tuple[str, ...]:
+    sides = {contest.other_id for contest in contests if contest.record_id == record_id}
+    sides |= {contest.record_id for contest in contests if contest.other_id == record_id}
+    return tuple(sorted(sides))
+
+
+def summary(session: Session, record: Record) -> RecordSummary:
+    """What anybody may read of this record."""
+    return summaries(session, [record])[record.id]
+
+
+def receipt(session: Session, log: Log, record: Record) -> Receipt:
+    """The record with its proof under the newest checkpoint. Raises RecordErased."""
+    if record.status == ERASED or record.jws is None or record.salt is None:
+        raise RecordErased("record and salt were erased; the log entry alone says nothing")
+    entry, proof = prove(session, record.log_index)
+    key = session.get(PublisherKey, record.kid)
+    assert key is not None, "a record always has its key"
+    return Receipt(
+        record=record.jws,
+        salt=base64.b64encode(record.salt).decode(),
+        entry=base64.b64encode(entry).decode(),
+        proof=proof,
+        publisher_key={name: str(value) for name, value in key.jwk.items()},
+        log_key=log.key.text(),
+    )
+
+
+def list_records(session: Session, before: int | None, limit: int) -> list[Record]:
+    """Newest first, by log index; `before` continues a listing."""
+    query = select(Record).order_by(col(Record.log_index).desc()).limit(limit)
+    if before is not None:
+        query = query.where(col(Record.log_index) < before)
+    return list(session.exec(query))

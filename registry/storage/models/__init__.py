@@ -1,0 +1,31 @@
+"""Tables, by subject. Rows are the truth; everything else is derived from them."""
+
+from registry.storage.models.jobs import Job
+from registry.storage.models.log import LogEntry, LogHead, LogTile
+from registry.storage.models.publishers import ApiKey, Publisher, PublisherKey
+from registry.storage.models.records import (
+    Contest,
+    Edge,
+    Fingerprint,
+    IdempotencyKey,
+    IndexChange,
+    IndexPosition,
+    Record,
+)
+
+__all__ = [
+    "ApiKey",
+    "Contest",
+    "Edge",
+    "Fingerprint",
+    "IdempotencyKey",
+    "IndexChange",
+    "IndexPosition",
+    "Job",
+    "LogEntry",
+    "LogHead",
+    "LogTile",
+    "Publisher",
+    "PublisherKey",
+    "Record",
+]

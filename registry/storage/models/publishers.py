@@ -1,0 +1,54 @@
+"""Who may sign and who may ask."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, VARCHAR
+from sqlmodel import Field, SQLModel
+
+from registry.storage.models.columns import moment, now
+
+
+class Publisher(SQLModel, table=True):
+    """An enrolled organisation: publisher, platform, researcher, reviewer or operator."""
+
+    id: str = Field(primary_key=True)
+    name: str
+    contact: str
+    did: str | None = Field(default=None, unique=True)
+    role: str
+    enrolled_at: datetime = Field(default_factory=now, sa_column=moment())
+
+    @property
+    def issuer(self) -> str:
+        """What this organisation's statements must name as issuer."""
+        return self.did or f"urn:trueprint:publisher:{self.id}"
+
+
+class PublisherKey(SQLModel, table=True):
+    """A signing key. Never deleted: old records are checked against it."""
+
+    __tablename__ = "publisher_key"
+
+    kid: str = Field(primary_key=True)  # RFC 7638 thumbprint
+    publisher_id: str = Field(foreign_key="publisher.id", index=True)
+    jwk: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    valid_from: datetime = Field(default_factory=now, sa_column=moment())
+    valid_until: datetime | None = Field(default=None, sa_column=moment(nullable=True))  # rotated out
+    revoked_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))  # compromised
+
+
+class ApiKey(SQLModel, table=True):
+    """A credential for machines; only the digest of its secret is kept."""
+
+    __tablename__ = "api_key"
+
+    id: str = Field(primary_key=True)  # public, part of the secret's text
+    publisher_id: str = Field(foreign_key="publisher.id", index=True)
+    secret_sha256: str
+    scopes: list[str] = Field(sa_column=Column(ARRAY(VARCHAR), nullable=False))
+    created_at: datetime = Field(default_factory=now, sa_column=moment())
+    expires_at: datetime = Field(sa_column=moment())
+    revoked_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    last_used_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))

@@ -1,0 +1,107 @@
+"""What is registered: records, their fingerprints, and the order in which the index must follow."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, Index, String, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+from registry.storage.models.columns import big_serial, moment, now, octets
+
+ACTIVE, WITHDRAWN, ERASED = "active", "withdrawn", "erased"
+
+
+class Record(SQLModel, table=True):
+    """A publisher's signed statement about an asset. Never edited; withdrawn or erased."""
+
+    __table_args__ = (
+        # Withdrawn content may be registered again, as a new record.
+        Index(
+            "uq_record_publisher_digest_active",
+            "publisher_id",
+            "digest_sha256",
+            unique=True,
+            postgresql_where=text("status = 'active'"),
+        ),
+        Index("ix_record_registered_at", "registered_at"),
+    )
+
+    id: str = Field(primary_key=True)  # the statement's urn:uuid, without its prefix
+    publisher_id: str = Field(foreign_key="publisher.id")
+    kid: str = Field(foreign_key="publisher_key.kid")
+    # Salt and signed bytes go when the record is erased; the log's commitment then says nothing.
+    jws: str | None
+    salt: bytes | None = Field(sa_column=octets(nullable=True))
+    log_index: int = Field(unique=True)
+    digest_sha256: str | None = Field(index=True)
+    asset_class: str
+    label: str
+    media_type: str | None
+    width: int | None
+    height: int | None
+    duration_ms: int | None = None  # of a video; None: a still image
+    status: str = ACTIVE
+    preview_key: str | None = None
+    intimate: bool = False  # its publisher says so: shown blurred, its preview to nobody without a key
+    registered_at: datetime = Field(default_factory=now, sa_column=moment())
+
+
+class Edge(SQLModel, table=True):
+    """A declared line from a record to the one it comes from."""
+
+    record_id: str = Field(foreign_key="record.id", primary_key=True)
+    relation: str = Field(primary_key=True)
+    target: str = Field(primary_key=True, index=True)
+    agreement: str = "not_compared"  # what the comparison said at registration
+    operations: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(String), nullable=False))
+
+
+class Contest(SQLModel, table=True):
+    """Two publishers claim near copies of one picture; both sides stay visible."""
+
+    record_id: str = Field(foreign_key="record.id", primary_key=True)
+    other_id: str = Field(foreign_key="record.id", primary_key=True, index=True)
+    found_at: datetime = Field(default_factory=now, sa_column=moment())
+
+
+class Fingerprint(SQLModel, table=True):
+    """One value of one versioned kind, taken at one time in one orientation."""
+
+    id: int | None = Field(default=None, sa_column=big_serial())
+    record_id: str = Field(foreign_key="record.id", index=True)
+    kind: str
+    orientation: int = 0
+    time_ms: int = 0
+    quality: int | None = None
+    value: bytes = Field(sa_column=octets())
+
+
+class IndexChange(SQLModel, table=True):
+    """The outbox that every node's index follows, written in the transaction of the change itself."""
+
+    __tablename__ = "index_change"
+
+    seq: int | None = Field(default=None, sa_column=big_serial())
+    operation: str  # add or remove
+    fingerprint_ids: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False))
+
+
+class IndexPosition(SQLModel, table=True):
+    """How far an index that all nodes share has come; whoever applies changes holds the row."""
+
+    __tablename__ = "index_position"
+
+    engine: str = Field(primary_key=True)
+    through_change: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """What was answered to a request that may be sent again."""
+
+    __tablename__ = "idempotency_key"
+
+    api_key_id: str = Field(foreign_key="api_key.id", primary_key=True)
+    key: str = Field(primary_key=True)
+    request_sha256: str
+    record_id: str = Field(foreign_key="record.id")
+    created_at: datetime = Field(default_factory=now, sa_column=moment())

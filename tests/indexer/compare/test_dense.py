@@ -1,0 +1,102 @@
+"""A copy agrees with its original wherever nothing was laid over it; another shot of the scene does not."""
+
+import random
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from indexer.compare.dense import DenseAgreement, dense_agreement
+from indexer.compare.features import extract_features
+from indexer.compare.geometry import align
+from indexer.training.edits import overlays, screens, tone
+from registry.match.evidence_rules import Measured, is_other_shot
+from registry.thresholds import Thresholds
+from tests.pictures import picture, pixels
+
+
+def laid_over(query: Image.Image, reference: Image.Image) -> tuple[DenseAgreement, Measured]:
+    ours, theirs = np.asarray(query), np.asarray(reference)
+    alignment = align(extract_features(ours), extract_features(theirs))
+    assert alignment is not None
+    dense = dense_agreement(ours, theirs, alignment)
+    assert dense is not None
+    measured = Measured(
+        compared=True,
+        inliers=alignment.inliers,
+        pairs=alignment.pairs,
+        spread=alignment.spread,
+        dense=dense,
+    )
+    return dense, measured
+
+
+def with_part_moved(image: Image.Image, by: int) -> Image.Image:
+    """As when somebody before a fixed camera has moved: what was in the middle is elsewhere."""
+    box = (image.width // 4, image.height // 5, image.width * 3 // 4, image.height)
+    part = image.crop(box)
+    edge = Image.new("L", part.size, 0)
+    edge.paste(255, (12, 12, part.width - 12, part.height - 12))
+    moved = image.copy()
+    moved.paste(part, (box[0] + by, box[1] - by // 2), edge.filter(ImageFilter.GaussianBlur(6)))
+    return moved
+
+
+def test_a_picture_agrees_with_itself() -> None:
+    dense, measured = laid_over(picture("coffee"), picture("coffee"))
+    assert dense.agreeing == 1
+    assert dense.disagreeing == dense.moved == 0
+    assert dense.fine > 0.9
+    assert not is_other_shot(measured, Thresholds())
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        tone.recompress,
+        tone.grey,
+        tone.noise,
+        tone.filter_colours,
+        overlays.write_text,
+        overlays.place_stickers,
+        overlays.draw_stripes,
+        overlays.caption,
+        screens.screenshot,
+        overlays.overlay_on(picture("cat")),
+        overlays.blend_with(picture("cat")),
+        overlays.beside(picture("cat")),
+    ],
+    ids=lambda edit: edit.__qualname__,
+)
+@pytest.mark.parametrize("name", ["coffee", "astronaut"])
+def test_an_edited_copy_is_no_other_shot(name: str, edit) -> None:  # type: ignore[no-untyped-def]
+    _, measured = laid_over(edit(picture(name), random.Random(4)), picture(name))
+    assert not is_other_shot(measured, Thresholds())
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+def test_the_same_scene_with_something_moved_is_another_shot(name: str) -> None:
+    original = picture(name)
+    later = tone.noise(with_part_moved(original, 26), random.Random(1))  # a sensor's own noise
+    dense, measured = laid_over(later, original)
+    assert dense.moved > Thresholds().moved
+    assert is_other_shot(measured, Thresholds())
+
+
+def test_another_picture_behind_the_same_thing_is_another_shot() -> None:
+    def behind(name: str) -> Image.Image:
+        scene = picture(name).resize((600, 400))
+        scene.paste(picture("coffee").resize((220, 150)), (190, 240))
+        return scene
+
+    dense, measured = laid_over(behind("cat"), behind("rocket"))
+    assert measured.inliers >= Thresholds().inliers_strong
+    assert dense.agreeing < 0.5
+    assert is_other_shot(measured, Thresholds())
+
+
+def test_pictures_without_detail_say_nothing() -> None:
+    alignment = align(extract_features(pixels("coffee")), extract_features(pixels("coffee")))
+    assert alignment is not None
+    flat = np.full_like(pixels("coffee"), 90)
+    assert dense_agreement(flat, flat, alignment) is None

