@@ -2,7 +2,7 @@
 
     python -m bench.video [FOLDER] [--clips=a,b] [--edits=trim,mirrored] [--shown]
 
-FOLDER holds short clips; each is registered, edited (see `bench.video_edits`) and asked about.
+FOLDER holds short clips; each is registered, edited (see `samples.video_edits`) and asked about.
 """
 
 import sys
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.video_edits import Clip, Edited, Piece, TrueSegment, edits_of, read_clip, write_pieces
 from registry.cli.home import open_home, throwaway_home
+from samples.video_edits import Clip, Edited, Piece, TrueSegment, edits_of, read_clip, write_pieces
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.models import MatchAnswer, Segment, Strength

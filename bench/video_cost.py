@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench.video_edits import Clip, Piece, read_clip, write_pieces
 from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
 from indexer.fingerprints.pdq import compute_pdq
@@ -25,6 +24,7 @@ from indexer.media.sandbox import DecoderPool, VideoReading
 from indexer.timeline.track import Track
 from registry.cli.home import open_home, throwaway_home
 from registry.media.uploads import frame_preview
+from samples.video_edits import Clip, Piece, read_clip, write_pieces
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 

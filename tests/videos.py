@@ -7,11 +7,11 @@ import av
 import numpy as np
 from PIL import Image
 
-from bench.sound_edits import write_sound
-from bench.video_edits import Clip, Piece, write_pieces
-from bench.video_looks import Look
 from indexer.media.images import Pixels
 from indexer.media.sound import SAMPLE_RATE
+from samples.audio_edits import write_sound
+from samples.video_edits import Clip, Piece, write_pieces
+from samples.video_looks import Look
 from tests.pictures import picture
 
 RATE = 30

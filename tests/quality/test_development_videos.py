@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from bench.sound_edits import stretched
-from bench.video_edits import Piece, edits_of, read_clip, write_pieces
 from indexer.fingerprints.sound import sound_of
 from indexer.media.sandbox import DecoderPool
 from indexer.media.sound import SAMPLE_RATE
 from indexer.timeline.sound import sound_lines
+from samples.audio_edits import stretched
+from samples.video_edits import Piece, edits_of, read_clip, write_pieces
 from sdk.models import Match, MatchAnswer, OperationType, Strength
 from tests.videos import with_sound
 from tests.world import World

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from bench.video_edits import Piece, write_pieces
+from samples.video_edits import Piece, write_pieces
 from sdk.models import Role
 from sdk.records import AssetClass
 from tests.pictures import encoded, picture

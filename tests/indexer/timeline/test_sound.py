@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from bench.sound_edits import stretched
 from indexer.compare.vocabulary import OperationType
 from indexer.fingerprints.kinds import SOUND, hamming
 from indexer.fingerprints.sound import Sound, sound_codes, sound_of
@@ -10,6 +9,7 @@ from indexer.media.sound import SAMPLE_RATE
 from indexer.timeline.lines import Line
 from indexer.timeline.mouths import mouths_follow
 from indexer.timeline.sound import sound_lines, sound_operations
+from samples.audio_edits import stretched
 from tests.videos import speech, with_sound
 
 

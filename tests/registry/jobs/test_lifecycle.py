@@ -12,12 +12,12 @@ import pytest
 from sqlmodel import Session, select
 from standardwebhooks.webhooks import Webhook
 
-from bench.video_edits import Piece
 from registry.jobs import lifecycle as jobs
 from registry.media.previews import PreviewCache
 from registry.storage.models import ApiKey, Job, Record
 from registry.storage.models.columns import now
 from registry.storage.models.jobs import QUEUED, RUNNING
+from samples.video_edits import Piece
 from sdk.errors import BadRequest, NotFound
 from sdk.models import Job as WireJob
 from sdk.models import JobStatus, MatchAnswer, Registration, Role

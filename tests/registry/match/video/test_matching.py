@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.video_edits import Piece
-from bench.video_looks import mirrored, picture_in_picture, with_logo
+from samples.video_edits import Piece
+from samples.video_looks import mirrored, picture_in_picture, with_logo
 from sdk.errors import BadRequest, Conflict
 from sdk.models import MatchAnswer, MatchRelation, OperationType, Role, VerdictKind
 from sdk.records import AssetClass

@@ -14,8 +14,10 @@ import av
 import cv2
 import numpy as np
 
-from bench.sound_edits import fitted, read_sound, stretched, write_sound
-from bench.video_looks import (
+from indexer.media.images import Pixels
+from indexer.media.sound import SAMPLE_RATE, Samples
+from samples.audio_edits import fitted, read_sound, stretched, write_sound
+from samples.video_looks import (
     Look,
     cropped,
     mirrored,
@@ -24,8 +26,6 @@ from bench.video_looks import (
     small,
     with_logo,
 )
-from indexer.media.images import Pixels
-from indexer.media.sound import SAMPLE_RATE, Samples
 from sdk.models.operations import OperationType
 
 RATE = 30
@@ -122,7 +122,6 @@ def read_clip(path: Path, longest_s: float = 60.0, long_side: int = 1280) -> Cli
     times: list[float] = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            second = float(frame.time or 0.0) - (times[0] if times else 0.0)
             if not times:
                 origin = float(frame.time or 0.0)
             second = float(frame.time or 0.0) - origin
@@ -130,7 +129,7 @@ def read_clip(path: Path, longest_s: float = 60.0, long_side: int = 1280) -> Cli
                 break
             scale = min(1.0, long_side / max(frame.width, frame.height))
             size = round(frame.width * scale), round(frame.height * scale)
-            frames.append(frame.reformat(*size, format="rgb24").to_ndarray())
+            frames.append(np.asarray(frame.reformat(*size, format="rgb24").to_ndarray(), np.uint8))
             times.append(second)
     return Clip(path.stem, frames, times, read_sound(path.read_bytes(), longest_s))
 
@@ -151,6 +150,7 @@ def write_pieces(
     with av.open(buffer, "w", format=container) as out:
         options = {"crf": str(crf)} | ({"preset": "veryfast"} if codec == "libx264" else {"cpu-used": "8"})
         stream = out.add_stream(codec, rate=rate, options=options)
+        assert isinstance(stream, av.VideoStream), "only codecs of pictures are named here"
         sound = None
         if container == "mp4" and any(piece.clip.sound is not None for piece in pieces):
             sound = out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
@@ -224,10 +224,11 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
         named: OperationType,
         look: Look | None = None,
         ground: Clip | None = None,
-        **more: int,
+        crf: int = 24,
+        rate: int = RATE,
     ) -> tuple[str, Callable[[], Edited]]:
         def make() -> Edited:
-            content = write_pieces(pieces, look, **more)
+            content = write_pieces(pieces, look, crf=crf, rate=rate)
             shown = frozenset(piece.clip.name for piece in pieces) | ({ground.name} if ground else set())
             return Edited(edit, clip.name, content, truth_of(pieces, {clip.name}), shown, named)
 

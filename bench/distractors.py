@@ -1,6 +1,6 @@
 """How often do two photographs that do not belong together agree? What the words for strength stand on.
 
-    python -m bench.strangers [FOLDER]
+    python -m bench.distractors [FOLDER]
 
 FOLDER is that of `bench.quality`; no two of its `refs/` are copies. Every picture is compared with its
 nearest strangers by the descriptor, which are the pairs that a query really meets, and with random ones.

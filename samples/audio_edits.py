@@ -39,12 +39,14 @@ def stretched(samples: Samples, factor: float, *, pitch_kept: bool) -> Samples:
     graph.configure()
     source.push(sound_frame(samples))
     source.push(None)
-    found = []
+    found: list[Samples] = []
     while True:
         try:
-            found.append(sink.pull().to_ndarray().ravel())
+            frame = sink.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return np.concatenate(found)
+        assert isinstance(frame, av.AudioFrame), "the sink is one of audio"
+        found.append(np.asarray(frame.to_ndarray(), np.int16).ravel())
 
 
 def sound_frame(samples: Samples) -> av.AudioFrame:
