@@ -35,7 +35,7 @@ def main() -> None:
         services = stack.enter_context(open_services(settings))
         url = stack.enter_context(listening(create_app(services)))
         other = stack.enter_context(running_services(settings, services.engine))
-        index = other.indexing.by_kind[PDQ.name]
+        index = other.index.by_kind[PDQ.name]
         key = (settings.key_folder / OPERATOR_KEY).read_text().strip()
         client = stack.enter_context(Client(url, key))
         signer = signer_for(client, None, home, None)

@@ -33,7 +33,7 @@ def ours(rows: Any) -> Search:
             index.seal_rows(np.arange(start, start + len(block)), block)
         else:
             index.add(np.arange(start, start + len(block)), np.asarray(block))
-    index.tend()
+    index.compact()
 
     def search(queries: Any, limit: float) -> list[set[int]]:
         hits = index.within(queries, limit) if binary else index.nearest(queries, int(limit))

@@ -18,9 +18,9 @@ from indexer.thread_limits import use_one_core_per_request
 from registry import __version__
 from registry.api import compare, health, jobs, log, match, problems, publishers, records
 from registry.api.body_limit import BodyLimit
-from registry.api.internal import Matcher
+from registry.api.internal import SearchNode
 from registry.errors import MissingModel
-from registry.index.opening import matcher_secret_of, open_index, open_own_index
+from registry.index.opening import open_index, open_local_index, search_secret_of
 from registry.jobs.reembedding import Reembedding
 from registry.jobs.webhooks import load_or_make_key
 from registry.jobs.worker import JobWorker
@@ -53,12 +53,12 @@ def running_services(
         registry_id = head_of(session).registry_id
     embedders = _open_embedders(settings, embedder)
     with ExitStack() as stack:
-        indexing = stack.enter_context(open_index(settings, engine, registry_id))
+        index = stack.enter_context(open_index(settings, engine, registry_id))
         services = Services(
             settings=settings,
             engine=engine,
             log=log,
-            indexing=indexing,
+            index=index,
             blobs=Blobs(settings.blob_url, settings.blob_folder),
             decoder=stack.enter_context(DecoderPool(settings.decoder_workers)),
             video_decoder=stack.enter_context(DecoderPool(max(1, settings.video_workers))),
@@ -84,16 +84,16 @@ def running_services(
 
 
 @contextmanager
-def running_matcher(settings: Settings, engine: Engine) -> Iterator[Matcher]:
+def running_search_node(settings: Settings, engine: Engine) -> Iterator[SearchNode]:
     """The index alone, for other nodes. Raises StartRefused."""
-    secret = matcher_secret_of(settings)
+    secret = search_secret_of(settings)
     db.require_migrated(engine)
     known_models(settings.model_folder)  # their kinds become known before the index is built
     with db.transaction(engine) as session:
         registry_id = head_of(session).registry_id
-    with open_own_index(settings, engine, registry_id) as indexing:
+    with open_local_index(settings, engine, registry_id) as index:
         use_one_core_per_request()
-        yield Matcher(indexing, engine, secret)
+        yield SearchNode(index, engine, secret)
 
 
 def _open_embedders(settings: Settings, given: Embedder | None) -> Embedders:

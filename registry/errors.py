@@ -215,7 +215,7 @@ class InvalidRequest(RegistryError):
 
 
 class IndexUnavailable(RegistryError):
-    """No matcher answers."""
+    """No search node answers."""
 
     code, status, title = "index-unavailable", 503, "The index cannot be searched now"
 

@@ -21,7 +21,7 @@ class Services:
     settings: Settings
     engine: Engine
     log: Log
-    indexing: IndexAccess
+    index: IndexAccess
     blobs: Blobs
     decoder: DecoderPool
     video_decoder: DecoderPool  # apart, so that a long video keeps no picture waiting

@@ -5,14 +5,16 @@ Read by `app`, `cli` and `home` only; everything else is handed what it needs.
 
 import os
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from indexer.fingerprints.kinds import DESCRIPTOR
 
-API, MATCHER = "api", "matcher"  # roles; a worker is everything, on an address of its own
+RENAMED = {"matchers": "search_nodes", "matcher_secret": "search_secret"}  # old name: new name
+API, SEARCH = "api", "search"  # roles; a worker is everything, on an address of its own
 LOG_KEY, ANSWER_KEY, OPERATOR_KEY = "log.pem", "answers.pem", "operator.key"  # in the folder of keys
 
 
@@ -58,15 +60,15 @@ class Settings(BaseSettings):
     )
     role: str = Field(
         default="all",
-        pattern="^(all|api|matcher|worker)$",
-        description="what this process does: all, api (requests), matcher (searches), worker (videos)",
+        pattern="^(all|api|search|worker)$",
+        description="what this process does: all, api (requests), search (for others), worker (videos)",
     )
-    matchers: str | None = Field(
+    search_nodes: str | None = Field(
         default=None,
-        description="addresses of matchers that hold the index, separated by commas; own index when unset",
+        description="addresses of search nodes, separated by commas; an index of its own when unset",
     )
-    matcher_secret: SecretStr | None = Field(
-        default=None, min_length=16, description="what matchers and those who ask them both know"
+    search_secret: SecretStr | None = Field(
+        default=None, min_length=16, description="secret that search nodes and those who ask them share"
     )
     decoder_workers: int = Field(default=2, ge=1, description="limited processes that decode uploads")
     video_workers: int = Field(
@@ -91,10 +93,21 @@ class Settings(BaseSettings):
         default=None, description="torch device of the descriptor; chosen when unset"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_old_names(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A node that ignored an old name would silently build an index of its own."""
+        # Of the environment pydantic passes on the known names only; of a .env file it passes on all.
+        environment = {name.lower(): value for name, value in os.environ.items()}
+        for old, new in RENAMED.items():
+            if given.get(old) or environment.get(f"trueprint_{old}"):
+                raise ValueError(f"TRUEPRINT_{old.upper()} is now called TRUEPRINT_{new.upper()}")
+        return given
+
     @property
-    def matcher_addresses(self) -> list[str]:
+    def search_node_addresses(self) -> list[str]:
         """Where the index is, when it is not here."""
-        given = (self.matchers or "").split(",")
+        given = (self.search_nodes or "").split(",")
         return [one.strip().rstrip("/") for one in given if one.strip()]
 
     @property

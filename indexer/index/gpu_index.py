@@ -2,7 +2,7 @@
 
 Segments of fixed size are allocated once and never moved, so that an add costs what it copies and nothing
 is ever held twice. A removed row keeps its place with its mark `alive` cleared; when half of a segment is
-dead the living rows move together. Everything runs on any torch device; on CUDA with Triton the scans are
+dead the live rows move together. Everything runs on any torch device; on CUDA with Triton the scans are
 kernels.
 """
 
@@ -34,7 +34,7 @@ class _Segment:
     values: torch.Tensor  # int32 (words, capacity), or float16 (capacity, dimensions)
     alive: torch.Tensor  # int8 (capacity,)
     ids: Ids  # (capacity,) on the host
-    living: npt.NDArray[np.bool_]  # (capacity,) on the host
+    is_live: npt.NDArray[np.bool_]  # (capacity,) on the host
     count: int = 0
     dead: int = 0
     rising: bool = True  # ids, as they nearly always are: they are then looked up, not looked through
@@ -44,14 +44,14 @@ class _Segment:
         return len(self.ids)
 
     def places_of(self, ids: Ids) -> Ids:
-        """Places of living rows with these ids."""
+        """Places of live rows with these ids."""
         known = self.ids[: self.count]
         if self.rising and self.count:
             places = np.searchsorted(known, ids)
             places = np.unique(places[known[np.minimum(places, self.count - 1)] == ids])
         else:
             places = np.nonzero(np.isin(known, ids))[0]
-        return np.asarray(places[self.living[places]])
+        return np.asarray(places[self.is_live[places]])
 
 
 class GpuIndex:
@@ -103,7 +103,7 @@ class GpuIndex:
             for segment in self._segments:
                 places = segment.places_of(ids)
                 if len(places):
-                    segment.living[places] = False
+                    segment.is_live[places] = False
                     segment.alive[torch.from_numpy(places).to(self.device)] = 0
                     segment.dead += len(places)
                 if segment.dead > PACKED_AT_DEAD_SHARE * segment.capacity:
@@ -147,8 +147,8 @@ class GpuIndex:
         for segment in self._segments:
             with self._lock:
                 block = (
-                    segment.ids[: segment.count][segment.living[: segment.count]],
-                    self._living_values(segment),
+                    segment.ids[: segment.count][segment.is_live[: segment.count]],
+                    self._live_values(segment),
                 )
             yield block
 
@@ -200,13 +200,13 @@ class GpuIndex:
         segment.alive[start:end] = 1
         segment.ids[start:end] = ids
         if len(ids):
-            joined = segment.ids[max(0, start - 1) : end]
-            segment.rising = segment.rising and bool(np.all(joined[1:] > joined[:-1]))
-        segment.living[start:end] = True
+            appended = segment.ids[max(0, start - 1) : end]
+            segment.rising = segment.rising and bool(np.all(appended[1:] > appended[:-1]))
+        segment.is_live[start:end] = True
         segment.count = end  # last: what lies beyond is not there yet
 
     def _pack(self, segment: _Segment) -> None:
-        kept = np.nonzero(segment.living[: segment.count])[0]
+        kept = np.nonzero(segment.is_live[: segment.count])[0]
         places = torch.from_numpy(kept).to(self.device)
         if self._is_binary:
             segment.values[:, : len(kept)] = segment.values[:, places]
@@ -215,8 +215,8 @@ class GpuIndex:
         segment.alive.zero_()
         segment.alive[: len(kept)] = 1
         segment.ids[: len(kept)] = segment.ids[kept]
-        segment.living[:] = False
-        segment.living[: len(kept)] = True
+        segment.is_live[:] = False
+        segment.is_live[: len(kept)] = True
         segment.count, segment.dead = len(kept), 0
 
     def _rows(self, segment: _Segment) -> VectorRows:
@@ -265,12 +265,12 @@ class GpuIndex:
                 hits += _hits(segment.ids[places], of_query, distances.astype(np.float32))
         return sorted(hits)
 
-    def _living_values(self, segment: _Segment) -> Values:
-        living = torch.from_numpy(segment.living[: segment.count])
+    def _live_values(self, segment: _Segment) -> Values:
+        is_live = torch.from_numpy(segment.is_live[: segment.count])
         if self._is_binary:
-            words = segment.values[:, : segment.count].cpu()[:, living].T.contiguous().numpy()
+            words = segment.values[:, : segment.count].cpu()[:, is_live].T.contiguous().numpy()
             return words.view(np.uint8).reshape(len(words), self.kind.size // 8)
-        return segment.values[: segment.count].cpu()[living].float().numpy()
+        return segment.values[: segment.count].cpu()[is_live].float().numpy()
 
 
 def _hits(ids: Ids, queries: Ids, distances: npt.NDArray[np.float32]) -> list[Hit]:

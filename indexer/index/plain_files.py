@@ -61,7 +61,7 @@ def read_arrays(
     return manifest, arrays
 
 
-def remove_rests(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """What a process that was killed left half written; only where nobody writes now."""
     for rest in [*folder.rglob(".*.new")]:
         shutil.rmtree(rest, ignore_errors=True)

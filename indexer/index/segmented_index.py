@@ -22,7 +22,7 @@ from indexer.index.segments import Scored, Segment, accelerator_of, new_tail, se
 TAIL_ROWS = {Family.BINARY: 65_536, Family.VECTOR: 16_384}
 # A segment is joined with all later ones once they have one in so many of its rows: each segment costs
 # every search, and joining codes costs little. A row is written about 17 and 5 times in its life.
-JOINED_AT_ONE_IN = {Family.BINARY: 16, Family.VECTOR: 4}
+MERGED_AT_ONE_IN = {Family.BINARY: 16, Family.VECTOR: 4}
 # Of a joined segment. A fast scan costs the same in several, nominates more, and less is joined at once.
 MOST_ROWS = {Family.BINARY: 1 << 22, Family.VECTOR: 1 << 18}
 REWRITTEN_AT_DEAD_SHARE = 0.15
@@ -47,7 +47,7 @@ class SegmentedIndex:
         self._tail_rows = tail_rows or TAIL_ROWS[kind.family]
         # Held while segments are changed or replaced, never while a search runs.
         self._changing = threading.Lock()
-        self._tending = threading.Lock()
+        self._compacting = threading.Lock()
         self._segments: tuple[Segment, ...] = (new_tail(kind, self._tail_rows),)
 
     @property
@@ -56,7 +56,7 @@ class SegmentedIndex:
         return self._segments
 
     def __len__(self) -> int:
-        return sum(one.living for one in self._segments)
+        return sum(one.live_rows for one in self._segments)
 
     def add(self, ids: Ids, values: Values) -> None:
         """See Index."""
@@ -123,13 +123,13 @@ class SegmentedIndex:
             before = self._segments if tail.count else self._segments[:-1]
             self._segments = (*before, fresh, new_tail(self.kind, self._tail_rows))
 
-    def tend(self) -> None:
+    def compact(self) -> None:
         """Seal what is full, join what is small, drop what is dead. Slow: for a thread of its own.
 
         Searches, additions and removals go on meanwhile.
         """
-        with self._tending:
-            while run := self._next_to_tend():
+        with self._compacting:
+            while run := self._next_to_compact():
                 self._replace(run)
             for segment in self._segments:
                 if self.accelerates and segment.name is not None and segment.accelerator is None:
@@ -139,15 +139,15 @@ class SegmentedIndex:
     def _seal(self, ids: Ids, values: Values) -> Segment:
         return seal(self.folder, self.registry, self.kind, ids, values, accelerate=self.accelerates)
 
-    def _next_to_tend(self) -> list[Segment]:
+    def _next_to_compact(self) -> list[Segment]:
         """Neighbours to be written as one segment; none: all is well."""
         full = self._segments[:-1]
         for start, segment in enumerate(full):
             later = sum(one.count for one in full[start + 1 :])
-            joined = later * JOINED_AT_ONE_IN[self.kind.family] >= segment.count
-            if later and joined and segment.count + later <= MOST_ROWS[self.kind.family]:
+            due = later * MERGED_AT_ONE_IN[self.kind.family] >= segment.count
+            if later and due and segment.count + later <= MOST_ROWS[self.kind.family]:
                 return list(full[start:])
-            if not segment.is_sealed or segment.living < (1 - REWRITTEN_AT_DEAD_SHARE) * segment.count:
+            if not segment.is_sealed or segment.live_rows < (1 - REWRITTEN_AT_DEAD_SHARE) * segment.count:
                 return [segment]
         return []
 

@@ -46,7 +46,7 @@ class Segment:
     _order: Places | None = field(default=None, repr=False)  # places by rising id, for lookups
 
     @property
-    def living(self) -> int:
+    def live_rows(self) -> int:
         """Rows that can be found."""
         return self.count - self.dead
 
@@ -67,7 +67,7 @@ class Segment:
         return self.name is not None
 
     def places_of(self, ids: Ids) -> Places:
-        """Places of living rows with these ids."""
+        """Places of live rows with these ids."""
         if not self.is_sealed:
             known = np.isin(self.ids[: self.count], ids)
             return np.nonzero(known & self.alive[: self.count])[0]
@@ -80,7 +80,7 @@ class Segment:
         return np.asarray(found[self.alive[found]])
 
     def kept(self) -> Places:
-        """Places of living rows, in order."""
+        """Places of live rows, in order."""
         return np.nonzero(self.alive[: self.count])[0]
 
 
@@ -91,7 +91,7 @@ def new_tail(kind: Kind, rows: int) -> Segment:
 
 
 def within(kind: Kind, segment: Segment, queries: Values, radius: float) -> Scored:
-    """Every living row at `radius` or nearer, exactly."""
+    """Every live row at `radius` or nearer, exactly."""
     count = segment.count
     if not count:
         return _nothing()
@@ -108,12 +108,12 @@ def within(kind: Kind, segment: Segment, queries: Values, radius: float) -> Scor
 
 
 def nearest(kind: Kind, segment: Segment, queries: Values, k: int) -> Scored:
-    """At least the `k` nearest living rows of each query, or all; see `FastScan`."""
-    count, living = segment.count, segment.living
-    if not living or not k:
+    """At least the `k` nearest live rows of each query, or all; see `FastScan`."""
+    count, live_rows = segment.count, segment.live_rows
+    if not live_rows or not k:
         return _nothing()
-    wanted = min(k, living)
-    asked_for = wanted + min(count - living, wanted)  # some of what is found may be dead
+    wanted = min(k, live_rows)
+    asked_for = wanted + min(count - live_rows, wanted)  # some of what is found may be dead
     while True:
         asked, places, distances = _scored(
             kind, segment, queries, *_search(kind, segment, queries, asked_for)
@@ -144,8 +144,8 @@ def _scored(
     places: Places,
     radius: float | None = None,
 ) -> Scored:
-    living = segment.alive[places]
-    asked, places = asked[living], places[living]
+    live = segment.alive[places]
+    asked, places = asked[live], places[live]
     score = flat.scored_codes if kind.family is Family.BINARY else flat.scored_vectors
     distances = score(queries, segment.values, asked, places)
     if radius is None:

@@ -14,7 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.index.plain_files import MANIFEST, Arrays, BadFiles, read_arrays, remove_rests, write_arrays
+from indexer.index.plain_files import (
+    MANIFEST,
+    Arrays,
+    BadFiles,
+    read_arrays,
+    remove_leftovers,
+    write_arrays,
+)
 from indexer.index.port import dtype_of
 from indexer.index.segmented_index import SegmentedIndex
 from indexer.index.segments import Marks, Segment, open_segment
@@ -27,7 +34,7 @@ _log = logging.getLogger(__name__)
 class Loaded:
     """What could be trusted."""
 
-    through_change: int  # every index change up to and including this one is in it
+    position: int  # every index change up to and including this one is in it
     missing: tuple[tuple[int, int], ...] = ()  # ranges of ids, both ends included, to be read again
 
 
@@ -35,12 +42,12 @@ class Loaded:
 class Moment:
     """What is to be written: taken while nothing changes the index, written while it goes on."""
 
-    through_change: int
+    position: int
     sealed: tuple["_Described", ...]
     arrays: Arrays
 
 
-def take_snapshot(index: SegmentedIndex, through_change: int) -> Moment:
+def take_snapshot(index: SegmentedIndex, position: int) -> Moment:
     """Copy what is not in files yet. Nothing may change the index meanwhile; searches may go on."""
     sealed = [one for one in index.segments if one.is_sealed]
     loose = [(one, one.kept()) for one in index.segments if not one.is_sealed]
@@ -49,7 +56,7 @@ def take_snapshot(index: SegmentedIndex, through_change: int) -> Moment:
         "values": np.concatenate([one.values[places] for one, places in loose]),
         "alive": np.packbits(np.concatenate([np.zeros(0, np.bool_), *(one.alive for one in sealed)])),
     }
-    return Moment(through_change, tuple(_describe(one) for one in sealed), arrays)
+    return Moment(position, tuple(_describe(one) for one in sealed), arrays)
 
 
 def write_snapshot(index: SegmentedIndex, moment: Moment) -> Path:
@@ -58,11 +65,11 @@ def write_snapshot(index: SegmentedIndex, moment: Moment) -> Path:
     Of an index that never had a row nothing is written.
     """
     index.folder.mkdir(parents=True, exist_ok=True)
-    generation = index.folder / f"generation-{moment.through_change:020d}"
+    generation = index.folder / f"generation-{moment.position:020d}"
     facts = {
         "registry": index.registry,
         "kind": index.kind.name,
-        "through_change": moment.through_change,
+        "position": moment.position,
         "segments": [asdict(one) for one in moment.sealed],
     }
     if moment.sealed or len(moment.arrays["ids"]) or _generations(index.folder):
@@ -73,7 +80,7 @@ def write_snapshot(index: SegmentedIndex, moment: Moment) -> Path:
 
 def load_snapshot(index: SegmentedIndex) -> Loaded | None:
     """Fill an empty index with the newest generation that can be trusted, or leave it empty."""
-    remove_rests(index.folder)
+    remove_leftovers(index.folder)
     for generation in _generations(index.folder):
         with suppress(BadFiles):
             return _load(index, generation)
@@ -84,7 +91,7 @@ def _load(index: SegmentedIndex, generation: Path) -> Loaded:
     expected = {"registry": index.registry, "kind": index.kind.name}
     manifest, arrays = read_arrays(generation, expected)
     try:
-        through = int(manifest["through_change"])
+        position = int(manifest["position"])
         described = [_Described(**one) for one in manifest["segments"]]
         ids, values, packed = arrays["ids"], arrays["values"], arrays["alive"]
         alive = np.unpackbits(packed, count=sum(one.rows for one in described)).astype(np.bool_)
@@ -105,7 +112,7 @@ def _load(index: SegmentedIndex, generation: Path) -> Loaded:
             missing.append((one.first_id, one.last_id))
     index.adopt(sealed)
     index.add(ids, values.astype(dtype_of(index.kind)))
-    return Loaded(through, tuple(missing))
+    return Loaded(position, tuple(missing))
 
 
 @dataclass(frozen=True)

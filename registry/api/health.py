@@ -26,9 +26,9 @@ def liveness() -> dict[str, str]:
 @router.get("/readyz", operation_id="getReadiness")
 def readiness(services: ServicesDep, session: SessionDep) -> dict[str, str]:
     """The database answers and the index follows it."""
-    state = services.indexing.state(session)
-    if state.behind and state.age_s > STALE_AFTER_S:
-        raise IndexStale(f"the index is {state.behind} changes behind for {state.age_s:.0f} s")
+    state = services.index.state(session)
+    if state.lag and state.age_s > STALE_AFTER_S:
+        raise IndexStale(f"the index is {state.lag} changes behind for {state.age_s:.0f} s")
     return {"status": "ready"}
 
 
@@ -40,7 +40,7 @@ def doctor(services: ServicesDep, session: SessionDep) -> Doctor:
         version=__version__,
         device=f"{services.embedders.wanted.kind} on {services.embedders.wanted.device}",
         faces=services.faces_missing or "compared one to one, never kept",
-        index=services.indexing.description,
+        index=services.index.description,
         isolation=services.decoder.isolation(),
         database=describe(services.engine),
         blobs=services.blobs.description.split("?")[0],
@@ -48,7 +48,7 @@ def doctor(services: ServicesDep, session: SessionDep) -> Doctor:
         fingerprints=dict(kinds),
         to_describe_anew=count_behind(services, session),
         freshness=freshness(services, session),
-        oldest_index_s=round(services.indexing.state(session).age_s, 3),
+        oldest_index_s=round(services.index.state(session).age_s, 3),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a matcher answers to the other nodes: searches of its index, and nothing else.
+"""What a search node answers to the other nodes: searches of its index, and nothing else.
 
 Hits carry distances, which give fingerprints away: only who knows the shared secret is answered.
 """
@@ -17,8 +17,8 @@ from indexer.index.port import dtype_of, width_of
 from registry.api import problems
 from registry.api.body_limit import BodyLimit
 from registry.errors import IndexStale, InvalidRequest, NotAuthenticated
-from registry.index.local import Indexing
-from registry.index.remote import BINARY_TYPE, MatcherState, packed_hits
+from registry.index.local import LocalIndex
+from registry.index.remote import BINARY_TYPE, SearchNodeState, packed_hits
 from registry.storage.db import transaction
 
 MOST_BYTES = 32 << 20
@@ -27,56 +27,56 @@ _bearer = HTTPBearer(auto_error=False)
 
 
 @dataclass(frozen=True)
-class Matcher:
-    """What a matcher is made of."""
+class SearchNode:
+    """What a search node is made of."""
 
-    indexing: Indexing
+    index: LocalIndex
     engine: Engine
     secret: str
 
 
-def matcher_of(
+def search_node_of(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Matcher:
+) -> SearchNode:
     """Raises NotAuthenticated."""
-    matcher: Matcher = request.app.state.matcher
+    node: SearchNode = request.app.state.node
     given = credentials.credentials if credentials else ""
-    if not secrets.compare_digest(given.encode(), matcher.secret.encode()):
-        raise NotAuthenticated("a matcher answers to nodes that know TRUEPRINT_MATCHER_SECRET")
-    return matcher
+    if not secrets.compare_digest(given.encode(), node.secret.encode()):
+        raise NotAuthenticated("a search node answers to nodes that know TRUEPRINT_SEARCH_SECRET")
+    return node
 
 
-MatcherDep = Annotated[Matcher, Depends(matcher_of)]
+SearchNodeDep = Annotated[SearchNode, Depends(search_node_of)]
 AtLeast = Annotated[int, Query(ge=0)]
 router = APIRouter(prefix="/internal", include_in_schema=False)
 open_router = APIRouter(include_in_schema=False)
 
 
 @router.get("/state")
-def state(matcher: MatcherDep, at_least: AtLeast = 0) -> MatcherState:
+def state(node: SearchNodeDep, at_least: AtLeast = 0) -> SearchNodeState:
     """How far it has come."""
-    _come_to(matcher, at_least)
-    with transaction(matcher.engine) as session:
-        found = matcher.indexing.state(session)
-    return MatcherState(
-        through_change=found.through_change,
-        descriptors_held=matcher.indexing.descriptors_held(),
+    _catch_up_to(node, at_least)
+    with transaction(node.engine) as session:
+        found = node.index.state(session)
+    return SearchNodeState(
+        position=found.position,
+        descriptors_held=node.index.descriptors_held(),
         age_s=found.age_s,
-        description=matcher.indexing.description,
+        description=node.index.description,
     )
 
 
 @router.post("/check")
-def check(matcher: MatcherDep, at_least: AtLeast = 0) -> list[str]:
+def check(node: SearchNodeDep, at_least: AtLeast = 0) -> list[str]:
     """Every difference of its index from the rows; whoever asks keeps writers away."""
-    _come_to(matcher, at_least)
-    with transaction(matcher.engine) as session:
-        return list(matcher.indexing.check(session))
+    _catch_up_to(node, at_least)
+    with transaction(node.engine) as session:
+        return list(node.index.check(session))
 
 
 @router.post("/{kind}/{how}")
 def search(
-    matcher: MatcherDep,
+    node: SearchNodeDep,
     kind: Annotated[str, Path()],
     how: Annotated[Literal["within", "nearest"], Path()],
     limit: Annotated[float, Query(ge=0)],
@@ -84,15 +84,18 @@ def search(
     at_least: AtLeast = 0,
 ) -> Response:
     """Hits for the rows of `content`, which lie as in an index."""
-    index = matcher.indexing.by_kind.get(kind)
-    if index is None:
-        raise InvalidRequest(f"this matcher has no index of {kind[:40]!r}")
+    index_of_kind = node.index.by_kind.get(kind)
+    if index_of_kind is None:
+        raise InvalidRequest(f"this search node has no index of {kind[:40]!r}")
     wanted, width = np.dtype(dtype_of(KINDS[kind])), width_of(KINDS[kind])
     if not content or len(content) % (wanted.itemsize * width):
         raise InvalidRequest("the body is no whole number of rows")
     queries = np.frombuffer(content, wanted).reshape(-1, width)
-    _come_to(matcher, at_least)
-    hits = index.within(queries, limit) if how == "within" else index.nearest(queries, int(limit))
+    _catch_up_to(node, at_least)
+    if how == "within":
+        hits = index_of_kind.within(queries, limit)
+    else:
+        hits = index_of_kind.nearest(queries, int(limit))
     return Response(packed_hits(hits), media_type=BINARY_TYPE)
 
 
@@ -105,24 +108,24 @@ def liveness() -> dict[str, str]:
 @open_router.get("/readyz")
 def readiness(request: Request) -> dict[str, str]:
     """The index follows the rows. Raises IndexStale."""
-    matcher: Matcher = request.app.state.matcher
-    with transaction(matcher.engine) as session:
-        found = matcher.indexing.state(session)
-    if found.behind and found.age_s > STALE_AFTER_S:
-        raise IndexStale(f"the index is {found.behind} changes behind for {found.age_s:.0f} s")
+    node: SearchNode = request.app.state.node
+    with transaction(node.engine) as session:
+        found = node.index.state(session)
+    if found.lag and found.age_s > STALE_AFTER_S:
+        raise IndexStale(f"the index is {found.lag} changes behind for {found.age_s:.0f} s")
     return {"status": "ready"}
 
 
-def _come_to(matcher: Matcher, at_least: int) -> None:
-    if matcher.indexing.through < at_least:
-        with transaction(matcher.engine) as session:
-            matcher.indexing.catch_up(session)
+def _catch_up_to(node: SearchNode, at_least: int) -> None:
+    if node.index.position < at_least:
+        with transaction(node.engine) as session:
+            node.index.catch_up(session)
 
 
-def create_matcher_app(matcher: Matcher) -> FastAPI:
-    """The application of a matcher."""
-    app = FastAPI(title="Trueprint matcher", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.matcher = matcher
+def create_search_node_app(node: SearchNode) -> FastAPI:
+    """The application of a search node."""
+    app = FastAPI(title="Trueprint search node", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.node = node
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=MOST_BYTES)
     app.include_router(router)

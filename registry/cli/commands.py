@@ -20,7 +20,7 @@ from sdk.cli.register import register_file, signer_for
 if TYPE_CHECKING:
     from registry.cli.evaluation import Evaluation
 
-ServerRole = Literal["all", "api", "matcher", "worker"]
+ServerRole = Literal["all", "api", "search", "worker"]
 
 
 def join(app: typer.Typer) -> None:
@@ -43,11 +43,11 @@ def serve(
     """Run the registry. An embedded database that is empty is set up by itself."""
     import logging
 
-    from registry.api.internal import create_matcher_app
-    from registry.app import create_app, running_matcher, running_services
+    from registry.api.internal import create_search_node_app
+    from registry.app import create_app, running_search_node, running_services
     from registry.cli.home import listen, open_database, remember_operator, serve_app
     from registry.operate.bootstrap import initialise
-    from registry.settings import MATCHER
+    from registry.settings import SEARCH
 
     settings = settings_of(home)
     settings = settings.model_copy(update={"role": role or settings.role})
@@ -62,10 +62,10 @@ def serve(
                 remember_operator(settings, secret)
                 if secret:
                     notes.print(f"A new registry. The operator's API key, shown this once:\n  {secret}")
-            if settings.role == MATCHER:
-                with running_matcher(settings, engine) as matcher:
-                    notes.print(f"Trueprint matcher: http://{address[0]}:{address[1]}/")
-                    serve_app(create_matcher_app(matcher), listener)
+            if settings.role == SEARCH:
+                with running_search_node(settings, engine) as node:
+                    notes.print(f"Trueprint search node: http://{address[0]}:{address[1]}/")
+                    serve_app(create_search_node_app(node), listener)
                 return
             with running_services(settings, engine) as services:
                 notes.print(

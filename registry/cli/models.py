@@ -15,6 +15,8 @@ from rich.table import Table
 from sdk.cli.output import REFUSED, console, fail, notes, print_json
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from indexer.fingerprints.models import Model
     from registry.settings import Settings
 
@@ -38,14 +40,18 @@ def settings_of(home: Path | None) -> "Settings":
     try:
         return Settings(home=home.resolve()) if home else Settings()
     except ValidationError as error:
-        # Never the value: it may be a secret.
-        wrong = {str(one["loc"][0]): one["msg"] for one in error.errors()}
-        meaning = {name: Settings.model_fields[name].description for name in wrong}
-        told = [
-            f"TRUEPRINT_{name.upper()} cannot be used: {reason}. It says: {meaning[name]}."
-            for name, reason in wrong.items()
-        ]
-        fail("\n".join(told), USAGE)
+        fail("\n".join(_refusal(one) for one in error.errors()), USAGE)
+
+
+def _refusal(error: "ErrorDetails") -> str:
+    """The reason why a setting cannot be used. Its value is left out: it may be a secret."""
+    from registry.settings import Settings
+
+    if not error["loc"]:  # the reason is about several settings, and names them
+        return error["msg"].removeprefix("Value error, ") + "."
+    name = str(error["loc"][0])
+    meaning = Settings.model_fields[name].description
+    return f"TRUEPRINT_{name.upper()} cannot be used: {error['msg']}. It says: {meaning}."
 
 
 @models.command("list")

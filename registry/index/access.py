@@ -1,4 +1,4 @@
-"""What use cases need of the index, wherever it lies: in this process, or with matchers."""
+"""What use cases need of the index, wherever it lies: in this process, or with search nodes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from registry.index.loading import newest_change
 class IndexState:
     """How far the index has come."""
 
-    through_change: int
-    behind: int
+    position: int
+    lag: int
     age_s: float  # since it was last known to be in step
 
 
-def state_at(session: Session, through_change: int, in_step_at: float) -> IndexState:
-    """Of an index that has come to `through_change`, against what `session` sees.
+def state_at(session: Session, position: int, in_step_at: float) -> IndexState:
+    """Of an index that has come to `position`, against what `session` sees.
 
     `in_step_at`: of the monotonic clock, when it was last in step.
     """
-    behind = max(0, newest_change(session) - through_change)
-    return IndexState(through_change, behind, monotonic() - in_step_at)
+    lag = max(0, newest_change(session) - position)
+    return IndexState(position, lag, monotonic() - in_step_at)
 
 
 class IndexAccess(Protocol):

@@ -17,7 +17,7 @@ CHANNEL = "trueprint_index"
 ADD, REMOVE, CHANGE = "add", "remove", "change"
 
 
-def announce(session: Session, operation: str, fingerprint_ids: list[int]) -> None:
+def append_to_outbox(session: Session, operation: str, fingerprint_ids: list[int]) -> None:
     """Tell every index of a change, in the transaction of the change, under the log's writer lock."""
     session.flush()
     told = insert(IndexChange).values(operation=operation, fingerprint_ids=fingerprint_ids)
@@ -30,24 +30,24 @@ def wake_followers(session: Session) -> None:
 
 
 def apply_step(
-    session: Session, indexes: Mapping[str, Index], through: int, *, known_through: int = 0
+    session: Session, indexes: Mapping[str, Index], position: int, *, replay_until: int = 0
 ) -> int:
-    """Apply the changes after `through`, or the first of them; the last one that is applied now.
+    """Apply the changes after `position`, or the first of them; the last one that is applied now.
 
-    Changes up to `known_through` may be in the indexes already.
+    Changes up to `replay_until` may be in the indexes already.
     """
-    later = select(IndexChange).where(col(IndexChange.seq) > through).order_by(col(IndexChange.seq))
+    later = select(IndexChange).where(col(IndexChange.seq) > position).order_by(col(IndexChange.seq))
     changes = list(session.exec(later.limit(CHANGES_PER_STEP)))
     for operation, ids in _runs(changes):
         if operation == REMOVE:
             for index in indexes.values():
                 index.remove(np.array(ids, np.int64))
             continue
-        replace = operation == CHANGE or through < known_through
+        replace = operation == CHANGE or position < replay_until
         for start in range(0, len(ids), ROWS_PER_QUERY):
             part = ids[start : start + ROWS_PER_QUERY]
             _add(session, indexes, part, replace=replace, elsewhere=operation == CHANGE)
-    return (changes[-1].seq or through) if changes else through
+    return (changes[-1].seq or position) if changes else position
 
 
 def _add(

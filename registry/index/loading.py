@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 class Loading:
     """How far an index has come, and what of it is on disk."""
 
-    through_change: int
-    on_disk_through: int
+    position: int
+    position_on_disk: int
 
 
 def load_indexes(engine: Engine, indexes: dict[str, Index]) -> Loading:
@@ -35,9 +35,7 @@ def load_indexes(engine: Engine, indexes: dict[str, Index]) -> Loading:
     with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
         newest = newest_change(session)
         loadings = [_load(session, index, newest) for index in indexes.values()]
-    return Loading(
-        min(one.through_change for one in loadings), min(one.on_disk_through for one in loadings)
-    )
+    return Loading(min(one.position for one in loadings), min(one.position_on_disk for one in loadings))
 
 
 def newest_change(session: Session) -> int:
@@ -57,7 +55,7 @@ def _load(session: Session, index: Index, newest: int) -> Loading:
 def _load_host(session: Session, index: Index, newest: int) -> Loading:
     host = host_of(index)
     loaded = load_snapshot(host) if host is not None else None
-    if loaded is not None and loaded.through_change > newest:
+    if loaded is not None and loaded.position > newest:
         # Of another history: the database was put back to an earlier moment.
         assert host is not None
         host.adopt([])
@@ -67,7 +65,7 @@ def _load_host(session: Session, index: Index, newest: int) -> Loading:
         return Loading(newest, 0 if len(index) else newest)
     for ids in loaded.missing:
         _read_rows(session, index, ids)
-    return Loading(loaded.through_change, 0 if loaded.missing else loaded.through_change)
+    return Loading(loaded.position, 0 if loaded.missing else loaded.position)
 
 
 def _read_rows(session: Session, index: Index, between: tuple[int, int] | None) -> None:

@@ -23,11 +23,11 @@ from registry.index.changes import apply_step
 from registry.index.check import check_indexes
 from registry.index.follower import Follower
 from registry.index.loading import load_indexes, newest_change
-from registry.index.maintenance import IndexFolder, IndexKeeper
+from registry.index.maintenance import Compactor, IndexFolder
 from registry.storage.db import transaction
 
 
-class Indexing:
+class LocalIndex:
     """See IndexAccess. One index per kind, and the threads that follow the changes and tend the files."""
 
     def __init__(
@@ -49,26 +49,26 @@ class Indexing:
         }
         # One thread at a time applies changes; searches only need the indexes' own locks.
         self._applying = threading.Lock()
-        self._through = 0
-        self._known_through = 0  # up to here a change may be in an index already
+        self._position = 0
+        self._replay_until = 0  # up to here a change may be in an index already
         self._in_step_at = monotonic()
         self._follower = Follower(engine, self.catch_up, poll_interval_s)
-        self._keeper = IndexKeeper(self.by_kind, self._standing_still)
+        self._compactor = Compactor(self.by_kind, self._changes_paused)
 
     def start(self) -> None:
         """Load what is on disk, catch up, keep following."""
         loading = load_indexes(self._engine, self.by_kind)
-        self._through = loading.through_change
+        self._position = loading.position
         with transaction(self._engine) as session:
-            self._known_through = newest_change(session)
+            self._replay_until = newest_change(session)
             self.catch_up(session)
         self._follower.start()
-        self._keeper.start(loading.on_disk_through)
+        self._compactor.start(loading.position_on_disk)
 
     def stop(self) -> None:
         """Stop following and leave a snapshot for the next start."""
         self._follower.stop()
-        self._keeper.stop()
+        self._compactor.stop()
         self._folder.release()
 
     @property
@@ -82,25 +82,25 @@ class Indexing:
         return where + (f"; {', '.join(left)} on the CPU: no room on the device" if left else "")
 
     @property
-    def through(self) -> int:
+    def position(self) -> int:
         """The last change that is in all indexes."""
-        return self._through
+        return self._position
 
     def catch_up(self, session: Session) -> None:
         """See IndexAccess: applies every committed change."""
         # Asked before the lock is taken, also because the session has its connection then: who held the
         # lock and waited for one, while those who have them all wait for the lock, would wait for ever.
-        if newest_change(session) <= self._through:
+        if newest_change(session) <= self._position:
             self._in_step_at = monotonic()
             return
         with self._applying:
             while True:
-                through = apply_step(
-                    session, self.by_kind, self._through, known_through=self._known_through
+                position = apply_step(
+                    session, self.by_kind, self._position, replay_until=self._replay_until
                 )
-                if through == self._through:
+                if position == self._position:
                     break
-                self._through = through
+                self._position = position
             self._in_step_at = monotonic()
 
     def descriptors_held(self) -> list[str]:
@@ -110,14 +110,14 @@ class Indexing:
 
     def state(self, session: Session) -> IndexState:
         """See IndexAccess."""
-        return state_at(session, self._through, self._in_step_at)
+        return state_at(session, self._position, self._in_step_at)
 
     def check(self, session: Session) -> Iterator[str]:
         """See IndexAccess."""
-        with self._standing_still():
+        with self._changes_paused():
             yield from check_indexes(session, self.by_kind)
 
     @contextmanager
-    def _standing_still(self) -> Iterator[int]:
+    def _changes_paused(self) -> Iterator[int]:
         with self._applying:
-            yield self._through
+            yield self._position

@@ -43,22 +43,22 @@ class IndexFolder:
         os.close(self._lock)
 
 
-class IndexKeeper:
+class Compactor:
     """Seals and joins segments, and leaves a snapshot every some thousand changes and at the end."""
 
     def __init__(
-        self, indexes: dict[str, Index], standing_still: Callable[[], AbstractContextManager[int]]
+        self, indexes: dict[str, Index], changes_paused: Callable[[], AbstractContextManager[int]]
     ) -> None:
-        """`standing_still`: while it is held no index changes; gives the last change that is in all."""
+        """`changes_paused`: while it is held no index changes; gives the last change that is in all."""
         self._hosts = [host for index in indexes.values() if (host := host_of(index)) is not None]
-        self._standing_still = standing_still
-        self._written_through = 0
+        self._changes_paused = changes_paused
+        self._written_position = 0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="index-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="index-compaction", daemon=True)
 
-    def start(self, through: int) -> None:
-        """Begin; everything up to `through` is on disk already."""
-        self._written_through = through
+    def start(self, position: int) -> None:
+        """Begin; everything up to `position` is on disk already."""
+        self._written_position = position
         self._thread.start()
 
     def stop(self) -> None:
@@ -71,21 +71,21 @@ class IndexKeeper:
         while not self._stopping.wait(LOOKS_EVERY_S):
             for host in self._hosts:
                 try:
-                    host.tend()
+                    host.compact()
                 except (OSError, MemoryError, RuntimeError) as error:
                     # No room, or whatever FAISS raises: the rows stay where they are, and are found.
-                    _log.warning("%s cannot be tended: %s", host.kind.name, error)
+                    _log.warning("%s cannot be compacted: %s", host.kind.name, error)
             self._write(at_least=CHANGES_PER_SNAPSHOT)
 
     def _write(self, at_least: int) -> None:
-        with self._standing_still() as through:
-            if through - self._written_through < at_least:
+        with self._changes_paused() as position:
+            if position - self._written_position < at_least:
                 return
-            moments = [(host, take_snapshot(host, through)) for host in self._hosts]
+            moments = [(host, take_snapshot(host, position)) for host in self._hosts]
         try:
             for host, moment in moments:
                 write_snapshot(host, moment)
         except OSError as error:  # a start reads more rows from the database then
             _log.warning("the index cannot be written to disk: %s", error)
             return
-        self._written_through = through
+        self._written_position = position

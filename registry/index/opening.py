@@ -1,4 +1,4 @@
-"""Which index this process uses, by its settings: its own, the matchers', or a shared engine."""
+"""Which index this process uses, by its settings: its own, the search nodes', or a shared engine."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,61 +10,61 @@ from indexer.index.engine import EngineUnavailable
 from indexer.index.faiss_package import FaissUnavailable
 from registry.errors import StartRefused
 from registry.index.access import IndexAccess
-from registry.index.local import Indexing
-from registry.index.remote import Matchers
-from registry.index.shared import SharedIndexing
+from registry.index.local import LocalIndex
+from registry.index.remote import SearchNodes
+from registry.index.shared import SharedEngineIndex
 from registry.settings import Settings
 
 
 @contextmanager
 def open_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[IndexAccess]:
-    """The index of this process, or the matchers'. Raises StartRefused."""
+    """The index of this process, or the search nodes'. Raises StartRefused."""
     with ExitStack() as stack:
-        if settings.matcher_addresses:
-            matchers = Matchers(settings.matcher_addresses, matcher_secret_of(settings))
-            stack.callback(matchers.close)
-            yield matchers
+        if settings.search_node_addresses:
+            nodes = SearchNodes(settings.search_node_addresses, search_secret_of(settings))
+            stack.callback(nodes.close)
+            yield nodes
             return
         if settings.index in SHARED:
             yield stack.enter_context(_shared_index(settings, engine, registry_id))
             return
-        yield stack.enter_context(open_own_index(settings, engine, registry_id))
+        yield stack.enter_context(open_local_index(settings, engine, registry_id))
 
 
 @contextmanager
-def _shared_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[SharedIndexing]:
+def _shared_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[SharedEngineIndex]:
     address = settings.milvus if settings.index == MILVUS else None
     try:
-        indexing = SharedIndexing(engine, settings.index, address, registry_id, settings.poll_interval_s)
-        indexing.start()
+        index = SharedEngineIndex(engine, settings.index, address, registry_id, settings.poll_interval_s)
+        index.start()
     except EngineUnavailable as error:
         raise StartRefused(str(error)) from error
     try:
-        yield indexing
+        yield index
     finally:
-        indexing.stop()
+        index.stop()
 
 
 @contextmanager
-def open_own_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[Indexing]:
+def open_local_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[LocalIndex]:
     """The index in this process, kept in step until the end. Raises StartRefused."""
     with ExitStack() as stack:
         device = open_device(settings.index, settings.device, settings.gpu_memory_bytes)
         if device is not None:
             stack.callback(device.close)
         try:
-            indexing = Indexing(
+            index = LocalIndex(
                 engine, settings.index, settings.index_folder, registry_id, settings.poll_interval_s, device
             )
         except FaissUnavailable as error:
             raise StartRefused(str(error)) from error
-        indexing.start()
-        stack.callback(indexing.stop)
-        yield indexing
+        index.start()
+        stack.callback(index.stop)
+        yield index
 
 
-def matcher_secret_of(settings: Settings) -> str:
-    """What matchers and those who ask them both know. Raises StartRefused."""
-    if settings.matcher_secret is None:
-        raise StartRefused("matchers and those who ask them need TRUEPRINT_MATCHER_SECRET, the same")
-    return settings.matcher_secret.get_secret_value()
+def search_secret_of(settings: Settings) -> str:
+    """What search nodes and those who ask them both know. Raises StartRefused."""
+    if settings.search_secret is None:
+        raise StartRefused("search nodes and those who ask them need TRUEPRINT_SEARCH_SECRET, the same")
+    return settings.search_secret.get_secret_value()

@@ -1,6 +1,6 @@
-"""The index of other processes: searches go to matchers, one after the other until one answers.
+"""The index of other processes: searches go to search nodes, one after the other until one answers.
 
-Every request says up to which change it wants to be told; a matcher that is behind catches up before it
+Every request says up to which change it wants to be told; a search node that is behind catches up before it
 answers. So a registration is matchable by the next request, whichever nodes take the two.
 """
 
@@ -26,16 +26,16 @@ CHECKED_WITHIN_S = 3600.0  # every row is compared
 CONNECTIONS = 64
 
 
-class MatcherState(BaseModel):
-    """What a matcher says of itself."""
+class SearchNodeState(BaseModel):
+    """What a search node says of itself."""
 
-    through_change: int
+    position: int
     descriptors_held: list[str]
     age_s: float
     description: str
 
 
-class Matchers:
+class SearchNodes:
     """See IndexAccess."""
 
     def __init__(self, addresses: list[str], secret: str) -> None:
@@ -49,21 +49,21 @@ class Matchers:
         self._lock = threading.Lock()
         self._next = 0  # whose turn it is
         self._at_least = 0  # the newest change that any request here has seen; only rises
-        self._by_kind = {kind.name: MatcherIndex(kind, self) for kind in self.kinds}
+        self._by_kind = {kind.name: RemoteIndex(kind, self) for kind in self.kinds}
 
     def close(self) -> None:
         """End all connections."""
         self._client.close()
 
     @property
-    def by_kind(self) -> Mapping[str, "MatcherIndex"]:
+    def by_kind(self) -> Mapping[str, "RemoteIndex"]:
         """See IndexAccess."""
         return self._by_kind
 
     @property
     def description(self) -> str:
         """See IndexAccess."""
-        return f"{len(self._addresses)} matchers; the first that answers: {self._state().description}"
+        return f"{len(self._addresses)} search nodes; the first that answers: {self._state().description}"
 
     def catch_up(self, session: Session) -> None:
         """See IndexAccess. Every later search of this process asks for what `session` sees."""
@@ -78,11 +78,11 @@ class Matchers:
     def state(self, session: Session) -> IndexState:
         """See IndexAccess."""
         state = self._state()
-        behind = max(0, newest_change(session) - state.through_change)
-        return IndexState(state.through_change, behind, state.age_s)
+        lag = max(0, newest_change(session) - state.position)
+        return IndexState(state.position, lag, state.age_s)
 
     def check(self, session: Session) -> Iterator[str]:
-        """See IndexAccess: each matcher compares its own."""
+        """See IndexAccess: each search node compares its own."""
         self.catch_up(session)
         for address in self._addresses:
             try:
@@ -93,9 +93,9 @@ class Matchers:
                 )
                 answer.raise_for_status()
             except httpx2.HTTPError as error:
-                yield f"matcher {address} cannot be checked: {type(error).__name__}"
+                yield f"search node {address} cannot be checked: {type(error).__name__}"
                 continue
-            yield from (f"matcher {address}: {one}" for one in answer.json())
+            yield from (f"search node {address}: {one}" for one in answer.json())
 
     def search(self, kind: str, how: str, limit: float, queries: Values) -> list[Hit]:
         """Hits for (q, ...) queries. Raises IndexUnavailable."""
@@ -105,8 +105,8 @@ class Matchers:
         hits = np.frombuffer(answer.content, HITS)
         return [Hit(float(one["distance"]), int(one["id"]), int(one["query"])) for one in hits]
 
-    def _state(self) -> MatcherState:
-        return MatcherState.model_validate_json(self._ask("GET", "/internal/state", {}).content)
+    def _state(self) -> SearchNodeState:
+        return SearchNodeState.model_validate_json(self._ask("GET", "/internal/state", {}).content)
 
     def _ask(
         self, method: str, path: str, params: dict[str, float], content: bytes | None = None
@@ -129,15 +129,15 @@ class Matchers:
                 reasons.append(f"{address}: {type(error).__name__}")
             else:
                 return answer
-        raise IndexUnavailable("no matcher answers; " + ", ".join(reasons))
+        raise IndexUnavailable("no search node answers; " + ", ".join(reasons))
 
 
-class MatcherIndex:
+class RemoteIndex:
     """See Searchable."""
 
-    def __init__(self, kind: Kind, matchers: Matchers) -> None:
+    def __init__(self, kind: Kind, nodes: SearchNodes) -> None:
         self.kind = kind
-        self._matchers = matchers
+        self._nodes = nodes
 
     def within(self, queries: Values, radius: float) -> list[Hit]:
         """See Searchable."""
@@ -151,7 +151,7 @@ class MatcherIndex:
         if not len(queries):
             return []
         asked = np.asarray(queries, dtype_of(self.kind))
-        return self._matchers.search(self.kind.name, how, limit, asked)
+        return self._nodes.search(self.kind.name, how, limit, asked)
 
 
 def packed_hits(hits: list[Hit]) -> bytes:

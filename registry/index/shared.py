@@ -25,7 +25,7 @@ from registry.storage.db import conninfo, transaction
 from registry.storage.models import IndexPosition
 
 
-class SharedIndexing:
+class SharedEngineIndex:
     """See IndexAccess."""
 
     def __init__(
@@ -41,7 +41,7 @@ class SharedIndexing:
         self.by_kind: dict[str, SharedIndex] = {
             kind.name: make_shared_index(kind, name, where, registry_id) for kind in self.kinds
         }
-        self._through = 0  # what this node knows of; the row may be further
+        self._position = 0  # what this node knows of; the row may be further
         self._in_step_at = monotonic()
         self._held: set[str] = set()
         self._follower = Follower(engine, self.catch_up, poll_interval_s)
@@ -49,16 +49,16 @@ class SharedIndexing:
     def start(self) -> None:
         """Fill an engine that knows nothing of this registry; keep following."""
         with transaction(self._engine) as session:
-            position = self._position(session)
+            row = self._lock_position(session)
             newest = newest_change(session)
-            if position.through_change == 0 or position.through_change > newest:
+            if row.through_change == 0 or row.through_change > newest:
                 for index in self.by_kind.values():
                     index.clear()
                     for ids, values in stored_rows(session, index.kind):
                         index.add(ids, values)
-                position.through_change = newest
-                session.add(position)
-            self._through = position.through_change
+                row.through_change = newest
+                session.add(row)
+            self._position = row.through_change
         self._follower.start()
 
     def stop(self) -> None:
@@ -77,7 +77,7 @@ class SharedIndexing:
         """See IndexAccess. Raises IndexUnavailable."""
         newest = newest_change(session)
         try:
-            while self._through < newest:
+            while self._position < newest:
                 with self._stepping:
                     self._step()
         except EngineUnavailable as error:
@@ -92,7 +92,7 @@ class SharedIndexing:
 
     def state(self, session: Session) -> IndexState:
         """See IndexAccess."""
-        return state_at(session, self._through, self._in_step_at)
+        return state_at(session, self._position, self._in_step_at)
 
     def check(self, session: Session) -> Iterator[str]:
         """See IndexAccess."""
@@ -100,12 +100,12 @@ class SharedIndexing:
 
     def _step(self) -> None:
         with transaction(self._engine) as session:
-            position = self._position(session)
+            row = self._lock_position(session)
             # What the last one who held the row did not live to write down is replaced by the same.
-            through = apply_step(session, self.by_kind, position.through_change)
-            position.through_change = self._through = through
-            session.add(position)
+            reached = apply_step(session, self.by_kind, row.through_change)
+            row.through_change = self._position = reached
+            session.add(row)
 
-    def _position(self, session: Session) -> IndexPosition:
+    def _lock_position(self, session: Session) -> IndexPosition:
         mine = select(IndexPosition).where(col(IndexPosition.engine) == self._name)
         return session.exec(mine.with_for_update()).one()

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, func, select
 
 from indexer.fingerprints.kinds import Vectors, pack_vector, vector_kinds
 from registry.errors import RegistryError
-from registry.index.changes import ADD, CHANGE, announce
+from registry.index.changes import ADD, CHANGE, append_to_outbox
 from registry.media.previews import PreviewCache, picture_of
 from registry.services import Services
 from registry.storage.db import transaction
@@ -107,7 +107,7 @@ class Reembedding:
                 for time_ms, vector in one.vectors.items():
                     _replace_descriptor(session, one.record_id, time_ms, vector, self._wanted.kind)
         with transaction(self._services.engine) as session:
-            self._services.indexing.catch_up(session)
+            self._services.index.catch_up(session)
         return len(replaced)
 
 
@@ -140,4 +140,4 @@ def _replace_descriptor(session: Session, record_id: str, time_ms: int, vector: 
     session.add(row)
     session.flush()
     assert row.id is not None
-    announce(session, operation, [row.id])
+    append_to_outbox(session, operation, [row.id])

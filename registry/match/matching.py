@@ -97,7 +97,7 @@ def _match(
     with_evidence: bool,
     progress: Progress | None = None,
 ) -> Explored:
-    services.indexing.catch_up(session)
+    services.index.catch_up(session)
     if upload.video is not None:
         found = sorted(find_in_video(services, cache, session, upload, progress), key=_order)
     else:
@@ -250,10 +250,10 @@ def _note(upload: Upload) -> str | None:
 
 def freshness(services: Services, session: Session) -> Freshness:
     """How current the index is against what this request sees."""
-    state, head = services.indexing.state(session), head_of(session)
+    state, head = services.index.state(session), head_of(session)
     return Freshness(
         records_searched=head.active_records,
-        through_change=state.through_change,
-        behind=state.behind,
+        position=state.position,
+        lag=state.lag,
         checkpoint_size=head.size,
     )

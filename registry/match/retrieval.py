@@ -59,7 +59,7 @@ def nominate(services: Services, session: Session, upload: Upload) -> list[Candi
     found = _by_pdq(services, upload)
     wanted = services.embedders.wanted.kind
     # The wanted one last: a record that moves to it meanwhile is then seen at its old place or at its new.
-    for kind in (*(set(services.indexing.descriptors_held()) - {wanted}), wanted):
+    for kind in (*(set(services.index.descriptors_held()) - {wanted}), wanted):
         descriptor = upright(upload.fingerprints, kind)
         if descriptor is not None and not upload.too_plain:
             found |= _by_descriptor(services, kind, unpack_vectors([descriptor.value]), kind)
@@ -95,7 +95,7 @@ def _by_pdq(services: Services, upload: Upload) -> Nominations:
     limits = services.thresholds
     # Without the picture nothing beyond Meta's radius could be confirmed, and a scan would be needed.
     radius = limits.pdq_candidate_bits if upload.image is not None else limits.pdq_same_bits
-    hits = services.indexing.by_kind[PDQ.name].within(queries, radius)
+    hits = services.index.by_kind[PDQ.name].within(queries, radius)
     found: Nominations = {}
     for hit in hits:  # nearest first
         measured = Measured(pdq_distance=int(hit.distance), pdq_orientation=codes[hit.query].orientation)
@@ -107,7 +107,7 @@ def _by_descriptor(
     services: Services, kind: str, vectors: Vectors, name: str, regions: Sequence[Region] = ()
 ) -> Nominations:
     """(n, dimensions) descriptors of one upload; a row counts by its best similarity to any of them."""
-    hits = services.indexing.by_kind[kind].nearest(vectors, services.settings.candidates)
+    hits = services.index.by_kind[kind].nearest(vectors, services.settings.candidates)
     found: Nominations = {}
     for hit in hits:  # nearest first
         region = regions[hit.query] if regions else None

@@ -95,7 +95,7 @@ class Upload:
 def answering_embedders(services: Services) -> list[Embedder]:
     """Every descriptor by which some record is still described, the wanted one last."""
     wanted = services.embedders.wanted
-    others = [services.embedders.of(kind) for kind in services.indexing.descriptors_held()]
+    others = [services.embedders.of(kind) for kind in services.index.descriptors_held()]
     return [*(one for one in others if one is not None and one is not wanted), wanted]
 
 

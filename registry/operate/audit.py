@@ -31,7 +31,7 @@ STREAM_ROWS = 1000
 def audit(services: Services, session: Session) -> AuditReport:
     """Run every step; a clean report has no findings."""
     services.log.lock(session)  # nothing moves while the parts are compared
-    services.indexing.catch_up(session)
+    services.index.catch_up(session)
     findings: list[AuditFinding] = []
     entries: dict[int, bytes] = {}
     for step in (
@@ -164,7 +164,7 @@ def _check_fingerprints(session: Session) -> Step:
 
 
 def _check_index(services: Services, session: Session) -> Step:
-    for difference in services.indexing.check(session):
+    for difference in services.index.check(session):
         yield "index", difference
 
 

@@ -23,7 +23,7 @@ from registry.errors import (
     InvalidFingerprint,
     TooPlain,
 )
-from registry.index.changes import ADD, announce
+from registry.index.changes import ADD, append_to_outbox
 from registry.media.previews import PreviewCache, store_preview
 from registry.media.uploads import Progress, Upload, analyse, digest_of, upload_of_fingerprints
 from registry.publish.declared_sources import declared_edges
@@ -160,7 +160,7 @@ def _store(
     upload: Upload,
     idempotency_key: str | None,
 ) -> Registration:
-    services.indexing.catch_up(session)
+    services.index.catch_up(session)
     edges = declared_edges(services, cache, session, checked, upload)
     contested = near_copies_of_others(services, cache, session, checked, upload)
     preview_key = store_preview(services, upload) if checked.statement.preview_allowed else None
@@ -188,7 +188,7 @@ def _store(
     session.add_all(rows)
     session.flush()
     ids = [row.id for row in rows if row.id is not None]
-    announce(session, ADD, ids)
+    append_to_outbox(session, ADD, ids)
     session.add_all(Contest(record_id=record.id, other_id=other) for other in contested)
     session.add_all(edges)
     if idempotency_key is not None:
@@ -230,7 +230,7 @@ def publish_and_follow(services: Services) -> None:
     """After a commit: publish the checkpoint, then let this node's index see the change."""
     with transaction(services.engine) as session:
         services.log.publish(session)
-        services.indexing.catch_up(session)
+        services.index.catch_up(session)
 
 
 def _record_row(

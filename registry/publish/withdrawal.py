@@ -3,7 +3,7 @@
 from sqlmodel import Session, delete, select
 
 from registry.errors import NotAllowed, RecordErased
-from registry.index.changes import REMOVE, announce
+from registry.index.changes import REMOVE, append_to_outbox
 from registry.publish.registration import publish_and_follow
 from registry.records.reading import get_record
 from registry.services import Services
@@ -72,4 +72,4 @@ def _own_record(session: Session, api_key: ApiKey, record_id: str) -> Record:
 
 def _remove_from_index(session: Session, record: Record) -> None:
     ids = session.exec(select(Fingerprint.id).where(Fingerprint.record_id == record.id)).all()
-    announce(session, REMOVE, [one for one in ids if one is not None])
+    append_to_outbox(session, REMOVE, [one for one in ids if one is not None])

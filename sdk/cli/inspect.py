@@ -112,7 +112,7 @@ def _show_registry(report: Doctor) -> None:
             "descriptor": report.device,
             "faces": report.faces,
             "index": f"{report.index}, {report.freshness.records_searched} assets, "
-            f"{report.freshness.behind} changes behind, checked {report.oldest_index_s:.1f} s ago",
+            f"{report.freshness.lag} changes behind, checked {report.oldest_index_s:.1f} s ago",
             "decoder": report.isolation,
             "previews": report.blobs,
             "records": str(report.records),

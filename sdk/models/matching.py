@@ -172,8 +172,8 @@ class Freshness(Wire):
     """How current the index was when it answered."""
 
     records_searched: int
-    through_change: int
-    behind: int  # changes that were committed but not yet searched
+    position: int  # the last change that the index had applied
+    lag: int  # changes that were committed but not yet searched
     checkpoint_size: int
 
 

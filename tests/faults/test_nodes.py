@@ -1,4 +1,4 @@
-"""Two API nodes and two matchers on one database, as processes; one of each is killed under load."""
+"""Two API nodes and two search nodes on one database, as processes; one of each is killed under load."""
 
 import os
 import secrets
@@ -31,7 +31,7 @@ LOAD_S, CLIENTS = 9.0, 3
 class Node:
     """One process of the registry."""
 
-    def __init__(self, world: World, role: str, matchers: str = "") -> None:
+    def __init__(self, world: World, role: str, search_nodes: str = "") -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -40,8 +40,8 @@ class Node:
         self._env = os.environ | {
             "TRUEPRINT_HOME": str(world.settings.home),
             "TRUEPRINT_DATABASE_URL": str(world.settings.database_url),
-            "TRUEPRINT_MATCHER_SECRET": SECRET,
-            "TRUEPRINT_MATCHERS": matchers,
+            "TRUEPRINT_SEARCH_SECRET": SECRET,
+            "TRUEPRINT_SEARCH_NODES": search_nodes,
             "TRUEPRINT_DECODER_WORKERS": "1",
         }
 
@@ -123,19 +123,19 @@ def find_by(client: Client, code: str) -> str | None:
 
 
 @pytest.mark.slow
-def test_a_matcher_and_an_api_node_die_under_load_and_nothing_is_lost(world: World) -> None:
+def test_a_search_node_and_an_api_node_die_under_load_and_nothing_is_lost(world: World) -> None:
     desk = world.enrol("Daily Example")
     with ExitStack() as stack:
-        matchers = [stack.enter_context(Node(world, "matcher").running()) for _ in range(2)]
-        addresses = ",".join(node.url for node in matchers)
+        search_nodes = [stack.enter_context(Node(world, "search").running()) for _ in range(2)]
+        addresses = ",".join(node.url for node in search_nodes)
         nodes = [stack.enter_context(Node(world, "api", addresses).running()) for _ in range(2)]
-        for node in (*matchers, *nodes):
+        for node in (*search_nodes, *nodes):
             node.wait()
         load = Load(desk, nodes)
         threads = [threading.Thread(target=load.run) for _ in range(CLIENTS)]
         for thread in threads:
             thread.start()
-        for victim in (matchers[0], nodes[0]):
+        for victim in (search_nodes[0], nodes[0]):
             time.sleep(LOAD_S / 3)
             victim.kill()
         time.sleep(LOAD_S / 3)
@@ -147,8 +147,8 @@ def test_a_matcher_and_an_api_node_die_under_load_and_nothing_is_lost(world: Wor
         with Client(nodes[1].url, desk.api_key.secret) as client:
             for code, record in load.acknowledged.items():
                 assert find_by(client, code) == record
-        stack.enter_context(matchers[0].running())  # it comes back where it was
-        matchers[0].wait()
+        stack.enter_context(search_nodes[0].running())  # it comes back where it was
+        search_nodes[0].wait()
         with Client(nodes[1].url, world._operator_secret) as operator:
             assert operator.audit().findings == ()
     world.audit()

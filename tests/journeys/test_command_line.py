@@ -240,11 +240,25 @@ def test_a_setting_that_cannot_be_used_is_named_and_its_value_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRUEPRINT_INDEX", "nowhere")
-    monkeypatch.setenv("TRUEPRINT_MATCHER_SECRET", "too-short")
+    monkeypatch.setenv("TRUEPRINT_SEARCH_SECRET", "too-short")
     done = CliRunner().invoke(app, ["serve", "--home", str(tmp_path)])
     assert done.exit_code == 2
     said = " ".join(done.output.split())
     assert "TRUEPRINT_INDEX cannot be used" in said
     assert "auto, cpu, gpu" in said
-    assert "TRUEPRINT_MATCHER_SECRET" in said
+    assert "TRUEPRINT_SEARCH_SECRET" in said
     assert "too-short" not in said
+
+
+@pytest.mark.parametrize("where", ["environment", ".env"])
+def test_a_setting_that_has_another_name_now_is_refused_with_the_new_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if where == "environment":
+        monkeypatch.setenv("TRUEPRINT_MATCHERS", "http://one:8101")
+    else:
+        Path(".env").write_text("TRUEPRINT_MATCHERS=http://one:8101\n")
+    done = CliRunner().invoke(app, ["serve", "--home", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "TRUEPRINT_MATCHERS is now called TRUEPRINT_SEARCH_NODES" in " ".join(done.output.split())

@@ -56,7 +56,7 @@ def test_a_platform_asks_before_it_publishes(world: World) -> None:
         answer = platform.client.match(upload)
         assert answer.verdict.kind is kind
         assert answer.verdict.sentence
-        assert answer.index.behind == 0
+        assert answer.index.lag == 0
         assert answer.signature
         assert all(match.evidence is None for match in answer.matches)
     with pytest.raises(NotAllowed):

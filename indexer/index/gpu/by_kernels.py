@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from indexer.index.gpu import kernels
-from indexer.index.gpu.rows import LEAST_PRODUCT, CodeRows, Hits, VectorRows, joined, on_host, signs_of
+from indexer.index.gpu.rows import LEAST_PRODUCT, CodeRows, Hits, VectorRows, merge_hits, on_host, signs_of
 
 FIRST_ROOM = 1 << 16  # for hits; a scan that ran out is repeated with more
 HAS_POPC = os.environ.get("TRITON_INTERPRET") != "1"  # Triton's interpreter knows no PTX
@@ -145,7 +145,7 @@ def _by_blocks(
         if len(worth):
             places, of_query, products = _hits_in(rows, worth, part, floors, groups, shape)
             found.append((places, of_query + start, products))
-    return joined(found)
+    return merge_hits(found)
 
 
 def _hits_in(

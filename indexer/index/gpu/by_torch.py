@@ -10,7 +10,7 @@ from indexer.index.gpu.rows import (
     CodeRows,
     Hits,
     VectorRows,
-    joined,
+    merge_hits,
     on_host,
     signs_of,
 )
@@ -33,7 +33,7 @@ def codes_within(rows: CodeRows, queries: torch.Tensor, radii: torch.Tensor) -> 
         at = is_hit.nonzero()
         distances = (words * 32 - products[is_hit].float()) / 2
         found.append(on_host(at[:, 1] + start, at[:, 0], distances))
-    return joined(found)
+    return merge_hits(found)
 
 
 def vectors_above(rows: VectorRows, queries: torch.Tensor, floors: torch.Tensor) -> Hits:
@@ -43,7 +43,7 @@ def vectors_above(rows: VectorRows, queries: torch.Tensor, floors: torch.Tensor)
         is_hit = products >= floors[:, None]
         at = is_hit.nonzero()
         found.append(on_host(at[:, 1] + start, at[:, 0], products[is_hit]))
-    return joined(found)
+    return merge_hits(found)
 
 
 def nearest_vectors(rows: VectorRows, queries: torch.Tensor, k: int, slack: float) -> Hits:

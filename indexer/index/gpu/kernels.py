@@ -99,14 +99,14 @@ def hamming_within(
                 bits += bits_set(w7 ^ tl.load(query + 7), HAS_POPC)
             nearest = tl.minimum(nearest, bits - tl.load(radii + start + place))
         if tl.min(tl.where(inside, nearest, 512), axis=0) <= 0:
-            living = tl.load(alive + rows, mask=inside, other=0) != 0
+            is_live = tl.load(alive + rows, mask=inside, other=0) != 0
             for member in range(GROUP):
                 asked = queries + (start + member) * WORDS
                 exact = tl.zeros([BLOCK], tl.int32)
                 for word in tl.static_range(WORDS):
                     own = tl.load(at + word * stride, mask=inside, other=0)
                     exact += bits_set(own ^ tl.load(asked + word), HAS_POPC)
-                is_hit = living & (exact <= tl.load(radii + start + member))
+                is_hit = is_live & (exact <= tl.load(radii + start + member))
                 if tl.max(is_hit.to(tl.int32), axis=0) > 0:
                     write_hits(
                         is_hit,
@@ -156,7 +156,7 @@ def hamming_within_by_products(
         excess = tl.zeros([BLOCK, GROUP], tl.int32) + (2 * tl.load(radii + group) - FIRST_BITS)[None, :]
         excess = tl.dot(own, theirs, excess, out_dtype=tl.int32)
         if tl.max(tl.where(inside, tl.max(excess, axis=1), -1), axis=0) >= 0:
-            living = tl.load(alive + rows, mask=inside, other=0) != 0
+            is_live = tl.load(alive + rows, mask=inside, other=0) != 0
             per_query = tl.max(tl.where(inside[:, None], excess, -1), axis=0)
             for place in range(GROUP):
                 if tl.sum(tl.where(tl.arange(0, GROUP) == place, per_query, 0), axis=0) >= 0:
@@ -165,7 +165,7 @@ def hamming_within_by_products(
                     for word in tl.static_range(WORDS):
                         mine = tl.load(codes + word * stride + rows, mask=inside, other=0)
                         exact += bits_set(mine ^ tl.load(query + word), HAS_POPC)
-                    is_hit = living & (exact <= tl.load(radii + start + place))
+                    is_hit = is_live & (exact <= tl.load(radii + start + place))
                     if tl.max(is_hit.to(tl.int32), axis=0) > 0:
                         write_hits(
                             is_hit,
@@ -229,8 +229,8 @@ def best_products(
     rows = block * BLOCK + tl.arange(0, BLOCK)
     group = tl.program_id(0) % groups * GROUP + tl.arange(0, GROUP)
     total = products_tile(rows, vectors, count, queries, group, n_queries, SIZE, STEP, BLOCK, GROUP)
-    living = tl.load(alive + rows, mask=rows < count, other=0) != 0
-    total = tl.where(living[:, None], total, -4.0)
+    is_live = tl.load(alive + rows, mask=rows < count, other=0) != 0
+    total = tl.where(is_live[:, None], total, -4.0)
     tl.store(best + group.to(tl.int64) * blocks + block, tl.max(total, axis=0), mask=group < n_queries)
 
 
@@ -261,8 +261,8 @@ def products_above(
     floor = tl.load(floors + group, mask=group < n_queries, other=8.0)
     is_hit = total >= floor[None, :]
     if tl.max(tl.max(is_hit.to(tl.int32), axis=1), axis=0) > 0:
-        living = tl.load(alive + rows, mask=rows < count, other=0) != 0
-        is_hit = is_hit & living[:, None]
+        is_live = tl.load(alive + rows, mask=rows < count, other=0) != 0
+        is_hit = is_hit & is_live[:, None]
         flags = tl.reshape(is_hit.to(tl.int32), [BLOCK * GROUP])
         found = tl.sum(flags, axis=0)
         if found > 0:

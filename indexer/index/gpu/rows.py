@@ -8,7 +8,7 @@ import torch
 
 # Rows, queries, and distances or products; in no particular order.
 Hits = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]
-LEAST_PRODUCT = -3.0  # of living rows: dead ones have less
+LEAST_PRODUCT = -3.0  # of live rows: dead ones have less
 DEAD_PRODUCT = -4.0
 
 
@@ -51,7 +51,7 @@ def no_hits() -> Hits:
     return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
 
 
-def joined(found: list[Hits]) -> Hits:
+def merge_hits(found: list[Hits]) -> Hits:
     """One after the other."""
     if not found:
         return no_hits()

@@ -123,7 +123,7 @@ def _by_pdq(services: Services, frames: list[SampledFrame]) -> list[Found]:
     if not asked:
         return []
     queries = unpack_codes([one.value for _, one in asked])
-    hits = services.indexing.by_kind[PDQ.name].within(queries, services.thresholds.pdq_same_bits)
+    hits = services.index.by_kind[PDQ.name].within(queries, services.thresholds.pdq_same_bits)
     return [
         (
             hit.id,
@@ -139,13 +139,13 @@ def _by_pdq(services: Services, frames: list[SampledFrame]) -> list[Found]:
 
 
 def _by_descriptor(services: Services, frames: list[SampledFrame]) -> Iterable[Found]:
-    for kind in services.indexing.descriptors_held():
+    for kind in services.index.descriptors_held():
         described = [(frame, upright(frame.fingerprints, kind)) for frame in frames]
         asked = [(frame, one) for frame, one in described if one is not None]
         if not asked:
             continue
         vectors = unpack_vectors([one.value for _, one in asked])
-        for hit in services.indexing.by_kind[kind].nearest(vectors, HITS_PER_FRAME):
+        for hit in services.index.by_kind[kind].nearest(vectors, HITS_PER_FRAME):
             measured = Measured(descriptor_similarity=1 - hit.distance)
             yield hit.id, FrameHit(asked[hit.query][0].time_ms, 0, measured), kind
 
@@ -163,7 +163,7 @@ def _by_parts(services: Services, parts: list[Part]) -> Iterable[Found]:
         return
     for embedder in answering_embedders(services):
         vectors = embedder.embed([one.pixels for one in parts])
-        for hit in services.indexing.by_kind[embedder.kind].nearest(vectors, HITS_PER_FRAME):
+        for hit in services.index.by_kind[embedder.kind].nearest(vectors, HITS_PER_FRAME):
             measured = Measured(descriptor_similarity=1 - hit.distance)
             yield hit.id, FrameHit(parts[hit.query].query_ms, 0, measured), "inner rectangle"
 
@@ -201,7 +201,7 @@ def _add_same_sound(
         return
     places = np.unique(np.linspace(0, len(codes) - 1, min(CODES_ASKED, len(codes))).astype(int))
     asked = [codes[place] for place in places]
-    hits = services.indexing.by_kind[SOUND.name].within(
+    hits = services.index.by_kind[SOUND.name].within(
         unpack_codes([one.value for one in asked]), SOUND_RADIUS_BITS
     )
     by_row: dict[int, list[int]] = {}

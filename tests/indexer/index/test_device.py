@@ -73,7 +73,7 @@ def test_a_full_device_is_given_up_with_a_warning_and_nothing_is_lost(
     assert "pdq.v1 is searched on the CPU from now on" in caplog.text
     assert device.memory.used_bytes == 0
     assert [hit.id for hit in index.within(rows[[0, 65_999]], 0)] == [0, 65_999]
-    index.host.tend()
+    index.host.compact()
     assert index.host.segments[0].accelerator is not None
     device.close()
 

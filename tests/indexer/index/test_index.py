@@ -36,11 +36,11 @@ class TendedIndex(SegmentedIndex):
 
     def add(self, ids: Any, values: Any) -> None:
         super().add(ids, values)
-        self.tend()
+        self.compact()
 
     def remove(self, ids: Any) -> None:
         super().remove(ids)
-        self.tend()
+        self.compact()
 
 
 def torch_on_the_cpu(kind: Kind) -> GpuIndex:
@@ -210,9 +210,9 @@ class RestartedAgrees(IndexesAgree):
         return SegmentedIndex(PDQ, self.folder, "a registry", tail_rows=3)
 
     @rule()
-    def tend(self) -> None:
+    def compact(self) -> None:
         assert isinstance(self.fast, SegmentedIndex)
-        self.fast.tend()
+        self.fast.compact()
 
     @rule()
     def restart(self) -> None:

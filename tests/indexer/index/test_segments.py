@@ -101,7 +101,7 @@ def test_segments_are_joined_and_what_died_meanwhile_stays_dead(monkeypatch: pyt
     monkeypatch.setattr("indexer.index.segmented_index.seal", seal_slowly)
     rows = codes(16 * 8 + 5)
     index.add(np.arange(len(rows)), rows)
-    index.tend()
+    index.compact()
     assert [one.count for one in index.segments] == [128, 5]
     assert killed
     assert killed[0] not in rows_of(index)[0]
@@ -111,9 +111,9 @@ def test_segments_are_joined_and_what_died_meanwhile_stays_dead(monkeypatch: pyt
 def test_a_segment_that_is_mostly_dead_is_written_anew() -> None:
     index = SegmentedIndex(PDQ, tail_rows=16)
     index.add(np.arange(40), codes(40))
-    index.tend()
+    index.compact()
     index.remove(np.arange(0, 20))
-    index.tend()
+    index.compact()
     assert [one.count for one in index.segments] == [12, 8]
 
 
@@ -133,11 +133,11 @@ def test_searches_see_whole_rows_while_others_are_added_removed_and_tended() -> 
             if any(hit.distance for hit in index.nearest(rows[:4], 1)):
                 failures.append("a row that is not the nearest")
 
-    def tend() -> None:
+    def compact() -> None:
         while not stopping.is_set():
-            index.tend()
+            index.compact()
 
-    threads = [threading.Thread(target=work) for work in (search, search, tend)]
+    threads = [threading.Thread(target=work) for work in (search, search, compact)]
     for thread in threads:
         thread.start()
     for start in range(100, 4_000, 10):

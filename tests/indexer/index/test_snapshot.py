@@ -43,7 +43,7 @@ def filled(folder: Path) -> SegmentedIndex:
     """Three sealed segments of 16 rows and a tail of two; some rows are dead."""
     index = empty(folder)
     index.add(np.arange(50), codes(50))
-    index.tend()
+    index.compact()
     index.remove(np.array([3, 20, 21, 49]))
     return index
 
@@ -70,7 +70,7 @@ def test_vectors_come_back_as_they_were(tmp_path: Path) -> None:
     rows = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
     index = empty(tmp_path, DESCRIPTOR)
     index.add(np.arange(40), rows)
-    index.tend()
+    index.compact()
     save(index, 1)
     again = empty(tmp_path, DESCRIPTOR)
     assert load_snapshot(again) == Loaded(1)
@@ -113,7 +113,7 @@ def test_what_was_derived_is_derived_again_when_it_is_torn(tmp_path: Path, kind:
     index = empty(tmp_path, kind)
     values = codes(40) if kind is PDQ else np.eye(256, dtype=np.float32)[:40]
     index.add(np.arange(40), values)
-    index.tend()
+    index.compact()
     save(index, 1)
     torn = [file for file in tmp_path.rglob("*.bin") if file.parent.name in ("multi-index", "fast-scan")]
     assert torn
@@ -139,7 +139,7 @@ def test_two_generations_are_kept_and_no_segment_that_nothing_names(tmp_path: Pa
     for through in (1, 2):
         save(index, through)
     index.remove(np.arange(16))
-    index.tend()  # the first segment is gone, and the generations still name it
+    index.compact()  # the first segment is gone, and the generations still name it
     save(index, 3)
     names = sorted(path.name[-2:] for path in tmp_path.glob("generation-*"))
     assert names == ["02", "03"]
@@ -184,10 +184,10 @@ def counted(real):
 os.fsync, os.rename = counted(os.fsync), counted(os.rename)
 index = empty(Path(sys.argv[1]))
 index.add(np.arange(20), codes(20))
-index.tend()
+index.compact()
 save(index, 1)
 index.add(np.arange(20, 50), codes(50)[20:])
-index.tend()
+index.compact()
 save(index, 2)
 """
 

@@ -143,7 +143,7 @@ def test_doctor_tells_what_runs(world: World) -> None:
     assert report.records == 1
     assert report.fingerprints == {"pdq.v1": 8, "phash64.v1": 1, "tp-desc.v2": 1}
     assert "PostgreSQL" in report.database
-    assert report.freshness.behind == 0
+    assert report.freshness.lag == 0
 
 
 def test_the_checked_in_openapi_document_is_that_of_the_code() -> None:

@@ -34,16 +34,16 @@ def short_tails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "LEAST_ROWS", 1)
 
 
-def tend(services: Services) -> None:
-    for index in services.indexing.by_kind.values():
+def compact(services: Services) -> None:
+    for index in services.index.by_kind.values():
         host = host_of(index)
         assert host is not None
-        host.tend()
+        host.compact()
 
 
 def rows_within(services: Services, seconds: float, rows: int) -> None:
     deadline = time.monotonic() + seconds
-    while len(services.indexing.by_kind[PDQ.name]) != rows:
+    while len(services.index.by_kind[PDQ.name]) != rows:
         assert time.monotonic() < deadline, "the other node did not follow"
         time.sleep(0.01)
 
@@ -66,7 +66,7 @@ def test_of_a_torn_segment_only_its_rows_are_read_again(
     desk = world.enrol("Daily Example")
     for subject in SUBJECTS:
         world.register(desk, encoded(subject))
-    tend(world.services)
+    compact(world.services)
     world.stop()
     torn = sorted(world.settings.index_folder.rglob("pdq.v1/segment-*/values.bin"))
     assert len(torn) == len(SUBJECTS) - 1  # the last row lies in the tail
@@ -86,7 +86,7 @@ def test_whatever_is_lost_is_read_from_the_rows(world: World, lost: str) -> None
     world.restart()
     desk = world.enrol("Daily Example")
     records = [world.register(desk, encoded(subject)).record for subject in SUBJECTS]
-    tend(world.services)
+    compact(world.services)
     desk.client.withdraw(records[1].id)
     world.stop()
     for file in Path(world.settings.index_folder).glob(f"*/*/{lost}"):
@@ -110,7 +110,7 @@ def test_what_changed_while_a_node_was_away_is_taken_up(world: World) -> None:
     desk.client.withdraw(first.id)
     world.register(desk, encoded("cat"))
     with running_services(home, world.engine, SeededEmbedder()) as again:
-        assert len(again.indexing.by_kind[PDQ.name]) == 1
+        assert len(again.index.by_kind[PDQ.name]) == 1
 
 
 def test_files_of_a_later_history_are_not_believed(world: World) -> None:
@@ -121,7 +121,7 @@ def test_files_of_a_later_history_are_not_believed(world: World) -> None:
     world.stop()
     world.tamper("DELETE FROM index_change WHERE seq = (SELECT max(seq) FROM index_change)")
     world.start()
-    ids = np.concatenate([ids for ids, _ in world.services.indexing.by_kind[PDQ.name].blocks()])
+    ids = np.concatenate([ids for ids, _ in world.services.index.by_kind[PDQ.name].blocks()])
     assert len(ids) == len(set(ids.tolist())) == 2
 
 
@@ -184,7 +184,7 @@ def test_nodes_that_share_an_engine_see_each_others_changes_at_once(shared_world
         record = world.register(desk, encoded("cat")).record
         answer = other.match(encoded("cat", quality=60))
         assert [one.record.id for one in answer.matches] == [record.id]
-        assert answer.index.behind == 0
+        assert answer.index.lag == 0
         desk.client.withdraw(record.id)
         assert other.match(encoded("cat")).matches == ()
     # A node died after it wrote to the engine and before it wrote down how far it had come.

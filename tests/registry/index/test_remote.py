@@ -9,11 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from indexer.fingerprints.kinds import PDQ
-from registry.api.internal import create_matcher_app
-from registry.app import create_app, running_matcher, running_services
+from registry.api.internal import create_search_node_app
+from registry.app import create_app, running_search_node, running_services
 from registry.cli.home import listening
 from registry.errors import StartRefused
-from registry.index.remote import Matchers
+from registry.index.remote import SearchNodes
 from sdk.client import Client
 from sdk.errors import ServerError
 from tests.pictures import encoded
@@ -23,14 +23,12 @@ SECRET = "known to all nodes of this registry"
 
 
 @contextmanager
-def matcher(world: World) -> Iterator[str]:
+def search_node(world: World) -> Iterator[str]:
     """One that looks for changes by itself once a minute only."""
-    settings = world.settings.model_copy(
-        update={"matcher_secret": SecretStr(SECRET), "poll_interval_s": 60}
-    )
+    settings = world.settings.model_copy(update={"search_secret": SecretStr(SECRET), "poll_interval_s": 60})
     with (
-        running_matcher(settings, world.engine) as running,
-        listening(create_matcher_app(running)) as url,
+        running_search_node(settings, world.engine) as running,
+        listening(create_search_node_app(running)) as url,
     ):
         yield url
 
@@ -38,14 +36,14 @@ def matcher(world: World) -> Iterator[str]:
 def ask(world: World, *addresses: str) -> None:
     """Let the world's own node ask these from now on."""
     world.settings = world.settings.model_copy(
-        update={"matcher_secret": SecretStr(SECRET), "matchers": ",".join(addresses)}
+        update={"search_secret": SecretStr(SECRET), "search_nodes": ",".join(addresses)}
     )
     world.restart()
 
 
 def test_what_one_node_registers_the_next_request_finds_on_another(world: World) -> None:
     with ExitStack() as stack:
-        addresses = [stack.enter_context(matcher(world)) for _ in range(2)]
+        addresses = [stack.enter_context(search_node(world)) for _ in range(2)]
         ask(world, *addresses)
         desk = world.enrol("Daily Example")
         node = stack.enter_context(running_services(world.settings, world.engine, SeededEmbedder()))
@@ -53,62 +51,62 @@ def test_what_one_node_registers_the_next_request_finds_on_another(world: World)
         other = stack.enter_context(Client(url, desk.api_key.secret))
         for subject in ("coffee", "cat", "rocket"):
             record = world.register(desk, encoded(subject)).record
-            for _ in range(2):  # each matcher has its turn
+            for _ in range(2):  # each search node has its turn
                 answer = other.match(encoded(subject, quality=60))
                 assert answer.matches[0].record.id == record.id
-                assert answer.index.behind == 0
+                assert answer.index.lag == 0
         desk.client.withdraw(record.id)
         for _ in range(2):
             assert other.match(encoded("rocket")).matches == ()
-        assert "2 matchers" in world.operator.doctor().index
+        assert "2 search nodes" in world.operator.doctor().index
         world.audit()
 
 
-def test_when_a_matcher_is_gone_the_other_answers_and_when_both_are_it_is_said(
+def test_when_a_search_node_is_gone_the_other_answers_and_when_both_are_it_is_said(
     world: World,
 ) -> None:
     with ExitStack() as second:
         with ExitStack() as first:
-            ask(world, first.enter_context(matcher(world)), second.enter_context(matcher(world)))
+            ask(world, first.enter_context(search_node(world)), second.enter_context(search_node(world)))
             desk = world.enrol("Daily Example")
             world.register(desk, encoded("coffee"))
         for _ in range(3):
             assert desk.client.match(encoded("coffee", quality=60)).matches
-    with pytest.raises(ServerError, match="no matcher answers"):
+    with pytest.raises(ServerError, match="no search node answers"):
         desk.client.match(encoded("coffee"))
-    with pytest.raises(ServerError, match="no matcher answers"):
+    with pytest.raises(ServerError, match="no search node answers"):
         desk.client.register(encoded("cat"), desk.sign(desk.statement(encoded("cat"), "cat")))
-    with matcher(world) as again:
+    with search_node(world) as again:
         ask(world, again)
         desk = world.again(desk)
         world.register(desk, encoded("cat"))
         world.audit()
 
 
-def test_an_audit_looks_into_every_matcher(world: World) -> None:
+def test_an_audit_looks_into_every_search_node(world: World) -> None:
     with ExitStack() as stack:
-        ask(world, stack.enter_context(matcher(world)))
+        ask(world, stack.enter_context(search_node(world)))
         desk = world.enrol("Daily Example")
         world.register(desk, encoded("coffee"))
-        assert desk.client.match(encoded("coffee")).matches  # the matcher has read the row as it was
+        assert desk.client.match(encoded("coffee")).matches  # the search node has read the row as it was
         world.tamper("UPDATE fingerprint SET value = decode(repeat('00', 32), 'hex') WHERE kind = 'pdq.v1'")
         report = world.operator.audit()
         assert any("a value in the index differs" in one.detail for one in report.findings)
 
 
-def test_a_matcher_answers_only_to_who_knows_the_secret(world: World) -> None:
+def test_a_search_node_answers_only_to_who_knows_the_secret(world: World) -> None:
     with (
-        pytest.raises(StartRefused, match="TRUEPRINT_MATCHER_SECRET"),
-        running_matcher(world.settings, world.engine),
+        pytest.raises(StartRefused, match="TRUEPRINT_SEARCH_SECRET"),
+        running_search_node(world.settings, world.engine),
     ):
         pass
-    with matcher(world) as url, httpx2.Client(base_url=url) as anybody:
+    with search_node(world) as url, httpx2.Client(base_url=url) as anybody:
         assert anybody.get("/livez").status_code == 200
         assert anybody.get("/readyz").status_code == 200
         refused = anybody.get("/internal/state", headers={"Authorization": "Bearer guessed"})
         assert refused.status_code == 401
         assert refused.json()["code"] == "not-authenticated"
-        stranger = Matchers([url], "not known to that matcher")
+        stranger = SearchNodes([url], "not known to that search node")
         with pytest.raises(Exception, match="answers 401"):
             stranger.by_kind[PDQ.name].within(np.zeros((1, 32), np.uint8), 3)
         stranger.close()
@@ -124,7 +122,7 @@ def test_a_matcher_answers_only_to_who_knows_the_secret(world: World) -> None:
     ],
 )
 def test_a_bad_search_is_a_clear_problem(world: World, path: str, content: bytes) -> None:
-    with matcher(world) as url, httpx2.Client(base_url=url) as client:
+    with search_node(world) as url, httpx2.Client(base_url=url) as client:
         answer = client.post(
             f"/internal/{path}?limit=3",
             content=content,

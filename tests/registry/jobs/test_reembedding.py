@@ -66,8 +66,8 @@ def test_records_move_to_the_new_descriptor_and_are_found_before_and_after(old_w
     wait_until_described(old_world)
     assert set(map(tuple, descriptors(old_world).values())) == {(DESCRIPTOR.name,)}
     with Session(old_world.engine) as session:
-        old_world.services.indexing.catch_up(session)  # the last rows moved a moment ago
-    assert old_world.services.indexing.descriptors_held() == [DESCRIPTOR.name]
+        old_world.services.index.catch_up(session)  # the last rows moved a moment ago
+    assert old_world.services.index.descriptors_held() == [DESCRIPTOR.name]
     for name in NAMES:
         assert old_world.again(party).client.match(crop(name)).matches[0].record.label == name
     old_world.audit()

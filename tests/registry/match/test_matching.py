@@ -116,11 +116,11 @@ def test_a_registration_is_matchable_by_the_next_request_and_on_another_node_wit
         assert desk.client.match(encoded("coffee")).matches[0].record.id == record.id
         answer = other.match(encoded("coffee"))
         assert answer.matches[0].record.id == record.id
-        assert answer.index.behind == 0
+        assert answer.index.lag == 0
         # The other node follows by itself as well, without being asked.
         second = world.register(desk, encoded("cat")).record
         deadline = time.monotonic() + 5
-        while len(node.indexing.by_kind["pdq.v1"]) < 2:
+        while len(node.index.by_kind["pdq.v1"]) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         desk.client.withdraw(second.id)
