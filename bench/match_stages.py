@@ -22,7 +22,7 @@ STAGES: tuple[Stage, ...] = (
     (nomination, "_by_descriptor", "index"),
     (nomination, "_choose", "rows of the candidates"),
     (candidates, "align", "alignment of candidates"),
-    (candidates, "_compare_densely", "laid on one another: a copy or another shot?"),
+    (candidates, "_compare_densely", "warped and compared: a copy or a different capture?"),
     (matching, "_describe", "what was changed"),
     (matching, "_facts", "words, receipts, signature"),
     (matching, "_match_of", "words, receipts, signature"),

@@ -16,9 +16,9 @@ from indexer.training.face_variants import ON_THE_WAY
 from registry.cli.demo import ORIGINALS, package_file
 
 STAGES: tuple[Stage, ...] = (
-    (pair, "lay_on", "warp"),
-    (pair, "_aligned_by_what_stayed", "refine the alignment"),
-    (pair, "disagreeing", "places that may not vote"),
+    (pair, "warp_pair", "warp"),
+    (pair, "_align_by_unchanged_places", "refine the alignment"),
+    (pair, "disagreeing_places", "places that may not vote"),
     (pair, "estimate_processing", "estimate the processing"),
     (pair, "find_changes", "change map and regions"),
     (pair, "find_all_faces", "find faces"),

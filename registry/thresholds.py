@@ -29,13 +29,13 @@ class Thresholds:
     full_spread: float = 0.10
     # ... and below this one they share a logo, not a picture, however many they are.
     least_spread: float = 0.03
-    # So few features do where, laid on the reference, so many windows agree: strangers that agree on six
-    # features by chance agree on 0.15 of the windows at most.
+    # So few features are enough where so many windows of the warped query agree with the reference:
+    # unrelated pictures that agree on six features by chance agree on 0.15 of the windows at most.
     inliers_least: int = 6
     agreeing_confirms: float = 0.70
-    # Another photograph of one scene agrees on its geometry and differs all over ...
-    other_shot_agreeing: float = 0.60
-    other_shot_disagreeing: float = 0.25
+    # A different capture of one scene agrees on its geometry and differs all over ...
+    different_capture_agreeing: float = 0.60
+    different_capture_disagreeing: float = 0.25
     # ... or shows the same things in other places: twice this share says it alone, this share only where
     # features found partners elsewhere and the finest detail is not that of a copy.
     moved: float = 0.03
@@ -44,12 +44,12 @@ class Thresholds:
     moved_far_inlier_share: float = 0.50
     moved_fine: float = 0.60
     # Where faces are left out and the alignment is put right, a copy with a new face agrees nearly
-    # everywhere; another moment of one video agrees on 0.85 of the windows.
-    but_for_faces_agreeing: float = 0.90
-    but_for_faces_disagreeing: float = 0.04
-    # Another frame of one video: bodies move as well, and the grain of what stands still is the same; where
-    # a network re-enacts a head and moves what is around it, the finest detail agrees to 0.45 at most.
-    frame_moved: float = 0.02
-    frame_fine: float = 0.50
+    # everywhere; a different frame of one video agrees on 0.85 of the windows.
+    outside_faces_agreeing: float = 0.90
+    outside_faces_disagreeing: float = 0.04
+    # A different frame of one video: bodies move as well, and what stands still has the same grain.
+    # Where a network re-enacts a head and moves things around it, the finest detail agrees to at most 0.45.
+    different_frame_moved: float = 0.02
+    different_frame_fine: float = 0.50
     # A query that shows the whole reference and little else is the same picture.
     same_picture_coverage: float = 0.9

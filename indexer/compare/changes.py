@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from indexer.compare.laying import Grey, Laid, Mask, blurred
 from indexer.compare.processing import Processing
+from indexer.compare.warping import Grey, Mask, WarpedPair, blurred
 
 WINDOWS = (5, 11, 21)  # px of the working size
 EXPECTED_STEP = 3  # px between the places that say what is usual
@@ -58,16 +58,17 @@ class ChangeMap:
     typical_levels: float  # median residue: what the processing alone leaves
 
 
-def find_changes(laid: Laid, processing: Processing, excluded: Mask | None = None) -> ChangeMap:
+def find_changes(warped: WarpedPair, processing: Processing, excluded: Mask | None = None) -> ChangeMap:
     """Compare the laid query with the processed reference.
 
     `excluded`: places that do not say what is usual (a face may be all that there is to see, and be new).
     """
     compared = (
-        cv2.erode(laid.shown.astype(np.uint8), np.ones((2 * BORDER + 1,) * 2, np.uint8), borderValue=0) > 0
+        cv2.erode(warped.shown.astype(np.uint8), np.ones((2 * BORDER + 1,) * 2, np.uint8), borderValue=0)
+        > 0
     )
-    expected = processing.apply(laid.reference)
-    ours = laid.query.astype(np.float32)
+    expected = processing.apply(warped.reference)
+    ours = warped.query.astype(np.float32)
     if processing.query_is_sharper:
         ours = blurred(ours, processing.blur)
     else:

@@ -10,7 +10,6 @@ import numpy as np
 
 from indexer.compare.changes import ChangedRegion, ChangeMap
 from indexer.compare.geometry import Points, project
-from indexer.compare.laying import Grey, Laid, Mask, grey
 from indexer.compare.processing import few_colours
 from indexer.compare.vocabulary import (
     Operation,
@@ -20,11 +19,12 @@ from indexer.compare.vocabulary import (
     strength_word,
     where_in_words,
 )
+from indexer.compare.warping import Grey, Mask, WarpedPair, grey
 from indexer.media.images import Pixels
 
 COMPOSITE_SHARE = 0.30  # of the picture: no edit of a part any more
 FLAT = 0.85  # share of the three commonest colours
-# Laid over or edited: a logistic regression on 314 edits of nine kinds, made on six photographs.
+# WarpedPair over or edited: a logistic regression on 314 edits of nine kinds, made on six photographs.
 EDGE_GAIN, EDGE, ONE_WAY, EXTREME, LAID_OVER = 0.59, 0.016, 3.7, 2.7, 4.9
 SURELY = 0.4  # of the strongest residue in a region
 SAME_OVERLAY = 0.06  # of the long side: parts of an overlay that lie so near are one
@@ -33,13 +33,13 @@ MOST_OPERATIONS = 6
 
 
 def content_operations(
-    laid: Laid, changes: ChangeMap, heads: Mask, query_size: tuple[int, int]
+    warped: WarpedPair, changes: ChangeMap, heads: Mask, query_size: tuple[int, int]
 ) -> list[Operation]:
     """Changed regions outside `heads` (h, w), largest first; the heads are left to the face analysis."""
     regions = [one for one in changes.regions if heads[one.mask].mean() < EXPLAINED]
-    kinds = {id(one): _kind(one, laid, changes) for one in regions}
+    kinds = {id(one): _kind(one, warped, changes) for one in regions}
     merged: list[tuple[OperationType, list[ChangedRegion]]] = []
-    reach = SAME_OVERLAY * max(laid.size)
+    reach = SAME_OVERLAY * max(warped.size)
     for region in regions:
         kind = kinds[id(region)]
         home = next((group for what, group in merged if what is kind and _near(region, group, reach)), None)
@@ -47,7 +47,7 @@ def content_operations(
             merged.append((kind, [region]))
         else:
             home.append(region)
-    return [_operation(kind, group, laid, query_size) for kind, group in merged[:MOST_OPERATIONS]]
+    return [_operation(kind, group, warped, query_size) for kind, group in merged[:MOST_OPERATIONS]]
 
 
 def _near(region: ChangedRegion, group: list[ChangedRegion], reach: float) -> bool:
@@ -58,13 +58,13 @@ def _near(region: ChangedRegion, group: list[ChangedRegion], reach: float) -> bo
     )
 
 
-def _kind(region: ChangedRegion, laid: Laid, changes: ChangeMap) -> OperationType:
+def _kind(region: ChangedRegion, warped: WarpedPair, changes: ChangeMap) -> OperationType:
     box = np.s_[region.top : region.bottom, region.left : region.right]
     mask, residue = region.mask[box], changes.residue[box]
     strength = np.abs(residue).max(axis=2)
     # Letters, not the ground between them.
     surely = mask & (strength > SURELY * np.percentile(strength[mask], 95))
-    ours, theirs = laid.query[box], laid.reference[box]
+    ours, theirs = warped.query[box], warped.reference[box]
     if region.share > COMPOSITE_SHARE and few_colours(ours[surely]) < FLAT:
         return OperationType.COMPOSITE
     brighter = float((residue[surely].mean(axis=1) > 0).mean())
@@ -91,11 +91,11 @@ def _extreme(colours: Pixels) -> float:
 
 
 def _operation(
-    kind: OperationType, group: list[ChangedRegion], laid: Laid, query_size: tuple[int, int]
+    kind: OperationType, group: list[ChangedRegion], warped: WarpedPair, query_size: tuple[int, int]
 ) -> Operation:
     left, top = min(one.left for one in group), min(one.top for one in group)
     right, bottom = max(one.right for one in group), max(one.bottom for one in group)
-    region, reference_region = both_quads((left, top, right, bottom), laid, query_size)
+    region, reference_region = both_quads((left, top, right, bottom), warped, query_size)
     share = sum(one.share for one in group)
     levels = max(one.levels for one in group)
     where = where_in_words(reference_region)
@@ -119,11 +119,11 @@ def _operation(
 
 
 def both_quads(
-    box: tuple[float, float, float, float], laid: Laid, query_size: tuple[int, int]
+    box: tuple[float, float, float, float], warped: WarpedPair, query_size: tuple[int, int]
 ) -> tuple[Quad | None, Quad]:
     """A box of the laid pair (left, top, right, bottom) in the query and in the reference, as shares."""
     left, top, right, bottom = box
     corners: Points = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
-    there = project(np.asarray(np.linalg.inv(laid.homography), np.float64), corners)
-    reference_region = as_shares(corners, *laid.size)
+    there = project(np.asarray(np.linalg.inv(warped.homography), np.float64), corners)
+    reference_region = as_shares(corners, *warped.size)
     return (None if there is None else as_shares(there, *query_size)), reference_region

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from indexer.compare.geometry import Alignment
-from indexer.compare.laying import (
+from indexer.compare.warping import (
     Grey,
     Mask,
     blurred,
@@ -21,7 +21,7 @@ from indexer.compare.laying import (
     follow,
     grey,
     inside,
-    lay_on,
+    warp_pair,
 )
 from indexer.media.images import Pixels
 
@@ -88,8 +88,8 @@ def _side_by_side(
     query: Pixels, reference: Pixels, alignment: Alignment, long_side: int
 ) -> tuple[Grey, Grey, Mask]:
     """The query in the reference's place, the reference, and where the query shows anything."""
-    laid = lay_on(query, reference, alignment, long_side)
-    return grey(laid.query), grey(laid.reference), laid.shown
+    warped = warp_pair(query, reference, alignment, long_side)
+    return grey(warped.query), grey(warped.reference), warped.shown
 
 
 def _at_size(mask: Mask | None, shown: Mask) -> Mask:

@@ -6,7 +6,7 @@ from indexer.compare.content import content_operations
 from indexer.compare.faces.findings import Change, FaceFinding, face_operations, judge_faces, uncertainties
 from indexer.compare.geometry import Alignment
 from indexer.compare.operations import operations_found
-from indexer.compare.pair import Compared, compare_pair, mask_around
+from indexer.compare.pair import PairComparison, compare_pair, mask_around
 from indexer.compare.vocabulary import GRAVITY, Frame, Operation
 from indexer.media.images import Pixels
 
@@ -17,7 +17,7 @@ class Derivation:
 
     operations: tuple[Operation, ...]  # gravest first
     uncertain: tuple[str, ...]  # sentences
-    compared: Compared
+    comparison: PairComparison
     faces: tuple[FaceFinding, ...]
 
 
@@ -31,14 +31,14 @@ def derive(
     with_faces: bool = True,
 ) -> Derivation:
     """Compare (h, w, 3) uint8 frames that `alignment` joins. Raises MissingFaceModels."""
-    compared = compare_pair(query, reference, alignment, with_faces=with_faces)
-    laid, changes = compared.laid, compared.changes
+    comparison = compare_pair(query, reference, alignment, with_faces=with_faces)
+    warped, changes = comparison.warped, comparison.changes
     size = query.shape[1], query.shape[0]
-    findings = judge_faces(laid, changes, compared.faces)
+    findings = judge_faces(warped, changes, comparison.faces)
     changed = [one.pair for one in findings if one.change is not Change.NONE]
     boxes = [one.reference_box or one.query_box for one in changed]
-    heads = mask_around([one for one in boxes if one is not None], laid)
-    found = face_operations(findings, laid, size) + content_operations(laid, changes, heads, size)
+    heads = mask_around([one for one in boxes if one is not None], warped)
+    found = face_operations(findings, warped, size) + content_operations(warped, changes, heads, size)
     found.sort(key=lambda one: GRAVITY.index(one.type))
     found += operations_found(alignment, query, reference, query_frame, reference_frame)
-    return Derivation(tuple(found), tuple(uncertainties(findings, laid)), compared, tuple(findings))
+    return Derivation(tuple(found), tuple(uncertainties(findings, warped)), comparison, tuple(findings))

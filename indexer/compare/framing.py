@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from indexer.compare.alignment_refinement import PairStatistics, agreeing_share
 from indexer.compare.features import LocalFeatures
 from indexer.compare.geometry import Alignment, coverage, project
-from indexer.compare.laying import lay_on
-from indexer.compare.refining import Seen, agreeing_share
+from indexer.compare.warping import warp_pair
 from indexer.fingerprints.regions import Region, inner_rectangles
 from indexer.media.images import Pixels
 
@@ -23,14 +23,14 @@ UNRELATED = 0.25  # of the windows outside the frame agree at most: coincidences
 LEAST_SHARE = 0.2  # of the reference that the frame must show
 
 
-def framed(query: Pixels, reference: Pixels, alignment: Alignment) -> Alignment:
+def restrict_to_frame(query: Pixels, reference: Pixels, alignment: Alignment) -> Alignment:
     """The alignment, bound to the picture inside the picture if all around it is unrelated.
 
     A frame that left out a new face would hide it: so what it leaves out must agree nowhere.
     """
     if alignment.within is not None:
         return alignment
-    whole = Seen(lay_on(query, reference, alignment, LONG_SIDE))
+    whole = PairStatistics(warp_pair(query, reference, alignment, LONG_SIDE))
     plain = agreeing_share(whole)
     if plain >= AGREES_ALREADY:
         return alignment
@@ -43,7 +43,7 @@ def framed(query: Pixels, reference: Pixels, alignment: Alignment) -> Alignment:
     return bound
 
 
-def bound_to(part: Region, alignment: Alignment, reference: LocalFeatures) -> Alignment:
+def restrict_to_region(part: Region, alignment: Alignment, reference: LocalFeatures) -> Alignment:
     """The alignment of a part of the query, bound to it where it shows a fair share of the reference.
 
     Two pictures that share an inset are not one picture; a part of a picture in a screenshot is.
@@ -63,10 +63,10 @@ def bound_to(part: Region, alignment: Alignment, reference: LocalFeatures) -> Al
     return replace(alignment, within=part)
 
 
-def _share_within(query: Pixels, reference: Pixels, alignment: Alignment, whole: Seen) -> float:
+def _share_within(query: Pixels, reference: Pixels, alignment: Alignment, whole: PairStatistics) -> float:
     """Of the windows inside that agree; 0 where those outside do as well, or little is inside."""
-    inside = Seen(lay_on(query, reference, alignment, LONG_SIDE), whole.reference)
-    if inside.laid.shown.mean() < LEAST_SHARE:
+    inside = PairStatistics(warp_pair(query, reference, alignment, LONG_SIDE), whole.reference)
+    if inside.warped.shown.mean() < LEAST_SHARE:
         return 0.0
-    outside = agreeing_share(whole, inside.laid.shown)
+    outside = agreeing_share(whole, inside.warped.shown)
     return 0.0 if outside > UNRELATED else agreeing_share(inside)

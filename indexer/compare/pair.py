@@ -5,6 +5,12 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from indexer.compare.alignment_refinement import (
+    PairStatistics,
+    agreeing_share,
+    disagreeing_places,
+    refine_alignment,
+)
 from indexer.compare.changes import ChangeMap, find_changes
 from indexer.compare.dense import DenseAgreement, dense_agreement
 from indexer.compare.faces.detection import (
@@ -17,9 +23,8 @@ from indexer.compare.faces.detection import (
 )
 from indexer.compare.faces.pairs import FacePair, compare_faces
 from indexer.compare.geometry import Alignment
-from indexer.compare.laying import Laid, Mask, lay_on, warp
 from indexer.compare.processing import Processing, estimate_processing
-from indexer.compare.refining import Seen, agreeing_share, disagreeing, refined
+from indexer.compare.warping import Mask, WarpedPair, warp, warp_pair
 from indexer.media.images import Pixels
 
 WORKING_SIDE = 512  # px on the reference's long side, for everything but faces
@@ -32,41 +37,43 @@ CLOSER_LOOKS = 6
 
 
 @dataclass(frozen=True)
-class Compared:
+class PairComparison:
     """Everything that was measured of one pair."""
 
-    laid: Laid  # at the working size
+    warped: WarpedPair  # at the working size
     processing: Processing
     changes: ChangeMap
     faces: tuple[FacePair, ...]  # in pixels of the working size; measured at `FACE_WORKING_SIDE`
 
 
-def compare_pair(query: Pixels, reference: Pixels, alignment: Alignment, *, with_faces: bool) -> Compared:
+def compare_pair(
+    query: Pixels, reference: Pixels, alignment: Alignment, *, with_faces: bool
+) -> PairComparison:
     """Compare (h, w, 3) uint8 frames. Raises MissingFaceModels where faces are wanted and cannot be had."""
-    laid = lay_on(query, reference, alignment, WORKING_SIDE)
-    theirs = _faces_of(reference, laid) if with_faces else []
-    around = mask_around(theirs, laid)
-    seen = _aligned_by_what_stayed(Seen(laid), query, around)
-    laid, unusual = seen.laid, around | disagreeing(seen)
-    processing = estimate_processing(laid, unusual)
-    changes = find_changes(laid, processing, unusual)
+    warped = warp_pair(query, reference, alignment, WORKING_SIDE)
+    theirs = _faces_of(reference, warped) if with_faces else []
+    around = mask_around(theirs, warped)
+    statistics = _align_by_unchanged_places(PairStatistics(warped), query, around)
+    warped, unusual = statistics.warped, around | disagreeing_places(statistics)
+    processing = estimate_processing(warped, unusual)
+    changes = find_changes(warped, processing, unusual)
     faces: list[FacePair] = []
     if with_faces:
-        theirs = distinct_faces(theirs + _small_faces(laid, changes))
-        large = _at_face_size(laid, query, reference)
-        zoom = large.size[0] / laid.size[0]
-        ours = [scaled_face(one, zoom) for one in find_faces(laid.query)]
+        theirs = distinct_faces(theirs + _small_faces(warped, changes))
+        large = _at_face_size(warped, query, reference)
+        zoom = large.size[0] / warped.size[0]
+        ours = [scaled_face(one, zoom) for one in find_faces(warped.query)]
         found = compare_faces(large, [scaled_face(one, zoom) for one in theirs], ours)
         faces = [one.scaled(1 / zoom) for one in found]
-    return Compared(laid, processing, changes, tuple(faces))
+    return PairComparison(warped, processing, changes, tuple(faces))
 
 
-def _aligned_by_what_stayed(seen: Seen, query: Pixels, heads: Mask) -> Seen:
+def _align_by_unchanged_places(statistics: PairStatistics, query: Pixels, heads: Mask) -> PairStatistics:
     """Refined by everything, if everything then agrees; else by all but the heads, which may be new."""
-    by_all = refined(seen, query)
+    by_all = refine_alignment(statistics, query)
     if not heads.any() or agreeing_share(by_all) >= NOTHING_CHANGED:
         return by_all
-    by_rest = refined(seen, query, heads)
+    by_rest = refine_alignment(statistics, query, heads)
     return by_rest if agreeing_share(by_rest, heads) > agreeing_share(by_all, heads) else by_all
 
 
@@ -77,25 +84,25 @@ def agreement_outside_faces(
 
     None: no face, or nothing else with detail. Raises MissingFaceModels.
     """
-    laid = lay_on(query, reference, alignment, WORKING_SIDE)
-    faces = find_faces(laid.reference)
+    warped = warp_pair(query, reference, alignment, WORKING_SIDE)
+    faces = find_faces(warped.reference)
     if not faces:
         return None
-    mask = np.zeros(laid.shown.shape, np.uint8)
+    mask = np.zeros(warped.shown.shape, np.uint8)
     for face in faces:
         middle = int((face.left + face.right) / 2), int((face.top + face.bottom) / 2)
         cv2.ellipse(mask, middle, (int(0.5 * face.width), int(0.62 * face.height)), 0, 0, 360, 1, -1)
-    better = refined(Seen(laid), query, mask > 0).laid
+    better = refine_alignment(PairStatistics(warped), query, mask > 0).warped
     height, width = reference.shape[:2]
-    back = np.diag([width / laid.size[0], height / laid.size[1], 1.0])
+    back = np.diag([width / warped.size[0], height / warped.size[1], 1.0])
     return dense_agreement(
         query, reference, replace(alignment, homography=back @ better.homography), mask > 0
     )
 
 
-def mask_around(faces: list[FaceBox], laid: Laid) -> Mask:
+def mask_around(faces: list[FaceBox], warped: WarpedPair) -> Mask:
     """(h, w) where heads are."""
-    width, height = laid.size
+    width, height = warped.size
     mask = np.zeros((height, width), np.bool_)
     for face in faces:
         left, right = face.left - MARGIN_X * face.width, face.right + MARGIN_X * face.width
@@ -104,38 +111,38 @@ def mask_around(faces: list[FaceBox], laid: Laid) -> Mask:
     return mask
 
 
-def _faces_of(reference: Pixels, laid: Laid) -> list[FaceBox]:
-    """In the reference as it is kept, for small faces; in the frame of `laid`."""
-    return [scaled_face(one, laid.reference_scale) for one in find_all_faces(reference)]
+def _faces_of(reference: Pixels, warped: WarpedPair) -> list[FaceBox]:
+    """In the reference as it is kept, for small faces; in the frame of `warped`."""
+    return [scaled_face(one, warped.reference_scale) for one in find_all_faces(reference)]
 
 
-def _small_faces(laid: Laid, changes: ChangeMap) -> list[FaceBox]:
+def _small_faces(warped: WarpedPair, changes: ChangeMap) -> list[FaceBox]:
     """Faces too small to be found in the whole picture, at places that changed."""
     found: list[FaceBox] = []
     places = [one for one in changes.regions if one.share < CLOSER_LOOK_SHARE]
     for place in places[:CLOSER_LOOKS]:
         x, y = (place.left + place.right) // 2, (place.top + place.bottom) // 2
         half = max(place.right - place.left, place.bottom - place.top)
-        found += find_faces_in(laid.reference, x - half, y - half, x + half, y + half)
+        found += find_faces_in(warped.reference, x - half, y - half, x + half, y + half)
     return found
 
 
-def _at_face_size(laid: Laid, query: Pixels, reference: Pixels) -> Laid:
+def _at_face_size(warped: WarpedPair, query: Pixels, reference: Pixels) -> WarpedPair:
     """The same pair with all the detail that the reference has."""
     height, width = reference.shape[:2]
     if max(height, width) <= WORKING_SIDE:
-        return laid
+        return warped
     scale = min(1.0, FACE_WORKING_SIDE / max(height, width))
     size = round(width * scale), round(height * scale)
-    zoom = np.diag([size[0] / laid.size[0], size[1] / laid.size[1], 1.0])
+    zoom = np.diag([size[0] / warped.size[0], size[1] / warped.size[1], 1.0])
     theirs = reference
     if scale < 1.0:
         theirs = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
-    magnification = laid.magnification * size[0] / laid.size[0]
-    homography = zoom @ laid.homography
-    ours, shown = warp(query, homography, size, magnification, laid.within)
+    magnification = warped.magnification * size[0] / warped.size[0]
+    homography = zoom @ warped.homography
+    ours, shown = warp(query, homography, size, magnification, warped.within)
     return replace(
-        laid,
+        warped,
         query=ours,
         reference=theirs,
         shown=shown,

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from indexer.compare.laying import Grey, Laid, Mask, blurred, grey
+from indexer.compare.warping import Grey, Mask, WarpedPair, blurred, grey
 from indexer.media.images import Pixels
 
 SAMPLES = 3000
@@ -51,21 +51,21 @@ class Processing:
         return np.asarray(mapped.clip(0, 255), np.float32)
 
 
-def estimate_processing(laid: Laid, excluded: Mask | None = None) -> Processing:
+def estimate_processing(warped: WarpedPair, excluded: Mask | None = None) -> Processing:
     """From the places that agree best after a few rounds; `excluded`: places that may not vote."""
-    voting = cv2.erode(laid.shown.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=0) > 0
+    voting = cv2.erode(warped.shown.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=0) > 0
     if excluded is not None and (voting & ~excluded).sum() >= LEAST_SAMPLES:
         voting &= ~excluded
     y, x = np.nonzero(voting)
     if len(y) < LEAST_SAMPLES:
         return Processing(_identity(), None, 0.0, False, 0.0)
     y, x = (axis[:: max(1, len(axis) // SAMPLES)] for axis in (y, x))
-    theirs = cv2.GaussianBlur(laid.reference, (0, 0), SMOOTHING)[y, x].astype(np.float32)
-    ours = cv2.GaussianBlur(laid.query, (0, 0), SMOOTHING)[y, x].astype(np.float32)
+    theirs = cv2.GaussianBlur(warped.reference, (0, 0), SMOOTHING)[y, x].astype(np.float32)
+    ours = cv2.GaussianBlur(warped.query, (0, 0), SMOOTHING)[y, x].astype(np.float32)
     colours, light = _fit_colours_and_light(theirs, ours, _places(y, x, voting.shape))
     shift = float(np.median(np.abs(theirs - ours)))
     evened = Processing(colours, light, 0.0, False, shift)
-    blur, query_is_sharper = _estimate_blur(laid, evened, voting)
+    blur, query_is_sharper = _estimate_blur(warped, evened, voting)
     return replace(evened, blur=blur, query_is_sharper=query_is_sharper)
 
 
@@ -162,13 +162,13 @@ def fit_colours(theirs: Colours, ours: Colours) -> Matrix:
     return colours
 
 
-def _estimate_blur(laid: Laid, evened: Processing, voting: Mask) -> tuple[float, bool]:
+def _estimate_blur(warped: WarpedPair, evened: Processing, voting: Mask) -> tuple[float, bool]:
     """The blur that makes the sharper of the two as soft as the other, and whether that is the query."""
     height, width = voting.shape
     middle = np.s_[height // 4 : height - height // 4, width // 4 : width - width // 4]
     if evened.light is not None or voting[middle].sum() < LEAST_SAMPLES:
         middle = np.s_[:, :]  # a slow gain is one of the whole picture
-    theirs, ours = grey(evened.apply(laid.reference[middle])), grey(laid.query[middle])
+    theirs, ours = grey(evened.apply(warped.reference[middle])), grey(warped.query[middle])
     few = voting[middle][::2, ::2]
 
     def sharpness(values: Grey) -> float:

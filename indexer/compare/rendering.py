@@ -12,8 +12,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from indexer.compare.changes import ChangeMap
-from indexer.compare.laying import Laid
 from indexer.compare.vocabulary import Operation, Quad
+from indexer.compare.warping import WarpedPair
 from indexer.media.images import Pixels
 
 FULL_EXCESS = 8.0  # of the expected residue, drawn at full strength
@@ -56,18 +56,21 @@ def as_png(image: Image.Image) -> bytes:
 
 
 def comparison_sheet(
-    laid: Laid, changes: ChangeMap, operations: tuple[Operation, ...], captions: tuple[str, str, str]
+    warped: WarpedPair,
+    changes: ChangeMap,
+    operations: tuple[Operation, ...],
+    captions: tuple[str, str, str],
 ) -> Image.Image:
     """One picture for a report: the registered side, the upload, and where they differ."""
     marked = [one.reference_region for one in operations if one.reference_region and not _is_whole(one)]
     panes = [
-        outlined(laid.reference, marked),
-        outlined(laid.query, marked),
+        outlined(warped.reference, marked),
+        outlined(warped.query, marked),
         Image.alpha_composite(
-            Image.fromarray(laid.query).convert("L").convert("RGBA"), change_overlay(changes)
+            Image.fromarray(warped.query).convert("L").convert("RGBA"), change_overlay(changes)
         ).convert("RGB"),
     ]
-    width, height = laid.size
+    width, height = warped.size
     sheet = Image.new("RGB", (3 * width + 4 * MARGIN, height + BAND + 2 * MARGIN), GROUND)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=15)
@@ -78,10 +81,10 @@ def comparison_sheet(
     return sheet
 
 
-def blinking(laid: Laid, operations: tuple[Operation, ...]) -> bytes:
+def blinking(warped: WarpedPair, operations: tuple[Operation, ...]) -> bytes:
     """A GIF that shows the two in turn, in one place, with what was changed outlined."""
     marked = [one.reference_region for one in operations if one.reference_region and not _is_whole(one)]
-    frames = [outlined(side, marked).quantize(GIF_COLOURS) for side in (laid.reference, laid.query)]
+    frames = [outlined(side, marked).quantize(GIF_COLOURS) for side in (warped.reference, warped.query)]
     buffer = io.BytesIO()
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=BLINK_MS, loop=0)
     return buffer.getvalue()

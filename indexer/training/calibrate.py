@@ -22,7 +22,7 @@ from indexer.fingerprints.embedders import Embedder, open_embedder
 from indexer.fingerprints.kinds import Vectors
 from indexer.fingerprints.model_store import find_model
 from indexer.training.edits import edited_copy
-from indexer.training.kin import find_kin, nearest_pairs
+from indexer.training.near_duplicates import find_near_duplicates, nearest_pairs
 from indexer.training.pictures import PictureBank, is_held_out, pack
 
 NEIGHBOURS = 12
@@ -49,7 +49,7 @@ def calibrate(bank: PictureBank, embedder: Embedder, copies: int, seed: int) -> 
 def _strangers(bank: PictureBank, originals: Vectors, asked: Vectors, owners: list[int]) -> Vectors:
     """Similarities of all pairs that do not belong together."""
     counted = np.ones((len(asked), len(bank)), bool)
-    kin = find_kin(bank, nearest_pairs(originals, NEIGHBOURS), WORKERS, lambda done, of: None)
+    kin = find_near_duplicates(bank, nearest_pairs(originals, NEIGHBOURS), WORKERS, lambda done, of: None)
     related = {(number, number) for number in range(len(bank))}
     related |= {pair for one, other in kin for pair in ((one, other), (other, one))}
     for row, owner in enumerate(owners):

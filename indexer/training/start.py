@@ -16,7 +16,7 @@ import numpy as np
 from indexer.fingerprints.copy_network import CopyNetwork
 from indexer.fingerprints.kinds import Vectors
 from indexer.fingerprints.lite0 import load_imagenet_weights
-from indexer.training.kin import find_kin, nearest_pairs
+from indexer.training.near_duplicates import find_near_duplicates, nearest_pairs
 from indexer.training.pictures import open_bank
 from indexer.training.projection import describe_originals, save_network, whiten
 from indexer.training.views import START_FILE, Views
@@ -52,7 +52,7 @@ def prepare_start(
         file, views, range(len(bank)), pool, partial(progress, "describing the originals")
     )
     near = nearest_pairs(vectors)
-    kin = find_kin(bank, near, workers, partial(progress, "comparing neighbours"))
+    kin = find_near_duplicates(bank, near, workers, partial(progress, "comparing neighbours"))
     np.save(views.folder / MEMORY_FILE, vectors)
     (views.folder / KIN_FILE).write_text(json.dumps(kin))
     return Start(vectors, tuple(kin))

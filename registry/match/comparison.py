@@ -122,7 +122,7 @@ def as_wire(services: Services, compared: Compared, *, with_evidence: bool) -> C
 
 def change_map_of(derivation: Derivation | None) -> bytes | None:
     """A PNG in the frame of the registered picture, transparent where nothing was changed."""
-    return as_png(change_overlay(derivation.compared.changes)) if derivation else None
+    return as_png(change_overlay(derivation.comparison.changes)) if derivation else None
 
 
 def as_picture(services: Services, cache: PreviewCache, compared: Compared, wanted: PictureFormat) -> bytes:
@@ -134,11 +134,11 @@ def as_picture(services: Services, cache: PreviewCache, compared: Compared, want
     derivation = compared.derivation
     if derivation is None:
         raise NothingToCompare(NOT_RELATED)
-    laid, changes = derivation.compared.laid, derivation.compared.changes
+    warped, changes = derivation.comparison.warped, derivation.comparison.changes
     if wanted is PictureFormat.BLINKING:
-        return blinking(laid, derivation.operations)
+        return blinking(warped, derivation.operations)
     captions = f"Registered: {compared.record.label}", "The upload, laid on it", "Where they differ"
-    return as_png(comparison_sheet(laid, changes, derivation.operations, captions))
+    return as_png(comparison_sheet(warped, changes, derivation.operations, captions))
 
 
 def _as_film(

@@ -35,7 +35,7 @@ class Measured:
     spread: float = 0.0
     is_mirrored: bool = False
     dense: DenseAgreement | None = None  # only where the geometry confirms
-    outside_faces: DenseAgreement | None = None  # only where `dense` speaks of another moment
+    outside_faces: DenseAgreement | None = None  # only where `dense` hints at a different capture
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     """None: a coincidence, not a match.
 
     1. The same bytes are the same asset.
-    2. Agreeing geometry confirms; how much agrees, and how widely, says how sure. A few features do where
-       the pictures, laid on one another, agree in most places. Agreement on one small spot is at most a
-       suspicion: a watermark is on many pictures.
+    2. Agreeing geometry confirms; how much agrees, and how widely, says how sure. A few features are
+       enough where the warped query agrees with the reference in most places. Agreement on one small spot
+       is at most a suspicion: a watermark is on many pictures.
     3. PDQ within Meta's radius is the same picture even where features fail (blurred, tiny).
-    4. Laid on one another, another shot of the same scene differs all over or shows things in other places:
-       that is a suspicion at most, whatever 2 and 3 say.
+    4. A different capture of the same scene, warped onto the reference, differs all over or shows things in
+       other places: that is a suspicion at most, whatever 2 and 3 say.
     5. A descriptor speaks alone only where pictures could not be compared.
     """
     if measured.same_digest:
@@ -72,7 +72,7 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
     found = [one for one in (by_geometry, by_pdq) if one is not None]
     if found:
         best = max(found, key=lambda one: one.confidence)
-        if is_other_shot(measured, limits):
+        if is_different_capture(measured, limits):
             suspicion = SPOT_CONFIDENCE * best.confidence
             return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, suspicion)
         return best
@@ -82,7 +82,8 @@ def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
 def judge_footage(measured: Measured, limits: Thresholds, *, in_time: bool) -> Judgement | None:
     """Of the best pair of frames of two videos; `in_time`: whether frames agree along a line.
 
-    Where they do, another moment of the same scene is excluded. Where they do not, a frame is all there is.
+    Where they do, a different capture of the same scene is excluded. Where they do not, a frame is all
+    there is.
     """
     if not in_time:
         found = judge(measured, limits)
@@ -100,13 +101,13 @@ def agreement(measured: Measured, limits: Thresholds) -> float:
 
 def is_verified(measured: Measured, limits: Thresholds) -> bool:
     """Whether the pictures themselves were compared and agree on one geometry."""
-    if measured.spread < limits.least_spread or is_other_shot(measured, limits):
+    if measured.spread < limits.least_spread or is_different_capture(measured, limits):
         return False
     return agreement(measured, limits) >= limits.inliers_moderate or _windows_confirm(measured, limits)
 
 
 def may_be_verified(measured: Measured, limits: Thresholds) -> bool:
-    """Whether it is worth laying the pictures on one another."""
+    """Whether it is worth warping the query onto the reference and comparing them window by window."""
     return measured.spread >= limits.least_spread and agreement(measured, limits) >= limits.inliers_least
 
 
@@ -116,16 +117,19 @@ def _windows_confirm(measured: Measured, limits: Thresholds) -> bool:
     return enough and dense is not None and dense.agreeing >= limits.agreeing_confirms
 
 
-def is_other_shot(measured: Measured, limits: Thresholds) -> bool:
-    """Whether both pictures show one scene, but not one moment of it."""
+def is_different_capture(measured: Measured, limits: Thresholds) -> bool:
+    """Whether the pictures are two captures of one scene, and neither is a copy of the other."""
     dense = measured.dense
     if dense is None:
         return False
-    if _is_another_frame(measured, limits):
+    if _is_different_frame(measured, limits):
         return True
-    if _agrees_but_for_faces(measured, limits):
+    if _agrees_outside_faces(measured, limits):
         return False
-    if dense.agreeing < limits.other_shot_agreeing and dense.disagreeing > limits.other_shot_disagreeing:
+    if (
+        dense.agreeing < limits.different_capture_agreeing
+        and dense.disagreeing > limits.different_capture_disagreeing
+    ):
         return True
     if dense.agreeing >= limits.moved_agreeing:
         return False
@@ -136,28 +140,32 @@ def is_other_shot(measured: Measured, limits: Thresholds) -> bool:
     return dense.moved >= limits.moved and not_a_copy
 
 
-def may_be_another_moment(measured: Measured, limits: Thresholds) -> bool:
-    """Whether it is worth to leave the faces out and look again."""
+def may_be_different_capture(measured: Measured, limits: Thresholds) -> bool:
+    """Whether it is worth measuring the agreement again with the faces left out."""
     moved = measured.dense is not None and measured.dense.moved >= limits.moved
-    return moved or is_other_shot(measured, limits)
+    return moved or is_different_capture(measured, limits)
 
 
-def _is_another_frame(measured: Measured, limits: Thresholds) -> bool:
-    """Of one video: bodies moved with the heads, and what stood still has the same grain.
+def _is_different_frame(measured: Measured, limits: Thresholds) -> bool:
+    """Whether both are frames of one video: bodies moved too, and what stood still has the same grain.
 
-    What a network re-enacts is drawn anew, and has not.
+    What a network re-enacts is drawn anew and does not keep the grain.
     """
-    rest = measured.outside_faces
-    return rest is not None and rest.moved >= limits.frame_moved and rest.fine >= limits.frame_fine
-
-
-def _agrees_but_for_faces(measured: Measured, limits: Thresholds) -> bool:
-    """A copy with other faces in it: in another shot, more than the faces is elsewhere."""
     rest = measured.outside_faces
     return (
         rest is not None
-        and rest.agreeing >= limits.but_for_faces_agreeing
-        and rest.disagreeing <= limits.but_for_faces_disagreeing
+        and rest.moved >= limits.different_frame_moved
+        and rest.fine >= limits.different_frame_fine
+    )
+
+
+def _agrees_outside_faces(measured: Measured, limits: Thresholds) -> bool:
+    """Whether it is a copy with other faces: in a different capture, more than the faces has moved."""
+    rest = measured.outside_faces
+    return (
+        rest is not None
+        and rest.agreeing >= limits.outside_faces_agreeing
+        and rest.disagreeing <= limits.outside_faces_disagreeing
         and rest.moved < limits.moved
     )
 

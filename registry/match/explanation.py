@@ -8,7 +8,7 @@ from indexer.compare.operations import COARSE, re_encoded
 from indexer.compare.vocabulary import GRAVITY, Frame
 from indexer.compare.vocabulary import Operation as DetectedOperation
 from indexer.compare.vocabulary import OperationType as DetectedType
-from registry.match.evidence_rules import Judgement, is_other_shot, is_verified
+from registry.match.evidence_rules import Judgement, is_different_capture, is_verified
 from registry.match.retrieval import Candidate
 from registry.media.uploads import Upload
 from registry.services import Services
@@ -114,7 +114,9 @@ def explain(
     match judgement.relation:
         case MatchRelation.SAME_FILE:
             return f"Byte for byte the registered file {who}."
-        case MatchRelation.POSSIBLY_RELATED if is_other_shot(candidate.measured, services.thresholds):
+        case MatchRelation.POSSIBLY_RELATED if is_different_capture(
+            candidate.measured, services.thresholds
+        ):
             return (
                 f"Shows the same scene as {who}, but not the same moment: what is in it differs or is in "
                 "other places. Another shot of it, or a re-enactment."

@@ -7,12 +7,12 @@ from sqlmodel import Session
 
 from indexer.compare.dense import dense_agreement
 from indexer.compare.features import LocalFeatures, extract_features_in
-from indexer.compare.framing import bound_to, framed
+from indexer.compare.framing import restrict_to_frame, restrict_to_region
 from indexer.compare.geometry import align
 from indexer.compare.pair import agreement_outside_faces
 from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
-from registry.match.evidence_rules import agreement, is_verified, may_be_another_moment, may_be_verified
+from registry.match.evidence_rules import agreement, is_verified, may_be_different_capture, may_be_verified
 from registry.match.retrieval import Candidate, nominate, nominate_within
 from registry.media.previews import PreviewCache, picture_of
 from registry.media.uploads import Upload
@@ -103,7 +103,7 @@ def compare_candidate(
     features: LocalFeatures | None,
     part: Region | None = None,
 ) -> Candidate:
-    """Lay the upload on the candidate's preview, where there is one.
+    """Align the upload with the candidate's preview, where there is one, and compare them.
 
     `features`: those of the upload, or of the `part` of it that is compared.
     """
@@ -125,7 +125,7 @@ def compare_candidate(
             spread=alignment.spread,
             is_mirrored=alignment.is_mirrored,
         )
-        alignment = alignment if part is None else bound_to(part, alignment, reference)
+        alignment = alignment if part is None else restrict_to_region(part, alignment, reference)
     compared = replace(candidate, measured=measured, alignment=alignment)
     return _compare_densely(services, cache, upload, compared)
 
@@ -133,7 +133,7 @@ def compare_candidate(
 def _compare_densely(
     services: Services, cache: PreviewCache, upload: Upload, candidate: Candidate
 ) -> Candidate:
-    """Lay the upload on a reference that some geometry joins it with: a copy, or another shot?"""
+    """Warp the upload onto a reference that some geometry joins it with: a copy, or a different capture?"""
     alignment = candidate.alignment
     picture = picture_of(candidate.record, candidate.time_ms)
     if alignment is None or picture is None or upload.image is None:
@@ -144,9 +144,9 @@ def _compare_densely(
     if reference is None:
         return candidate
     pixels = upload.image.pixels
-    alignment = framed(pixels, reference, alignment)
+    alignment = restrict_to_frame(pixels, reference, alignment)
     measured = replace(candidate.measured, dense=dense_agreement(pixels, reference, alignment))
-    if services.faces_missing is None and may_be_another_moment(measured, services.thresholds):
+    if services.faces_missing is None and may_be_different_capture(measured, services.thresholds):
         rest = agreement_outside_faces(pixels, reference, alignment)
         measured = replace(measured, outside_faces=rest)
     return replace(candidate, measured=measured, reference=reference, alignment=alignment)

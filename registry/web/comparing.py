@@ -28,13 +28,13 @@ class View:
 
 def view_of(derivation: Derivation) -> View:
     """Everything that the comparison on a page needs."""
-    laid, changes = derivation.compared.laid, derivation.compared.changes
-    width, height = laid.size
+    warped, changes = derivation.comparison.warped, derivation.comparison.changes
+    width, height = warped.size
     return View(
         width=width,
         height=height,
-        reference=_webp(Image.fromarray(laid.reference)),
-        upload=_webp(Image.fromarray(laid.query)),
+        reference=_webp(Image.fromarray(warped.reference)),
+        upload=_webp(Image.fromarray(warped.query)),
         change_map="data:image/png;base64," + base64.b64encode(as_png(change_overlay(changes))).decode(),
         difference=_webp(difference(changes)),
         outlines=tuple(

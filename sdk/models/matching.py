@@ -114,7 +114,8 @@ class Evidence(Wire):
     pairs: int | None = None
     spread: float | None = None  # share of what both pictures show that the inliers span
     confidence: float
-    # Laid on the reference, shares of the windows with detail: that agree, that do not, that agree nearby.
+    # Of the windows with detail once the query is warped onto the reference: the share that agrees, that
+    # disagrees, and that agrees with a place nearby.
     agreeing: float | None = None
     disagreeing: float | None = None
     moved: float | None = None

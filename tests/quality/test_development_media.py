@@ -48,7 +48,7 @@ def confirmed(query: Pixels, reference: Pixels, *, densely: bool) -> bool:
     )
 
 
-def test_other_shots_are_never_confirmed_though_features_alone_would(shared: Path) -> None:
+def test_different_captures_are_never_confirmed_though_features_alone_would(shared: Path) -> None:
     pairs = rows_of(shared / "swaps-dev" / "pairs.csv")
     others = [one for one in pairs if one["kind"].startswith("neg_") and one["kind"] != "neg_same_video"]
     assert len(others) >= 50

@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.compare.faces.landmarks import EYES, LIPS, OVAL, Landmarks
-from indexer.compare.laying import (
+from indexer.compare.processing import few_colours, fit_colours, map_colours
+from indexer.compare.warping import (
     Grey,
-    Laid,
     Mask,
+    WarpedPair,
     as_bright,
     blurred,
     correlate,
@@ -18,7 +19,6 @@ from indexer.compare.laying import (
     follow,
     grey,
 )
-from indexer.compare.processing import few_colours, fit_colours, map_colours
 from indexer.media.images import Pixels
 
 SIDE, FACE_SIDE = 160, 72  # px of the crop that is compared, and of the face in it
@@ -48,9 +48,9 @@ class Crops:
     eye_distance: float  # px of the crop
 
 
-def compare_pixels(laid: Laid, theirs: Landmarks, ours: Landmarks) -> dict[str, float]:
+def compare_pixels(warped: WarpedPair, theirs: Landmarks, ours: Landmarks) -> dict[str, float]:
     """The quantities of `FaceMeasures` that are read from pixels."""
-    crops = cut_out(laid, theirs, ours)
+    crops = cut_out(warped, theirs, ours)
     inside, around = crops.inside, crops.around
     left, right = grey(crops.reference), grey(crops.query)
     coarse, detail = correlate(blurred(left, 1.0), blurred(right, 1.0), WINDOW)
@@ -80,11 +80,11 @@ def compare_pixels(laid: Laid, theirs: Landmarks, ours: Landmarks) -> dict[str, 
     }
 
 
-def cut_out(laid: Laid, theirs: Landmarks, ours: Landmarks) -> Crops:
+def cut_out(warped: WarpedPair, theirs: Landmarks, ours: Landmarks) -> Crops:
     """The same place of both pictures, and which part of it is what."""
     to_crop, eye_distance = _crop_matrix(theirs)
-    reference, query = _cut(laid.reference, to_crop), _cut(laid.query, to_crop).astype(np.float32)
-    seen = cv2.warpAffine(laid.shown.astype(np.uint8), to_crop, (SIDE, SIDE), flags=cv2.INTER_NEAREST)
+    reference, query = _cut(warped.reference, to_crop), _cut(warped.query, to_crop).astype(np.float32)
+    seen = cv2.warpAffine(warped.shown.astype(np.uint8), to_crop, (SIDE, SIDE), flags=cv2.INTER_NEAREST)
     shown = cv2.erode(seen, np.ones((7, 7), np.uint8), borderValue=0) > 0
 
     def area(face: Landmarks, indices: tuple[int, ...], grown: float) -> Mask:

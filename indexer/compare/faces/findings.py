@@ -10,7 +10,6 @@ from indexer.compare.content import both_quads
 from indexer.compare.faces.crops import oval_mask
 from indexer.compare.faces.model import EXCHANGED, MOVED, Head, shipped_heads
 from indexer.compare.faces.pairs import FaceMeasures, FacePair, Points
-from indexer.compare.laying import Laid, Mask
 from indexer.compare.processing import few_colours
 from indexer.compare.vocabulary import (
     Operation,
@@ -19,6 +18,7 @@ from indexer.compare.vocabulary import (
     strength_word,
     where_in_words,
 )
+from indexer.compare.warping import Mask, WarpedPair
 
 # A face of 48 px has about 22 between the outer corners of its eyes; below that nobody can tell who it is.
 LEAST_EYE_PX = 22.0
@@ -91,13 +91,13 @@ def hides_face(measures: FaceMeasures) -> bool:
     return flat or measures.sharpness < BLURRED or measures.plain > PLAIN
 
 
-def judge_faces(laid: Laid, changes: ChangeMap, faces: tuple[FacePair, ...]) -> list[FaceFinding]:
-    """One finding for each pair of `laid`'s frame, in their order."""
-    return [_judge(one, laid, changes) for one in faces]
+def judge_faces(warped: WarpedPair, changes: ChangeMap, faces: tuple[FacePair, ...]) -> list[FaceFinding]:
+    """One finding for each pair of `warped`'s frame, in their order."""
+    return [_judge(one, warped, changes) for one in faces]
 
 
-def _judge(pair: FacePair, laid: Laid, changes: ChangeMap) -> FaceFinding:
-    shape = laid.shown.shape
+def _judge(pair: FacePair, warped: WarpedPair, changes: ChangeMap) -> FaceFinding:
+    shape = warped.shown.shape
     oval = oval_mask(pair.oval, (shape[0], shape[1]))
     seen = oval & changes.compared
     if seen.sum() < LEAST_SEEN * max(1, oval.sum()):
@@ -114,7 +114,7 @@ def _judge(pair: FacePair, laid: Laid, changes: ChangeMap) -> FaceFinding:
     heads = shipped_heads()
     exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
     change, reason = _decide(
-        measures, exchanged, moved, share, laid_over=_looks_laid_over(oval & marked, laid)
+        measures, exchanged, moved, share, laid_over=_looks_laid_over(oval & marked, warped)
     )
     return FaceFinding(pair, change, exchanged, moved, share, reason)
 
@@ -150,23 +150,23 @@ def _decide(
     return Change.NONE, None
 
 
-def _looks_laid_over(where: Mask, laid: Laid) -> bool:
+def _looks_laid_over(where: Mask, warped: WarpedPair) -> bool:
     if where.sum() < 30:
         return False
-    return few_colours(laid.query[where]) > FLAT
+    return few_colours(warped.query[where]) > FLAT
 
 
 def face_operations(
-    findings: list[FaceFinding], laid: Laid, query_size: tuple[int, int]
+    findings: list[FaceFinding], warped: WarpedPair, query_size: tuple[int, int]
 ) -> list[Operation]:
     """An operation for every face that was changed, largest first."""
-    return [_operation(one, laid, query_size) for one in findings if one.change in TYPES]
+    return [_operation(one, warped, query_size) for one in findings if one.change in TYPES]
 
 
-def uncertainties(findings: list[FaceFinding], laid: Laid) -> list[str]:
+def uncertainties(findings: list[FaceFinding], warped: WarpedPair) -> list[str]:
     """A sentence for every face that cannot be judged."""
     return [
-        f"Whether the face {where_in_words(as_shares(_corners(one.pair), *laid.size))} was replaced or "
+        f"Whether the face {where_in_words(as_shares(_corners(one.pair), *warped.size))} was replaced or "
         f"changed cannot be told: {one.reason}."
         for one in findings
         if one.change is Change.UNCERTAIN
@@ -181,10 +181,10 @@ TYPES = {
 }
 
 
-def _operation(finding: FaceFinding, laid: Laid, query_size: tuple[int, int]) -> Operation:
+def _operation(finding: FaceFinding, warped: WarpedPair, query_size: tuple[int, int]) -> Operation:
     corners = _corners(finding.pair)
     (left, top), (right, bottom) = corners[0], corners[2]
-    region, reference_region = both_quads((left, top, right, bottom), laid, query_size)
+    region, reference_region = both_quads((left, top, right, bottom), warped, query_size)
     kind, measures = TYPES[finding.change], finding.pair.measures
     numbers = measures.numbers() if measures else {}
     numbers |= {

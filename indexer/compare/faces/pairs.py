@@ -29,7 +29,7 @@ from indexer.compare.faces.landmarks import (
     Landmarks,
     landmarks_of,
 )
-from indexer.compare.laying import Laid
+from indexer.compare.warping import WarpedPair
 from indexer.media.images import Pixels
 
 POORER = 1.15  # magnification above which the reference is made as coarse as the query
@@ -82,7 +82,7 @@ class FaceMeasures:
 
 @dataclass(frozen=True)
 class FacePair:
-    """One place with a face in at least one of the two pictures, in the frame of `Laid`."""
+    """One place with a face in at least one of the two pictures, in the frame of `WarpedPair`."""
 
     reference_box: FaceBox | None
     query_box: FaceBox | None
@@ -106,7 +106,7 @@ class FacePair:
 
 
 def pair_faces(
-    reference: list[FaceBox], query: list[FaceBox], laid: Laid
+    reference: list[FaceBox], query: list[FaceBox], warped: WarpedPair
 ) -> list[tuple[FaceBox | None, FaceBox | None]]:
     """Faces at the same place of both; where one picture shows none, it is looked at closely there."""
     pairs: list[tuple[FaceBox | None, FaceBox | None]] = []
@@ -117,18 +117,18 @@ def pair_faces(
             left.remove(best)
             pairs.append((face, best))
         else:
-            pairs.append((face, find_face_near(laid.query, face)))
-    return pairs + [(find_face_near(laid.reference, face), face) for face in left]
+            pairs.append((face, find_face_near(warped.query, face)))
+    return pairs + [(find_face_near(warped.reference, face), face) for face in left]
 
 
-def compare_faces(laid: Laid, reference: list[FaceBox], query: list[FaceBox]) -> list[FacePair]:
-    """Faces that were found in the two pictures of `laid`, place by place. Raises MissingFaceModels."""
-    return [_compare(laid, *pair) for pair in pair_faces(reference, query, laid)]
+def compare_faces(warped: WarpedPair, reference: list[FaceBox], query: list[FaceBox]) -> list[FacePair]:
+    """Faces that were found in the two pictures of `warped`, place by place. Raises MissingFaceModels."""
+    return [_compare(warped, *pair) for pair in pair_faces(reference, query, warped)]
 
 
-def _compare(laid: Laid, first: FaceBox | None, second: FaceBox | None) -> FacePair:
-    theirs = landmarks_of(laid.reference, first) if first else None
-    ours = landmarks_of(laid.query, second) if second else None
+def _compare(warped: WarpedPair, first: FaceBox | None, second: FaceBox | None) -> FacePair:
+    theirs = landmarks_of(warped.reference, first) if first else None
+    ours = landmarks_of(warped.query, second) if second else None
     known = theirs or ours
     assert known is not None
     oval = known.points[list(OVAL)]
@@ -140,7 +140,7 @@ def _compare(laid: Laid, first: FaceBox | None, second: FaceBox | None) -> FaceP
     ]
     if theirs is None or ours is None:
         return FacePair(first, second, oval, query_oval, None, max(sure))
-    measures = _measure(laid, theirs, ours, min(sure), sure[0])
+    measures = _measure(warped, theirs, ours, min(sure), sure[0])
     mouths = mouth_of(ours), mouth_of(theirs)
     return FacePair(first, second, oval, query_oval, measures, max(sure), mouths)
 
@@ -158,9 +158,9 @@ def mouth_of(face: Landmarks) -> Mouth:
 
 
 def _measure(
-    laid: Laid, theirs: Landmarks, ours: Landmarks, confidence: float, reference_confidence: float
+    warped: WarpedPair, theirs: Landmarks, ours: Landmarks, confidence: float, reference_confidence: float
 ) -> FaceMeasures:
-    own, in_place = _identity_distances(laid, theirs, ours)
+    own, in_place = _identity_distances(warped, theirs, ours)
     eye = theirs.eye_distance
     turn = similarity_transform(
         ours.points[list(RIGID)].astype(np.float64), theirs.points[list(RIGID)].astype(np.float64)
@@ -172,7 +172,7 @@ def _measure(
         return float(np.median(np.hypot(steps[:, 0], steps[:, 1]))) / eye
 
     return FaceMeasures(
-        eye_px=min(eye / laid.reference_scale, ours.eye_distance / max(laid.magnification, 1e-6)),
+        eye_px=min(eye / warped.reference_scale, ours.eye_distance / max(warped.magnification, 1e-6)),
         confidence=confidence,
         reference_confidence=reference_confidence,
         turned=max(theirs.turned, ours.turned),
@@ -184,7 +184,7 @@ def _measure(
         brows=moved(BROWS, settled),
         outline=moved(OVAL, settled),
         pose=moved(RIGID, ours.points),
-        **compare_pixels(laid, theirs, ours),
+        **compare_pixels(warped, theirs, ours),
     )
 
 
@@ -196,16 +196,16 @@ def _lids(points: Points) -> float:
     return float(sum(np.hypot(*(points[upper] - points[lower])) for upper, lower in LIDS)) / 2
 
 
-def _identity_distances(laid: Laid, theirs: Landmarks, ours: Landmarks) -> tuple[float, float]:
+def _identity_distances(warped: WarpedPair, theirs: Landmarks, ours: Landmarks) -> tuple[float, float]:
     """At each face's own landmarks, and at the reference's in both; mirror images too, if it matters."""
-    reference = coarser(laid.reference, laid.magnification)
+    reference = coarser(warped.reference, warped.magnification)
     five, own = theirs.points[list(FIVE)], ours.points[list(FIVE)]
-    here, there = face_chip(reference, five), face_chip(laid.query, five)
+    here, there = face_chip(reference, five), face_chip(warped.query, five)
     first = identity_vectors([here, there])
     quick = float(np.linalg.norm(first[0] - first[1]))
     if quick < CERTAINLY_SAME:
         return quick, quick
-    elsewhere = face_chip(laid.query, own)
+    elsewhere = face_chip(warped.query, own)
     mirrored = [np.ascontiguousarray(chip[:, ::-1]) for chip in (here, there, elsewhere)]
     more = identity_vectors([elsewhere, *mirrored])
     left, middle, right = (first[0] + more[1]) / 2, (first[1] + more[2]) / 2, (more[0] + more[3]) / 2

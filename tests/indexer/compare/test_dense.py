@@ -1,4 +1,4 @@
-"""A copy agrees with its original wherever nothing was laid over it; another shot of the scene does not."""
+"""A copy agrees with its original wherever nothing covers it; a different capture of the scene does not."""
 
 import random
 
@@ -10,7 +10,7 @@ from indexer.compare.dense import DenseAgreement, dense_agreement
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.training.edits import overlays, screens, tone
-from registry.match.evidence_rules import Measured, is_other_shot
+from registry.match.evidence_rules import Measured, is_different_capture
 from registry.thresholds import Thresholds
 from tests.pictures import picture, pixels
 
@@ -47,7 +47,7 @@ def test_a_picture_agrees_with_itself() -> None:
     assert dense.agreeing == 1
     assert dense.disagreeing == dense.moved == 0
     assert dense.fine > 0.9
-    assert not is_other_shot(measured, Thresholds())
+    assert not is_different_capture(measured, Thresholds())
 
 
 @pytest.mark.parametrize(
@@ -69,21 +69,21 @@ def test_a_picture_agrees_with_itself() -> None:
     ids=lambda edit: edit.__qualname__,
 )
 @pytest.mark.parametrize("name", ["coffee", "astronaut"])
-def test_an_edited_copy_is_no_other_shot(name: str, edit) -> None:  # type: ignore[no-untyped-def]
+def test_an_edited_copy_is_no_different_capture(name: str, edit) -> None:  # type: ignore[no-untyped-def]
     _, measured = laid_over(edit(picture(name), random.Random(4)), picture(name))
-    assert not is_other_shot(measured, Thresholds())
+    assert not is_different_capture(measured, Thresholds())
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee"])
-def test_the_same_scene_with_something_moved_is_another_shot(name: str) -> None:
+def test_the_same_scene_with_something_moved_is_a_different_capture(name: str) -> None:
     original = picture(name)
     later = tone.noise(with_part_moved(original, 26), random.Random(1))  # a sensor's own noise
     dense, measured = laid_over(later, original)
     assert dense.moved > Thresholds().moved
-    assert is_other_shot(measured, Thresholds())
+    assert is_different_capture(measured, Thresholds())
 
 
-def test_another_picture_behind_the_same_thing_is_another_shot() -> None:
+def test_another_picture_behind_the_same_thing_is_a_different_capture() -> None:
     def behind(name: str) -> Image.Image:
         scene = picture(name).resize((600, 400))
         scene.paste(picture("coffee").resize((220, 150)), (190, 240))
@@ -92,7 +92,7 @@ def test_another_picture_behind_the_same_thing_is_another_shot() -> None:
     dense, measured = laid_over(behind("cat"), behind("rocket"))
     assert measured.inliers >= Thresholds().inliers_strong
     assert dense.agreeing < 0.5
-    assert is_other_shot(measured, Thresholds())
+    assert is_different_capture(measured, Thresholds())
 
 
 def test_pictures_without_detail_say_nothing() -> None:

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from indexer.fingerprints.copy_network import folded_network
 from indexer.training.evaluation import Quality
 from indexer.training.heldout import HeldOut
-from indexer.training.kin import find_kin, nearest_pairs
 from indexer.training.loss import Batch, copy_loss
+from indexer.training.near_duplicates import find_near_duplicates, nearest_pairs
 from indexer.training.pictures import PictureBank, is_held_out, open_bank, pack
 from indexer.training.procedural import procedural_picture
 from indexer.training.projection import save_network
@@ -106,7 +106,7 @@ def test_kin_are_found_by_their_geometry_and_strangers_are_not(pictures: Path, t
     bank = pack([pictures], tmp_path)
     photographs = [number for number, name in enumerate(bank.names) if not name.startswith("drawn")]
     pairs = [(one, other) for one in photographs for other in photographs if one < other]
-    found = find_kin(bank, pairs, 2, lambda done, of: None)
+    found = find_near_duplicates(bank, pairs, 2, lambda done, of: None)
     kin = {frozenset((bank.names[one], bank.names[other])) for one, other in found}
     assert {frozenset((f"{name}.png", f"{name}-left.png")) for name in ("coffee", "cat", "rocket")} <= kin
     assert all(len({name.removesuffix(".png").removesuffix("-left") for name in pair}) == 1 for pair in kin)

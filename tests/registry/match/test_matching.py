@@ -312,7 +312,7 @@ class TestRules:
                 Strength.VERY_STRONG,
                 MatchRelation.DERIVATIVE,
             ),
-            (  # another shot, but for the faces a copy: they were exchanged
+            (  # a different capture, but for the faces a copy: they were exchanged
                 Measured(
                     compared=True, inliers=90, pairs=150, spread=0.5, dense=MOVED, outside_faces=STAYED
                 ),
@@ -372,7 +372,7 @@ class TestRules:
         assert conclude([weak], None).kind is VerdictKind.POSSIBLE_MATCH
 
 
-def test_another_shot_of_a_registered_scene_is_a_suspicion_and_says_so(world: World) -> None:
+def test_a_different_capture_of_a_registered_scene_is_a_suspicion_and_says_so(world: World) -> None:
     desk = world.enrol("Daily Example", Role.RESEARCHER)
 
     def scene(behind: str) -> bytes:
@@ -390,5 +390,5 @@ def test_another_shot_of_a_registered_scene_is_a_suspicion_and_says_so(world: Wo
     assert match.evidence.inliers is not None
     assert match.evidence.inliers >= LIMITS.inliers_strong
     assert match.evidence.agreeing is not None
-    assert match.evidence.agreeing < LIMITS.other_shot_agreeing
+    assert match.evidence.agreeing < LIMITS.different_capture_agreeing
     world.audit()

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from indexer.compare.geometry import Matrix
-from indexer.compare.laying import (
+from indexer.compare.warping import (
     Grey,
-    Laid,
     Mask,
+    WarpedPair,
     Windows,
     as_bright,
     blurred,
@@ -41,7 +41,7 @@ SETTLED_PX = 0.4  # a correction that moves no corner further is the last
 LEAST_SPREAD = 0.15  # of the picture, spanned by places that take part; else the features' word stands
 
 
-class _Side:
+class _ImageStatistics:
     """One of the two pictures."""
 
     def __init__(self, picture: Pixels | Grey) -> None:
@@ -58,28 +58,28 @@ class _Side:
         return windows(blurred(self.grey, 1.0), WINDOW)
 
 
-class Seen:
+class PairStatistics:
     """Two laid pictures and what is measured of them, each once: who asks next may exclude other places."""
 
-    def __init__(self, laid: Laid, reference: _Side | None = None) -> None:
-        self.laid = laid
-        self.reference = reference or _Side(laid.reference)
-        self.query = _Side(laid.query)
+    def __init__(self, warped: WarpedPair, reference: _ImageStatistics | None = None) -> None:
+        self.warped = warped
+        self.reference = reference or _ImageStatistics(warped.reference)
+        self.query = _ImageStatistics(warped.query)
 
-    def laid_anew(self, query: Pixels, homography: Matrix) -> "Seen":
+    def with_homography(self, query: Pixels, homography: Matrix) -> "PairStatistics":
         """The same pair by another homography."""
-        laid = self.laid
-        ours, shown = warp(query, homography, laid.size, laid.magnification, laid.within)
-        better = replace(laid, query=ours, shown=shown, homography=homography / homography[2, 2])
-        return Seen(better, self.reference)
+        warped = self.warped
+        ours, shown = warp(query, homography, warped.size, warped.magnification, warped.within)
+        better = replace(warped, query=ours, shown=shown, homography=homography / homography[2, 2])
+        return PairStatistics(better, self.reference)
 
-    def windows_but(self, excluded: Mask | None) -> Mask:
+    def whole_windows_outside(self, excluded: Mask | None) -> Mask:
         """(h, w) where a whole window is shown and none of `excluded` is its middle."""
         return self._whole_windows if excluded is None else self._whole_windows & ~excluded
 
     @cached_property
     def _whole_windows(self) -> Mask:
-        return inside(self.laid.shown, WINDOW)
+        return inside(self.warped.shown, WINDOW)
 
     @cached_property
     def fine_agreement(self) -> Grey:
@@ -87,7 +87,7 @@ class Seen:
         return correlation(self.reference.fine, self.query.fine)
 
     @cached_property
-    def agreement(self) -> Grey:
+    def coarse_agreement(self) -> Grey:
         """(h, w) -1..1, of the blurred pictures."""
         return correlation(self.reference.coarse, self.query.coarse)
 
@@ -95,50 +95,61 @@ class Seen:
     def flow(self) -> Grey:
         """(h, w, 2): where each pixel of the reference lies in the query."""
         theirs, ours = self.reference.grey, self.query.grey
-        return flow_between(theirs, as_bright(ours, theirs, self.laid.shown))
+        return flow_between(theirs, as_bright(ours, theirs, self.warped.shown))
 
     @cached_property
-    def agreement_once_followed(self) -> Grey:
+    def agreement_along_flow(self) -> Grey:
         """(h, w) -1..1, of the blurred pictures, every pixel brought back by the flow."""
-        return correlation(self.reference.coarse, _Side(follow(self.query.grey, self.flow)).coarse)
+        return correlation(
+            self.reference.coarse, _ImageStatistics(follow(self.query.grey, self.flow)).coarse
+        )
 
 
-def refined(seen: Seen, query: Pixels, excluded: Mask | None = None) -> Seen:
+def refine_alignment(
+    statistics: PairStatistics, query: Pixels, excluded: Mask | None = None
+) -> PairStatistics:
     """The same pair with the alignment's rest taken out; `excluded`: places that may not pull at it.
 
-    `query`: (h, w, 3) uint8 as it was before it was laid.
+    `query`: (h, w, 3) uint8 as it was before it was warped.
     """
     for _ in range(2):
-        if _disagreement(seen, excluded) < EXACT:
-            return seen
-        correction = _correction(seen, excluded)
+        if _disagreement(statistics, excluded) < EXACT:
+            return statistics
+        correction = _correction(statistics, excluded)
         if correction is None:
-            return seen
-        better = seen.laid_anew(query, correction @ seen.laid.homography)
-        if _disagreement(better, excluded) >= _disagreement(seen, excluded):
-            return seen  # many features are as exact as the flow, and it is their word that stands
-        seen = better
-        if _reach(correction, seen.laid.size) < SETTLED_PX:
+            return statistics
+        better = statistics.with_homography(query, correction @ statistics.warped.homography)
+        if _disagreement(better, excluded) >= _disagreement(statistics, excluded):
+            return statistics  # many features are as exact as the flow, and it is their word that stands
+        statistics = better
+        if _reach(correction, statistics.warped.size) < SETTLED_PX:
             break
-    return seen
+    return statistics
 
 
-def agreeing_share(seen: Seen, excluded: Mask | None = None) -> float:
+def agreeing_share(statistics: PairStatistics, excluded: Mask | None = None) -> float:
     """Of the windows with detail that both show, the share that agrees closely, 0..1."""
-    counted = (seen.reference.coarse.variance > LEAST_DETAIL) & seen.windows_but(excluded)
-    return float((seen.agreement[counted] > CLOSELY).mean()) if counted.any() else 0.0
+    counted = (statistics.reference.coarse.variance > LEAST_DETAIL) & statistics.whole_windows_outside(
+        excluded
+    )
+    return float((statistics.coarse_agreement[counted] > CLOSELY).mean()) if counted.any() else 0.0
 
 
-def disagreeing(seen: Seen) -> Mask:
+def disagreeing_places(statistics: PairStatistics) -> Mask:
     """(h, w) where either picture has detail that the other does not: colours there say nothing."""
-    detail = np.maximum(seen.reference.coarse.variance, seen.query.coarse.variance)
-    return np.asarray((seen.agreement < DISAGREES) & (detail > LEAST_DETAIL) & seen.laid.shown, np.bool_)
+    detail = np.maximum(statistics.reference.coarse.variance, statistics.query.coarse.variance)
+    return np.asarray(
+        (statistics.coarse_agreement < DISAGREES) & (detail > LEAST_DETAIL) & statistics.warped.shown,
+        np.bool_,
+    )
 
 
-def _disagreement(seen: Seen, excluded: Mask | None) -> float:
+def _disagreement(statistics: PairStatistics, excluded: Mask | None) -> float:
     """Median of what is missing to a full correlation, in the windows with detail."""
-    counted = (seen.reference.fine.variance > LEAST_DETAIL) & seen.windows_but(excluded)
-    return float(np.median(1.0 - seen.fine_agreement[counted])) if counted.any() else 0.0
+    counted = (statistics.reference.fine.variance > LEAST_DETAIL) & statistics.whole_windows_outside(
+        excluded
+    )
+    return float(np.median(1.0 - statistics.fine_agreement[counted])) if counted.any() else 0.0
 
 
 def _reach(correction: Matrix, size: tuple[int, int]) -> float:
@@ -149,14 +160,14 @@ def _reach(correction: Matrix, size: tuple[int, int]) -> float:
     return float(np.abs(moved[:2] / moved[2] - corners[:2]).max())
 
 
-def _correction(seen: Seen, excluded: Mask | None) -> Matrix | None:
+def _correction(statistics: PairStatistics, excluded: Mask | None) -> Matrix | None:
     """(3, 3) that moves the laid query to where it belongs; None: nothing reliable says so."""
-    flow = seen.flow
+    flow = statistics.flow
     usable = (
-        (seen.agreement_once_followed > AGREES)
-        & (seen.reference.coarse.variance > LEAST_DETAIL)
-        & (np.hypot(flow[..., 0], flow[..., 1]) < MOST_CORRECTION * max(seen.laid.size))
-        & seen.windows_but(excluded)
+        (statistics.agreement_along_flow > AGREES)
+        & (statistics.reference.coarse.variance > LEAST_DETAIL)
+        & (np.hypot(flow[..., 0], flow[..., 1]) < MOST_CORRECTION * max(statistics.warped.size))
+        & statistics.whole_windows_outside(excluded)
     )
     grid = np.zeros_like(usable)
     grid[GRID_PX // 2 :: GRID_PX, GRID_PX // 2 :: GRID_PX] = True

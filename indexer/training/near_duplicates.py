@@ -38,7 +38,7 @@ def nearest_pairs(vectors: Vectors, neighbours: int = NEIGHBOURS) -> list[Pair]:
     return sorted(pairs)
 
 
-def find_kin(
+def find_near_duplicates(
     bank: PictureBank, pairs: Sequence[Pair], workers: int, progress: Callable[[int, int], None]
 ) -> list[Pair]:
     """The pairs that the geometry confirms. Threads do: OpenCV works without the interpreter's lock."""

@@ -15,7 +15,7 @@ Mask = npt.NDArray[np.bool_]  # (h, w)
 
 
 @dataclass(frozen=True)
-class Laid:
+class WarpedPair:
     """Two pictures in the reference's frame, at a working size."""
 
     query: Pixels  # (h, w, 3) uint8, black where it shows nothing
@@ -32,7 +32,7 @@ class Laid:
         return self.reference.shape[1], self.reference.shape[0]
 
 
-def lay_on(query: Pixels, reference: Pixels, alignment: Alignment, long_side: int) -> Laid:
+def warp_pair(query: Pixels, reference: Pixels, alignment: Alignment, long_side: int) -> WarpedPair:
     """Warp (h, w, 3) uint8 `query` on `reference`, at most `long_side` pixels long."""
     height, width = reference.shape[:2]
     scale = min(1.0, long_side / max(height, width))
@@ -42,7 +42,7 @@ def lay_on(query: Pixels, reference: Pixels, alignment: Alignment, long_side: in
         theirs = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
     to_here = np.diag([size[0] / width, size[1] / height, 1.0]) @ alignment.homography
     ours, shown = warp(query, to_here, size, scale * alignment.scale, alignment.within)
-    return Laid(ours, theirs, shown, to_here, scale * alignment.scale, scale, alignment.within)
+    return WarpedPair(ours, theirs, shown, to_here, scale * alignment.scale, scale, alignment.within)
 
 
 def warp(
