@@ -12,8 +12,9 @@ from indexer.compare.derivation import derive
 from indexer.compare.faces.landmarks import OVAL
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
-from indexer.compare.vocabulary import Frame, OperationType
+from indexer.compare.vocabulary import Frame
 from indexer.media.images import Pixels
+from indexer.operations import OperationType
 from indexer.training.classical_swap import SHRUNK, main_face, swap_face
 from indexer.training.face_variants import ON_THE_WAY
 from registry.cli.demo import ORIGINALS, package_file

@@ -105,7 +105,7 @@ def score(edited: Edited, answer: MatchAnswer, name_of: dict[str, str], seconds:
 
 
 def _as_true(segment: Segment, name: str) -> TrueSegment:
-    backwards = any(one.type == "reversed" for one in segment.operations)
+    backwards = any(one.type is OperationType.REVERSED for one in segment.operations)
     return TrueSegment(name, segment.query, segment.reference, segment.factor or 0.0, backwards)
 
 

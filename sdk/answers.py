@@ -37,7 +37,7 @@ def answer_core(answer: MatchAnswer) -> dict[str, Any]:
                 "relation": match.relation.value,
                 "strength": match.strength.value,
                 "operations": [
-                    operation.model_dump(mode="json", include={"type", "strength", "region"})
+                    operation.model_dump(mode="json", include={"type", "degree", "region"})
                     for operation in match.operations
                 ],
             }

@@ -12,8 +12,9 @@ from skimage import data
 from indexer.compare.derivation import Derivation, derive
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
-from indexer.compare.vocabulary import Frame, OperationType
+from indexer.compare.vocabulary import Frame
 from indexer.media.images import Pixels
+from indexer.operations import OperationType
 from indexer.training.classical_swap import swap_face
 
 HOPPER_FILE = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"

@@ -11,16 +11,10 @@ import numpy as np
 from indexer.compare.changes import ChangedRegion, ChangeMap
 from indexer.compare.geometry import Points, project
 from indexer.compare.processing import few_colours
-from indexer.compare.vocabulary import (
-    Operation,
-    OperationType,
-    Quad,
-    as_shares,
-    strength_word,
-    where_in_words,
-)
+from indexer.compare.vocabulary import Operation, Quad, as_shares, degree_of, where_in_words
 from indexer.compare.warping import Grey, Mask, WarpedPair, grey
 from indexer.media.images import Pixels
+from indexer.operations import OperationType
 
 COMPOSITE_SHARE = 0.30  # of the picture: no edit of a part any more
 FLAT = 0.85  # share of the three commonest colours
@@ -106,7 +100,7 @@ def _operation(
     }
     return Operation(
         kind,
-        strength_word(levels, 20, 45),
+        degree_of(levels, 20, 45),
         sentences[kind],
         region,
         reference_region,

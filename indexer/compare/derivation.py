@@ -1,4 +1,4 @@
-"""From a compared pair to what is said of it: operations, gravest first, and what could not be told."""
+"""From a compared pair to what is said of it: its operations, and what could not be told."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,16 @@ from indexer.compare.faces.findings import Change, FaceFinding, face_operations,
 from indexer.compare.geometry import Alignment
 from indexer.compare.operations import operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around
-from indexer.compare.vocabulary import GRAVITY, Frame, Operation
+from indexer.compare.vocabulary import Frame, Operation
 from indexer.media.images import Pixels
+from indexer.operations import OPERATIONS
 
 
 @dataclass(frozen=True)
 class Derivation:
     """How the query was made from the reference."""
 
-    operations: tuple[Operation, ...]  # gravest first
+    operations: tuple[Operation, ...]  # the most severe first
     uncertain: tuple[str, ...]  # sentences
     comparison: PairComparison
     faces: tuple[FaceFinding, ...]
@@ -39,6 +40,6 @@ def derive(
     boxes = [one.reference_box or one.query_box for one in changed]
     heads = mask_around([one for one in boxes if one is not None], warped)
     found = face_operations(findings, warped, size) + content_operations(warped, changes, heads, size)
-    found.sort(key=lambda one: GRAVITY.index(one.type))
+    found.sort(key=lambda operation: OPERATIONS[operation.type].rank)
     found += operations_found(alignment, query, reference, query_frame, reference_frame)
     return Derivation(tuple(found), tuple(uncertainties(findings, warped)), comparison, tuple(findings))

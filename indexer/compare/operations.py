@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 
 from indexer.compare.geometry import Alignment
-from indexer.compare.vocabulary import FULL, Frame, Operation, OperationType, as_shares, strength_word
+from indexer.compare.vocabulary import FULL, Frame, Operation, as_shares, degree_of
 from indexer.media.images import Pixels
+from indexer.operations import Degree, OperationType
 
 # Alignment is good to about one percent of a side; less is not told from noise.
 CROP_TOLERANCE = 0.03
@@ -37,27 +38,27 @@ def re_encoded(jpeg_quality: int | None) -> Operation:
     """In other bytes; `jpeg_quality` 1 to 100 of an upload that is a JPEG: a coarse one is worth saying."""
     if jpeg_quality is None or jpeg_quality > COARSE:
         sentence = "The same picture in another file: re-encoded."
-        return Operation(OperationType.RE_ENCODED, "slight", sentence, FULL, FULL)
-    strength = strength_word(100 - jpeg_quality, 50, 75)
+        return Operation(OperationType.RE_ENCODED, Degree.SLIGHT, sentence, FULL, FULL)
+    degree = degree_of(100 - jpeg_quality, 50, 75)
     sentence = f"Saved as a JPEG of quality {jpeg_quality}: fine detail was lost."
     measured = {"jpeg_quality": float(jpeg_quality)}
-    return Operation(OperationType.RE_ENCODED, strength, sentence, FULL, FULL, measured)
+    return Operation(OperationType.RE_ENCODED, degree, sentence, FULL, FULL, measured)
 
 
 def _mirrored(alignment: Alignment) -> Operation | None:
     if not alignment.is_mirrored:
         return None
-    return Operation(OperationType.MIRRORED, "strong", "Mirrored left to right.", FULL, FULL)
+    return Operation(OperationType.MIRRORED, Degree.STRONG, "Mirrored left to right.", FULL, FULL)
 
 
 def _rotated(alignment: Alignment) -> Operation | None:
     degrees = alignment.rotation_degrees
     if abs(degrees) < ROTATION_TOLERANCE_DEGREES:
         return None
-    strength = "strong" if abs(degrees) > 20 else "clear"
+    degree = Degree.STRONG if abs(degrees) > 20 else Degree.CLEAR
     return Operation(
         OperationType.ROTATED,
-        strength,
+        degree,
         f"Rotated by about {abs(degrees):.0f} degrees.",
         FULL,
         FULL,
@@ -71,7 +72,7 @@ def _cropped(alignment: Alignment, reference: Pixels) -> Operation | None:
         return None
     return Operation(
         OperationType.CROPPED,
-        strength_word(1 - kept, 0.15, 0.5),
+        degree_of(1 - kept, 0.15, 0.5),
         f"Cropped: about {100 * kept:.0f} percent of the original is left.",
         reference_region=as_shares(alignment.reference_quad, *_size(reference)),
         measured={"kept_share": round(kept, 3)},
@@ -86,10 +87,10 @@ def _surrounded(alignment: Alignment, query: Pixels) -> Operation | None:
     measured = {"query_share": round(share, 3)}
     if share < EMBEDDED_BELOW:
         sentence = f"Placed inside another picture, of which it fills about {100 * share:.0f} percent."
-        return Operation(OperationType.EMBEDDED, "strong", sentence, region, measured=measured)
+        return Operation(OperationType.EMBEDDED, Degree.STRONG, sentence, region, measured=measured)
     sentence = f"Surrounded by something new; the original fills about {100 * share:.0f} percent."
     return Operation(
-        OperationType.BORDERED, strength_word(1 - share, 0.1, 0.3), sentence, region, measured=measured
+        OperationType.BORDERED, degree_of(1 - share, 0.1, 0.3), sentence, region, measured=measured
     )
 
 
@@ -105,7 +106,7 @@ def _resized(
     word = "Reduced" if factor < 1 else "Enlarged"
     return Operation(
         OperationType.RESIZED,
-        strength_word(abs(np.log2(factor)), 0.5, 1.5),
+        degree_of(abs(np.log2(factor)), 0.5, 1.5),
         f"{word} to about {100 * factor:.0f} percent of the original's size.",
         FULL,
         FULL,
@@ -137,7 +138,7 @@ def _recoloured(alignment: Alignment, query: Pixels, reference: Pixels) -> Opera
         change = "changed"
     return Operation(
         OperationType.COLOUR,
-        strength_word(difference, 16, 40),
+        degree_of(difference, 16, 40),
         f"Colours were {change}.",
         FULL,
         FULL,

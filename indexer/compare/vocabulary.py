@@ -1,62 +1,12 @@
-"""The vocabulary of what can be done to a reference.
-
-`sdk.models.operations` publishes the same words with their terms of C2PA, IPTC and schema.org; a test
-compares them.
-"""
+"""An operation as it was detected; what is known of its type stands in `indexer.operations`."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from indexer.operations import Degree, OperationType
 
-class OperationType(StrEnum):
-    """One thing done to the reference."""
-
-    RE_ENCODED = "re-encoded"
-    RESIZED = "resized"
-    COLOUR = "colour"
-    CROPPED = "cropped"
-    MIRRORED = "mirrored"
-    ROTATED = "rotated"
-    BORDERED = "bordered"
-    EMBEDDED = "embedded"
-    OVERLAY = "overlay"
-    LOCAL_EDIT = "local_edit"
-    FACE_SWAP = "face_swap"
-    FACE_REENACTED = "face_reenacted"
-    FACE_EDITED = "face_edited"
-    FACE_COVERED = "face_covered"
-    COMPOSITE = "composite"
-    RETIMED = "retimed"
-    REVERSED = "reversed"
-    CLIPPED = "clipped"
-    REORDERED = "reordered"
-    LOOPED = "looped"
-    CONCATENATED = "concatenated"
-    FRAME_OVERLAY = "frame_overlay"
-    AUDIO_REPLACED = "audio_replaced"
-    AUDIO_RETIMED = "audio_retimed"
-    PICTURES_REPLACED = "pictures_replaced"
-
-
-# What a person must know first comes first.
-GRAVITY = (
-    OperationType.FACE_SWAP,
-    OperationType.FACE_REENACTED,
-    OperationType.COMPOSITE,
-    OperationType.LOCAL_EDIT,
-    OperationType.REVERSED,
-    OperationType.REORDERED,
-    OperationType.RETIMED,
-    OperationType.PICTURES_REPLACED,
-    OperationType.AUDIO_REPLACED,
-    OperationType.FACE_EDITED,
-    OperationType.FACE_COVERED,
-    OperationType.FRAME_OVERLAY,
-    OperationType.OVERLAY,
-)
 Quad = tuple[tuple[float, float], ...]  # four corners as shares of width and height
 FULL: Quad = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
@@ -66,7 +16,7 @@ class Operation:
     """One operation, as it was detected."""
 
     type: OperationType
-    strength: str  # slight, clear or strong
+    degree: Degree
     sentence: str
     region: Quad | None = None  # in the query
     reference_region: Quad | None = None
@@ -82,11 +32,11 @@ class Frame:
     height: int
 
 
-def strength_word(amount: float, clear: float, strong: float) -> str:
+def degree_of(amount: float, clear: float, strong: float) -> Degree:
     """Slight below `clear`, strong from `strong` on."""
     if amount < clear:
-        return "slight"
-    return "clear" if amount < strong else "strong"
+        return Degree.SLIGHT
+    return Degree.CLEAR if amount < strong else Degree.STRONG
 
 
 def as_shares(corners: npt.NDArray[np.float32], width: int, height: int) -> Quad:

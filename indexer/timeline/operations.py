@@ -5,7 +5,8 @@ from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from indexer.compare.vocabulary import GRAVITY, Operation, OperationType, Quad, strength_word
+from indexer.compare.vocabulary import Operation, Quad, degree_of
+from indexer.operations import OPERATIONS, Degree, OperationType
 from indexer.timeline.lines import Line
 
 FACTOR_TOLERANCE = 0.02  # a line of a few seconds is not surer of its factor
@@ -17,14 +18,9 @@ CLIPPED_S, CLIPPED_SHARE = 0.6, 0.02  # missing at either end, or within
 FOREIGN_S, FOREIGN_SHARE = 0.9, 0.02
 LOOP_SHARE = 0.6  # of the shorter of two stretches that show the same
 ORDER_TOLERANCE_S = 0.3
-# Of the compared frames, those that must show an operation on the picture.
-LEAST_SHARE = {OperationType.FACE_SWAP: 0.34, OperationType.FACE_REENACTED: 0.34}
-USUAL_LEAST_SHARE = 0.5
 # A small face, coarsely coded, looks like another person's now and then; a swapped one in every frame.
 SLIGHT_SHARE = 0.8
 OVERLAYS_SEEN = 0.15  # share of the frames in which it is taken for one
-# What is edited in a video stays about where it is; coarse coding differs from place to place.
-LASTING = (OperationType.LOCAL_EDIT, OperationType.OVERLAY)
 LASTING_FRAMES, LASTING_REACH = 3, 0.15  # compared frames; of width and height between neighbours
 
 
@@ -64,9 +60,9 @@ def over_frames(by_frame: Many[Many[Operation]]) -> list[Operation]:
 
 def _is_shown(kind: OperationType, found: list[Operation], count: int) -> bool:
     """Whether enough of `count` frames show it."""
-    least = max(LEAST_SHARE.get(kind, USUAL_LEAST_SHARE) * count, min(2, count))
+    least = max(OPERATIONS[kind].least_share * count, min(2, count))
     if kind is OperationType.FACE_SWAP and count >= LASTING_FRAMES and len(found) < SLIGHT_SHARE * count:
-        return sum(one.strength != "slight" for one in found) >= least
+        return sum(one.degree is not Degree.SLIGHT for one in found) >= least
     return len(found) >= least
 
 
@@ -102,7 +98,7 @@ def _lasting(by_frame: Many[Many[Operation]]) -> Many[Many[Operation]]:
         return by_frame
 
     def lasts(one: Operation, place: int) -> bool:
-        if one.type not in LASTING or one.strength == "strong" or one.reference_region is None:
+        if one.degree is Degree.STRONG or one.reference_region is None or not _stays_in_place(one):
             return True
         x, y = _middle(one.reference_region)
         around = [*by_frame[max(0, place - 1) : place], *by_frame[place + 1 : place + 2]]
@@ -110,11 +106,15 @@ def _lasting(by_frame: Many[Many[Operation]]) -> Many[Many[Operation]]:
             _middle(other.reference_region)
             for operations in around
             for other in operations
-            if other.type in LASTING and other.reference_region is not None
+            if other.reference_region is not None and _stays_in_place(other)
         ]
         return any(max(abs(x - their_x), abs(y - their_y)) <= LASTING_REACH for their_x, their_y in there)
 
     return [[one for one in operations if lasts(one, place)] for place, operations in enumerate(by_frame)]
+
+
+def _stays_in_place(operation: Operation) -> bool:
+    return OPERATIONS[operation.type].stays_in_place
 
 
 def _middle(region: Quad) -> tuple[float, float]:
@@ -135,18 +135,12 @@ def _meets(region: Quad | None, others: list[Quad]) -> bool:
 
 
 def in_order(operations: Iterable[Operation]) -> list[Operation]:
-    """What a person must know first comes first."""
-    return sorted(operations, key=_order)
-
-
-def _order(operation: Operation) -> tuple[int, str]:
-    grave = operation.type in GRAVITY
-    return (GRAVITY.index(operation.type) if grave else len(GRAVITY)), operation.type.value
+    """Sorts operations by severity, the most severe first."""
+    return sorted(operations, key=lambda operation: OPERATIONS[operation.type].rank)
 
 
 def _joined(found: list[Operation], count: int) -> Operation:
-    words = ("slight", "clear", "strong")
-    ranked = sorted(found, key=lambda one: words.index(one.strength))
+    ranked = sorted(found, key=lambda operation: operation.degree.rank)
     typical = ranked[len(ranked) // 2]
     sentence = typical.sentence
     if len(found) < count:
@@ -169,13 +163,13 @@ def _retimed(lines: list[Line]) -> list[Operation]:
 def _retimed_by(factor: float) -> Operation:
     kind, percent = OperationType.RETIMED, f"{100 * factor:.0f} percent of its speed"
     if factor == 0.0:
-        return Operation(kind, "strong", "One frame is held still.", factor=0.0)
+        return Operation(kind, Degree.STRONG, "One frame is held still.", factor=0.0)
     if any(abs(factor - one) < CONVERSION_TOLERANCE for one in CONVERSIONS):
         sentence = f"Played at {percent}, as conversion between frame rates does."
-        return Operation(kind, "slight", sentence, factor=round(factor, 3))
+        return Operation(kind, Degree.SLIGHT, sentence, factor=round(factor, 3))
     word = "Slowed" if factor < 1 else "Sped up"
-    strength = strength_word(abs(factor - 1), 0.06, 0.2)
-    return Operation(kind, strength, f"{word} to {percent}.", factor=round(factor, 3))
+    degree = degree_of(abs(factor - 1), 0.06, 0.2)
+    return Operation(kind, degree, f"{word} to {percent}.", factor=round(factor, 3))
 
 
 def _reversed(lines: list[Line]) -> list[Operation]:
@@ -183,7 +177,7 @@ def _reversed(lines: list[Line]) -> list[Operation]:
     if not backwards:
         return []
     part = "" if all(line.factor < 0 for line in lines) else f" for {backwards:.1f} seconds"
-    return [Operation(OperationType.REVERSED, "strong", f"Played backwards{part}.")]
+    return [Operation(OperationType.REVERSED, Degree.STRONG, f"Played backwards{part}.")]
 
 
 def _reordered(lines: list[Line]) -> list[Operation]:
@@ -193,7 +187,7 @@ def _reordered(lines: list[Line]) -> list[Operation]:
     )
     if not earlier:
         return []
-    return [Operation(OperationType.REORDERED, "strong", "Parts were put in another order.")]
+    return [Operation(OperationType.REORDERED, Degree.STRONG, "Parts were put in another order.")]
 
 
 def _looped(lines: list[Line]) -> list[Operation]:
@@ -201,7 +195,7 @@ def _looped(lines: list[Line]) -> list[Operation]:
     times = max((sum(_shows_same(one, other) for other in moving) for one in moving), default=1)
     if times < 2:
         return []
-    return [Operation(OperationType.LOOPED, "clear", f"A part is shown {times} times.")]
+    return [Operation(OperationType.LOOPED, Degree.CLEAR, f"A part is shown {times} times.")]
 
 
 def _shows_same(one: Line, other: Line) -> bool:
@@ -216,8 +210,8 @@ def _clipped(lines: list[Line], reference: float) -> list[Operation]:
     if missing <= max(CLIPPED_S, CLIPPED_SHARE * reference):
         return []
     sentence = f"Cut in time: {shown:.1f} of {reference:.1f} seconds of the original are shown."
-    strength = strength_word(missing / reference, 0.15, 0.5)
-    return [Operation(OperationType.CLIPPED, strength, sentence, measured={"shown_s": round(shown, 2)})]
+    degree = degree_of(missing / reference, 0.15, 0.5)
+    return [Operation(OperationType.CLIPPED, degree, sentence, measured={"shown_s": round(shown, 2)})]
 
 
 def _concatenated(lines: list[Line], query: float) -> list[Operation]:
@@ -225,10 +219,8 @@ def _concatenated(lines: list[Line], query: float) -> list[Operation]:
     if other <= max(FOREIGN_S, FOREIGN_SHARE * query):
         return []
     sentence = f"Joined with other footage: {other:.1f} of {query:.1f} seconds come from elsewhere."
-    strength = strength_word(other / query, 0.15, 0.5)
-    return [
-        Operation(OperationType.CONCATENATED, strength, sentence, measured={"other_s": round(other, 1)})
-    ]
+    degree = degree_of(other / query, 0.15, 0.5)
+    return [Operation(OperationType.CONCATENATED, degree, sentence, measured={"other_s": round(other, 1)})]
 
 
 def _union(stretches: list[tuple[float, float]]) -> float:

@@ -6,8 +6,9 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from indexer.compare.vocabulary import Operation, OperationType, Quad, where_in_words
+from indexer.compare.vocabulary import Operation, Quad, where_in_words
 from indexer.media.images import Pixels
+from indexer.operations import OperationType
 
 LAID_OVER = (OperationType.OVERLAY, OperationType.LOCAL_EDIT, OperationType.COMPOSITE)
 LEAST_AREA = 0.02  # of the frame

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from indexer.compare.vocabulary import Operation, OperationType, strength_word
+from indexer.compare.vocabulary import Operation, degree_of
 from indexer.fingerprints.sound import HOP_S, WINDOW, Sound
 from indexer.media.sound import SAMPLE_RATE
+from indexer.operations import Degree, OperationType
 from indexer.timeline.alignment import find_lines
 from indexer.timeline.lines import Line, Sequence
 from indexer.timeline.operations import FACTOR_TOLERANCE
@@ -82,9 +83,9 @@ def sound_operations(lines: list[Line], query: Sound | None, reference: Sound | 
     ours = _seconds_heard(query, [(one.start, one.end) for one in lines])
     theirs = _seconds_heard(reference, [one.reference for one in lines])
     if theirs >= LEAST_HEARD_S > ours:
-        return [Operation(kind, "clear", "Its sound was taken away.")]
+        return [Operation(kind, Degree.CLEAR, "Its sound was taken away.")]
     if ours >= LEAST_HEARD_S > theirs:
-        return [Operation(kind, "clear", "Sound was added: the original has none.")]
+        return [Operation(kind, Degree.CLEAR, "Sound was added: the original has none.")]
     if query is None or reference is None:
         return []
     compared = [(line, sound_on(line, query, reference)) for line in lines if line.factor > 0]
@@ -96,7 +97,7 @@ def sound_operations(lines: list[Line], query: Sound | None, reference: Sound | 
         share = other / total
         sentence = "Its sound was replaced: what is heard is not the original's."
         measured = {"other_share": round(share, 3)}
-        found.append(Operation(kind, strength_word(share, 0.6, 0.9), sentence, measured=measured))
+        found.append(Operation(kind, degree_of(share, 0.6, 0.9), sentence, measured=measured))
     same = [(line, one) for line, one in compared if one.similarity >= SAME_SOUND]
     return [*found, *_retimed(same)]
 
@@ -119,10 +120,8 @@ def _retimed(same: list[tuple[Line, SoundOnLine]]) -> list[Operation]:
     line, sound = max(changed, key=lambda one: one[0].end - one[0].start)
     word = "slowed" if line.factor < 1 else "sped up"
     pitch = "its pitch was corrected" if sound.semitones == 0 else "its pitch moved with it"
-    strength = strength_word(abs(line.factor - 1), 0.06, 0.2)
-    operation = Operation(
-        OperationType.AUDIO_RETIMED, strength, f"Its sound was {word} along, and {pitch}."
-    )
+    degree = degree_of(abs(line.factor - 1), 0.06, 0.2)
+    operation = Operation(OperationType.AUDIO_RETIMED, degree, f"Its sound was {word} along, and {pitch}.")
     return [
         replace(operation, factor=round(line.factor, 3), measured={"semitones": float(sound.semitones)})
     ]

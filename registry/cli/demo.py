@@ -24,6 +24,7 @@ from sdk.cli.output import console, notes, styled
 from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.errors import VerificationError
+from sdk.models import in_words
 from sdk.verify import verify_receipt
 
 # Free terms: NASA and US Navy (public domain), scikit-image (CC0), iscc-samples (CC BY).
@@ -144,7 +145,7 @@ def _register(client: Client, home: Path, originals: list[Path]) -> str:
         if line["error"]:
             raise StartRefused(f"{path}: {line['error']['title']} {line['error']['detail']}")
         record = line["record"]
-        status = line["status"].replace("_", " ")
+        status = in_words(line["status"])
         console.print(f"   {status:18} {path.name:18} log entry {line['log_index']}")
     return record
 
@@ -161,7 +162,7 @@ def _match(client: Client, uploads: list[Path]) -> None:
         verified += 1
         first = answer.matches[0] if answer.matches else None
         words = first.explanation if first else answer.verdict.sentence
-        table.add_row(path.name, first.strength.value if first else "-", words)
+        table.add_row(path.name, in_words(first.strength) if first else "-", words)
     console.print(table)
     console.print(f"   Every answer is signed by the registry: {verified} of {len(uploads)} verified.")
 

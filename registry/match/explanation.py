@@ -5,17 +5,16 @@ from dataclasses import replace
 
 from indexer.compare.derivation import Derivation, derive
 from indexer.compare.operations import COARSE, re_encoded
-from indexer.compare.vocabulary import GRAVITY, Frame
+from indexer.compare.vocabulary import Frame
 from indexer.compare.vocabulary import Operation as DetectedOperation
-from indexer.compare.vocabulary import OperationType as DetectedType
+from indexer.operations import OPERATIONS, Degree, OperationType
 from registry.match.evidence_rules import Judgement, is_different_capture, is_verified
 from registry.match.retrieval import Candidate
 from registry.media.uploads import Upload
 from registry.services import Services
-from sdk.models import TERMS, MatchRelation, Operation, OperationType, RecordSummary, Region
+from sdk.models import MatchRelation, Operation, RecordSummary, Region
 
 FACES_NOT_COMPARED = "Whether a face was replaced was not looked at"
-ANOTHER_FACE = (DetectedType.FACE_SWAP, DetectedType.FACE_REENACTED)
 
 
 def derivation_of(services: Services, upload: Upload, candidate: Candidate) -> Derivation | None:
@@ -64,7 +63,9 @@ def uncertain_of(services: Services, derivation: Derivation | None) -> tuple[str
 def changes_content(operations: Iterable[DetectedOperation]) -> bool:
     """Whether the picture shows something else than its original, not only in other colours or smaller."""
     return any(
-        one.type in ANOTHER_FACE or (one.type in GRAVITY and one.strength != "slight") for one in operations
+        OPERATIONS[operation.type].shows_another_face
+        or (OPERATIONS[operation.type].changes_content and operation.degree is not Degree.SLIGHT)
+        for operation in operations
     )
 
 
@@ -77,20 +78,19 @@ def described(judgement: Judgement, operations: Iterable[DetectedOperation]) -> 
 
 def has_another_face(operations: Iterable[DetectedOperation]) -> bool:
     """Whether it shows another face, or another moment of one, at some place."""
-    return any(one.type in ANOTHER_FACE for one in operations)
+    return any(OPERATIONS[operation.type].shows_another_face for operation in operations)
 
 
 def wire_operation(operation: DetectedOperation, *, with_evidence: bool) -> Operation:
     """With its terms in other vocabularies; numbers only for those who may see them."""
-    kind = OperationType(operation.type.value)
-    terms = TERMS[kind]
+    row = OPERATIONS[operation.type]
     return Operation(
-        type=kind,
-        strength=operation.strength,
+        type=operation.type,
+        degree=operation.degree,
         sentence=operation.sentence,
-        c2pa_action=terms.c2pa_action,
-        digital_source_type=terms.digital_source_type,
-        media_authenticity=terms.media_authenticity,
+        c2pa_action=row.c2pa_action,
+        digital_source_type=row.digital_source_type,
+        media_authenticity=row.media_authenticity,
         region=Region(corners=operation.region) if operation.region else None,
         reference_region=(
             Region(corners=operation.reference_region) if operation.reference_region else None
@@ -130,7 +130,7 @@ def explain(
     sentences += [*(operation.sentence for operation in found), *uncertain]
     if judgement.relation is MatchRelation.DERIVATIVE and not found and compared:
         sentences.append("What was changed could not be named.")
-    heard_only = any(one.type is DetectedType.PICTURES_REPLACED for one in found)
+    heard_only = any(one.type is OperationType.PICTURES_REPLACED for one in found)
     if not compared and not heard_only:
         sentences.append("Only fingerprints were compared: no picture of it is kept here.")
     return " ".join(sentences)

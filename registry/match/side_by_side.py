@@ -16,6 +16,7 @@ from registry.match.video.segments import clock
 from registry.media.previews import PreviewCache, picture_of
 from registry.media.uploads import VideoContent, frames_at
 from registry.services import Services
+from sdk.models import in_words
 
 PANE_HEIGHT, WIDEST_PANE = 360, 640
 FILM_RATE, ANIMATION_RATE = 10, 5
@@ -87,7 +88,7 @@ def _frames(
 
 
 def _what(stretch: Stretch) -> str:
-    kinds = [one.type.value.replace("_", " ") for one in stretch.operations]
+    kinds = [in_words(one.type) for one in stretch.operations]
     return ", ".join(kinds) or "unchanged"
 
 

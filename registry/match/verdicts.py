@@ -2,24 +2,10 @@
 
 from dataclasses import dataclass
 
-from sdk.models import MatchRelation, OperationType, Strength, Verdict, VerdictKind
+from indexer.operations import OPERATIONS, OperationType
+from sdk.models import MatchRelation, Strength, Verdict, VerdictKind, in_words
 from sdk.records import AssetClass
 
-ANOTHER_FACE = frozenset({OperationType.FACE_SWAP, OperationType.FACE_REENACTED})
-ALTERED = {
-    OperationType.FACE_SWAP: "in this upload a face was replaced (face swap)",
-    OperationType.FACE_REENACTED: "in this upload a face was re-enacted",
-    OperationType.COMPOSITE: "in this upload a large part shows something else",
-    OperationType.LOCAL_EDIT: "in this upload a part was edited",
-    OperationType.REVERSED: "this upload plays backwards",
-    OperationType.REORDERED: "in this upload parts were put in another order",
-    OperationType.RETIMED: "this upload plays at another speed",
-    OperationType.PICTURES_REPLACED: "this upload has its sound under other pictures",
-    OperationType.AUDIO_REPLACED: "in this upload the sound is not the original's",
-    OperationType.PICTURES_REPLACED: "this upload has its sound under other pictures",
-    OperationType.AUDIO_REPLACED: "in this upload the sound is not the original's",
-    OperationType.FACE_EDITED: "in this upload a face was edited",
-}
 NOT_IN_REGISTRY = "Not in this registry; this says nothing about authenticity."
 
 
@@ -33,14 +19,14 @@ class Judged:
     relation: MatchRelation
     label: str
     publisher_name: str
-    operations: tuple[OperationType, ...] = ()  # gravest first
+    operations: tuple[OperationType, ...] = ()  # the most severe first
     made_from: str | None = None  # label of the registered picture that it was declared to come from
     is_video: bool = False
 
     @property
     def has_another_face(self) -> bool:
         """Whether upload and registered picture show another face at one place: not the same fake."""
-        return bool(ANOTHER_FACE & set(self.operations))
+        return any(OPERATIONS[operation].shows_another_face for operation in self.operations)
 
 
 def conclude(matches: list[Judged], too_plain: str | None, *, is_empty: bool = False) -> Verdict:
@@ -56,7 +42,7 @@ def conclude(matches: list[Judged], too_plain: str | None, *, is_empty: bool = F
     fakes = [match for match in same if match.asset_class is AssetClass.KNOWN_FAKE]
     first = fakes[0] if fakes else same[0]
     what = f"{_relation_words(first)} {first.label!r}, registered by {first.publisher_name}"
-    sure_word = f"{first.strength.value.capitalize()} match: "
+    sure_word = f"{in_words(first.strength).capitalize()} match: "
     if first.contested:
         return Verdict(
             kind=VerdictKind.CONTESTED,
@@ -105,6 +91,7 @@ def _meaning(match: Judged) -> tuple[VerdictKind, str]:
 
 
 def _altered_words(match: Judged) -> str:
-    """The gravest change of what the picture shows; empty: there is none."""
-    gravest = next((words for kind, words in ALTERED.items() if kind in match.operations), None)
-    return f"; {gravest}" if gravest else ""
+    """The most severe change of what the picture shows, in words; empty where there is none."""
+    rows = sorted((OPERATIONS[operation] for operation in match.operations), key=lambda row: row.rank)
+    phrase = next((row.phrase for row in rows if row.phrase), None)
+    return f"; {phrase}" if phrase else ""

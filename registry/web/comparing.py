@@ -8,7 +8,7 @@ from PIL import Image
 
 from indexer.compare.derivation import Derivation
 from indexer.compare.rendering import as_png, change_overlay, difference
-from sdk.models import Region
+from sdk.models import Region, in_words
 
 QUALITY = 82
 
@@ -38,7 +38,7 @@ def view_of(derivation: Derivation) -> View:
         change_map="data:image/png;base64," + base64.b64encode(as_png(change_overlay(changes))).decode(),
         difference=_webp(difference(changes)),
         outlines=tuple(
-            (Region(corners=_four(one.reference_region)), one.type.value)
+            (Region(corners=_four(one.reference_region)), in_words(one.type))
             for one in derivation.operations
             if one.reference_region is not None
             and one.measured.get("share", 0.0) < 1.0

@@ -25,13 +25,14 @@ from registry.services import Services
 from registry.storage.models.records import ERASED
 from registry.web.comparing import view_of
 from registry.web.video_segments import footage_of
-from sdk.models import Match, MatchAnswer, Region, VerdictKind
+from sdk.models import Match, MatchAnswer, OperationType, Region, VerdictKind, in_words
 from sdk.verify import verify_receipt
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(Path(__file__).parent / "templates")
 
 SHOWN_SIDE = 640
+PLACED = (OperationType.EMBEDDED, OperationType.BORDERED)
 TONES = {
     VerdictKind.REGISTERED_ORIGINAL: "good",
     VerdictKind.DERIVATIVE_OF_ORIGINAL: "warn",
@@ -59,6 +60,7 @@ def polygon(region: Region | None) -> str:
 
 
 templates.env.filters["polygon"] = polygon
+templates.env.filters["in_words"] = in_words
 
 
 def page(request: Request, name: str, context: dict[str, Any], status: int = 200) -> HTMLResponse:
@@ -210,13 +212,15 @@ def shown_upload(services: Services, content: bytes) -> str:
 
 def upload_region(match: Match) -> Region | None:
     """Where the reference lies in the upload, when it does not fill it."""
-    inside = (one.region for one in match.operations if one.type in ("embedded", "bordered"))
+    inside = (one.region for one in match.operations if one.type in PLACED)
     return next(inside, None)
 
 
 def reference_region(match: Match) -> Region | None:
     """Which part of the reference the upload shows, when it is cropped."""
-    return next((one.reference_region for one in match.operations if one.type == "cropped"), None)
+    return next(
+        (one.reference_region for one in match.operations if one.type is OperationType.CROPPED), None
+    )
 
 
 def receipt_checks(answer: MatchAnswer, log_key: str) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from registry.match.video.segments import clock
 from registry.media.previews import PreviewCache
 from registry.records.reading import get_record
 from registry.services import Services
-from sdk.models import Match, MatchAnswer, Segment
+from sdk.models import Match, MatchAnswer, OperationType, Segment
 
 STRIP_WIDTH, STRIP_HEIGHT = 1000.0, 60.0
 
@@ -89,12 +89,14 @@ def _speed(segment: Segment) -> str:
         return "a still picture"
     if segment.factor == 0.0:
         return "held still"
-    backwards = "backwards, " if any(one.type == "reversed" for one in segment.operations) else ""
+    backwards = (
+        "backwards, " if any(one.type is OperationType.REVERSED for one in segment.operations) else ""
+    )
     return f"{backwards}at {100 * segment.factor:.0f} % of its speed"
 
 
 def _mapped(segment: Segment) -> dict[str, object]:
-    backwards = any(one.type == "reversed" for one in segment.operations)
+    backwards = any(one.type is OperationType.REVERSED for one in segment.operations)
     return {
         "query": segment.query,
         "reference": segment.reference,

@@ -8,7 +8,7 @@ import typer
 from sdk.cli.connection import ApiKey, Home, Json, Url, connect
 from sdk.cli.output import MATCHED, NOTHING_MATCHED, console, fail, notes, print_json, styled
 from sdk.client import Client
-from sdk.models import Comparison, Region
+from sdk.models import Comparison, Region, in_words
 
 FORMS = {".png": "png", ".gif": "gif", ".mp4": "mp4"}
 USAGE = 2
@@ -66,9 +66,9 @@ def _show(file: Path, found: Comparison) -> None:
     console.print(styled("bold", str(file)))
     console.print(f"  {found.explanation}", soft_wrap=True)
     for one in found.operations:
-        kind = one.type.value.replace("_", " ")
+        kind = in_words(one.type)
         where = "" if one.region is None else f" at {_box(one.region)}"
-        console.print("  ", styled("cyan", kind, f" ({one.strength}){where}"), sep="", soft_wrap=True)
+        console.print("  ", styled("cyan", kind, f" ({one.degree}){where}"), sep="", soft_wrap=True)
 
 
 def _box(region: Region) -> str:

@@ -20,7 +20,7 @@ from sdk.cli.output import (
 from sdk.cli.register import error_of
 from sdk.client import Client
 from sdk.errors import HOPELESS, SdkError
-from sdk.models import Match, MatchAnswer, Operation
+from sdk.models import Match, MatchAnswer, Operation, in_words
 
 
 def join(app: typer.Typer) -> None:
@@ -127,7 +127,7 @@ def _operation_fields(operation: Operation) -> dict[str, Any]:
         "type": operation.type.value,
         "region": operation.region.corners if operation.region else None,
         "reference_region": operation.reference_region.corners if operation.reference_region else None,
-        "strength": operation.strength,
+        "degree": operation.degree.value,
         "sentence": operation.sentence,
         "measured": operation.measured,
     }
@@ -141,4 +141,4 @@ def _show(line: dict[str, Any]) -> None:
         return
     console.print(f"  {line['sentence']}")
     for one in line["matches"]:
-        console.print("  ", styled("cyan", one["strength"], f": {one['explanation']}"), sep="")
+        console.print("  ", styled("cyan", in_words(one["strength"]), f": {one['explanation']}"), sep="")

@@ -26,7 +26,7 @@ from sdk.cli.output import (
 from sdk.client import Client
 from sdk.errors import HOPELESS, ProblemError, SdkError
 from sdk.keys import load_private_key
-from sdk.models import NewPublisher, Registration
+from sdk.models import NewPublisher, Registration, in_words
 from sdk.records import SHOWN_TEXT, AssetClass, new_statement, sign_statement
 
 LOCAL_PUBLISHER = "Local publisher"
@@ -209,7 +209,7 @@ def _show(path: Path, line: dict[str, Any], as_json: bool) -> None:
         for edge in line["edges"]:
             found = ", ".join(edge["operations"]) or "no change was found"
             said = {"confirmed": f"confirmed: {found}", "not_confirmed": "NOT confirmed by the comparison"}
-            relation = edge["relation"].replace("_", " ")
+            relation = in_words(edge["relation"])
             words = (
                 f"            {relation} {edge['target']}: {said.get(edge['agreement'], 'not compared')}"
             )

@@ -1,6 +1,6 @@
 """Wire types, shared by client and service, by subject."""
 
-from sdk.models.base import Problem, ProblemField, Wire
+from sdk.models.base import Problem, ProblemField, Wire, in_words
 from sdk.models.jobs import Job, JobStatus, WebhookSecret
 from sdk.models.matching import (
     Comparison,
@@ -18,7 +18,15 @@ from sdk.models.matching import (
     Verdict,
     VerdictKind,
 )
-from sdk.models.operations import TERMS, MediaAuthenticity, OperationTerms, OperationType
+from sdk.models.operations import (
+    OPERATIONS,
+    Degree,
+    Extent,
+    MediaAuthenticity,
+    OperationRow,
+    OperationType,
+    Severity,
+)
 from sdk.models.publishers import (
     ApiKey,
     IssuedApiKey,
@@ -43,17 +51,19 @@ from sdk.models.records import (
 from sdk.models.service import AuditFinding, AuditReport, Consistency, Doctor, LogState
 
 __all__ = [
-    "TERMS",
+    "OPERATIONS",
     "ApiKey",
     "AuditFinding",
     "AuditReport",
     "Comparison",
     "Computed",
     "Consistency",
+    "Degree",
     "Doctor",
     "Edge",
     "EdgeAgreement",
     "Evidence",
+    "Extent",
     "FingerprintQuery",
     "FingerprintRegistration",
     "FingerprintValue",
@@ -71,7 +81,7 @@ __all__ = [
     "NewPublisher",
     "NewPublisherKey",
     "Operation",
-    "OperationTerms",
+    "OperationRow",
     "OperationType",
     "Problem",
     "ProblemField",
@@ -84,9 +94,11 @@ __all__ = [
     "Role",
     "Scope",
     "Segment",
+    "Severity",
     "Strength",
     "Verdict",
     "VerdictKind",
     "WebhookSecret",
     "Wire",
+    "in_words",
 ]

@@ -9,6 +9,11 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def in_words(value: str) -> str:
+    """A value of the wire as people read it: spaces for the underscores."""
+    return value.replace("_", " ")
+
+
 class ProblemField(Wire):
     """One field of a request that is not valid."""
 

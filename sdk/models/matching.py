@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from sdk.models.base import Wire
-from sdk.models.operations import MediaAuthenticity, OperationType
+from sdk.models.operations import Degree, MediaAuthenticity, OperationType
 from sdk.models.records import FingerprintValue, Receipt, RecordSummary
 
 
@@ -16,7 +16,7 @@ class Strength(StrEnum):
     """How sure a match is, in words; error rates stand in docs/quality.md."""
 
     EXACT = "exact"
-    VERY_STRONG = "very strong"
+    VERY_STRONG = "very_strong"
     STRONG = "strong"
     MODERATE = "moderate"
     WEAK = "weak"
@@ -74,7 +74,7 @@ class Operation(Wire):
     """One thing that was done to the reference, with its terms elsewhere (docs/operations.md)."""
 
     type: OperationType
-    strength: str  # slight, clear or strong
+    degree: Degree
     sentence: str
     c2pa_action: str
     digital_source_type: str | None  # IPTC
@@ -94,7 +94,7 @@ class Segment(Wire):
     query: Seconds
     reference: Seconds  # rising, also where it is played backwards
     factor: float | None  # playback speed of the upload; 0: one frame, held; None: a still image
-    operations: tuple[Operation, ...]  # what was done in this stretch, gravest first
+    operations: tuple[Operation, ...]  # what was done in this stretch, the most severe first
     # How alike the frames are over its time, in equal steps, -1..1; only with the scope `evidence`.
     similarity: tuple[float, ...] = ()
 
@@ -131,7 +131,7 @@ class Match(Wire):
     ] = ()  # what its publisher declares it to come from, if registered here
     relation: MatchRelation
     strength: Strength
-    operations: tuple[Operation, ...]  # gravest first
+    operations: tuple[Operation, ...]  # the most severe first
     segments: tuple[Segment, ...] = ()  # of videos: which seconds are which, in the order of the upload
     uncertain: tuple[str, ...] = ()  # sentences: what could not be told, and why
     verified: bool  # whether the pictures were compared, not only their fingerprints
@@ -147,7 +147,7 @@ class Comparison(Wire):
     digest_sha256: str  # of the upload
     relation: MatchRelation | None  # None: nothing that the two have in common was found
     strength: Strength | None
-    operations: tuple[Operation, ...]  # gravest first
+    operations: tuple[Operation, ...]  # the most severe first
     segments: tuple[Segment, ...] = ()  # of videos
     uncertain: tuple[str, ...]  # sentences: what could not be told, and why
     verified: bool

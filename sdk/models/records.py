@@ -54,7 +54,7 @@ class Edge(Wire):
     target: str
     origin: str  # declared or detected
     agreement: EdgeAgreement = EdgeAgreement.NOT_COMPARED
-    operations: tuple[OperationType, ...] = ()  # detected, gravest first
+    operations: tuple[OperationType, ...] = ()  # detected, the most severe first
 
 
 class RecordSummary(Wire):

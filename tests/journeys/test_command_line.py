@@ -71,7 +71,7 @@ def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path)
     }  # fmt: skip
     assert (match["label"], match["class"]) == ("coffee.png", "authentic")
     assert match["operations"][0]["type"] == "mirrored"
-    assert set(match["operations"][0]) >= {"type", "region", "strength"}
+    assert set(match["operations"][0]) >= {"type", "region", "degree"}
     assert match["evidence"]["inliers"] > 20
     assert answers["q2.jpg"]["verdict"] == "not_in_registry"
     assert answers["q3.jpg"]["error"]["code"] == "undecodable-media"

@@ -11,7 +11,6 @@ from PIL import Image
 from indexer.compare.dense import dense_agreement
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
-from indexer.compare.vocabulary import OperationType
 from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, unpack_codes
 from indexer.fingerprints.models import COPY_DESCRIPTOR, IMAGENET_FEATURES
@@ -20,6 +19,7 @@ from indexer.index.port import BruteForceIndex
 from indexer.index.segmented_index import SegmentedIndex
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
+from indexer.operations import OperationType
 from indexer.training.face_pairs import MOVED, SAME, SWAPPED, as_preview, read_pairs
 from registry.match.evidence_rules import Measured, is_verified
 from registry.thresholds import Thresholds

@@ -178,7 +178,7 @@ def test_a_face_swap_is_explained_and_can_be_compared_in_four_ways(
 ) -> None:
     look_up_swap(page, world, tmp_path)
     expect(page.locator(".verdict")).to_contain_text("a face was replaced (face swap)")
-    expect(page.locator(".operations li").first).to_contain_text("face_swap")
+    expect(page.locator(".operations li").first).to_contain_text("face swap")
     keep(page, "face-swap")
     page.get_by_label("Slider").check()
     slider = page.get_by_role("slider")

@@ -11,14 +11,9 @@ from indexer.compare.faces.crops import oval_mask
 from indexer.compare.faces.model import EXCHANGED, MOVED, Head, shipped_heads
 from indexer.compare.faces.pairs import FaceMeasures, FacePair, Points
 from indexer.compare.processing import few_colours
-from indexer.compare.vocabulary import (
-    Operation,
-    OperationType,
-    as_shares,
-    strength_word,
-    where_in_words,
-)
+from indexer.compare.vocabulary import Operation, as_shares, degree_of, where_in_words
 from indexer.compare.warping import Mask, WarpedPair
+from indexer.operations import Degree, OperationType
 
 # A face of 48 px has about 22 between the outer corners of its eyes; below that nobody can tell who it is.
 LEAST_EYE_PX = 22.0
@@ -193,14 +188,14 @@ def _operation(finding: FaceFinding, warped: WarpedPair, query_size: tuple[int, 
         "changed_share": round(finding.changed_share, 4),
     }
     where = where_in_words(reference_region)
-    return Operation(kind, _strength(finding), _sentence(finding, where), region, reference_region, numbers)
+    return Operation(kind, _degree(finding), _sentence(finding, where), region, reference_region, numbers)
 
 
-def _strength(finding: FaceFinding) -> str:
+def _degree(finding: FaceFinding) -> Degree:
     if finding.change in (Change.EXCHANGED, Change.MOVED):
         chance = finding.exchanged if finding.change is Change.EXCHANGED else finding.moved
-        return strength_word(chance, 0.8, 0.97)
-    return strength_word(finding.changed_share, 0.25, 0.6)
+        return degree_of(chance, 0.8, 0.97)
+    return degree_of(finding.changed_share, 0.25, 0.6)
 
 
 def _sentence(finding: FaceFinding, where: str) -> str:

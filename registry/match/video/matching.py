@@ -10,11 +10,12 @@ from sqlmodel import Session
 from indexer.compare.derivation import Derivation, derive
 from indexer.compare.faces.pairs import Mouth
 from indexer.compare.operations import re_encoded
-from indexer.compare.vocabulary import Frame, Operation, OperationType
+from indexer.compare.vocabulary import Frame, Operation
 from indexer.fingerprints.kinds import SOUND
 from indexer.fingerprints.regions import inner_rectangles
 from indexer.fingerprints.sound import Sound
 from indexer.media.images import Pixels
+from indexer.operations import OPERATIONS, Degree, Extent, OperationType
 from indexer.timeline.lines import Line
 from indexer.timeline.mouths import mouths_follow
 from indexer.timeline.operations import Spans, in_order, operations_in_time, operations_of_line, over_frames
@@ -39,15 +40,6 @@ PAIRS_DESCRIBED = 10  # per line; each costs a fifth of a second
 LEAST_BY_SOUND_S, SURE_BY_SOUND_S = 3.0, 6.0
 WHOLE_SHARE, WHOLE_S = 0.03, 0.5  # a copy may miss so much of the original and still be the same footage
 SAME_MOMENT_MS = 40
-OF_THE_FRAME = {
-    OperationType.RE_ENCODED,
-    OperationType.RESIZED,
-    OperationType.COLOUR,
-    OperationType.CROPPED,
-    OperationType.MIRRORED,
-    OperationType.BORDERED,
-    OperationType.EMBEDDED,
-}
 FRAMES_LOOKED_INTO = 6  # for pictures inside the picture
 
 
@@ -133,7 +125,9 @@ def _by_sound(
     if seconds < LEAST_BY_SOUND_S:
         return None
     operation = Operation(
-        OperationType.PICTURES_REPLACED, "strong", "The original's sound is heard under other pictures."
+        OperationType.PICTURES_REPLACED,
+        Degree.STRONG,
+        "The original's sound is heard under other pictures.",
     )
     similarity = max(line.similarity for line in lines)
     strength = Strength.STRONG if seconds >= SURE_BY_SOUND_S else Strength.MODERATE
@@ -172,7 +166,7 @@ def _described(
         seen = over_frames([one.operations for one in derivations])
         seen = in_order(named_by_motion(seen, _pictures(pairs)))
         if line.factor == 0.0 and not is_still and not _shows_the_moment(line, pairs):
-            seen = [one for one in seen if one.type in OF_THE_FRAME]
+            seen = [one for one in seen if not OPERATIONS[one.type].needs_same_moment]
         if not is_still and mouths_follow(_mouths(derivations)):
             seen = [one for one in seen if one.type is not OperationType.FACE_REENACTED]
         in_time = [] if is_still else operations_of_line(line)
@@ -244,12 +238,12 @@ def _mouths(derivations: list[Derivation]) -> list[tuple[Mouth, Mouth]]:
 def _of_all(stretches: list[Stretch]) -> list[Operation]:
     """What was done to the pictures anywhere: of each kind as the longest stretch shows it."""
     longest = sorted(stretches, key=lambda one: one.line.start - one.line.end)
-    found: dict[str, Operation] = {}
+    found: dict[OperationType, Operation] = {}
     for stretch in longest:
-        for one in stretch.operations:
-            if one.factor is None:
-                found.setdefault(one.type.value, one)
-    return [one for one in found.values() if one.type.value != "reversed"]
+        for operation in stretch.operations:
+            if OPERATIONS[operation.type].extent is not Extent.TIME:
+                found.setdefault(operation.type, operation)
+    return list(found.values())
 
 
 def _uncertain(services: Services, said: Counter[str], stretches: list[Stretch]) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from skimage import data
 
-from indexer.compare.vocabulary import Operation, OperationType
+from indexer.compare.vocabulary import Operation
+from indexer.operations import OperationType
 from tests.portraits import astronaut, derived, through_jpeg, types_of
 
 COFFEE = Image.fromarray(data.coffee())

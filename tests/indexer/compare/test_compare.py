@@ -5,7 +5,8 @@ from PIL import Image
 from indexer.compare.features import LocalFeatures, extract_features, mirrored, resized
 from indexer.compare.geometry import Alignment, align, match_features
 from indexer.compare.operations import operations_found
-from indexer.compare.vocabulary import Frame, OperationType
+from indexer.compare.vocabulary import Frame
+from indexer.operations import OperationType
 from tests.pictures import picture, pixels
 
 REFERENCE = picture("coffee")

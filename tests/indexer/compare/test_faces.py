@@ -14,8 +14,8 @@ from indexer.compare.faces.identity import face_chip, identity_vectors
 from indexer.compare.faces.landmarks import FIVE, landmarks_of
 from indexer.compare.faces.model import EXCHANGED, HEADS, MOVED, QUANTITIES, shipped_heads
 from indexer.compare.faces.weights import MissingFaceModels, weight_path
-from indexer.compare.vocabulary import OperationType
 from indexer.media.images import Pixels
+from indexer.operations import OperationType
 from indexer.training.classical_swap import open_mouth, swap_face
 from indexer.training.face_variants import COVERED, EDITED, ON_THE_WAY
 from tests.portraits import astronaut, derived, hopper, pixels, swapped, through_jpeg, types_of

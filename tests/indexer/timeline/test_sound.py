@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from indexer.compare.vocabulary import OperationType
 from indexer.fingerprints.kinds import SOUND, hamming
 from indexer.fingerprints.sound import Sound, sound_codes, sound_of
 from indexer.media.sandbox import DecoderPool
 from indexer.media.sound import SAMPLE_RATE
+from indexer.operations import OperationType
 from indexer.timeline.lines import Line
 from indexer.timeline.mouths import mouths_follow
 from indexer.timeline.sound import sound_lines, sound_operations

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from indexer.compare.vocabulary import Operation, OperationType
+from indexer.compare.vocabulary import Operation
+from indexer.operations import Degree, OperationType
 from indexer.timeline.alignment import find_lines
 from indexer.timeline.lines import Line, Sequence
 from indexer.timeline.operations import Spans, operations_in_time, over_frames
@@ -158,14 +159,14 @@ def test_what_was_done_in_time_follows_from_the_lines() -> None:
 def test_conversion_between_frame_rates_is_said_as_that() -> None:
     [found] = operations_in_time([Line(0, 19.2, 25 / 24, 0, 0.99)], Spans(19.2, 20))
     assert found.type is OperationType.RETIMED
-    assert found.strength == "slight"
+    assert found.degree is Degree.SLIGHT
     assert "frame rates" in found.sentence
 
 
 def test_an_operation_counts_where_enough_frames_show_it() -> None:
-    swap = Operation(OperationType.FACE_SWAP, "strong", "Swapped.")
-    crop = Operation(OperationType.CROPPED, "clear", "Cropped.")
-    edit = Operation(OperationType.LOCAL_EDIT, "clear", "Edited.")
+    swap = Operation(OperationType.FACE_SWAP, Degree.STRONG, "Swapped.")
+    crop = Operation(OperationType.CROPPED, Degree.CLEAR, "Cropped.")
+    edit = Operation(OperationType.LOCAL_EDIT, Degree.CLEAR, "Edited.")
     found = over_frames([[swap, crop], [crop], [swap, crop, edit], [crop], [crop]])
     assert [one.type for one in found] == [OperationType.FACE_SWAP, OperationType.CROPPED]
     assert found[0].measured["frames"] == 2
@@ -174,15 +175,17 @@ def test_an_operation_counts_where_enough_frames_show_it() -> None:
 
 
 def test_a_face_that_looks_slightly_different_now_and_then_was_not_swapped() -> None:
-    slight, clear = (Operation(OperationType.FACE_SWAP, one, "Swapped.") for one in ("slight", "clear"))
+    slight, clear = (
+        Operation(OperationType.FACE_SWAP, one, "Swapped.") for one in (Degree.SLIGHT, Degree.CLEAR)
+    )
     assert over_frames([[slight], [], [slight], [], [clear], [], [slight], [], [slight], []]) == []
     assert len(over_frames([[slight]] * 9 + [[]])) == 1
     assert len(over_frames([[clear]] * 4 + [[]] * 6)) == 1
 
 
-def at(x: float, y: float, strength: str = "clear") -> Operation:
+def at(x: float, y: float, degree: Degree = Degree.CLEAR) -> Operation:
     square = ((x, y), (x + 0.05, y), (x + 0.05, y + 0.05), (x, y + 0.05))
-    return Operation(OperationType.LOCAL_EDIT, strength, "Edited.", square, square)
+    return Operation(OperationType.LOCAL_EDIT, degree, "Edited.", square, square)
 
 
 def test_an_edit_stays_where_it_is_and_what_jumps_about_is_coding() -> None:
@@ -190,7 +193,7 @@ def test_an_edit_stays_where_it_is_and_what_jumps_about_is_coding() -> None:
     assert over_frames(jumping) == []
     staying = [[at(0.1 + 0.02 * place, 0.1)] for place in range(5)]
     assert [one.type for one in over_frames(staying)] == [OperationType.LOCAL_EDIT]
-    strong = [[replace(one, strength="strong") for one in frame] for frame in jumping]
+    strong = [[replace(one, degree=Degree.STRONG) for one in frame] for frame in jumping]
     assert [one.type for one in over_frames(strong)] == [OperationType.LOCAL_EDIT]
 
 
