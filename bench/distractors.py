@@ -91,7 +91,7 @@ def report(files: Sequence[Path]) -> None:
             upright(frame.fingerprints, PDQ.name),
             upright(frame.fingerprints, DESCRIPTOR.name),
         )
-        if frame.too_plain is None and pdq and descriptor:
+        if frame.insufficient_detail is None and pdq and descriptor:
             frames.append((pixels, extract_features(pixels)))
             codes.append(pdq.value)
             values.append(descriptor.value)

@@ -80,7 +80,7 @@ def main() -> None:
         )
         print(
             f"\nregistry: {result.false_matches} queries with a false match, {result.missed} references "
-            f"missed, {result.references_refused} references refused as too plain, "
+            f"missed, {result.references_refused} references refused for insufficient detail, "
             f"{result.ms_per_reference:.0f} ms per reference, {result.ms_per_query:.0f} ms per query"
         )
         by_edit(ways, right, truth, result)

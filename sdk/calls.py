@@ -204,9 +204,9 @@ def consistency(first: int, second: int) -> Call[models.Consistency]:
     return Call("GET", "/v1/log/consistency", _typed(models.Consistency), params)
 
 
-def doctor() -> Call[models.Doctor]:
-    """GET /v1/doctor."""
-    return Call("GET", "/v1/doctor", _typed(models.Doctor))
+def status() -> Call[models.ServerStatus]:
+    """GET /v1/status."""
+    return Call("GET", "/v1/status", _typed(models.ServerStatus))
 
 
 def audit() -> Call[models.AuditReport]:

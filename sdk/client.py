@@ -208,9 +208,9 @@ class Client:
         """That the log at `second` extends the log at `first`."""
         return self._send(calls.consistency(first, second))
 
-    def doctor(self) -> models.Doctor:
+    def status(self) -> models.ServerStatus:
         """What the registry runs on."""
-        return self._send(calls.doctor())
+        return self._send(calls.status())
 
     def audit(self) -> models.AuditReport:
         """Derive everything again and list every difference (scope `admin`)."""
@@ -398,9 +398,9 @@ class AsyncClient:
         """That the log at `second` extends the log at `first`."""
         return await self._send(calls.consistency(first, second))
 
-    async def doctor(self) -> models.Doctor:
+    async def status(self) -> models.ServerStatus:
         """What the registry runs on."""
-        return await self._send(calls.doctor())
+        return await self._send(calls.status())
 
     async def audit(self) -> models.AuditReport:
         """Derive everything again and list every difference (scope `admin`)."""

@@ -50,13 +50,13 @@ class AssetClass(StrEnum):
 
 
 class Relation(StrEnum):
-    """How a declared edge leads from an asset to another."""
+    """How an asset comes from another that its publisher declares as a source."""
 
     DERIVED_FROM = "derived_from"
     IDENTITY_FROM = "identity_from"
 
 
-# What an edge leads to: a record here or elsewhere, bytes that need not be registered, or a page.
+# What a declared source may be: a record here or elsewhere, bytes that need not be registered, or a page.
 Target = Annotated[
     str, Field(pattern=r"^(urn:uuid:)?[0-9a-f-]{36}$|^urn:sha256:[0-9a-f]{64}$|^https://[!-~]{1,300}$")
 ]

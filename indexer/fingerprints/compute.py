@@ -19,7 +19,7 @@ class FrameFingerprints:
 
     fingerprints: tuple[Fingerprint, ...]
     quality: int  # PDQ's, 0..100
-    too_plain: str | None  # why this frame cannot be told from others, in words
+    insufficient_detail: str | None  # why this frame cannot be told from others, in words
 
 
 def fingerprint_frame(
@@ -47,10 +47,10 @@ def _with_hashes(
     hashes = compute_hashes(pixels, full_size)
     quality = hashes[0].quality or 0
     described = [Fingerprint(kind, pack_vector(vector)) for kind, vector in vectors.items()]
-    return FrameFingerprints((*hashes, *described), quality, why_too_plain(pixels, quality))
+    return FrameFingerprints((*hashes, *described), quality, why_insufficient_detail(pixels, quality))
 
 
-def why_too_plain(pixels: Pixels, quality: int) -> str | None:
+def why_insufficient_detail(pixels: Pixels, quality: int) -> str | None:
     """The reason why a frame has too little in it to be recognised, or None."""
     height, width = pixels.shape[:2]
     if min(height, width) < MINIMUM_SIDE:
@@ -67,7 +67,7 @@ def upright(fingerprints: tuple[Fingerprint, ...], kind: str) -> Fingerprint | N
     return next((one for one in fingerprints if one.kind == kind and one.orientation == 0), None)
 
 
-def is_too_plain(fingerprints: tuple[Fingerprint, ...]) -> bool:
+def has_insufficient_detail(fingerprints: tuple[Fingerprint, ...]) -> bool:
     """Whether fingerprints that came without their picture are too weak to register."""
     pdq = upright(fingerprints, PDQ.name)
     return pdq is not None and (pdq.quality or 0) < MINIMUM_QUALITY

@@ -21,8 +21,8 @@ class SampledFrame:
     time_ms: int
     fingerprints: tuple[Fingerprint, ...]
     quality: int  # PDQ's, 0..100
-    too_plain: str | None
-    is_new: bool  # neither too plain nor the same picture as the last new one
+    insufficient_detail: str | None
+    is_new: bool  # neither without detail nor the same picture as the last new one
     starts_shot: bool
 
 
@@ -39,11 +39,16 @@ def fingerprint_samples(
             timed = tuple(replace(one, time_ms=frame.time_ms) for one in computed.fingerprints)
             pdq = upright(timed, PDQ.name)
             same = pdq and last and hamming(pdq.value, last.value) <= SAME_FRAME_BITS
-            is_new = computed.too_plain is None and not same
+            is_new = computed.insufficient_detail is None and not same
             last = pdq if is_new else last
             yield (
                 SampledFrame(
-                    frame.time_ms, timed, computed.quality, computed.too_plain, is_new, frame.starts_shot
+                    frame.time_ms,
+                    timed,
+                    computed.quality,
+                    computed.insufficient_detail,
+                    is_new,
+                    frame.starts_shot,
                 ),
                 picture,
             )

@@ -11,7 +11,7 @@ from registry.match.matching import freshness
 from registry.operate.audit import audit as run_audit
 from registry.storage.db import describe
 from registry.storage.models import Fingerprint, Record
-from sdk.models import AuditReport, Doctor
+from sdk.models import AuditReport, ServerStatus
 
 router = APIRouter(tags=["health"])
 STALE_AFTER_S = 10.0
@@ -32,11 +32,11 @@ def readiness(services: ServicesDep, session: SessionDep) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/v1/doctor", operation_id="getDoctor")
-def doctor(services: ServicesDep, session: SessionDep) -> Doctor:
+@router.get("/v1/status", operation_id="getStatus")
+def status(services: ServicesDep, session: SessionDep) -> ServerStatus:
     """What is installed, on which device, how large and how old the index is."""
     kinds = session.exec(select(Fingerprint.kind, func.count()).group_by(Fingerprint.kind)).all()
-    return Doctor(
+    return ServerStatus(
         version=__version__,
         device=f"{services.embedders.wanted.kind} on {services.embedders.wanted.device}",
         faces=services.faces_missing or "compared one to one, never kept",

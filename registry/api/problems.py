@@ -23,7 +23,7 @@ from sdk.models import Problem
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
-CODES_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: MediaTooLarge.code}
+CODES_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: MediaTooLarge.code}
 SCHEMA = "#/components/schemas/{model}"
 
 
@@ -86,7 +86,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def plain(_: Request, error: HTTPException) -> JSONResponse:
-        code = CODES_BY_STATUS.get(error.status_code, "http-error")
+        code = CODES_BY_STATUS.get(error.status_code, "http_error")
         return problem(error.status_code, code, str(error.detail), "")
 
     @app.exception_handler(SQLAlchemyError)
@@ -97,8 +97,8 @@ def install(app: FastAPI) -> None:
         # Handled here, not as unknown: an unknown error also costs the caller's connection.
         logger.error("the database refused", exc_info=error)
         if isinstance(error, OperationalError | PoolTimeout):
-            return problem(503, "database-unavailable", "The database does not answer", "try again shortly")
-        return problem(500, "storage-failed", "The registry could not store this", "nothing was stored")
+            return problem(503, "database_unavailable", "The database does not answer", "try again shortly")
+        return problem(500, "storage_failed", "The registry could not store this", "nothing was stored")
 
     @app.exception_handler(EngineUnavailable)
     def engine(_: Request, error: EngineUnavailable) -> JSONResponse:

@@ -18,7 +18,7 @@ from registry.errors import UnknownRecord
 from registry.jobs import lifecycle as jobs
 from registry.media.uploads import is_video
 from registry.publish import registration, withdrawal
-from registry.records import reading as records
+from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
 from registry.storage.models.records import ACTIVE
 from sdk.models import FingerprintRegistration, Job, Receipt, RecordSummary, Registration
 
@@ -83,21 +83,21 @@ def list_records(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> list[RecordSummary]:
     """Records, newest first."""
-    found = records.list_records(session, before, limit)
-    facts = records.summaries(session, found)
+    found = newest_records(session, before, limit)
+    facts = summaries_of(session, found)
     return [facts[record.id] for record in found]
 
 
 @router.get("/{record_id}", operation_id="getRecord")
-def get_record(record_id: str, session: SessionDep) -> RecordSummary:
+def read_record(record_id: str, session: SessionDep) -> RecordSummary:
     """One record, without fingerprints."""
-    return records.summary(session, records.get_record(session, record_id))
+    return summary_of(session, get_record(session, record_id))
 
 
 @router.get("/{record_id}/receipt", operation_id="getReceipt")
 def get_receipt(record_id: str, services: ServicesDep, session: SessionDep) -> Receipt:
     """Everything that verifies the record offline."""
-    return records.receipt(session, services.log, records.get_record(session, record_id))
+    return receipt_of(session, services.log, get_record(session, record_id))
 
 
 @router.get("/{record_id}/preview", operation_id="getPreview", response_class=Response)
@@ -105,7 +105,7 @@ def get_preview(
     record_id: str, services: ServicesDep, session: SessionDep, credentials: BearerDep
 ) -> Response:
     """The preview that the publisher allowed, as WebP; of an intimate record only with scope `match`."""
-    record = records.get_record(session, record_id)
+    record = get_record(session, record_id)
     if record.intimate:
         may_see_intimate(services, credentials)
     content = services.blobs.get(record.preview_key) if record.preview_key else None
@@ -125,7 +125,7 @@ def get_frame(
     credentials: BearerDep,
 ) -> Response:
     """The kept frame of a video nearest to a time, as WebP; under the same rule as its preview."""
-    record = records.get_record(session, record_id)
+    record = get_record(session, record_id)
     if record.intimate:
         may_see_intimate(services, credentials)
     key = record.preview_key if record.status == ACTIVE and record.duration_ms is not None else None
@@ -141,7 +141,7 @@ def withdraw(
     record_id: str, services: ServicesDep, session: SessionDep, api_key: Registrar
 ) -> RecordSummary:
     """Matches no more from the next request on; stays readable."""
-    return records.summary(session, withdrawal.withdraw(services, session, api_key, record_id))
+    return summary_of(session, withdrawal.withdraw(services, session, api_key, record_id))
 
 
 @router.delete("/{record_id}", status_code=204, operation_id="eraseRecord")

@@ -117,8 +117,8 @@ def run_demo(home: Path, port: int | None) -> None:
     pictures = home / "pictures"
     _head(f"1. A registry in {home}", "database, keys, log and index are made here.")
     with open_home(home) as (url, operator_key), Client(url, operator_key) as client:
-        doctor = client.doctor()
-        console.print(f"   {doctor.database}; {doctor.device}; {doctor.isolation}\n")
+        status = client.status()
+        console.print(f"   {status.database}; {status.device}; {status.isolation}\n")
         originals = copy_originals(pictures / "originals")
         record = _register(client, home, originals)
         _match(client, make_uploads(pictures / "uploads"))

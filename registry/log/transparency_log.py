@@ -47,7 +47,7 @@ LOCKED_IN = "log_locked_in"  # of a session's notes: the transaction that holds 
 class LogDiverged(RegistryError):
     """Another writer moved the head in spite of the lock; nothing was written."""
 
-    code, status, title = "log-diverged", 500, "The log was moved by another writer"
+    code, status, title = "log_diverged", 500, "The log was moved by another writer"
 
 
 class Log:

@@ -28,7 +28,7 @@ from registry.match.video.matching import find_in_video
 from registry.match.video.segments import moment_in_words, segments_of
 from registry.media.previews import PreviewCache
 from registry.media.uploads import Upload, VideoContent, analyse
-from registry.records import reading as records
+from registry.records.reading import get_record, summary_of
 from registry.services import Services
 from registry.storage.models import Record
 from registry.storage.models.records import ACTIVE
@@ -66,7 +66,7 @@ def compare_with(
     services: Services, cache: PreviewCache, session: Session, content: bytes, record_id: str
 ) -> Compared:
     """Raises UnknownRecord, NothingToCompare or a MediaRefused error."""
-    record = records.get_record(session, record_id)
+    record = get_record(session, record_id)
     if record.status != ACTIVE or record.preview_key is None:
         raise NothingToCompare("the record was withdrawn, or its publisher keeps no preview here")
     upload = analyse(services, content)
@@ -81,7 +81,7 @@ def compare_with(
     derivation = derivation_of(services, upload, candidate)
     if judgement is not None and derivation is not None:
         judgement = described(judgement, derivation.operations)
-    return Compared(upload, records.summary(session, record), candidate, judgement, derivation)
+    return Compared(upload, summary_of(session, record), candidate, judgement, derivation)
 
 
 def _compare_video(
@@ -90,7 +90,7 @@ def _compare_video(
     found = next(iter(find_in_video(services, cache, session, upload, only=record)), None)
     candidate = found.candidate if found else Candidate(record, Measured(compared=True), ("asked",))
     judgement = found.judgement if found else None
-    return Compared(upload, records.summary(session, record), candidate, judgement, None, found)
+    return Compared(upload, summary_of(session, record), candidate, judgement, None, found)
 
 
 def as_wire(services: Services, compared: Compared, *, with_evidence: bool) -> Comparison:

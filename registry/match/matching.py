@@ -26,7 +26,7 @@ from registry.match.video.matching import find_in_video
 from registry.match.video.segments import moment_in_words, segments_of
 from registry.media.previews import PreviewCache
 from registry.media.uploads import Progress, Upload, analyse, halves, upload_of_fingerprints
-from registry.records import reading as records
+from registry.records.reading import receipt_of, sources_of, summaries_of
 from registry.services import Services
 from registry.storage.models.columns import now
 from sdk.models import (
@@ -114,7 +114,9 @@ def _match(
         answered_at=now(),
         computed=_computed(upload),
         verdict=conclude(
-            [_judged(match) for match in matches], upload.too_plain, is_empty=not searched.records_searched
+            [_judged(match) for match in matches],
+            upload.insufficient_detail,
+            is_empty=not searched.records_searched,
         ),
         matches=matches,
         index=searched,
@@ -160,9 +162,9 @@ def _describe(services: Services, upload: Upload, found: Found) -> Found:
 
 def _facts(session: Session, found: list[Found]) -> dict[str, RecordSummary]:
     """Summaries of the matched records and of the records that they were declared to come from."""
-    facts = records.summaries(session, [one.candidate.record for one in found])
-    sources = records.sources_of(session, facts.values())
-    return facts | records.summaries(session, sources)
+    facts = summaries_of(session, [one.candidate.record for one in found])
+    sources = sources_of(session, facts.values())
+    return facts | summaries_of(session, sources)
 
 
 def _match_of(
@@ -176,12 +178,14 @@ def _match_of(
     record, measured = facts[candidate.record.id], candidate.measured
     operations = list(found.operations)
     try:
-        receipt = records.receipt(session, services.log, candidate.record)
+        receipt = receipt_of(session, services.log, candidate.record)
     except RecordErased:
         receipt = None
     return Match(
         record=record,
-        made_from=tuple(facts[edge.target] for edge in record.edges if edge.target in facts),
+        made_from=tuple(
+            facts[source.target] for source in record.declared_sources if source.target in facts
+        ),
         relation=judgement.relation,
         strength=judgement.strength,
         operations=tuple(wire_operation(one, with_evidence=with_evidence) for one in operations),
@@ -218,7 +222,7 @@ def _judged(match: Match) -> Judged:
     record = match.record
     return Judged(
         asset_class=record.asset_class,
-        contested=bool(record.contested_with),
+        disputed=bool(record.disputed_with),
         strength=match.strength,
         relation=match.relation,
         label=record.label,
@@ -245,7 +249,8 @@ def _computed(upload: Upload) -> Computed:
 
 def _note(upload: Upload) -> str | None:
     damage = upload.video.notes if upload.video else ()
-    return "; ".join((*([upload.too_plain] if upload.too_plain else []), *damage)) or None
+    reasons = [upload.insufficient_detail] if upload.insufficient_detail else []
+    return "; ".join((*reasons, *damage)) or None
 
 
 def freshness(services: Services, session: Session) -> Freshness:

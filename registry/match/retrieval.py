@@ -61,7 +61,7 @@ def nominate(services: Services, session: Session, upload: Upload) -> list[Candi
     # The wanted one last: a record that moves to it meanwhile is then seen at its old place or at its new.
     for kind in (*(set(services.index.descriptors_held()) - {wanted}), wanted):
         descriptor = upright(upload.fingerprints, kind)
-        if descriptor is not None and not upload.too_plain:
+        if descriptor is not None and not upload.insufficient_detail:
             found |= _by_descriptor(services, kind, unpack_vectors([descriptor.value]), kind)
     return _choose(services, session, upload, found)
 
@@ -89,7 +89,7 @@ def _choose(services: Services, session: Session, upload: Upload, found: Nominat
 
 def _by_pdq(services: Services, upload: Upload) -> Nominations:
     codes = [one for one in upload.fingerprints if one.kind == PDQ.name]
-    if not codes or upload.too_plain:
+    if not codes or upload.insufficient_detail:
         return {}
     queries = unpack_codes([one.value for one in codes])
     limits = services.thresholds

@@ -14,7 +14,7 @@ class Judged:
     """One match, as far as the verdict needs it."""
 
     asset_class: AssetClass
-    contested: bool
+    disputed: bool
     strength: Strength
     relation: MatchRelation
     label: str
@@ -29,7 +29,7 @@ class Judged:
         return any(OPERATIONS[operation].shows_another_face for operation in self.operations)
 
 
-def conclude(matches: list[Judged], too_plain: str | None, *, is_empty: bool = False) -> Verdict:
+def conclude(matches: list[Judged], insufficient_detail: str | None, *, is_empty: bool = False) -> Verdict:
     """What the matches mean together; the most serious thing is said first.
 
     A known fake outranks its original: whoever posts the fake posts a near copy of both. But a picture with
@@ -37,28 +37,28 @@ def conclude(matches: list[Judged], too_plain: str | None, *, is_empty: bool = F
     """
     sure = [match for match in matches if match.strength is not Strength.WEAK]
     if not sure:
-        return _conclude_unsure(matches, too_plain, is_empty)
+        return _conclude_unsure(matches, insufficient_detail, is_empty)
     same = [match for match in sure if not match.has_another_face] or sure
     fakes = [match for match in same if match.asset_class is AssetClass.KNOWN_FAKE]
     first = fakes[0] if fakes else same[0]
     what = f"{_relation_words(first)} {first.label!r}, registered by {first.publisher_name}"
     sure_word = f"{in_words(first.strength).capitalize()} match: "
-    if first.contested:
+    if first.disputed:
         return Verdict(
-            kind=VerdictKind.CONTESTED,
+            kind=VerdictKind.DISPUTED,
             sentence=f"{sure_word}{what}; another publisher claims a near copy, both claims are shown.",
         )
     kind, says = _meaning(first)
     return Verdict(kind=kind, sentence=f"{sure_word}{what} {says}.")
 
 
-def _conclude_unsure(matches: list[Judged], too_plain: str | None, is_empty: bool) -> Verdict:
+def _conclude_unsure(matches: list[Judged], insufficient_detail: str | None, is_empty: bool) -> Verdict:
     if matches:
         first = matches[0]
         sentence = f"Possibly related to {first.label!r} of {first.publisher_name}; a person should look."
         return Verdict(kind=VerdictKind.POSSIBLE_MATCH, sentence=sentence)
-    if too_plain:
-        sentence = f"Too plain to be recognised ({too_plain}). {NOT_IN_REGISTRY}"
+    if insufficient_detail:
+        sentence = f"Too little detail to be recognised ({insufficient_detail}). {NOT_IN_REGISTRY}"
         return Verdict(kind=VerdictKind.NOT_FINGERPRINTABLE, sentence=sentence)
     sentence = f"{NOT_IN_REGISTRY} Nothing is registered here yet." if is_empty else NOT_IN_REGISTRY
     return Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence=sentence)

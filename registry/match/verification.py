@@ -51,7 +51,7 @@ def find_candidates(
     }
     features = _FeaturesOfParts(upload)
     for look in CLOSER_LOOKS:
-        if upload.image is None or upload.too_plain or _any_confirmed(services, found.values()):
+        if upload.image is None or upload.insufficient_detail or _any_confirmed(services, found.values()):
             break
         parts = look.parts(upload.image.pixels)
         for one in nominate_within(services, session, upload, parts, look.name):

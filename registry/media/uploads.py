@@ -38,7 +38,7 @@ MEDIA_ERRORS: dict[type[media.MediaError], type[RegistryError]] = {
 }
 FRAME_PREVIEW_LONG_SIDE = 640
 FRAME_PREVIEW_QUALITY = 70
-ALL_TOO_PLAIN = "no frame has enough detail to be recognised"
+NO_FRAME_HAS_DETAIL = "no frame has enough detail to be recognised"
 Progress = Callable[[float], None]  # share done, 0..1
 
 
@@ -68,7 +68,7 @@ class Upload:
     digest_sha256: str | None
     fingerprints: tuple[Fingerprint, ...]
     quality: int | None
-    too_plain: str | None
+    insufficient_detail: str | None
     image: DecodedImage | None = None
     features: LocalFeatures | None = None
     video: VideoContent | None = None
@@ -180,7 +180,7 @@ def _analyse_image(services: Services, content: bytes, image: DecodedImage) -> U
         digest_sha256=digest_of(content),
         fingerprints=frame.fingerprints,
         quality=frame.quality,
-        too_plain=frame.too_plain,
+        insufficient_detail=frame.insufficient_detail,
         image=image,
         features=extract_features(image.pixels),
     )
@@ -222,7 +222,7 @@ def _analyse_video(
         digest_sha256=digest_of(content),
         fingerprints=seen + tuple(sound_codes(sound) if sound else ()),
         quality=max(one.quality for one in frames),
-        too_plain=None if new else ALL_TOO_PLAIN,
+        insufficient_detail=None if new else NO_FRAME_HAS_DETAIL,
         video=VideoContent(
             content,
             reading.info,

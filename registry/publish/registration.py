@@ -11,7 +11,7 @@ import hashlib
 
 from sqlmodel import Session, and_, col, select
 
-from indexer.fingerprints.compute import is_too_plain, upright
+from indexer.fingerprints.compute import has_insufficient_detail, upright
 from indexer.fingerprints.kinds import KINDS, PDQ, SOUND, Family
 from indexer.fingerprints.kinds import Fingerprint as Computed
 from registry.errors import (
@@ -20,21 +20,21 @@ from registry.errors import (
     DuplicateStatement,
     FingerprintMismatch,
     IdempotencyConflict,
+    InsufficientDetail,
     InvalidFingerprint,
-    TooPlain,
 )
 from registry.index.changes import ADD, append_to_outbox
 from registry.media.previews import PreviewCache, store_preview
 from registry.media.uploads import Progress, Upload, analyse, digest_of, upload_of_fingerprints
-from registry.publish.declared_sources import declared_edges
+from registry.publish.declared_sources import compare_declared_sources
 from registry.publish.disputes import near_copies_of_others
-from registry.records import reading as records
-from registry.records.statements import Checked, check_statement
+from registry.records.reading import get_record, receipt_of, summary_of
+from registry.records.statements import VerifiedStatement, verify_statement
 from registry.services import Services
 from registry.storage.db import after_commit, transaction
 from registry.storage.models import (
     ApiKey,
-    Contest,
+    Dispute,
     Fingerprint,
     IdempotencyKey,
     Record,
@@ -55,22 +55,22 @@ def register_media(
     progress: Progress | None = None,
 ) -> Registration:
     """Register a file. Raises a StatementRefused, MediaRefused or Conflict error."""
-    checked = check_before(session, api_key, jws, content)
-    known = _known_answer(services, session, api_key, checked, idempotency_key)
+    verified = check_before(session, api_key, jws, content)
+    known = _known_answer(services, session, api_key, verified, idempotency_key)
     if known is not None:
         return known
-    upload = analyse(services, content, with_previews=checked.statement.preview_allowed, progress=progress)
-    if upload.too_plain:
-        raise TooPlain(upload.too_plain)
-    return _store(services, cache, session, api_key, checked, upload, idempotency_key)
+    upload = analyse(services, content, with_previews=verified.statement.preview_allowed, progress=progress)
+    if upload.insufficient_detail:
+        raise InsufficientDetail(upload.insufficient_detail)
+    return _store(services, cache, session, api_key, verified, upload, idempotency_key)
 
 
-def check_before(session: Session, api_key: ApiKey, jws: str, content: bytes) -> Checked:
+def check_before(session: Session, api_key: ApiKey, jws: str, content: bytes) -> VerifiedStatement:
     """What is known before anything is decoded. Raises a StatementRefused error."""
-    checked = check_statement(session, api_key, jws)
-    if digest_of(content) != checked.statement.digest_sha256:
+    verified = verify_statement(session, api_key, jws)
+    if digest_of(content) != verified.statement.digest_sha256:
         raise DigestMismatch("the digest in the statement is not that of the file")
-    return checked
+    return verified
 
 
 def register_fingerprints(
@@ -82,47 +82,47 @@ def register_fingerprints(
     idempotency_key: str | None,
 ) -> Registration:
     """Register without the picture; the signed statement must bind the fingerprints."""
-    checked = check_statement(session, api_key, request.statement)
+    verified = verify_statement(session, api_key, request.statement)
     plain = [one.model_dump(mode="json") for one in request.fingerprints]
-    if checked.statement.fingerprints_sha256 != signed.fingerprints_digest(request.nonce, plain):
+    if verified.statement.fingerprints_sha256 != signed.fingerprints_digest(request.nonce, plain):
         raise FingerprintMismatch("`fingerprintsSHA256` in the statement is not that of nonce and list")
-    if checked.statement.preview_allowed:
+    if verified.statement.preview_allowed:
         raise BadStatement("a preview is allowed, but no picture was sent")
-    known = _known_answer(services, session, api_key, checked, idempotency_key)
+    known = _known_answer(services, session, api_key, verified, idempotency_key)
     if known is not None:
         return known
     upload = upload_of_fingerprints(
         [(one.value, one.quality, one.orientation) for one in request.fingerprints],
-        checked.statement.digest_sha256,
+        verified.statement.digest_sha256,
     )
     if upright(upload.fingerprints, PDQ.name) is None:
         raise InvalidFingerprint(f"an upright {PDQ.name} is needed")
-    if is_too_plain(upload.fingerprints):
-        raise TooPlain("the PDQ quality is missing or below 50")
-    return _store(services, cache, session, api_key, checked, upload, idempotency_key)
+    if has_insufficient_detail(upload.fingerprints):
+        raise InsufficientDetail("the PDQ quality is missing or below 50")
+    return _store(services, cache, session, api_key, verified, upload, idempotency_key)
 
 
 def _known_answer(
     services: Services,
     session: Session,
     api_key: ApiKey,
-    checked: Checked,
+    verified: VerifiedStatement,
     idempotency_key: str | None,
 ) -> Registration | None:
     """The answer to a repeated request or to content that this publisher registered before."""
-    record = _replayed(session, api_key, checked, idempotency_key) or _same(session, checked)
+    record = _replayed(session, api_key, verified, idempotency_key) or _same(session, verified)
     return _answer(services, session, record, already_registered=True) if record else None
 
 
-def _same(session: Session, checked: Checked) -> Record | None:
+def _same(session: Session, verified: VerifiedStatement) -> Record | None:
     """One publisher, one content, one record: whatever else the second statement says."""
-    publisher, digest = checked.publisher_id, checked.statement.digest_sha256
+    publisher, digest = verified.publisher_id, verified.statement.digest_sha256
     same_content = and_(
         col(Record.publisher_id) == publisher,
         col(Record.digest_sha256) == digest,
         col(Record.status) == ACTIVE,
     )
-    found = session.exec(select(Record).where(same_content | (col(Record.id) == checked.record_id))).all()
+    found = session.exec(select(Record).where(same_content | (col(Record.id) == verified.record_id))).all()
     for record in found:
         if (record.publisher_id, record.digest_sha256, record.status) == (publisher, digest, ACTIVE):
             return record
@@ -132,22 +132,22 @@ def _same(session: Session, checked: Checked) -> Record | None:
 
 
 def _replayed(
-    session: Session, api_key: ApiKey, checked: Checked, idempotency_key: str | None
+    session: Session, api_key: ApiKey, verified: VerifiedStatement, idempotency_key: str | None
 ) -> Record | None:
     if idempotency_key is None:
         return None
     row = session.get(IdempotencyKey, (api_key.id, idempotency_key))
     if row is None:
         return None
-    if row.request_sha256 != _request_digest(checked):
+    if row.request_sha256 != _request_digest(verified):
         raise IdempotencyConflict("the key was used for a statement about something else")
-    return records.get_record(session, row.record_id)
+    return get_record(session, row.record_id)
 
 
-def _request_digest(checked: Checked) -> str:
+def _request_digest(verified: VerifiedStatement) -> str:
     """Signatures are randomised, so a repeated request is known by what it says, not by its bytes."""
-    statement = checked.statement
-    said = (checked.publisher_id, statement.digest_sha256, statement.asset_class, statement.label)
+    statement = verified.statement
+    said = (verified.publisher_id, statement.digest_sha256, statement.asset_class, statement.label)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
@@ -156,22 +156,22 @@ def _store(
     cache: PreviewCache,
     session: Session,
     api_key: ApiKey,
-    checked: Checked,
+    verified: VerifiedStatement,
     upload: Upload,
     idempotency_key: str | None,
 ) -> Registration:
     services.index.catch_up(session)
-    edges = declared_edges(services, cache, session, checked, upload)
-    contested = near_copies_of_others(services, cache, session, checked, upload)
-    preview_key = store_preview(services, upload) if checked.statement.preview_allowed else None
+    declared_sources = compare_declared_sources(services, cache, session, verified, upload)
+    disputed = near_copies_of_others(services, cache, session, verified, upload)
+    preview_key = store_preview(services, upload) if verified.statement.preview_allowed else None
     services.log.lock(session)
-    known = _known_answer(services, session, api_key, checked, idempotency_key)
+    known = _known_answer(services, session, api_key, verified, idempotency_key)
     if known is not None:  # registered by another request meanwhile
         if preview_key:
             services.blobs.delete(preview_key)
         return known
-    index, salt = services.log.append(session, "record", checked.jws.encode(), active=+1)
-    record = _record_row(checked, upload, preview_key, index, salt)
+    index, salt = services.log.append(session, "record", verified.jws.encode(), active=+1)
+    record = _record_row(verified, upload, preview_key, index, salt)
     session.add(record)
     session.flush()
     rows = [
@@ -189,14 +189,14 @@ def _store(
     session.flush()
     ids = [row.id for row in rows if row.id is not None]
     append_to_outbox(session, ADD, ids)
-    session.add_all(Contest(record_id=record.id, other_id=other) for other in contested)
-    session.add_all(edges)
+    session.add_all(Dispute(record_id=record.id, other_id=other) for other in disputed)
+    session.add_all(declared_sources)
     if idempotency_key is not None:
         session.add(
             IdempotencyKey(
                 api_key_id=api_key.id,
                 key=idempotency_key,
-                request_sha256=_request_digest(checked),
+                request_sha256=_request_digest(verified),
                 record_id=record.id,
             )
         )
@@ -234,14 +234,14 @@ def publish_and_follow(services: Services) -> None:
 
 
 def _record_row(
-    checked: Checked, upload: Upload, preview_key: str | None, index: int, salt: bytes
+    verified: VerifiedStatement, upload: Upload, preview_key: str | None, index: int, salt: bytes
 ) -> Record:
-    statement, (width, height) = checked.statement, upload.size
+    statement, (width, height) = verified.statement, upload.size
     return Record(
-        id=checked.record_id,
-        publisher_id=checked.publisher_id,
-        kid=checked.kid,
-        jws=checked.jws,
+        id=verified.record_id,
+        publisher_id=verified.publisher_id,
+        kid=verified.kid,
+        jws=verified.jws,
         salt=salt,
         log_index=index,
         digest_sha256=statement.digest_sha256,
@@ -260,7 +260,7 @@ def _answer(
     services: Services, session: Session, record: Record, *, already_registered: bool
 ) -> Registration:
     return Registration(
-        record=records.summary(session, record),
+        record=summary_of(session, record),
         already_registered=already_registered,
-        receipt=records.receipt(session, services.log, record),
+        receipt=receipt_of(session, services.log, record),
     )

@@ -8,7 +8,7 @@ from registry.publish.registration import publish_and_follow
 from registry.records.reading import get_record
 from registry.services import Services
 from registry.storage.db import after_commit
-from registry.storage.models import ApiKey, Contest, Edge, Fingerprint, Record
+from registry.storage.models import ApiKey, DeclaredSource, Dispute, Fingerprint, Record
 from registry.storage.models.columns import now
 from registry.storage.models.records import ACTIVE, ERASED, WITHDRAWN
 from sdk.models import Scope
@@ -33,7 +33,10 @@ def withdraw(services: Services, session: Session, api_key: ApiKey, record_id: s
 
 
 def erase(services: Services, session: Session, api_key: ApiKey, record_id: str) -> None:
-    """Remove signed bytes, salt, fingerprints, edges and preview; the log entry then says nothing."""
+    """Remove signed bytes, salt, fingerprints, declared sources and preview.
+
+    The log entry then says nothing.
+    """
     record = _own_record(session, api_key, record_id)
     services.log.lock(session)
     session.refresh(record)
@@ -43,9 +46,9 @@ def erase(services: Services, session: Session, api_key: ApiKey, record_id: str)
     if was_active:
         _remove_from_index(session, record)
     session.execute(delete(Fingerprint).where(Fingerprint.record_id == record.id))  # type: ignore[arg-type]
-    session.execute(delete(Edge).where(Edge.record_id == record.id))  # type: ignore[arg-type]
+    session.execute(delete(DeclaredSource).where(DeclaredSource.record_id == record.id))  # type: ignore[arg-type]
     session.execute(
-        delete(Contest).where((Contest.record_id == record.id) | (Contest.other_id == record.id))  # type: ignore[arg-type]
+        delete(Dispute).where((Dispute.record_id == record.id) | (Dispute.other_id == record.id))  # type: ignore[arg-type]
     )
     preview_key = record.preview_key
     record.status, record.label, record.jws, record.salt = ERASED, ERASED_LABEL, None, None

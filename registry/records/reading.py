@@ -7,10 +7,10 @@ from sqlmodel import Session, col, or_, select
 
 from registry.errors import RecordErased, UnknownRecord
 from registry.log.transparency_log import Log, prove
-from registry.storage.models import Contest, Edge, Publisher, PublisherKey, Record
+from registry.storage.models import DeclaredSource, Dispute, Publisher, PublisherKey, Record
 from registry.storage.models.records import ERASED
-from sdk.models import Edge as WireEdge
-from sdk.models import EdgeAgreement, OperationType, Receipt, RecordSummary
+from sdk.models import DeclaredSource as WireDeclaredSource
+from sdk.models import OperationType, Receipt, RecordSummary, SourceAgreement
 from sdk.records import AssetClass, Relation
 
 URN_PREFIX = "urn:uuid:"
@@ -24,7 +24,7 @@ def get_record(session: Session, record_id: str) -> Record:
     return record
 
 
-def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSummary]:
+def summaries_of(session: Session, records: Iterable[Record]) -> dict[str, RecordSummary]:
     """What anybody may read of these records, by id."""
     rows = list(records)
     if not rows:
@@ -33,9 +33,9 @@ def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSu
     publishers = {record.publisher_id for record in rows}
     known = select(Publisher.id, Publisher.name).where(col(Publisher.id).in_(publishers))
     names = dict(session.exec(known).all())
-    edges = session.exec(select(Edge).where(col(Edge.record_id).in_(ids))).all()
-    contests = session.exec(
-        select(Contest).where(or_(col(Contest.record_id).in_(ids), col(Contest.other_id).in_(ids)))
+    declared = session.exec(select(DeclaredSource).where(col(DeclaredSource.record_id).in_(ids))).all()
+    disputes = session.exec(
+        select(Dispute).where(or_(col(Dispute.record_id).in_(ids), col(Dispute.other_id).in_(ids)))
     ).all()
     return {
         record.id: RecordSummary(
@@ -46,17 +46,17 @@ def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSu
             publisher_name=names[record.publisher_id],
             registered_at=record.registered_at,
             status=record.status,
-            contested_with=_other_sides(contests, record.id),
-            edges=tuple(
-                WireEdge(
-                    relation=edge.relation,
-                    target=edge.target,
+            disputed_with=_other_sides(disputes, record.id),
+            declared_sources=tuple(
+                WireDeclaredSource(
+                    relation=source.relation,
+                    target=source.target,
                     origin="declared",
-                    agreement=EdgeAgreement(edge.agreement),
-                    operations=tuple(OperationType(one) for one in edge.operations),
+                    agreement=SourceAgreement(source.agreement),
+                    operations=tuple(OperationType(one) for one in source.operations),
                 )
-                for edge in edges
-                if edge.record_id == record.id
+                for source in declared
+                if source.record_id == record.id
             ),
             log_index=record.log_index,
             intimate=record.intimate,
@@ -69,22 +69,27 @@ def summaries(session: Session, records: Iterable[Record]) -> dict[str, RecordSu
 
 def sources_of(session: Session, found: Iterable[RecordSummary]) -> list[Record]:
     """Records here that these are declared to be derived from, in no order."""
-    targets = {edge.target for one in found for edge in one.edges if edge.relation == Relation.DERIVED_FROM}
+    targets = {
+        source.target
+        for record in found
+        for source in record.declared_sources
+        if source.relation == Relation.DERIVED_FROM
+    }
     return list(session.exec(select(Record).where(col(Record.id).in_(targets)))) if targets else []
 
 
-def _other_sides(contests: Iterable[Contest], record_id: str) -> tuple[str, ...]:
-    sides = {contest.other_id for contest in contests if contest.record_id == record_id}
-    sides |= {contest.record_id for contest in contests if contest.other_id == record_id}
+def _other_sides(disputes: Iterable[Dispute], record_id: str) -> tuple[str, ...]:
+    sides = {dispute.other_id for dispute in disputes if dispute.record_id == record_id}
+    sides |= {dispute.record_id for dispute in disputes if dispute.other_id == record_id}
     return tuple(sorted(sides))
 
 
-def summary(session: Session, record: Record) -> RecordSummary:
+def summary_of(session: Session, record: Record) -> RecordSummary:
     """What anybody may read of this record."""
-    return summaries(session, [record])[record.id]
+    return summaries_of(session, [record])[record.id]
 
 
-def receipt(session: Session, log: Log, record: Record) -> Receipt:
+def receipt_of(session: Session, log: Log, record: Record) -> Receipt:
     """The record with its proof under the newest checkpoint. Raises RecordErased."""
     if record.status == ERASED or record.jws is None or record.salt is None:
         raise RecordErased("record and salt were erased; the log entry alone says nothing")
@@ -101,7 +106,7 @@ def receipt(session: Session, log: Log, record: Record) -> Receipt:
     )
 
 
-def list_records(session: Session, before: int | None, limit: int) -> list[Record]:
+def newest_records(session: Session, before: int | None, limit: int) -> list[Record]:
     """Newest first, by log index; `before` continues a listing."""
     query = select(Record).order_by(col(Record.log_index).desc()).limit(limit)
     if before is not None:

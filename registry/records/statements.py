@@ -19,7 +19,7 @@ CLOCK_LEEWAY = timedelta(minutes=5)  # publishers' clocks differ from ours
 
 
 @dataclass(frozen=True)
-class Checked:
+class VerifiedStatement:
     """A statement whose signature and key were found good."""
 
     statement: Statement
@@ -33,7 +33,7 @@ class Checked:
         return self.statement.id.removeprefix(URN_PREFIX)
 
 
-def check_statement(session: Session, api_key: ApiKey, jws: str) -> Checked:
+def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedStatement:
     """1. read the key id, 2. is the key good now, 3. is the signature, 4. may this caller say that?"""
     try:
         kid = signed.signing_kid(jws)
@@ -56,5 +56,5 @@ def check_statement(session: Session, api_key: ApiKey, jws: str) -> Checked:
     if api_key.publisher_id != publisher.id and Scope.ADMIN not in api_key.scopes:
         raise NotAllowed("the statement is signed by another publisher than the API key's")
     if statement.asset_class is AssetClass.KNOWN_FAKE and Scope.PUBLISH_FAKE not in api_key.scopes:
-        raise NotAllowed("registering a known fake needs the scope publish-fake")
-    return Checked(statement, jws, kid, publisher.id)
+        raise NotAllowed("registering a known fake needs the scope publish_fake")
+    return VerifiedStatement(statement, jws, kid, publisher.id)

@@ -19,8 +19,8 @@ from registry.match import comparison, matching
 from registry.match.comparison import PictureFormat
 from registry.media.previews import PreviewCache
 from registry.media.uploads import decode, is_video
-from registry.records import reading as records
 from registry.records.publishers import get_publisher
+from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
 from registry.services import Services
 from registry.storage.models.records import ERASED
 from registry.web.comparing import view_of
@@ -39,7 +39,7 @@ TONES = {
     VerdictKind.KNOWN_FAKE: "bad",
     VerdictKind.AI_GENERATED: "warn",
     VerdictKind.REGISTERED_DERIVATIVE: "warn",
-    VerdictKind.CONTESTED: "warn",
+    VerdictKind.DISPUTED: "warn",
     VerdictKind.POSSIBLE_MATCH: "plain",
     VerdictKind.NOT_IN_REGISTRY: "plain",
     VerdictKind.NOT_FINGERPRINTABLE: "plain",
@@ -71,8 +71,8 @@ def page(request: Request, name: str, context: dict[str, Any], status: int = 200
 @router.get("/", response_class=HTMLResponse)
 def front(request: Request, services: ServicesDep, session: SessionDep) -> HTMLResponse:
     """What this is, a place to drop a picture, and the newest records."""
-    newest = records.list_records(session, None, 8)
-    facts = records.summaries(session, newest)
+    newest = newest_records(session, None, 8)
+    facts = summaries_of(session, newest)
     context = {
         "newest": [facts[record.id] for record in newest if record.status != ERASED],
         "log_size": head_of(session).size,
@@ -190,11 +190,11 @@ def show_record(
 
 
 def _show_record(request: Request, record_id: str, services: Services, session: Session) -> HTMLResponse:
-    record = records.get_record(session, record_id)
-    context: dict[str, Any] = {"record": records.summary(session, record)}
+    record = get_record(session, record_id)
+    context: dict[str, Any] = {"record": summary_of(session, record)}
     context["publisher"] = get_publisher(session, record.publisher_id)
     try:
-        receipt = records.receipt(session, services.log, record)
+        receipt = receipt_of(session, services.log, record)
         context["steps"] = verify_receipt(receipt, log_key=services.log.key.text()).steps
     except RecordErased as error:
         context["erased"] = str(error)

@@ -19,7 +19,7 @@ from sdk.cli.output import (
     styled,
 )
 from sdk.errors import VerificationError
-from sdk.models import Doctor, Receipt
+from sdk.models import Receipt, ServerStatus
 from sdk.verify import verify_receipt
 
 
@@ -78,7 +78,7 @@ def doctor(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: 
     report = None
     if url is not None or home is not None:
         with connect(url, api_key, home) as client:
-            report = client.doctor()
+            report = client.status()
     if as_json:
         line = report.model_dump(mode="json") if report else {}
         print_json({**line, "installation": asdict(here), "faults": here.faults})
@@ -102,7 +102,7 @@ def _show_installation(here: Installation) -> None:
     )
 
 
-def _show_registry(report: Doctor) -> None:
+def _show_registry(report: ServerStatus) -> None:
     counts = ", ".join(f"{kind} {count}" for kind, count in sorted(report.fingerprints.items()))
     _print_rows(
         "The registry",

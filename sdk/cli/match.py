@@ -116,7 +116,7 @@ def _match_fields(match: Match) -> dict[str, Any]:
         "uncertain": list(match.uncertain),
         "strength": match.strength.value,
         "verified": match.verified,
-        "contested_with": list(match.record.contested_with),
+        "disputed_with": list(match.record.disputed_with),
         "explanation": match.explanation,
         "evidence": match.evidence.model_dump(mode="json") if match.evidence else None,
     }

@@ -81,7 +81,10 @@ def register(
     if receipts is not None:
         receipts.mkdir(parents=True, exist_ok=True)
     files = pictures_in(paths)
-    edges = {"derived_from": tuple(derived_from or ()), "identity_from": tuple(identity_from or ())}
+    declared_sources = {
+        "derived_from": tuple(derived_from or ()),
+        "identity_from": tuple(identity_from or ()),
+    }
     failed = False
     with connect(url, api_key, home) as client:
         signer = signer_for(client, sign_with, home, publisher)
@@ -95,7 +98,7 @@ def register(
                 label=label,
                 preview=preview,
                 intimate=intimate,
-                edges=edges,
+                declared_sources=declared_sources,
                 receipts=receipts,
                 on_progress=on_progress,
             )
@@ -135,7 +138,7 @@ def register_file(
     label: str | None = None,
     preview: bool = True,
     intimate: bool = False,
-    edges: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    declared_sources: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     receipts: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
@@ -145,7 +148,7 @@ def register_file(
     """
     label = label or label_of(path)
     line: dict[str, Any] = {"file": str(path), "record": None, "label": label, "status": None}
-    line |= {"contested_with": [], "edges": [], "log_index": None, "error": None}
+    line |= {"disputed_with": [], "declared_sources": [], "log_index": None, "error": None}
     try:
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
@@ -156,7 +159,7 @@ def register_file(
             label,
             preview_allowed=preview,
             intimate=intimate,
-            **edges,
+            **declared_sources,
         )
         answer = client.register(content, sign_statement(statement, signer.key), on_progress=on_progress)
         if receipts is not None:
@@ -188,8 +191,8 @@ def _outcome(answer: Registration) -> dict[str, Any]:
         "record": record.id,
         "label": record.label,
         "status": status,
-        "contested_with": list(record.contested_with),
-        "edges": [one.model_dump(mode="json") for one in record.edges],
+        "disputed_with": list(record.disputed_with),
+        "declared_sources": [one.model_dump(mode="json") for one in record.declared_sources],
         "log_index": record.log_index,
     }
 
@@ -202,15 +205,14 @@ def _show(path: Path, line: dict[str, Any], as_json: bool) -> None:
         console.print(styled("red", "refused   ", f"  {path}: {title}{': ' + detail if detail else ''}"))
     else:
         word = "known     " if line["status"] == "already_registered" else "registered"
-        others = ", ".join(line["contested_with"])
-        contested = f"  contested with {others}" if others else ""
+        others = ", ".join(line["disputed_with"])
+        disputed = f"  disputed with {others}" if others else ""
         where = f"  {path}: record {line['record']}, log entry {line['log_index']}"
-        console.print(styled("yellow" if contested else "green", word, where + contested))
-        for edge in line["edges"]:
-            found = ", ".join(edge["operations"]) or "no change was found"
+        console.print(styled("yellow" if disputed else "green", word, where + disputed))
+        for source in line["declared_sources"]:
+            found = ", ".join(source["operations"]) or "no change was found"
             said = {"confirmed": f"confirmed: {found}", "not_confirmed": "NOT confirmed by the comparison"}
-            relation = in_words(edge["relation"])
-            words = (
-                f"            {relation} {edge['target']}: {said.get(edge['agreement'], 'not compared')}"
-            )
+            relation = in_words(source["relation"])
+            agreement = said.get(source["agreement"], "not compared")
+            words = f"            {relation} {source['target']}: {agreement}"
             console.print(words, soft_wrap=True, markup=False)

@@ -40,15 +40,15 @@ from sdk.models.publishers import (
     Scope,
 )
 from sdk.models.records import (
-    Edge,
-    EdgeAgreement,
+    DeclaredSource,
     FingerprintRegistration,
     FingerprintValue,
     Receipt,
     RecordSummary,
     Registration,
+    SourceAgreement,
 )
-from sdk.models.service import AuditFinding, AuditReport, Consistency, Doctor, LogState
+from sdk.models.service import AuditFinding, AuditReport, Consistency, LogState, ServerStatus
 
 __all__ = [
     "OPERATIONS",
@@ -58,10 +58,8 @@ __all__ = [
     "Comparison",
     "Computed",
     "Consistency",
+    "DeclaredSource",
     "Degree",
-    "Doctor",
-    "Edge",
-    "EdgeAgreement",
     "Evidence",
     "Extent",
     "FingerprintQuery",
@@ -94,7 +92,9 @@ __all__ = [
     "Role",
     "Scope",
     "Segment",
+    "ServerStatus",
     "Severity",
+    "SourceAgreement",
     "Strength",
     "Verdict",
     "VerdictKind",

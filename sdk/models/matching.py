@@ -39,7 +39,7 @@ class VerdictKind(StrEnum):
     KNOWN_FAKE = "known_fake"
     AI_GENERATED = "ai_generated"
     REGISTERED_DERIVATIVE = "registered_derivative"
-    CONTESTED = "contested"
+    DISPUTED = "disputed"
     POSSIBLE_MATCH = "possible_match"
     NOT_IN_REGISTRY = "not_in_registry"
     NOT_FINGERPRINTABLE = "not_fingerprintable"

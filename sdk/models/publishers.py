@@ -24,7 +24,7 @@ class Scope(StrEnum):
 
     REGISTER = "register"
     MATCH = "match"
-    PUBLISH_FAKE = "publish-fake"
+    PUBLISH_FAKE = "publish_fake"
     REVIEW = "review"
     EVIDENCE = "evidence"
     ADMIN = "admin"

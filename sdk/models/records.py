@@ -39,21 +39,21 @@ class Receipt(Wire):
     log_key: str  # vkey
 
 
-class EdgeAgreement(StrEnum):
-    """What the registry's own comparison says of a declared line."""
+class SourceAgreement(StrEnum):
+    """What the registry's own comparison says of a declared source."""
 
     CONFIRMED = "confirmed"
     NOT_CONFIRMED = "not_confirmed"  # both pictures were compared, and nothing in common was found
-    NOT_COMPARED = "not_compared"  # a picture is not here, or the line is about a person
+    NOT_COMPARED = "not_compared"  # a picture is not here, or the declaration is about a person
 
 
-class Edge(Wire):
-    """A declared line from a record to another, beside what was detected between the two."""
+class DeclaredSource(Wire):
+    """What a record is declared to come from, beside what was detected between the two."""
 
     relation: str
     target: str
     origin: str  # declared or detected
-    agreement: EdgeAgreement = EdgeAgreement.NOT_COMPARED
+    agreement: SourceAgreement = SourceAgreement.NOT_COMPARED
     operations: tuple[OperationType, ...] = ()  # detected, the most severe first
 
 
@@ -67,8 +67,8 @@ class RecordSummary(Wire):
     publisher_name: str
     registered_at: datetime
     status: str
-    contested_with: tuple[str, ...] = ()
-    edges: tuple[Edge, ...] = ()
+    disputed_with: tuple[str, ...] = ()
+    declared_sources: tuple[DeclaredSource, ...] = ()
     intimate: bool = False
     log_index: int | None
     duration_s: float | None = None  # of a video; None: a still image

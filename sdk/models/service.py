@@ -42,7 +42,7 @@ class AuditReport(Wire):
     findings: tuple[AuditFinding, ...]
 
 
-class Doctor(Wire):
+class ServerStatus(Wire):
     """What this registry runs on."""
 
     version: str

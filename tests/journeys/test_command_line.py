@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path) -> None:
     first = lines(run("register", folder / "originals", "--home", home, "--json", expect=1))
     assert [line["status"] for line in first] == ["registered"] * 2 + ["registered", None]
-    assert first[3]["error"]["code"] == "too-plain"
+    assert first[3]["error"]["code"] == "insufficient_detail"
     again = lines(run("register", folder / "originals", "--home", home, "--json", expect=1))
     assert [line["record"] for line in again] == [line["record"] for line in first]
 
@@ -74,7 +74,7 @@ def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path)
     assert set(match["operations"][0]) >= {"type", "region", "degree"}
     assert match["evidence"]["inliers"] > 20
     assert answers["q2.jpg"]["verdict"] == "not_in_registry"
-    assert answers["q3.jpg"]["error"]["code"] == "undecodable-media"
+    assert answers["q3.jpg"]["error"]["code"] == "undecodable_media"
 
     assert "clean" in run("audit", "--home", home).stdout
     assert "faiss-" in run("doctor").stdout
@@ -117,7 +117,7 @@ def test_a_changed_picture_is_compared_shown_and_kept_as_a_picture(world: World,
     stranger = run("compare", folder / "uploads" / "q2.jpg", *here).stdout
     assert "Not in this registry" in stranger
     unknown = run("compare", upload, "0" * 36, *here, expect=4).stderr
-    assert "unknown-record" in unknown
+    assert "unknown_record" in unknown
 
     signed = ["--derived-from", record, "--sign-with", key, *here]
     declared = run("register", upload, "--class", "known_fake", *signed).stdout

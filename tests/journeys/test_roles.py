@@ -87,13 +87,13 @@ def test_a_researcher_registers_a_known_fake_with_its_original(world: World) -> 
     fake = world.register(
         lab, encoded(forged), "forgery 12", AssetClass.KNOWN_FAKE, derived_from=(original.id,)
     ).record
-    assert fake.contested_with == ()
+    assert fake.disputed_with == ()
     answer = lab.client.match(encoded(forged.resize((400, 400)), quality=55))
     assert answer.verdict.kind is VerdictKind.KNOWN_FAKE
     found = {match.record.id: match for match in answer.matches}
     assert set(found) == {original.id, fake.id}
     assert found[fake.id].evidence is not None
-    assert [edge.target for edge in found[fake.id].record.edges] == [original.id]
+    assert [source.target for source in found[fake.id].record.declared_sources] == [original.id]
     world.audit()
 
 
@@ -103,12 +103,12 @@ def test_a_reviewer_reads_the_evidence_of_a_contested_claim(world: World) -> Non
     one = world.register(first, encoded("coffee"), "ours").record
     other = world.register(second, encoded("coffee", quality=60), "no, ours").record
     answer = reviewer.client.match(encoded("coffee", quality=80))
-    assert answer.verdict.kind is VerdictKind.CONTESTED
+    assert answer.verdict.kind is VerdictKind.DISPUTED
     assert {match.record.id for match in answer.matches} == {one.id, other.id}
     for match in answer.matches:
         assert match.evidence is not None
         assert match.evidence.pdq_distance is not None
-        assert match.record.contested_with
+        assert match.record.disputed_with
     with pytest.raises(NotAllowed):
         reviewer.client.withdraw(one.id)
     world.audit()

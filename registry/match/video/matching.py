@@ -54,7 +54,7 @@ def find_in_video(
 ) -> list[Found]:
     """Every record that some seconds are proved to show; `only`: whether they show that one."""
     assert upload.video is not None
-    if upload.too_plain:
+    if upload.insufficient_detail:
         return []
     frames = QueryFrames(services, upload.video)
     if only is None:

@@ -4,8 +4,8 @@ from registry.storage.models.jobs import Job
 from registry.storage.models.log import LogEntry, LogHead, LogTile
 from registry.storage.models.publishers import ApiKey, Publisher, PublisherKey
 from registry.storage.models.records import (
-    Contest,
-    Edge,
+    DeclaredSource,
+    Dispute,
     Fingerprint,
     IdempotencyKey,
     IndexChange,
@@ -15,8 +15,8 @@ from registry.storage.models.records import (
 
 __all__ = [
     "ApiKey",
-    "Contest",
-    "Edge",
+    "DeclaredSource",
+    "Dispute",
     "Fingerprint",
     "IdempotencyKey",
     "IndexChange",

@@ -46,8 +46,10 @@ class Record(SQLModel, table=True):
     registered_at: datetime = Field(default_factory=now, sa_column=moment())
 
 
-class Edge(SQLModel, table=True):
-    """A declared line from a record to the one it comes from."""
+class DeclaredSource(SQLModel, table=True):
+    """What a publisher declares its record to come from, beside what the comparison found."""
+
+    __tablename__ = "declared_source"
 
     record_id: str = Field(foreign_key="record.id", primary_key=True)
     relation: str = Field(primary_key=True)
@@ -56,7 +58,7 @@ class Edge(SQLModel, table=True):
     operations: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(String), nullable=False))
 
 
-class Contest(SQLModel, table=True):
+class Dispute(SQLModel, table=True):
     """Two publishers claim near copies of one picture; both sides stay visible."""
 
     record_id: str = Field(foreign_key="record.id", primary_key=True)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from indexer.fingerprints.calibration import calibration_of
-from indexer.fingerprints.compute import fingerprint_frame, why_too_plain
+from indexer.fingerprints.compute import fingerprint_frame, why_insufficient_detail
 from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import (
     DESCRIPTOR,
@@ -140,16 +140,16 @@ def test_a_reduced_picture_is_smoothed_as_at_its_own_size() -> None:
     [np.zeros((300, 300, 3), np.uint8), np.full((300, 300, 3), 200, np.uint8), pixels("coffee")[:20, :20]],
     ids=["black", "grey", "tiny"],
 )
-def test_a_frame_without_detail_is_too_plain_and_says_why(frame: np.ndarray) -> None:
-    assert fingerprint_frame(frame, SeededEmbedder()).too_plain
+def test_a_frame_without_detail_says_why_it_is_refused(frame: np.ndarray) -> None:
+    assert fingerprint_frame(frame, SeededEmbedder()).insufficient_detail
 
 
-def test_a_gradient_is_too_plain_and_a_photograph_is_not() -> None:
+def test_a_gradient_has_insufficient_detail_and_a_photograph_has_enough() -> None:
     ramp = np.tile(np.linspace(0, 255, 400, dtype=np.uint8)[None, :, None], (300, 1, 3))
     quality = compute_pdq(ramp)[0].quality
     assert quality is not None
-    assert "quality" in (why_too_plain(ramp, quality) or "")
-    assert fingerprint_frame(pixels("coffee"), SeededEmbedder()).too_plain is None
+    assert "quality" in (why_insufficient_detail(ramp, quality) or "")
+    assert fingerprint_frame(pixels("coffee"), SeededEmbedder()).insufficient_detail is None
 
 
 def test_the_text_form_comes_back_equal() -> None:
@@ -262,7 +262,7 @@ class TestMetasFixtures:
         files = [*(shared / "pdq/reg-test-input/labelme-subset").glob("*.jpg")]
         files.append(shared / "pdq/misc-images/small.jpg")
         for file in files:
-            if fingerprint_frame(decoded(file), SeededEmbedder()).too_plain:
+            if fingerprint_frame(decoded(file), SeededEmbedder()).insufficient_detail:
                 refused.add(file.name)
         with_low_quality = {file.name for file in files if full_size_pdq(file)[1] < 50}
         assert refused == with_low_quality

@@ -37,20 +37,20 @@ def problem_of(response: httpx2.Response) -> dict[str, object]:
 
 def test_every_error_is_a_problem_document_with_a_stable_code(world: World, http: httpx2.Client) -> None:
     with http:
-        assert problem_of(http.get("/nowhere"))["code"] == "not-found"
-        assert problem_of(http.put("/v1/records"))["code"] == "method-not-allowed"
-        assert problem_of(http.get("/v1/records/nothing"))["code"] == "unknown-record"
-        assert problem_of(http.get("/v1/publishers/nobody"))["code"] == "unknown-publisher"
+        assert problem_of(http.get("/nowhere"))["code"] == "not_found"
+        assert problem_of(http.put("/v1/records"))["code"] == "method_not_allowed"
+        assert problem_of(http.get("/v1/records/nothing"))["code"] == "unknown_record"
+        assert problem_of(http.get("/v1/publishers/nobody"))["code"] == "unknown_publisher"
         assert (
-            problem_of(http.get("/v1/keys/none/validity?at=2026-01-01T00:00:00Z"))["code"] == "unknown-key"
+            problem_of(http.get("/v1/keys/none/validity?at=2026-01-01T00:00:00Z"))["code"] == "unknown_key"
         )
         answer = http.post("/v1/match", files={"media": encoded("coffee")})
         assert answer.headers["www-authenticate"] == "Bearer"
-        assert problem_of(answer)["code"] == "not-authenticated"
+        assert problem_of(answer)["code"] == "not_authenticated"
         for path in ("/v1/records/%00", "/v1/records?before=99999999999999999999", "/v1/keys/%00/validity"):
-            assert problem_of(http.get(path))["code"] == "invalid-request"
+            assert problem_of(http.get(path))["code"] == "invalid_request"
         wrong = http.post("/v1/match", headers={"Authorization": "Bearer trueprint_wrong_key"})
-        assert problem_of(wrong)["code"] == "not-authenticated"
+        assert problem_of(wrong)["code"] == "not_authenticated"
 
 
 def test_a_body_over_the_limit_is_refused_by_its_header_and_by_counting(http: httpx2.Client) -> None:
@@ -64,10 +64,10 @@ def test_a_body_over_the_limit_is_refused_by_its_header_and_by_counting(http: ht
 
     with http:
         declared = http.post("/lookup", files={"media": bytes(too_much)})
-        assert problem_of(declared)["code"] == "media-too-large"
+        assert problem_of(declared)["code"] == "media_too_large"
         form = {"content-type": "multipart/form-data; boundary=b"}
         counted = http.post("/lookup", content=pieces(), headers=form)
-        assert problem_of(counted)["code"] == "media-too-large"
+        assert problem_of(counted)["code"] == "media_too_large"
         assert http.get("/livez").json() == {"status": "alive"}
 
 
@@ -78,7 +78,7 @@ def test_the_openapi_document_promises_problems_and_the_sdk_reads_them(http: htt
             for operation in operations.values():
                 assert "application/problem+json" in operation["responses"]["default"]["content"]
         answer = http.post("/v1/match", files={"media": b"x"})
-        assert Problem.model_validate_json(answer.content).code == "not-authenticated"
+        assert Problem.model_validate_json(answer.content).code == "not_authenticated"
 
 
 def test_an_invalid_request_names_the_fields_and_never_echoes_what_was_sent(world: World) -> None:
@@ -87,7 +87,7 @@ def test_an_invalid_request_names_the_fields_and_never_echoes_what_was_sent(worl
         headers = {"Authorization": f"Bearer {world.operator._http.headers['authorization'].split()[1]}"}
         answer = http.post("/v1/publishers", json={"name": "", "nick": secret}, headers=headers)
     document = problem_of(answer)
-    assert document["code"] == "invalid-request"
+    assert document["code"] == "invalid_request"
     assert "contact" in str(document["detail"])
     assert secret not in answer.text
 
@@ -97,7 +97,7 @@ def test_an_upload_over_the_limit_is_refused(world: World) -> None:
     too_large = b"\xff\xd8" + bytes(world.services.decoder.limits.image.max_bytes)
     with pytest.raises(Exception, match="too large") as error:
         desk.client.match(too_large)
-    assert error.value.code == "media-too-large"  # type: ignore[attr-defined]
+    assert error.value.code == "media_too_large"  # type: ignore[attr-defined]
 
 
 def test_tiles_and_checkpoint_have_the_headers_of_the_specification(
@@ -139,7 +139,7 @@ def test_health_says_alive_and_ready(http: httpx2.Client) -> None:
 def test_doctor_tells_what_runs(world: World) -> None:
     desk = world.enrol("Daily Example")
     world.register(desk, encoded("coffee"))
-    report = world.operator.doctor()
+    report = world.operator.status()
     assert report.records == 1
     assert report.fingerprints == {"pdq.v1": 8, "phash64.v1": 1, "tp-desc.v2": 1}
     assert "PostgreSQL" in report.database
@@ -166,11 +166,11 @@ def test_every_problem_code_and_every_setting_stands_in_the_docs() -> None:
     for kind in all_subclasses(errors.RegistryError):
         assert f"`{kind.code}`" in problems, kind.code
     for code in (
-        "not-found",
-        "method-not-allowed",
-        "database-unavailable",
-        "storage-failed",
-        "index-stale",
+        "not_found",
+        "method_not_allowed",
+        "database_unavailable",
+        "storage_failed",
+        "index_stale",
     ):
         assert f"`{code}`" in problems
     settings = (DOCS / "settings.md").read_text(encoding="utf-8")

@@ -58,7 +58,7 @@ def test_what_one_node_registers_the_next_request_finds_on_another(world: World)
         desk.client.withdraw(record.id)
         for _ in range(2):
             assert other.match(encoded("rocket")).matches == ()
-        assert "2 search nodes" in world.operator.doctor().index
+        assert "2 search nodes" in world.operator.status().index
         world.audit()
 
 
@@ -105,7 +105,7 @@ def test_a_search_node_answers_only_to_who_knows_the_secret(world: World) -> Non
         assert anybody.get("/readyz").status_code == 200
         refused = anybody.get("/internal/state", headers={"Authorization": "Bearer guessed"})
         assert refused.status_code == 401
-        assert refused.json()["code"] == "not-authenticated"
+        assert refused.json()["code"] == "not_authenticated"
         stranger = SearchNodes([url], "not known to that search node")
         with pytest.raises(Exception, match="answers 401"):
             stranger.by_kind[PDQ.name].within(np.zeros((1, 32), np.uint8), 3)
@@ -129,4 +129,4 @@ def test_a_bad_search_is_a_clear_problem(world: World, path: str, content: bytes
             headers={"Authorization": f"Bearer {SECRET}", "Content-Type": "application/octet-stream"},
         )
         assert answer.status_code == 422
-        assert answer.json()["code"] == "invalid-request"
+        assert answer.json()["code"] == "invalid_request"

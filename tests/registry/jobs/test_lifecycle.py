@@ -80,7 +80,7 @@ def test_what_a_job_fails_with_is_the_problem_that_would_have_been_answered(worl
     cut = original(*NAMES)[:3000]
     with pytest.raises(BadRequest) as refusal:
         desk.client.match(cut)
-    assert refusal.value.code == "undecodable-media"
+    assert refusal.value.code == "undecodable_media"
 
 
 def test_events_tell_of_progress_and_of_the_end(world: World) -> None:
@@ -227,6 +227,6 @@ def test_a_webhook_hears_of_the_end_and_can_verify_who_says_so(database_server: 
 def test_a_webhook_never_leads_into_a_private_network(world: World, url: str) -> None:
     with pytest.raises(BadRequest) as refusal:
         world.operator.start_match(original(*NAMES), webhook=url)
-    assert refusal.value.code == "bad-webhook"
+    assert refusal.value.code == "bad_webhook"
     with Session(world.engine) as session:
         assert session.exec(select(Job).where(Job.status == QUEUED)).all() == []

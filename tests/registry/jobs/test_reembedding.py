@@ -46,7 +46,7 @@ def descriptors(world: World) -> dict[str, list[str]]:
 
 def wait_until_described(world: World) -> None:
     deadline = time.monotonic() + 60
-    while world.operator.doctor().to_describe_anew:
+    while world.operator.status().to_describe_anew:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -94,7 +94,7 @@ def test_the_old_descriptor_answers_for_records_that_have_not_moved(
         *[(DESCRIPTOR_V1.name,)] * len(NAMES),
         (DESCRIPTOR.name,),
     ]
-    assert old_world.operator.doctor().to_describe_anew == len(NAMES)
+    assert old_world.operator.status().to_describe_anew == len(NAMES)
     old_world.audit()
     monkeypatch.undo()
     old_world.restart()
@@ -140,7 +140,7 @@ def test_withdrawn_records_and_lost_previews_are_left_alone(old_world: World) ->
     choose(old_world, DESCRIPTOR.name)
     old_world.restart()
     deadline = time.monotonic() + 60
-    while old_world.operator.doctor().to_describe_anew > 1:
+    while old_world.operator.status().to_describe_anew > 1:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert descriptors(old_world) == {

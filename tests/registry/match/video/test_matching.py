@@ -132,28 +132,28 @@ def test_two_originals_in_one_upload_are_two_matches(world: World) -> None:
     world.audit()
 
 
-def test_a_video_with_nothing_in_it_is_refused_as_too_plain(world: World) -> None:
+def test_a_video_with_nothing_in_it_is_refused_for_insufficient_detail(world: World) -> None:
     desk = world.enrol("Daily Example")
     frames = [np.full((240, 320, 3), 90, np.uint8)] * 40
     plain = edited(whole(replace(clip("coffee"), frames=frames, times=[n / 30 for n in range(40)])))
     with pytest.raises(BadRequest) as refusal:
         world.register(desk, plain)
-    assert refusal.value.code == "too-plain"
+    assert refusal.value.code == "insufficient_detail"
     assert desk.client.match(plain).verdict.kind is VerdictKind.NOT_FINGERPRINTABLE
 
 
 def test_near_copies_of_videos_are_contested_and_declared_sources_confirmed(world: World) -> None:
     desk, rival = world.enrol("Daily Example"), world.enrol("Evening Example")
     source = world.register(desk, original("coffee", "cat")).record
-    contested = world.register(rival, edited(whole(clip("coffee", "cat")))).record
-    assert contested.contested_with == (source.id,)
+    disputed = world.register(rival, edited(whole(clip("coffee", "cat")))).record
+    assert disputed.disputed_with == (source.id,)
     lab = world.enrol("Lab", Role.RESEARCHER)
     slowed = edited(Piece(clip("coffee", "cat"), 0.0, 8.0, 0.75))
     fake = world.register(
         lab, slowed, "slowed", AssetClass.KNOWN_FAKE, derived_from=(f"urn:uuid:{source.id}",)
     )
-    assert fake.record.edges[0].agreement == "confirmed"
-    assert OperationType.RETIMED in fake.record.edges[0].operations
+    assert fake.record.declared_sources[0].agreement == "confirmed"
+    assert OperationType.RETIMED in fake.record.declared_sources[0].operations
 
 
 def test_without_a_preview_a_video_is_still_found_by_its_fingerprints(world: World) -> None:
@@ -182,7 +182,7 @@ def test_what_is_damaged_is_said(registered) -> None:  # type: ignore[no-untyped
     cut = buffer.getvalue()[: len(payload) // 2]
     with pytest.raises(BadRequest) as refusal:
         desk.client.match(cut)
-    assert refusal.value.code == "undecodable-media"
+    assert refusal.value.code == "undecodable_media"
     assert record.id
 
 
@@ -215,7 +215,7 @@ def test_two_videos_are_compared_and_kept_as_a_film(registered) -> None:  # type
     assert desk.client.compare_picture(upload, record.id, "gif")[:3] == b"GIF"
     with pytest.raises(Conflict) as refusal:
         desk.client.compare_picture(upload, record.id, "png")
-    assert refusal.value.code == "nothing-to-compare"
+    assert refusal.value.code == "nothing_to_compare"
 
 
 def test_frames_of_an_intimate_video_are_for_those_who_match(world: World) -> None:
