@@ -13,7 +13,7 @@ import torch
 from indexer.fingerprints.embedders import Embedder, MissingRuntime, TorchEmbedder, open_embedder
 from indexer.fingerprints.kinds import PDQ, PHASH, Family, Fingerprint, Kind, unpack_codes
 from indexer.fingerprints.lite0 import WrongWeights
-from indexer.fingerprints.model_store import ModelError, is_present, known_models
+from indexer.fingerprints.model_store import ModelError, is_present, list_models
 from indexer.fingerprints.pdq import compute_pdq
 from indexer.fingerprints.phash import compute_phash
 from indexer.fingerprints.regions import inner_rectangles, tiles
@@ -46,7 +46,7 @@ def methods(model_folder: Path) -> list[Method]:
         _binary(PDQ, compute_pdq),
         _binary(PHASH, lambda pixels: (compute_phash(pixels),)),
     ]
-    for model in known_models(model_folder).values():
+    for model in list_models(model_folder).values():
         if is_present(model_folder, model):
             try:
                 found.append(_descriptor(model.kind, open_embedder(model, model_folder)))

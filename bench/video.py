@@ -47,7 +47,7 @@ ACCUSING = FACES | {
 }
 # Edits of which more than the first operation is true.
 ALSO = {
-    "held": {OperationType.AUDIO_REPLACED},  # it is silent meanwhile
+    "freeze": {OperationType.AUDIO_REPLACED},  # it is silent meanwhile
     "reversed": {OperationType.AUDIO_REPLACED},
     "looped": {OperationType.REORDERED},
     "screen recording": {OperationType.OVERLAY},  # the pointer

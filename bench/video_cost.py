@@ -13,10 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from indexer.fingerprints.audio import audio_codes, spectrogram_of
 from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
 from indexer.fingerprints.pdq import compute_pdq
-from indexer.fingerprints.sound import sound_codes, sound_of
 from indexer.index.segmented_index import SegmentedIndex
 from indexer.media.frames import Frame
 from indexer.media.images import Pixels
@@ -56,7 +56,7 @@ def as_hd(clip: Clip) -> Clip:
         left, top = (SIZE[0] - size[0]) // 2, (SIZE[1] - size[1]) // 2
         ground[top : top + size[1], left : left + size[0]] = cv2.resize(picture, size)
         frames.append(ground)
-    return Clip(clip.name, frames, clip.times, clip.sound)
+    return Clip(clip.name, frames, clip.times, clip.audio)
 
 
 def minute(folder: Path | None) -> bytes:
@@ -99,7 +99,7 @@ def stages(payload: bytes) -> list[tuple[str, float]]:
     track = Track(np.arange(len(luma), dtype=np.int64), luma, len(luma))
     found.append(("track, reduced and packed", timed(lambda: track.reduced().to_bytes())))
     noise = np.random.default_rng(0).normal(0, 3000, int(SECONDS * 11025)).astype(np.int16)
-    found.append(("sound, once it is decoded", timed(lambda: sound_codes(sound_of(noise)))))
+    found.append(("sound, once it is decoded", timed(lambda: audio_codes(spectrogram_of(noise)))))
     kept = sum(len(frame_preview(one)) for one in pixels)
     packed = len(track.reduced().to_bytes())
     print(f"Kept under consent: previews {kept / 1e6:.2f} MB, track {packed / 1e6:.2f} MB;")

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from indexer.compare.faces.weights import missing_face_models
 from indexer.fingerprints.embedders import Embedder, Embedders, MissingRuntime, open_embedder
 from indexer.fingerprints.lite0 import WrongWeights
-from indexer.fingerprints.model_store import ModelError, find_model, known_models
+from indexer.fingerprints.model_store import ModelError, find_model, register_model_kinds
 from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool
 from indexer.thread_limits import use_one_core_per_request
@@ -88,7 +88,7 @@ def running_search_node(settings: Settings, engine: Engine) -> Iterator[SearchNo
     """The index alone, for other nodes. Raises StartRefused."""
     secret = search_secret_of(settings)
     db.require_migrated(engine)
-    known_models(settings.model_folder)  # their kinds become known before the index is built
+    register_model_kinds(settings.model_folder)
     with db.transaction(engine) as session:
         registry_id = head_of(session).registry_id
     with open_local_index(settings, engine, registry_id) as index:
@@ -99,7 +99,7 @@ def running_search_node(settings: Settings, engine: Engine) -> Iterator[SearchNo
 def _open_embedders(settings: Settings, given: Embedder | None) -> Embedders:
     """The wanted descriptor must be there. Raises MissingModel."""
     try:
-        known_models(settings.model_folder)  # their kinds become known before the index is built
+        register_model_kinds(settings.model_folder)
         wanted = given or open_embedder(
             find_model(settings.model_folder, settings.wanted_descriptor),
             settings.model_folder,

@@ -1,4 +1,4 @@
-"""Edits of sound tracks: played at a factor with the pitch kept or not, turned round, silenced."""
+"""Edits of audio tracks: played at a factor with the pitch kept or not, turned round, silenced."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -8,15 +8,15 @@ import av.error
 import av.filter
 import numpy as np
 
+from indexer.media.audio import SAMPLE_RATE, Samples, decode_audio
 from indexer.media.limits import VideoLimits
-from indexer.media.sound import SAMPLE_RATE, Samples, decode_sound
 
 HEARD = 100  # of 32767: below, a track is silence
 
 
-def read_sound(payload: bytes, longest_s: float) -> Samples | None:
+def read_audio(payload: bytes, longest_s: float) -> Samples | None:
     """Mono samples of a file at `SAMPLE_RATE`; None where nothing is heard."""
-    chunks = list(decode_sound(payload, VideoLimits()))
+    chunks = list(decode_audio(payload, VideoLimits()))
     samples = np.concatenate([np.zeros(0, np.int16), *chunks])[: round(longest_s * SAMPLE_RATE)]
     return samples if np.any(np.abs(samples.astype(int)) > HEARD) else None
 
@@ -37,7 +37,7 @@ def stretched(samples: Samples, factor: float, *, pitch_kept: bool) -> Samples:
     for one, other in pairwise([source, *steps, sink]):
         one.link_to(other)
     graph.configure()
-    source.push(sound_frame(samples))
+    source.push(audio_frame(samples))
     source.push(None)
     found: list[Samples] = []
     while True:
@@ -49,7 +49,7 @@ def stretched(samples: Samples, factor: float, *, pitch_kept: bool) -> Samples:
         found.append(np.asarray(frame.to_ndarray(), np.int16).ravel())
 
 
-def sound_frame(samples: Samples) -> av.AudioFrame:
+def audio_frame(samples: Samples) -> av.AudioFrame:
     """All samples as one frame that starts at zero."""
     frame = av.AudioFrame.from_ndarray(samples[None].astype(np.int16), format="s16", layout="mono")
     frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
@@ -62,9 +62,9 @@ def fitted(samples: Samples, seconds: float) -> Samples:
     return np.pad(samples[:count], (0, max(0, count - len(samples))))
 
 
-def write_sound(out: av.container.OutputContainer, stream: av.AudioStream, samples: Samples) -> None:
+def write_audio(out: av.container.OutputContainer, stream: av.AudioStream, samples: Samples) -> None:
     """Encode all samples into a stream of a file that is being written."""
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
-    for frame in resampler.resample(sound_frame(samples)):
+    for frame in resampler.resample(audio_frame(samples)):
         out.mux(stream.encode(frame))
     out.mux(stream.encode(None))

@@ -14,9 +14,9 @@ import av
 import cv2
 import numpy as np
 
+from indexer.media.audio import SAMPLE_RATE, Samples
 from indexer.media.images import Pixels
-from indexer.media.sound import SAMPLE_RATE, Samples
-from samples.audio_edits import fitted, read_sound, stretched, write_sound
+from samples.audio_edits import fitted, read_audio, stretched, write_audio
 from samples.video_looks import (
     Look,
     cropped,
@@ -38,7 +38,7 @@ class Clip:
     name: str
     frames: list[Pixels]
     times: list[float]  # seconds
-    sound: Samples | None = None  # int16 at SAMPLE_RATE
+    audio: Samples | None = None  # int16 at SAMPLE_RATE
 
     @property
     def seconds(self) -> float:
@@ -52,7 +52,7 @@ class Clip:
 
     def heard(self, start: float, end: float) -> Samples:
         """What is heard between two seconds; silence where it has no sound."""
-        whole = np.zeros(0, np.int16) if self.sound is None else self.sound
+        whole = np.zeros(0, np.int16) if self.audio is None else self.audio
         return fitted(whole[round(start * SAMPLE_RATE) :], end - start)
 
 
@@ -65,17 +65,17 @@ class Piece:
     end: float
     factor: float = 1.0
     is_reversed: bool = False
-    held_s: float | None = None  # the frame at `start`, held for so long
+    frozen_s: float | None = None  # the frame at `start` is frozen for so long
     is_pitch_kept: bool = False  # where the factor is not 1
 
     @property
     def seconds(self) -> float:
         """How long it is shown."""
-        return self.held_s if self.held_s is not None else (self.end - self.start) / self.factor
+        return self.frozen_s if self.frozen_s is not None else (self.end - self.start) / self.factor
 
     def at(self, second: float) -> Pixels:
         """The frame after `second` seconds of this piece."""
-        if self.held_s is not None:
+        if self.frozen_s is not None:
             return self.clip.at(self.start)
         if self.is_reversed:
             return self.clip.at(self.end - second * self.factor - 1 / RATE)
@@ -83,8 +83,8 @@ class Piece:
 
     def heard(self) -> Samples:
         """The sound of this piece, as long as its pictures."""
-        if self.held_s is not None:
-            return np.zeros(round(self.held_s * SAMPLE_RATE), np.int16)
+        if self.frozen_s is not None:
+            return np.zeros(round(self.frozen_s * SAMPLE_RATE), np.int16)
         samples = self.clip.heard(self.start, self.end)
         if self.is_reversed:
             samples = samples[::-1]
@@ -131,7 +131,7 @@ def read_clip(path: Path, longest_s: float = 60.0, long_side: int = 1280) -> Cli
             size = round(frame.width * scale), round(frame.height * scale)
             frames.append(np.asarray(frame.reformat(*size, format="rgb24").to_ndarray(), np.uint8))
             times.append(second)
-    return Clip(path.stem, frames, times, read_sound(path.read_bytes(), longest_s))
+    return Clip(path.stem, frames, times, read_audio(path.read_bytes(), longest_s))
 
 
 def write_pieces(
@@ -151,9 +151,9 @@ def write_pieces(
         options = {"crf": str(crf)} | ({"preset": "veryfast"} if codec == "libx264" else {"cpu-used": "8"})
         stream = out.add_stream(codec, rate=rate, options=options)
         assert isinstance(stream, av.VideoStream), "only codecs of pictures are named here"
-        sound = None
-        if container == "mp4" and any(piece.clip.sound is not None for piece in pieces):
-            sound = out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        audio = None
+        if container == "mp4" and any(piece.clip.audio is not None for piece in pieces):
+            audio = out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
         for number in range(int(total * rate + 1e-6)):
             second = number / rate
             picture = _frame_of(pieces, second)
@@ -168,8 +168,8 @@ def write_pieces(
             frame.pts, frame.time_base = number, Fraction(1, rate)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-        if sound:
-            write_sound(out, sound, np.concatenate([piece.heard() for piece in pieces]))
+        if audio:
+            write_audio(out, audio, np.concatenate([piece.heard() for piece in pieces]))
     return buffer.getvalue()
 
 
@@ -196,12 +196,12 @@ def truth_of(pieces: list[Piece], known: set[str]) -> list[TrueSegment]:
     found, at = [], 0.0
     for piece in pieces:
         if piece.clip.name in known:
-            factor = 0.0 if piece.held_s is not None else piece.factor
+            factor = 0.0 if piece.frozen_s is not None else piece.factor
             found.append(
                 TrueSegment(
                     piece.clip.name,
                     (at, at + piece.seconds),
-                    (piece.start, piece.start if piece.held_s is not None else piece.end),
+                    (piece.start, piece.start if piece.frozen_s is not None else piece.end),
                     factor,
                     piece.is_reversed,
                 )
@@ -240,7 +240,7 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
         filler.append(Piece(other, 0.0, other.seconds))
     middle = len(filler) // 2
     inserted = Piece(clip, min(1.13, third), min(1.13, third) + min(5.0, 2 * third))
-    held = Piece(clip, third, third, held_s=3.0)
+    freeze = Piece(clip, third, third, frozen_s=3.0)
     slowed = Piece(clip, third, 2 * third, 0.75)
     start, end = Piece(clip, 0.0, third), Piece(clip, 2 * third, clip.seconds)
     done = OperationType
@@ -253,7 +253,7 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
                 done.RETIMED,
             )
             for speed in SPEEDS
-            for kept in ((True, False) if clip.sound is not None else (False,))
+            for kept in ((True, False) if clip.audio is not None else (False,))
         ),
         made("reversed", [Piece(clip, 0.0, clip.seconds, is_reversed=True)], done.REVERSED),
         made("5 s in 60 s", [*filler[:middle], inserted, *filler[middle:]], done.CLIPPED),
@@ -276,21 +276,21 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
             done.REORDERED,
         ),
         made("looped", [start] * 3, done.LOOPED),
-        made("held", [start, held, Piece(clip, third, clip.seconds)], done.RETIMED),
+        made("freeze", [start, freeze, Piece(clip, third, clip.seconds)], done.RETIMED),
         made("slowed inside", [start, slowed, end], done.RETIMED),
-        *_other_sounds(clip, others),
+        *_other_audio(clip, others),
     ]
 
 
-def _other_sounds(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edited]]]:
+def _other_audio(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edited]]]:
     """The same pictures under another clip's sound, and its sound under another clip's pictures."""
-    other = next((one for one in others if one.sound is not None), None)
-    if clip.sound is None or other is None:
+    other = next((one for one in others if one.audio is not None), None)
+    if clip.audio is None or other is None:
         return []
     seconds = min(clip.seconds, other.seconds)
 
-    def dubbed(pictures: Clip, sounds: Clip, edit: str, named: OperationType) -> Edited:
-        both = Piece(replace(pictures, sound=sounds.sound), 0.0, seconds)
+    def dubbed(pictures: Clip, audio: Clip, edit: str, named: OperationType) -> Edited:
+        both = Piece(replace(pictures, audio=audio.audio), 0.0, seconds)
         truth = [TrueSegment(clip.name, (0.0, seconds), (0.0, seconds), 1.0)]
         shown = frozenset({clip.name, other.name})
         return Edited(edit, clip.name, write_pieces([both]), truth, shown, named)

@@ -7,9 +7,9 @@ import av
 import numpy as np
 from PIL import Image
 
+from indexer.media.audio import SAMPLE_RATE
 from indexer.media.images import Pixels
-from indexer.media.sound import SAMPLE_RATE
-from samples.audio_edits import write_sound
+from samples.audio_edits import write_audio
 from samples.video_edits import Clip, Piece, write_pieces
 from samples.video_looks import Look
 from tests.pictures import picture
@@ -89,7 +89,7 @@ def speech(seconds: float, seed: int) -> np.ndarray:
     return (wave / np.abs(wave).max() * 12000).astype(np.int16)
 
 
-def with_sound(*names: str, sound: np.ndarray, content: bytes | None = None) -> bytes:
+def with_audio(*names: str, audio: np.ndarray, content: bytes | None = None) -> bytes:
     """A video, by default the original of these photographs, with a sound track."""
     buffer = io.BytesIO()
     with (
@@ -103,5 +103,5 @@ def with_sound(*names: str, sound: np.ndarray, content: bytes | None = None) -> 
             if packet.dts is not None:
                 packet.stream = stream
                 out.mux(packet)
-        write_sound(out, heard, sound)
+        write_audio(out, heard, audio)
     return buffer.getvalue()

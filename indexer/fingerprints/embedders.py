@@ -17,12 +17,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from indexer.fingerprints.copy_network import CopyNetwork, folded_network
+from indexer.fingerprints.dynamic_batching import DynamicBatcher
 from indexer.fingerprints.imagenet_descriptor import load_imagenet_descriptor
 from indexer.fingerprints.kinds import DESCRIPTOR, DESCRIPTOR_V1, Vectors
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import ModelError, find_model, path_of
 from indexer.fingerprints.models import DEFAULT, Model, Runtime
-from indexer.fingerprints.together import Together
 from indexer.media.images import Pixels
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "weights" / f"{DESCRIPTOR.name}.safetensors"
@@ -56,7 +56,7 @@ class TorchEmbedder:
         self._model, self._file = model, file
         self._network = _load_on(self.device, model, file)
         # A device does one thing at a time; on a CPU requests run beside each other, one core each.
-        self._on_device = Together(self._try_device, GPU_BATCH)
+        self._on_device = DynamicBatcher(self._try_device, GPU_BATCH)
 
     def embed(self, frames: list[Pixels]) -> Vectors:
         """See Embedder."""

@@ -32,13 +32,13 @@ class Kind:
 
 
 PDQ = Kind("pdq.v1", Family.BINARY, 256)
-SOUND = Kind("tp-sound.v1", Family.BINARY, 256)
+AUDIO = Kind("tp-sound.v1", Family.BINARY, 256)
 PHASH = Kind("phash64.v1", Family.BINARY, 64)
 DESCRIPTOR_V1 = Kind("tp-desc.v1", Family.VECTOR, 256)
 DESCRIPTOR = Kind("tp-desc.v2", Family.VECTOR, 256)
 SSCD = Kind("sscd.v1", Family.VECTOR, 512)
 # A descriptor that somebody brings joins by `add_kind` when a registry starts; nothing ever leaves.
-KINDS = {kind.name: kind for kind in (PDQ, PHASH, SOUND, DESCRIPTOR, DESCRIPTOR_V1, SSCD)}
+KINDS = {kind.name: kind for kind in (PDQ, PHASH, AUDIO, DESCRIPTOR, DESCRIPTOR_V1, SSCD)}
 
 
 def add_kind(kind: Kind) -> None:

@@ -37,8 +37,8 @@ class BadModel(ModelError):
     """The file is not the one that was meant, or its card says nothing usable."""
 
 
-def known_models(folder: Path) -> dict[str, Model]:
-    """The catalogue and the cards in `folder`, by kind; the kinds become known. Raises BadModel."""
+def list_models(folder: Path) -> dict[str, Model]:
+    """The models of the catalogue and those whose cards lie in `folder`, by kind. Raises BadModel."""
     found = dict(CATALOGUE)
     for card in sorted(folder.glob("*.json")):
         if not KIND_NAME.fullmatch(card.stem):
@@ -48,9 +48,19 @@ def known_models(folder: Path) -> dict[str, Model]:
     return found
 
 
+def register_model_kinds(folder: Path) -> None:
+    """Add the kind of every model in `folder` to `kinds.KINDS`, for this process and for good.
+
+    Called once at start, before an index is built: indexes are made for the kinds that are known then.
+    Raises BadModel where a card is damaged, or names a kind that already has another size.
+    """
+    for model in list_models(folder).values():
+        _register_kind(model)
+
+
 def find_model(folder: Path, kind: str) -> Model:
     """Raises UnknownModel, BadModel."""
-    models = known_models(folder)
+    models = list_models(folder)
     if kind not in models:
         raise UnknownModel(f"no model {kind!r}; known are {', '.join(models)}")
     return models[kind]
@@ -113,7 +123,7 @@ def add(folder: Path, source: Path, model: Model, dimensions_of: Callable[[Model
     if card.exists() and _read_card(card).sha256 != model.sha256:
         raise BadModel(f"{model.kind.name} names another file here: a new file is a new version")
     model = replace(model, kind=replace(model.kind, size=dimensions_of(model, source)))
-    _join(model)
+    _register_kind(model)
     with source.open("rb") as file:
         keep(folder, model, iter(lambda: file.read(CHUNK), b""))
     text = json.dumps(asdict(model), indent=1)
@@ -142,11 +152,10 @@ def _read_card(path: Path) -> Model:
         model = Model(**card)
     except (KeyError, TypeError, ValueError) as error:
         raise BadModel(f"{path} is no card of a model: {error}") from error
-    _join(model)
     return model
 
 
-def _join(model: Model) -> None:
+def _register_kind(model: Model) -> None:
     try:
         add_kind(model.kind)
     except InvalidFingerprint as error:

@@ -45,7 +45,7 @@ class OpenAnimation:
         if self._count > MOST_FRAMES:
             raise TooLarge(f"{self._count} frames; at most {MOST_FRAMES} are read")
         kind = MEDIA_TYPES[self._image.format or ""]
-        self.info = VideoInfo(kind, width, height, None, None, has_sound=False)
+        self.info = VideoInfo(kind, width, height, None, None, has_audio=False)
 
     def sampled(self) -> Iterator[Frame]:
         """Every frame of the track; those that are sampled with their pixels."""

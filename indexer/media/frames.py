@@ -23,7 +23,7 @@ class VideoInfo:
     height: int
     duration_ms: int | None  # as the file says; None: it does not
     frame_rate: float | None
-    has_sound: bool
+    has_audio: bool
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from indexer.media import allocator
+from indexer.media.audio import Samples
 from indexer.media.errors import BY_NAME, DecoderStopped, TooLarge, UnsupportedFormat
 from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage, Pixels
 from indexer.media.limits import ImageLimits, Limits, VideoLimits, WorkerLimits
-from indexer.media.sound import Samples
 from indexer.media.worker import Message, read_message, write_message
 
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
@@ -168,10 +168,10 @@ class DecoderPool:
             frames = VideoReading(worker, _info_of(header)).frames()
             return [frame.pixels for frame in frames if frame.pixels is not None]
 
-    def sound(self, payload: bytes) -> Samples:
-        """Mono samples at SAMPLE_RATE of a video's first sound track; empty where it has none."""
+    def audio(self, payload: bytes) -> Samples:
+        """Mono samples at SAMPLE_RATE of a video's first audio track; empty where it has none."""
         with self._worker() as worker:
-            header, body = worker.ask({"want": "sound"}, payload)
+            header, body = worker.ask({"want": "audio"}, payload)
             chunks = []
             while not header.get("end"):
                 chunks.append(np.frombuffer(body, np.int16))
@@ -228,7 +228,7 @@ def _image_of(header: dict[str, object], body: bytes) -> DecodedImage:
 
 
 def _info_of(header: dict[str, object]) -> VideoInfo:
-    names = ("media_type", "width", "height", "duration_ms", "frame_rate", "has_sound")
+    names = ("media_type", "width", "height", "duration_ms", "frame_rate", "has_audio")
     return VideoInfo(**{name: cast(Any, header[name]) for name in names})
 
 

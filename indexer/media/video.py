@@ -85,7 +85,7 @@ class OpenVideo:
             height=height,
             duration_ms=None if duration is None else round(duration / 1000),
             frame_rate=None if rate is None else float(rate),
-            has_sound=bool(self._container.streams.audio),
+            has_audio=bool(self._container.streams.audio),
         )
 
     def _check(self) -> None:

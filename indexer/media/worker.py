@@ -6,7 +6,7 @@ length, that many bytes of JSON, then the bytes the JSON announces as `length`. 
 - `image`: one message with the pixels of a still image.
 - `media`: the same of a still image; of a video its info, a message for every frame, and an end.
 - `frames`: of a video its info, the frames at the given times, and an end.
-- `sound`: chunks of samples, and an end.
+- `audio`: chunks of samples, and an end.
 - `info`: what a video says of itself, in one message; of a still image only that it is one.
 """
 
@@ -20,12 +20,12 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from indexer.media.animation import OpenAnimation, is_animated
+from indexer.media.audio import decode_audio
 from indexer.media.errors import MediaError, TooLarge
 from indexer.media.frames import Frame
 from indexer.media.images import decode_image
 from indexer.media.limits import ImageLimits, Limits, VideoLimits
 from indexer.media.lockdown import allow_cpu_time, forbid_system_calls, limit_resources
-from indexer.media.sound import decode_sound
 from indexer.media.video import OpenVideo, looks_like_video
 
 HEADER_BYTES = 4
@@ -64,9 +64,9 @@ def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iter
         is_video = wanted != "image" and (looks_like_video(payload) or is_animated(payload))
         if wanted == "info":
             yield _info_message(_open(payload, limits.video)) if is_video else {"is": "image"}, b""
-        elif wanted == "sound":
+        elif wanted == "audio":
             if looks_like_video(payload):
-                for samples in decode_sound(payload, limits.video):
+                for samples in decode_audio(payload, limits.video):
                     yield {"time_ms": 0, "samples": len(samples)}, samples.tobytes()
             yield {"end": True, "end_ms": 0, "notes": []}, b""
         elif not is_video:

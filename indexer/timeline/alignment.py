@@ -12,8 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from indexer.timeline.lines import Flags, Line, Sequence, Similarities, held_lines, refined, runs
-from indexer.timeline.settling import Goodness, settled
+from indexer.timeline.temporal_segments import (
+    Flags,
+    Sequence,
+    Similarities,
+    TemporalSegment,
+    frozen_segments,
+    refine_segment,
+    runs,
+)
+from indexer.timeline.viterbi import FrameScores, best_path
 
 COARSE_STEP_S = 0.2
 FACTORS = np.geomspace(0.25, 4.0, 61)  # neighbours differ by 4.7 percent
@@ -28,15 +36,15 @@ LEAST_SEGMENT_S = 0.6
 MOST_SEGMENTS = 60
 
 
-def find_lines(query: Sequence, reference: Sequence) -> list[Line]:
+def find_segments(query: Sequence, reference: Sequence) -> list[TemporalSegment]:
     """Lines that explain the query, in the order of its seconds; they do not overlap."""
     if len(query.times) == 0 or len(reference.times) == 0:
         return []
-    goodness = Goodness(query, reference)
-    search = _Search(query, reference, goodness)
+    scores = FrameScores(query, reference)
+    search = _Search(query, reference, scores)
     for window_s in WINDOWS_S:
         search.explain(window_s)
-    return settled(search.lines() + held_lines(query, reference), goodness, LEAST_SEGMENT_S)
+    return best_path(search.lines() + frozen_segments(query, reference), scores, LEAST_SEGMENT_S)
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,8 @@ class _Guess:
 class _Search:
     """The state of one search: which coarse query frames are explained, and by what."""
 
-    def __init__(self, query: Sequence, reference: Sequence, goodness: Goodness) -> None:
-        self._fine, self._reference, self._goodness = query, reference, goodness
+    def __init__(self, query: Sequence, reference: Sequence, scores: FrameScores) -> None:
+        self._fine, self._reference, self._scores = query, reference, scores
         coarse = query.every(COARSE_STEP_S)
         self._times = coarse.times
         grid = np.arange(reference.times[0], max(reference.end, reference.times[0] + 1e-3), COARSE_STEP_S)
@@ -63,9 +71,9 @@ class _Search:
         self._energy = (coarse.vectors**2).sum(axis=1)
         self._motion = _typical_motion(rows)
         self._free = self._energy > 0.25
-        self._found: list[Line] = []
+        self._found: list[TemporalSegment] = []
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[TemporalSegment]:
         """In the order of the query's seconds."""
         return sorted(self._found, key=lambda one: one.start)
 
@@ -131,14 +139,14 @@ class _Search:
 
     def _take(self, guess: _Guess, first: int, last: int) -> None:
         start, end = float(self._times[first]), float(self._times[last - 1])
-        line = Line(start, end, guess.factor, guess.offset, guess.similarity)
-        line = refined(line, self._fine, self._reference)
+        line = TemporalSegment(start, end, guess.factor, guess.offset, guess.similarity)
+        line = refine_segment(line, self._fine, self._reference)
         for _ in range(6):
             grown = self._grown(line)
             if grown.end - grown.start <= line.end - line.start + COARSE_STEP_S / 2:
                 line = grown
                 break
-            line = refined(grown, self._fine, self._reference)
+            line = refine_segment(grown, self._fine, self._reference)
         seconds = line.end - line.start
         if seconds < LEAST_SEGMENT_S:
             return
@@ -147,11 +155,11 @@ class _Search:
         if seconds >= LEAST_OF_WINDOW * (end - start):
             self._free &= ~((self._times >= line.start - 1e-6) & (self._times < line.end - 1e-6))
 
-    def _grown(self, line: Line) -> Line:
+    def _grown(self, line: TemporalSegment) -> TemporalSegment:
         """As far over free frames as the line holds, to both sides; its ends on the full track."""
         times = self._fine.times
         inside = (times >= line.start) & (times <= line.end)
-        holds = (self._goodness.of(line) > 0) & self._free_at(times)
+        holds = (self._scores.of(line) > 0) & self._free_at(times)
         good = runs(holds & inside)
         if not good:
             return replace(line, end=line.start)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from indexer.compare.vocabulary import Operation, Quad, degree_of
 from indexer.operations import OPERATIONS, Degree, OperationType
-from indexer.timeline.lines import Line
+from indexer.timeline.temporal_segments import TemporalSegment
 
 FACTOR_TOLERANCE = 0.02  # a line of a few seconds is not surer of its factor
 SAME_FACTOR = 0.02
@@ -32,7 +32,7 @@ class Spans:
     reference: float | None
 
 
-def operations_in_time(lines: list[Line], spans: Spans) -> list[Operation]:
+def operations_in_time(lines: list[TemporalSegment], spans: Spans) -> list[Operation]:
     """Of lines in the order of the query's seconds."""
     found = []
     if spans.reference is not None:
@@ -41,7 +41,7 @@ def operations_in_time(lines: list[Line], spans: Spans) -> list[Operation]:
     return [*found, *_concatenated(lines, spans.query)]
 
 
-def operations_of_line(line: Line) -> list[Operation]:
+def operations_of_segment(line: TemporalSegment) -> list[Operation]:
     """What was done in time within one stretch."""
     return [*_retimed([line]), *_reversed([line])]
 
@@ -149,7 +149,7 @@ def _joined(found: list[Operation], count: int) -> Operation:
     return replace(typical, sentence=sentence, measured=measured)
 
 
-def _retimed(lines: list[Line]) -> list[Operation]:
+def _retimed(lines: list[TemporalSegment]) -> list[Operation]:
     groups: dict[float, float] = {}  # seconds of the query by factor
     for line in lines:
         factor = abs(line.factor)
@@ -172,7 +172,7 @@ def _retimed_by(factor: float) -> Operation:
     return Operation(kind, degree, f"{word} to {percent}.", factor=round(factor, 3))
 
 
-def _reversed(lines: list[Line]) -> list[Operation]:
+def _reversed(lines: list[TemporalSegment]) -> list[Operation]:
     backwards = sum(line.end - line.start for line in lines if line.factor < 0)
     if not backwards:
         return []
@@ -180,7 +180,7 @@ def _reversed(lines: list[Line]) -> list[Operation]:
     return [Operation(OperationType.REVERSED, Degree.STRONG, f"Played backwards{part}.")]
 
 
-def _reordered(lines: list[Line]) -> list[Operation]:
+def _reordered(lines: list[TemporalSegment]) -> list[Operation]:
     moving = [line for line in lines if line.factor > 0]
     earlier = sum(
         later.reference[1] < one.reference[0] + ORDER_TOLERANCE_S for one, later in pairwise(moving)
@@ -190,7 +190,7 @@ def _reordered(lines: list[Line]) -> list[Operation]:
     return [Operation(OperationType.REORDERED, Degree.STRONG, "Parts were put in another order.")]
 
 
-def _looped(lines: list[Line]) -> list[Operation]:
+def _looped(lines: list[TemporalSegment]) -> list[Operation]:
     moving = [line for line in lines if line.factor]
     times = max((sum(_shows_same(one, other) for other in moving) for one in moving), default=1)
     if times < 2:
@@ -198,13 +198,13 @@ def _looped(lines: list[Line]) -> list[Operation]:
     return [Operation(OperationType.LOOPED, Degree.CLEAR, f"A part is shown {times} times.")]
 
 
-def _shows_same(one: Line, other: Line) -> bool:
+def _shows_same(one: TemporalSegment, other: TemporalSegment) -> bool:
     (start, end), (other_start, other_end) = one.reference, other.reference
     both = min(end, other_end) - max(start, other_start)
     return both > LOOP_SHARE * min(end - start, other_end - other_start)
 
 
-def _clipped(lines: list[Line], reference: float) -> list[Operation]:
+def _clipped(lines: list[TemporalSegment], reference: float) -> list[Operation]:
     shown = _union([line.reference for line in lines])
     missing = reference - shown
     if missing <= max(CLIPPED_S, CLIPPED_SHARE * reference):
@@ -214,7 +214,7 @@ def _clipped(lines: list[Line], reference: float) -> list[Operation]:
     return [Operation(OperationType.CLIPPED, degree, sentence, measured={"shown_s": round(shown, 2)})]
 
 
-def _concatenated(lines: list[Line], query: float) -> list[Operation]:
+def _concatenated(lines: list[TemporalSegment], query: float) -> list[Operation]:
     other = query - _union([(line.start, line.end) for line in lines])
     if other <= max(FOREIGN_S, FOREIGN_SHARE * query):
         return []

@@ -61,7 +61,7 @@ def vectors_of(luma: Pixels, mask: npt.NDArray[np.bool_]) -> Vectors:
     return np.where(norms > least, rows / np.maximum(norms, 1e-6), 0.0).astype(np.float32)
 
 
-def laid_on(
+def warp_track(
     track: Track, homography: Matrix, size: tuple[int, int], reference_size: tuple[int, int]
 ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
     """The (n, SIDE, SIDE) luma of a query in the frame of its reference, and where it shows something.

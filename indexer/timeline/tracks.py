@@ -4,44 +4,47 @@ from dataclasses import replace
 
 import numpy as np
 
-from indexer.timeline.alignment import find_lines
-from indexer.timeline.lines import Line, Sequence
-from indexer.timeline.track import Matrix, Track, Vectors, laid_on, vectors_of
+from indexer.timeline.alignment import find_segments
+from indexer.timeline.temporal_segments import Sequence, TemporalSegment
+from indexer.timeline.track import Matrix, Track, Vectors, vectors_of, warp_track
 
-COURSE_STEP_S = 0.4
-MOST_STEPS = 300
-FRAMES_LIKENED = 80
+PROFILE_STEP_S = 0.4
+MOST_PROFILE_STEPS = 300
+FRAMES_COMPARED = 80
 Size = tuple[int, int]  # width and height, in pixels
 
 
-def lines_between(
+def segments_between(
     query: Track, reference: Track, homography: Matrix, query_size: Size, reference_size: Size
-) -> list[Line]:
+) -> list[TemporalSegment]:
     """Which seconds of `query` are which of `reference`, a reduced track.
 
     `homography` maps query pixels to reference pixels of frames of the given sizes.
     """
-    luma, mask = laid_on(query, homography, query_size, reference_size)
+    luma, mask = warp_track(query, homography, query_size, reference_size)
     ours = _sequence(query, vectors_of(luma, mask))
     theirs = _sequence(reference, vectors_of(reference.luma, mask))
-    return [replace(line, course=course_of(line, ours, theirs)) for line in find_lines(ours, theirs)]
+    return [
+        replace(line, similarity_profile=similarity_profile_of(line, ours, theirs))
+        for line in find_segments(ours, theirs)
+    ]
 
 
-def likeness(
+def track_similarity(
     query: Track, reference: Track, homography: Matrix, query_size: Size, reference_size: Size
 ) -> float:
     """How well frames of the query correlate through a geometry, each with the frame most like it; 0..1.
 
     Through the geometry of two moments of something that moves, no frame finds its like.
     """
-    places = np.linspace(0, len(query) - 1, min(len(query), FRAMES_LIKENED)).astype(int)
+    places = np.linspace(0, len(query) - 1, min(len(query), FRAMES_COMPARED)).astype(int)
     few = Track(query.times_ms[places], query.luma[places], query.end_ms)
-    luma, mask = laid_on(few, homography, query_size, reference_size)
+    luma, mask = warp_track(few, homography, query_size, reference_size)
     alike = (vectors_of(luma, mask) @ vectors_of(reference.luma, mask).T).max(axis=1)
     return float(alike.clip(min=0.0).mean())
 
 
-def course_of(line: Line, query: Sequence, reference: Sequence) -> tuple[float, ...]:
+def similarity_profile_of(line: TemporalSegment, query: Sequence, reference: Sequence) -> tuple[float, ...]:
     """How well the frames of a line correlate, over its time."""
     inside = (query.times >= line.start) & (query.times < line.end)
     times = query.times[inside]
@@ -49,7 +52,7 @@ def course_of(line: Line, query: Sequence, reference: Sequence) -> tuple[float, 
         return ()
     theirs = reference.at(line.factor * times + line.offset)
     alike = np.einsum("ij,ij->i", query.vectors[inside], theirs)
-    count = int(np.clip((line.end - line.start) / COURSE_STEP_S, 1, MOST_STEPS))
+    count = int(np.clip((line.end - line.start) / PROFILE_STEP_S, 1, MOST_PROFILE_STEPS))
     steps = np.minimum((count * (times - line.start) / (line.end - line.start)).astype(int), count - 1)
     return tuple(
         round(float(alike[steps == step].mean()), 3) if (steps == step).any() else 0.0

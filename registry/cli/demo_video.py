@@ -11,7 +11,7 @@ import av.error
 import av.filter
 
 TICKS = 1000  # in a second
-SOUND_RATE = 22050  # Hz
+AUDIO_RATE = 22050  # Hz
 
 
 def slowed(path: Path, start: float, end: float, factor: float) -> bytes:
@@ -21,20 +21,20 @@ def slowed(path: Path, start: float, end: float, factor: float) -> bytes:
         picture = source.streams.video[0]
         shown = target.add_stream("libx264", rate=picture.average_rate, options={"crf": "28"})
         shown.width, shown.height, shown.pix_fmt = picture.width, picture.height, "yuv420p"
-        heard = target.add_stream("aac", rate=SOUND_RATE, layout="mono")
+        heard = target.add_stream("aac", rate=AUDIO_RATE, layout="mono")
         for frame in source.decode(picture):
             second = float(frame.time or 0.0)
             if start <= second < end:
                 frame.pts, frame.time_base = round((second - start) / factor * TICKS), Fraction(1, TICKS)
                 target.mux(shown.encode(frame))
         target.mux(shown.encode(None))
-        for part in _slowed_sound(path, start, end, factor):
+        for part in _slowed_audio(path, start, end, factor):
             target.mux(heard.encode(part))
         target.mux(heard.encode(None))
     return buffer.getvalue()
 
 
-def _slowed_sound(path: Path, start: float, end: float, factor: float) -> Iterator[av.AudioFrame]:
+def _slowed_audio(path: Path, start: float, end: float, factor: float) -> Iterator[av.AudioFrame]:
     graph = av.filter.Graph()
     with av.open(str(path)) as source:
         stream = source.streams.audio[0]
@@ -43,7 +43,7 @@ def _slowed_sound(path: Path, start: float, end: float, factor: float) -> Iterat
             graph.add("atrim", f"start={start}:end={end}"),
             graph.add("asetpts", "PTS-STARTPTS"),
             graph.add("atempo", str(factor)),
-            graph.add("aformat", f"sample_fmts=fltp:sample_rates={SOUND_RATE}:channel_layouts=mono"),
+            graph.add("aformat", f"sample_fmts=fltp:sample_rates={AUDIO_RATE}:channel_layouts=mono"),
             graph.add("asetnsamples", "n=1024:p=0"),  # what the encoder takes at once
             graph.add("abuffersink"),
         ]

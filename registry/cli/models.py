@@ -55,16 +55,16 @@ def _refusal(error: "ErrorDetails") -> str:
 
 
 @models.command("list")
-def list_models(
+def show_models(
     home: HomeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
 ) -> None:
     """Every descriptor that is known here, its licence, and whether its weights are here."""
-    from indexer.fingerprints.model_store import ModelError, is_present, known_models
+    from indexer.fingerprints.model_store import ModelError, is_present, list_models
 
     settings = settings_of(home)
     try:
-        known = known_models(settings.model_folder)
+        known = list_models(settings.model_folder)
     except ModelError as error:
         fail(str(error), REFUSED)
     rows = [

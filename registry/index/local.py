@@ -14,7 +14,7 @@ from time import monotonic
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from indexer.fingerprints.kinds import PDQ, SOUND, Family, Kind, vector_kinds
+from indexer.fingerprints.kinds import AUDIO, PDQ, Family, Kind, vector_kinds
 from indexer.index.choice import BRUTE_FORCE, OnDevice, make_index
 from indexer.index.device import Device
 from indexer.index.port import Index
@@ -42,7 +42,7 @@ class LocalIndex:
         self._engine = engine
         self._folder = IndexFolder(folder)
         self._implementation, self._device = implementation, device
-        self.kinds: tuple[Kind, ...] = (PDQ, SOUND, *vector_kinds())  # all that are known when it starts
+        self.kinds: tuple[Kind, ...] = (PDQ, AUDIO, *vector_kinds())  # all that are known when it starts
         self.by_kind: dict[str, Index] = {
             kind.name: make_index(kind, implementation, self._folder.path, registry_id, device)
             for kind in self.kinds

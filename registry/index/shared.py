@@ -11,7 +11,7 @@ from time import monotonic
 from sqlalchemy import Engine, create_engine
 from sqlmodel import Session, col, select
 
-from indexer.fingerprints.kinds import PDQ, SOUND, Family, Kind, vector_kinds
+from indexer.fingerprints.kinds import AUDIO, PDQ, Family, Kind, vector_kinds
 from indexer.index.choice import MILVUS, make_shared_index
 from indexer.index.engine import EngineUnavailable, SharedIndex
 from registry.errors import IndexUnavailable
@@ -36,7 +36,7 @@ class SharedEngineIndex:
         # A connection of its own: who asks holds one of the pool already, and all of them may.
         self._engine = create_engine(engine.url, pool_size=1, max_overflow=0, pool_pre_ping=True)
         self._stepping = threading.Lock()
-        self.kinds: tuple[Kind, ...] = (PDQ, SOUND, *vector_kinds())
+        self.kinds: tuple[Kind, ...] = (PDQ, AUDIO, *vector_kinds())
         where = address or conninfo(engine)
         self.by_kind: dict[str, SharedIndex] = {
             kind.name: make_shared_index(kind, name, where, registry_id) for kind in self.kinds

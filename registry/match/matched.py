@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation
-from indexer.timeline.lines import Line
+from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.evidence_rules import Judgement
 from registry.match.retrieval import Candidate
 
@@ -13,7 +13,7 @@ from registry.match.retrieval import Candidate
 class Stretch:
     """A stretch of an uploaded video on a registered one, and what was done in it."""
 
-    line: Line
+    line: TemporalSegment
     operations: tuple[Operation, ...]
     of_a_still: bool = False
 

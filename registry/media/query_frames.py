@@ -16,7 +16,7 @@ from registry.services import Services
 NEAR_MS = 100  # around a computed moment, every frame is tried
 USUAL_FRAME_RATE, MOST_FRAME_RATE = 30.0, 60.0
 # Large enough for a running headline to be told from itself a frame later.
-LIKENESS_SIDE = 320
+SIMILARITY_SIDE = 320
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class QueryFrames:
             tried = [one for one in times if one in shown]
             time_ms = moment.query_ms
             if tried and moment.reference is not None:
-                alike = [likeness(shown[one], moment.reference, homography, size) for one in tried]
+                alike = [frame_similarity(shown[one], moment.reference, homography, size) for one in tried]
                 time_ms = tried[int(np.argmax(alike))]
                 if time_ms not in self._frames:
                     self._frames[time_ms] = _as_upload(shown[time_ms], self._video)
@@ -79,9 +79,9 @@ class QueryFrames:
         return int(min(max(0, time_ms), self._video.track.times_ms[-1]))
 
 
-def likeness(query: Pixels, reference: Pixels, homography: Matrix, size: Size) -> float:
+def frame_similarity(query: Pixels, reference: Pixels, homography: Matrix, size: Size) -> float:
     """Correlation of a frame with a registered one of the given size, laid on it and small; -1..1."""
-    scale = LIKENESS_SIDE / max(size)
+    scale = SIMILARITY_SIDE / max(size)
     small = max(8, round(size[0] * scale)), max(8, round(size[1] * scale))
     matrix = np.diag([small[0] / size[0], small[1] / size[1], 1.0]) @ homography
     grey = cv2.cvtColor(query, cv2.COLOR_RGB2GRAY)

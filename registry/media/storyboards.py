@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from indexer.fingerprints.sound import Sound
+from indexer.fingerprints.audio import Spectrogram
 from indexer.timeline.track import Track
 from registry.media.uploads import VideoContent
 from registry.storage.blobs import Blobs
 
 SUFFIX = ".frames.zip"
-TRACK, SOUND = "track.npz", "sound.npz"
+TRACK, AUDIO = "track.npz", "sound.npz"  # names within stored archives: they stay
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Storyboard:
     times_ms: tuple[int, ...]  # rising
     frames: tuple[bytes, ...]  # WebP
     track: Track  # (n, 32, 32)
-    sound: Sound | None  # None: silent
+    audio: Spectrogram | None  # None: silent
 
     def nearest(self, time_ms: int) -> int:
         """Which frame is nearest to a time."""
@@ -42,10 +42,10 @@ def store_storyboard(blobs: Blobs, poster_key: str, video: VideoContent) -> None
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for time_ms, content in video.previews:
             archive.writestr(f"{time_ms:08d}.webp", content)
-        if video.sound is not None and not video.sound.is_silent:
+        if video.audio is not None and not video.audio.is_silent:
             stored = io.BytesIO()
-            np.savez_compressed(stored, bands=video.sound.stored())
-            archive.writestr(SOUND, stored.getvalue())
+            np.savez_compressed(stored, bands=video.audio.stored())
+            archive.writestr(AUDIO, stored.getvalue())
         archive.writestr(TRACK, video.track.reduced().to_bytes())
     blobs.put_beside(poster_key, SUFFIX, buffer.getvalue())
 
@@ -62,12 +62,12 @@ def load_storyboard(blobs: Blobs, poster_key: str) -> Storyboard | None:
                 tuple(int(name.removesuffix(".webp")) for name in names),
                 tuple(archive.read(name) for name in names),
                 Track.from_bytes(archive.read(TRACK)),
-                _sound(archive.read(SOUND)) if SOUND in archive.namelist() else None,
+                _audio(archive.read(AUDIO)) if AUDIO in archive.namelist() else None,
             )
     except (zipfile.BadZipFile, ValueError, KeyError, OSError):
         return None
 
 
-def _sound(stored: bytes) -> Sound:
+def _audio(stored: bytes) -> Spectrogram:
     with np.load(io.BytesIO(stored), allow_pickle=False) as archive:
-        return Sound.restored(archive["bands"])
+        return Spectrogram.restored(archive["bands"])

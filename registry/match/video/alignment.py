@@ -14,8 +14,8 @@ from sqlmodel import Session
 from indexer.compare.features import LocalFeatures
 from indexer.compare.geometry import Alignment, Matrix, align_together
 from indexer.media.images import Pixels
-from indexer.timeline.lines import Line
-from indexer.timeline.tracks import Size, lines_between
+from indexer.timeline.temporal_segments import TemporalSegment
+from indexer.timeline.tracks import Size, segments_between
 from registry.match.evidence_rules import Measured, agreement
 from registry.match.retrieval import Candidate
 from registry.match.video.alignment_without_previews import lines_by_fingerprints
@@ -41,7 +41,7 @@ class Footage:
     """What an upload shows of one record."""
 
     candidate: Candidate  # its best pair
-    lines: tuple[Line, ...] = ()
+    lines: tuple[TemporalSegment, ...] = ()
     pairs: tuple[tuple[FramePair, ...], ...] = ()  # by line
 
 
@@ -69,25 +69,25 @@ def find_footage(
 
 def _lines(
     services: Services, cache: PreviewCache, frames: QueryFrames, known: Known, first: FramePair
-) -> tuple[list[Line], Matrix]:
+) -> tuple[list[TemporalSegment], Matrix]:
     """In time, by the geometry of one pair, then by that of many."""
     alignment = first.candidate.alignment
     assert alignment is not None
     assert first.upload.image is not None
     size = first.upload.image.pixels.shape[1], first.upload.image.pixels.shape[0]
     track = frames.video.track
-    lines = lines_between(track, known.track, alignment.homography, size, known.size)
+    lines = segments_between(track, known.track, alignment.homography, size, known.size)
     found = [(lines, alignment.homography)]
     better = _joint_geometry(services, cache, frames, known, lines, alignment)
     exact = _full_frame(better if better is not None else alignment.homography, size, known.size)
     for homography in (better, exact):
         if homography is not None:
-            lines = lines_between(track, known.track, homography, size, known.size)
+            lines = segments_between(track, known.track, homography, size, known.size)
             found.append((lines, homography))
     return max(found, key=lambda one: _explained(one[0]))
 
 
-def _explained(lines: list[Line]) -> float:
+def _explained(lines: list[TemporalSegment]) -> float:
     """Seconds, weighted by how well their frames correlate; fewer lines where they say the same."""
     return sum((line.end - line.start) * line.similarity for line in lines) - 0.2 * len(lines)
 
@@ -97,7 +97,7 @@ def _joint_geometry(
     cache: PreviewCache,
     frames: QueryFrames,
     known: Known,
-    lines: list[Line],
+    lines: list[TemporalSegment],
     alignment: Alignment,
 ) -> Matrix | None:
     """One homography from pairs all over the lines."""
@@ -128,7 +128,7 @@ def _full_frame(homography: Matrix, size: Size, reference_size: Size) -> Matrix 
     return None
 
 
-def moments_on(line: Line, known: Known, count: int) -> list[tuple[int, int]]:
+def moments_on(line: TemporalSegment, known: Known, count: int) -> list[tuple[int, int]]:
     """(query_ms, reference_ms) of up to `count` kept frames spread over a line."""
     if known.is_still or line.factor == 0.0:
         reference_ms = 0 if known.is_still else _nearest(known.times_ms, 1000 * line.offset)
@@ -153,13 +153,13 @@ def _proved(
     cache: PreviewCache,
     frames: QueryFrames,
     known: Known,
-    lines: list[Line],
+    lines: list[TemporalSegment],
     homography: Matrix,
 ) -> Footage | None:
     """Lines whose frames agree in the picture."""
     each = max(2, min(PAIRS_PER_LINE, PAIRS_IN_ALL // len(lines)))
     afresh = Candidate(known.candidate.record, Measured(), known.candidate.found_by)
-    found: list[tuple[Line, tuple[FramePair, ...], bool]] = []
+    found: list[tuple[TemporalSegment, tuple[FramePair, ...], bool]] = []
     for line in lines:
         moments = [
             Moment(query_ms, reference_ms, _registered(services, cache, afresh.record, reference_ms))

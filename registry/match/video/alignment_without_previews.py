@@ -8,8 +8,8 @@ from sqlmodel import Session, col, select
 from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.compute import upright
 from indexer.fingerprints.kinds import unpack_vectors, vector_kinds
-from indexer.timeline.alignment import find_lines
-from indexer.timeline.lines import Line, Sequence
+from indexer.timeline.alignment import find_segments
+from indexer.timeline.temporal_segments import Sequence, TemporalSegment
 from registry.match.evidence_rules import Measured
 from registry.match.retrieval import Candidate
 from registry.media.uploads import VideoContent
@@ -20,7 +20,7 @@ LEAST_BY_FINGERPRINTS_S = 1.5  # shorter, descriptors agree by chance
 
 def lines_by_fingerprints(
     session: Session, video: VideoContent, candidate: Candidate
-) -> tuple[Candidate, list[Line]] | None:
+) -> tuple[Candidate, list[TemporalSegment]] | None:
     """Where no picture is kept: the descriptors alone, aligned in time."""
     stored = session.exec(
         select(Fingerprint)
@@ -36,7 +36,7 @@ def lines_by_fingerprints(
     rows = [one for one in stored if one.kind == kind]
     asked = [(frame.time_ms, upright(frame.fingerprints, kind)) for frame in video.frames]
     ours = [(time_ms, one.value) for time_ms, one in asked if one is not None]
-    lines = find_lines(
+    lines = find_segments(
         _sequence(ours, video.track.end_ms),
         _sequence([(one.time_ms, one.value) for one in rows], candidate.record.duration_ms or 1),
     )

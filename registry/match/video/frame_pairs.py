@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from indexer.timeline.track import SIDE, Track
-from indexer.timeline.tracks import Size, likeness
+from indexer.timeline.tracks import Size, track_similarity
 from registry.match.evidence_rules import agreement
 from registry.match.retrieval import Candidate
 from registry.match.verification import compare_candidate
@@ -102,7 +102,7 @@ def _alike(frames: QueryFrames, known: Known, pair: FramePair) -> float:
     assert pair.candidate.alignment is not None
     height, width = pair.upload.image.pixels.shape[:2]
     homography = pair.candidate.alignment.homography
-    return likeness(frames.video.track, known.track, homography, (width, height), known.size)
+    return track_similarity(frames.video.track, known.track, homography, (width, height), known.size)
 
 
 def compare_frames(

@@ -11,16 +11,22 @@ from indexer.compare.derivation import Derivation, derive
 from indexer.compare.faces.pairs import Mouth
 from indexer.compare.operations import re_encoded
 from indexer.compare.vocabulary import Frame, Operation
-from indexer.fingerprints.kinds import SOUND
+from indexer.fingerprints.audio import Spectrogram
+from indexer.fingerprints.kinds import AUDIO
 from indexer.fingerprints.regions import inner_rectangles
-from indexer.fingerprints.sound import Sound
 from indexer.media.images import Pixels
 from indexer.operations import OPERATIONS, Degree, Extent, OperationType
-from indexer.timeline.lines import Line
+from indexer.timeline.audio import audio_operations, find_audio_segments
 from indexer.timeline.mouths import mouths_follow
-from indexer.timeline.operations import Spans, in_order, operations_in_time, operations_of_line, over_frames
+from indexer.timeline.operations import (
+    Spans,
+    in_order,
+    operations_in_time,
+    operations_of_segment,
+    over_frames,
+)
 from indexer.timeline.overlays import named_by_motion
-from indexer.timeline.sound import sound_lines, sound_operations
+from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.evidence_rules import Judgement, Measured, judge_footage
 from registry.match.explanation import FACES_NOT_COMPARED, changes_content, described
 from registry.match.matched import Found, Stretch
@@ -37,7 +43,7 @@ from registry.storage.models import Record
 from sdk.models import MatchRelation, Strength
 
 PAIRS_DESCRIBED = 10  # per line; each costs a fifth of a second
-LEAST_BY_SOUND_S, SURE_BY_SOUND_S = 3.0, 6.0
+LEAST_BY_AUDIO_S, SURE_BY_AUDIO_S = 3.0, 6.0
 WHOLE_SHARE, WHOLE_S = 0.03, 0.5  # a copy may miss so much of the original and still be the same footage
 SAME_MOMENT_MS = 40
 FRAMES_LOOKED_INTO = 6  # for pictures inside the picture
@@ -91,7 +97,7 @@ def _same_file(nominated: Nominated) -> Found | None:
         return None
     candidate = Candidate(nominated.record, Measured(same_digest=True), ("sha256",))
     end = (nominated.record.duration_ms or 0) / 1000
-    whole = Stretch(Line(0.0, end, 1.0, 0.0, 1.0), ())
+    whole = Stretch(TemporalSegment(0.0, end, 1.0, 0.0, 1.0), ())
     return Found(candidate, Judgement.exact(), stretches=(whole,))
 
 
@@ -100,9 +106,9 @@ def _compared(
 ) -> Found | None:
     footage = find_footage(services, cache, session, frames, nominated)
     if footage is None or not footage.lines:
-        by_sound = _by_sound(services, cache, frames.video, nominated)
-        if by_sound is not None:
-            return by_sound
+        by_audio = _by_audio(services, cache, frames.video, nominated)
+        if by_audio is not None:
+            return by_audio
     if footage is None:
         return None
     judgement = judge_footage(footage.candidate.measured, services.thresholds, in_time=bool(footage.lines))
@@ -113,16 +119,16 @@ def _compared(
     return _described(services, cache, frames.video, footage, judgement)
 
 
-def _by_sound(
+def _by_audio(
     services: Services, cache: PreviewCache, video: VideoContent, nominated: Nominated
 ) -> Found | None:
     """The original's sound under other pictures."""
-    theirs = _registered_sound(services, cache, nominated.record)
-    if not nominated.sounds or video.sound is None or theirs is None:
+    theirs = _registered_audio(services, cache, nominated.record)
+    if not nominated.audio_hits or video.audio is None or theirs is None:
         return None
-    lines = sound_lines(video.sound, theirs)
+    lines = find_audio_segments(video.audio, theirs)
     seconds = sum(line.end - line.start for line in lines)
-    if seconds < LEAST_BY_SOUND_S:
+    if seconds < LEAST_BY_AUDIO_S:
         return None
     operation = Operation(
         OperationType.PICTURES_REPLACED,
@@ -130,11 +136,11 @@ def _by_sound(
         "The original's sound is heard under other pictures.",
     )
     similarity = max(line.similarity for line in lines)
-    strength = Strength.STRONG if seconds >= SURE_BY_SOUND_S else Strength.MODERATE
+    strength = Strength.STRONG if seconds >= SURE_BY_AUDIO_S else Strength.MODERATE
     spans = Spans(video.track.end_ms / 1000, (nominated.record.duration_ms or 0) / 1000)
     operations = in_order([operation, *operations_in_time(lines, spans)])
     return Found(
-        Candidate(nominated.record, Measured(), (SOUND.name,)),
+        Candidate(nominated.record, Measured(), (AUDIO.name,)),
         Judgement(strength, MatchRelation.DERIVATIVE, 0.9 * similarity),
         tuple(operations),
         changes_content=True,
@@ -143,9 +149,9 @@ def _by_sound(
     )
 
 
-def _registered_sound(services: Services, cache: PreviewCache, record: Record) -> Sound | None:
+def _registered_audio(services: Services, cache: PreviewCache, record: Record) -> Spectrogram | None:
     board = cache.storyboard(services, record.preview_key) if record.preview_key else None
-    return board.sound if board else None
+    return board.audio if board else None
 
 
 def _described(
@@ -169,14 +175,14 @@ def _described(
             seen = [one for one in seen if not OPERATIONS[one.type].needs_same_moment]
         if not is_still and mouths_follow(_mouths(derivations)):
             seen = [one for one in seen if one.type is not OperationType.FACE_REENACTED]
-        in_time = [] if is_still else operations_of_line(line)
+        in_time = [] if is_still else operations_of_segment(line)
         stretches.append(Stretch(line, tuple(in_order([*in_time, *seen])), is_still))
         uncertain.update(word for one in derivations for word in one.uncertain)
     spans = Spans(video.track.end_ms / 1000, None if is_still else (record.duration_ms or 0) / 1000)
     in_time = operations_in_time(list(footage.lines), spans)
     if not is_still and record.preview_key is not None:
-        theirs = _registered_sound(services, cache, record)
-        in_time += sound_operations(list(footage.lines), video.sound, theirs)
+        theirs = _registered_audio(services, cache, record)
+        in_time += audio_operations(list(footage.lines), video.audio, theirs)
     operations = in_order([*in_time, *_of_all(stretches)])
     if compared and _is_whole(footage, spans) and not changes_content(operations):
         judgement = replace(judgement, relation=MatchRelation.SAME_PICTURE)
@@ -192,7 +198,7 @@ def _described(
     )
 
 
-def _shows_the_moment(line: Line, pairs: tuple[FramePair, ...]) -> bool:
+def _shows_the_moment(line: TemporalSegment, pairs: tuple[FramePair, ...]) -> bool:
     """Whether a held frame is one that was kept: what moved since the nearest kept one was not edited."""
     return any(abs(one.reference_ms - 1000 * line.offset) <= SAME_MOMENT_MS for one in pairs)
 

@@ -7,7 +7,7 @@ import numpy as np
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.compute import upright
-from indexer.fingerprints.kinds import PDQ, SOUND, unpack_codes, unpack_vectors, vector_kinds
+from indexer.fingerprints.kinds import AUDIO, PDQ, unpack_codes, unpack_vectors, vector_kinds
 from indexer.fingerprints.video import SampledFrame
 from indexer.media.images import Pixels
 from registry.match.evidence_rules import Measured
@@ -19,9 +19,9 @@ from registry.storage.models.records import ACTIVE
 FRAMES_ASKED = 64  # spread over the upload
 HITS_PER_FRAME = 6
 # Of 256 bits; the same speech coded anew is within 50, unrelated speech beyond 85 (docs/quality.md).
-SOUND_RADIUS_BITS = 62
+AUDIO_RADIUS_BITS = 62
 CODES_ASKED = 200
-SOUNDS_IN_ORDER = 3
+AUDIO_CODES_IN_ORDER = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Nominated:
     record: Record
     hits: list[FrameHit] = field(default_factory=list)
     found_by: set[str] = field(default_factory=set)
-    sounds: list[tuple[int, int]] = field(default_factory=list)  # (query_ms, reference_ms) of like sounds
+    audio_hits: list[tuple[int, int]] = field(default_factory=list)  # (query_ms, reference_ms)
 
     @property
     def promise(self) -> float:
@@ -56,8 +56,8 @@ class Nominated:
         for hit in self.hits:
             by_frame[hit.query_ms] = max(by_frame.get(hit.query_ms, 0.0), hit.promise)
         best = sorted(by_frame.values(), reverse=True)[:8]
-        by_sound = min(1.0, 0.05 * len(self.sounds))
-        return by_sound + (float(np.mean(best)) + 0.02 * len(best) + 0.5 * best[0] if best else 0.0)
+        by_audio = min(1.0, 0.05 * len(self.audio_hits))
+        return by_audio + (float(np.mean(best)) + 0.02 * len(best) + 0.5 * best[0] if best else 0.0)
 
 
 def asked_frames(frames: list[SampledFrame]) -> list[SampledFrame]:
@@ -85,7 +85,7 @@ def nominate_by_frames(
         found.setdefault(fingerprint, []).append(hit)
         named[fingerprint] = name
     nominated = _join_records(session, found, named)
-    _add_same_sound(services, session, upload, nominated)
+    _add_same_audio(services, session, upload, nominated)
     _add_same_digest(session, upload, nominated)
     ranked = sorted(nominated.values(), key=lambda one: one.promise, reverse=True)
     return ranked[: services.settings.candidates]
@@ -192,17 +192,17 @@ def _join_records(
     return nominated
 
 
-def _add_same_sound(
+def _add_same_audio(
     services: Services, session: Session, upload: Upload, nominated: dict[str, Nominated]
 ) -> None:
     """Records whose sound agrees at several places in one order: single codes agree by chance."""
-    codes = [one for one in upload.fingerprints if one.kind == SOUND.name]
+    codes = [one for one in upload.fingerprints if one.kind == AUDIO.name]
     if not codes:
         return
     places = np.unique(np.linspace(0, len(codes) - 1, min(CODES_ASKED, len(codes))).astype(int))
     asked = [codes[place] for place in places]
-    hits = services.index.by_kind[SOUND.name].within(
-        unpack_codes([one.value for one in asked]), SOUND_RADIUS_BITS
+    hits = services.index.by_kind[AUDIO.name].within(
+        unpack_codes([one.value for one in asked]), AUDIO_RADIUS_BITS
     )
     by_row: dict[int, list[int]] = {}
     for hit in hits:
@@ -210,14 +210,14 @@ def _add_same_sound(
     found: dict[str, Nominated] = {}
     for row, time_ms, record in _active_rows(session, by_row):
         one = found.setdefault(record.id, Nominated(record))
-        one.sounds += [(query_ms, time_ms) for query_ms in by_row[row]]
+        one.audio_hits += [(query_ms, time_ms) for query_ms in by_row[row]]
     for name, one in found.items():
-        offsets = np.sort([theirs - ours for ours, theirs in one.sounds])
+        offsets = np.sort([theirs - ours for ours, theirs in one.audio_hits])
         together = np.searchsorted(offsets, offsets + 400, side="right") - np.arange(len(offsets))
-        if int(together.max()) >= SOUNDS_IN_ORDER:
+        if int(together.max()) >= AUDIO_CODES_IN_ORDER:
             known = nominated.setdefault(name, one)
-            known.sounds = one.sounds
-            known.found_by.add(SOUND.name)
+            known.audio_hits = one.audio_hits
+            known.found_by.add(AUDIO.name)
 
 
 def _add_same_digest(session: Session, upload: Upload, nominated: dict[str, Nominated]) -> None:

@@ -1,7 +1,7 @@
 """Segments: which seconds of an upload are which of a registered video, in words and as wire types."""
 
-from indexer.timeline.lines import Line
 from indexer.timeline.operations import Spans
+from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.explanation import wire_operation
 from registry.match.matched import Found
 from registry.match.retrieval import Candidate
@@ -10,7 +10,7 @@ from sdk.models import Segment
 FEW_SEGMENTS = 3
 
 
-def where_in_time(lines: tuple[Line, ...], spans: Spans) -> str:
+def where_in_time(lines: tuple[TemporalSegment, ...], spans: Spans) -> str:
     """As a person would say it: "00:03.2 to 00:11.0 is 00:41.0 to 00:48.8 of the original"."""
     said = [
         f"{clock(line.start)} to {clock(line.end)} is "
@@ -49,7 +49,7 @@ def segments_of(found: Found, *, with_evidence: bool) -> tuple[Segment, ...]:
             reference=_within(one.line.reference, (found.candidate.record.duration_ms or 0) / 1000),
             factor=None if one.of_a_still else round(abs(one.line.factor), 4),
             operations=tuple(wire_operation(op, with_evidence=with_evidence) for op in one.operations),
-            similarity=one.line.course if with_evidence else (),
+            similarity=one.line.similarity_profile if with_evidence else (),
         )
         for one in found.stretches
     )

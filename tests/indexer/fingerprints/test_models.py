@@ -1,7 +1,8 @@
 """Weights that do not ship with the package: pulled, brought, checked, refused."""
 
 import hashlib
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,15 @@ from indexer.fingerprints.embedders import (
     dimensions_of,
     open_embedder,
 )
-from indexer.fingerprints.kinds import DESCRIPTOR, DESCRIPTOR_V1, Family, InvalidFingerprint, Kind, add_kind
+from indexer.fingerprints.kinds import (
+    DESCRIPTOR,
+    DESCRIPTOR_V1,
+    KINDS,
+    Family,
+    InvalidFingerprint,
+    Kind,
+    add_kind,
+)
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import (
     BadModel,
@@ -27,8 +36,9 @@ from indexer.fingerprints.model_store import (
     find_model,
     is_present,
     keep,
-    known_models,
+    list_models,
     path_of,
+    register_model_kinds,
 )
 from indexer.fingerprints.models import SSCD_MIXUP, Model, Runtime
 from tests.pictures import pixels
@@ -128,7 +138,7 @@ def test_a_file_of_ones_own_describes_pictures(
     model = add(folder, file, brought(kind), dimensions_of)
     file.unlink()
     assert model.kind.size == 48
-    assert known_models(folder)[kind] == model
+    assert list_models(folder)[kind] == model
     embedder = open_embedder(find_model(folder, kind), folder, "cpu")
     vectors = embedder.embed(
         [pixels("coffee"), np.ascontiguousarray(pixels("coffee")[10:-10]), pixels("hubble")]
@@ -177,10 +187,28 @@ def test_a_kind_never_comes_to_mean_another_file(tmp_path: Path, graph: Path, sc
         add_kind(Kind("steady.v1", Family.VECTOR, 49))
 
 
+def test_listing_models_registers_no_kind_and_registering_says_so(tmp_path: Path) -> None:
+    model = replace(brought("listed.v1"), kind=Kind("listed.v1", Family.VECTOR, 48), sha256="0" * 64)
+    (tmp_path / "listed.v1.json").write_text(json.dumps(asdict(model)))
+    assert list_models(tmp_path)["listed.v1"] == find_model(tmp_path, "listed.v1") == model
+    assert "listed.v1" not in KINDS
+    register_model_kinds(tmp_path)
+    assert KINDS["listed.v1"] == model.kind
+
+
+def test_a_card_that_gives_a_known_kind_another_size_is_refused_when_kinds_are_registered(
+    tmp_path: Path,
+) -> None:
+    model = replace(brought(SSCD_MIXUP.kind.name), kind=Kind(SSCD_MIXUP.kind.name, Family.VECTOR, 48))
+    (tmp_path / f"{SSCD_MIXUP.kind.name}.json").write_text(json.dumps(asdict(model)))
+    with pytest.raises(BadModel, match="512 numbers"):
+        register_model_kinds(tmp_path)
+
+
 def test_a_card_that_says_nothing_usable_is_named(tmp_path: Path) -> None:
     (tmp_path / "odd.v1.json").write_text('{"kind": 3}')
     with pytest.raises(BadModel, match=r"odd\.v1\.json"):
-        known_models(tmp_path)
+        list_models(tmp_path)
 
 
 def test_an_older_descriptor_is_opened_when_it_is_needed_and_a_missing_one_is_not_an_error(

@@ -6,11 +6,11 @@ import pytest
 
 from indexer.compare.vocabulary import Operation
 from indexer.operations import Degree, OperationType
-from indexer.timeline.alignment import find_lines
-from indexer.timeline.lines import Line, Sequence
+from indexer.timeline.alignment import find_segments
 from indexer.timeline.operations import Spans, operations_in_time, over_frames
-from indexer.timeline.track import Track, laid_on, vectors_of
-from indexer.timeline.tracks import likeness
+from indexer.timeline.temporal_segments import Sequence, TemporalSegment
+from indexer.timeline.track import Track, vectors_of, warp_track
+from indexer.timeline.tracks import track_similarity
 
 STEP = 0.08
 PIXELS = 160
@@ -49,7 +49,7 @@ def played(frames: "np.ndarray", start: float, end: float, factor: float) -> "np
 def test_factor_offset_and_ends_are_found(factor: float) -> None:
     reference = footage(30, 1)
     query = played(reference, 4.3, 24.3, factor)
-    [line] = find_lines(sequence(query), sequence(reference, seed=3))
+    [line] = find_segments(sequence(query), sequence(reference, seed=3))
     assert line.factor == pytest.approx(factor, rel=0.01)
     assert (line.start, line.end) == pytest.approx((0.0, 20 / abs(factor)), abs=0.25)
     assert line.reference == pytest.approx((4.3, 24.3), abs=0.15)
@@ -65,7 +65,7 @@ def test_parts_in_another_order_between_other_footage_are_found() -> None:
             played(reference, 9, 14, 0.75),
         ]
     )
-    lines = find_lines(sequence(query), sequence(reference, seed=3))
+    lines = find_segments(sequence(query), sequence(reference, seed=3))
     assert [round(line.factor, 2) for line in lines] == [1.0, 1.0, 0.75]
     assert [line.reference for line in lines] == [
         pytest.approx(one, abs=0.25) for one in ((15, 25), (2, 9), (9, 14))
@@ -76,7 +76,7 @@ def test_parts_in_another_order_between_other_footage_are_found() -> None:
 def test_a_short_cut_from_between_is_one_line_though_every_long_window_has_an_edge() -> None:
     reference = footage(15, 1)
     query = np.concatenate([footage(6.0, 2), played(reference, 1.1, 6.1, 1.0), footage(7.0, 5)])
-    [line] = find_lines(sequence(query), sequence(reference, seed=3))
+    [line] = find_segments(sequence(query), sequence(reference, seed=3))
     assert (line.start, line.end) == pytest.approx((6.0, 11.0), abs=0.25)
     assert line.factor == pytest.approx(1.0, rel=0.01)
     assert line.reference == pytest.approx((1.1, 6.1), abs=0.15)
@@ -89,20 +89,20 @@ def test_what_stands_still_has_no_speed_and_no_direction(seed: int) -> None:
     moving = footage(6.0, 1, moves=0.3)
     reference = np.concatenate([scene, moving])
     query = np.concatenate([footage(3.0, 2), scene[:60], footage(3.0, 4)])
-    lines = find_lines(sequence(query, 0.05, seed), sequence(reference, 0.05, seed + 50))
+    lines = find_segments(sequence(query, 0.05, seed), sequence(reference, 0.05, seed + 50))
     assert {line.factor for line in lines} <= {1.0, 0.0}
     assert sum(line.end - line.start for line in lines) == pytest.approx(4.8, abs=0.6)
 
 
 def test_other_footage_has_no_line() -> None:
-    assert find_lines(sequence(footage(20, 2)), sequence(footage(30, 1))) == []
+    assert find_segments(sequence(footage(20, 2)), sequence(footage(30, 1))) == []
 
 
-def test_a_held_frame_is_told_from_slow_play() -> None:
+def test_a_frozen_frame_is_told_from_slow_play() -> None:
     reference = footage(20, 1, moves=0.3)
-    held = np.repeat(reference[[100]], 40, axis=0)
-    query = np.concatenate([reference[:100], held, reference[100:]])
-    lines = find_lines(sequence(query, noise=0.0), sequence(reference, seed=3))
+    frozen = np.repeat(reference[[100]], 40, axis=0)
+    query = np.concatenate([reference[:100], frozen, reference[100:]])
+    lines = find_segments(sequence(query, noise=0.0), sequence(reference, seed=3))
     assert [line.factor for line in lines] == [1.0, 0.0, 1.0]
     assert (lines[1].start, lines[1].end) == pytest.approx((8.0, 11.2), abs=0.3)
 
@@ -110,7 +110,7 @@ def test_a_held_frame_is_told_from_slow_play() -> None:
 def test_a_still_image_is_found_wherever_it_is_shown() -> None:
     still = footage(1, 3)[:1]
     query = np.concatenate([footage(5, 4), np.repeat(still, 50, axis=0), footage(5, 5)])
-    [line] = find_lines(sequence(query), Sequence(np.zeros(1), sequence(still).vectors, 0.04))
+    [line] = find_segments(sequence(query), Sequence(np.zeros(1), sequence(still).vectors, 0.04))
     assert line.factor == 0.0
     assert (line.start, line.end) == pytest.approx((5.0, 9.0), abs=0.2)
 
@@ -125,39 +125,41 @@ def test_a_track_comes_back_from_its_bytes_and_damage_is_told() -> None:
         Track.from_bytes(track.to_bytes()[:100])
 
 
-def test_a_query_is_laid_on_its_reference_before_it_is_compared() -> None:
+def test_a_query_is_warped_to_its_reference_before_it_is_compared() -> None:
     rng = np.random.default_rng(1)
     small = np.kron(rng.integers(0, 255, (6, 8)), np.ones((12, 16))).astype(np.uint8)  # (72, 128)
     framed = np.zeros((144, 256), np.uint8)
     framed[30:102, 60:188] = small
     inside = np.array([[1.0, 0, -60], [0, 1.0, -30], [0, 0, 1]])
     track = Track(np.zeros(1, np.int64), framed[None], 40)
-    laid, mask = laid_on(track, inside, (256, 144), (128, 72))
+    warped, mask = warp_track(track, inside, (256, 144), (128, 72))
     straight = Track(np.zeros(1, np.int64), small[None], 40).reduced()
     assert mask.mean() > 0.9
-    assert float((vectors_of(laid, mask) @ vectors_of(straight.luma, mask).T)[0, 0]) > 0.95
+    assert float((vectors_of(warped, mask) @ vectors_of(straight.luma, mask).T)[0, 0]) > 0.95
 
 
-def kinds(lines: list[Line], query: float, reference: float | None) -> dict[OperationType, float | None]:
+def kinds(
+    lines: list[TemporalSegment], query: float, reference: float | None
+) -> dict[OperationType, float | None]:
     return {one.type: one.factor for one in operations_in_time(lines, Spans(query, reference))}
 
 
 def test_what_was_done_in_time_follows_from_the_lines() -> None:
-    whole = Line(0, 20, 1.0, 0, 0.99)
+    whole = TemporalSegment(0, 20, 1.0, 0, 0.99)
     assert kinds([whole], 20, 20) == {}
-    assert kinds([Line(0, 26.67, 0.75, 0, 0.99)], 26.67, 20) == {OperationType.RETIMED: 0.75}
-    assert kinds([Line(0, 20, -1.0, 20, 0.99)], 20, 20) == {OperationType.REVERSED: None}
-    assert kinds([Line(0, 15, 1.0, 5, 0.99)], 15, 20) == {OperationType.CLIPPED: None}
-    assert kinds([Line(30, 50, 1.0, -30, 0.99)], 60, 20) == {OperationType.CONCATENATED: None}
-    swapped = [Line(0, 10, 1.0, 10, 0.99), Line(10, 20, 1.0, -10, 0.99)]
+    assert kinds([TemporalSegment(0, 26.67, 0.75, 0, 0.99)], 26.67, 20) == {OperationType.RETIMED: 0.75}
+    assert kinds([TemporalSegment(0, 20, -1.0, 20, 0.99)], 20, 20) == {OperationType.REVERSED: None}
+    assert kinds([TemporalSegment(0, 15, 1.0, 5, 0.99)], 15, 20) == {OperationType.CLIPPED: None}
+    assert kinds([TemporalSegment(30, 50, 1.0, -30, 0.99)], 60, 20) == {OperationType.CONCATENATED: None}
+    swapped = [TemporalSegment(0, 10, 1.0, 10, 0.99), TemporalSegment(10, 20, 1.0, -10, 0.99)]
     assert kinds(swapped, 20, 20) == {OperationType.REORDERED: None}
-    looped = [Line(0, 20, 1.0, 0, 0.99), Line(20, 40, 1.0, -20, 0.99)]
+    looped = [TemporalSegment(0, 20, 1.0, 0, 0.99), TemporalSegment(20, 40, 1.0, -20, 0.99)]
     assert OperationType.LOOPED in kinds(looped, 40, 20)
-    assert kinds([Line(3, 9, 0.0, 0, 0.9)], 20, None) == {OperationType.CONCATENATED: None}
+    assert kinds([TemporalSegment(3, 9, 0.0, 0, 0.9)], 20, None) == {OperationType.CONCATENATED: None}
 
 
 def test_conversion_between_frame_rates_is_said_as_that() -> None:
-    [found] = operations_in_time([Line(0, 19.2, 25 / 24, 0, 0.99)], Spans(19.2, 20))
+    [found] = operations_in_time([TemporalSegment(0, 19.2, 25 / 24, 0, 0.99)], Spans(19.2, 20))
     assert found.type is OperationType.RETIMED
     assert found.degree is Degree.SLIGHT
     assert "frame rates" in found.sentence
@@ -198,7 +200,7 @@ def test_an_edit_stays_where_it_is_and_what_jumps_about_is_coding() -> None:
 
 
 def test_the_geometry_of_one_moment_fits_all_frames_and_that_of_two_does_not() -> None:
-    """A bright thing wanders over a ground; laid on by where it is at two moments, the ground is off."""
+    """A bright thing wanders over a ground; warped on by where it is at two moments, the ground is off."""
     rng = np.random.default_rng(0)
     ground = cv2.resize(rng.integers(0, 200, (12, 12)).astype(np.uint8), (64, 64))
     frames = np.repeat(ground[None], 30, axis=0)
@@ -206,7 +208,7 @@ def test_the_geometry_of_one_moment_fits_all_frames_and_that_of_two_does_not() -
         cv2.circle(frame, (10 + number, 32), 8, 255, -1)
     track = Track(np.arange(30) * 80, frames, 2400)
     size = 64, 64
-    right = likeness(track, track.reduced(), np.eye(3), size, size)
+    right = track_similarity(track, track.reduced(), np.eye(3), size, size)
     shifted = np.array([[1.0, 0, 12], [0, 1, 0], [0, 0, 1]])
     assert right > 0.99
-    assert likeness(track, track.reduced(), shifted, size, size) < 0.8
+    assert track_similarity(track, track.reduced(), shifted, size, size) < 0.8

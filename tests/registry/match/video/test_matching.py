@@ -13,7 +13,7 @@ from sdk.errors import BadRequest, Conflict
 from sdk.models import MatchAnswer, MatchRelation, OperationType, Role, VerdictKind
 from sdk.records import AssetClass
 from tests.pictures import encoded, picture
-from tests.videos import animation, clip, edited, original, speech, whole, with_sound
+from tests.videos import animation, clip, edited, original, speech, whole, with_audio
 from tests.world import World
 
 NAMES = ("coffee", "cat", "rocket")
@@ -189,12 +189,12 @@ def test_what_is_damaged_is_said(registered) -> None:  # type: ignore[no-untyped
 def test_a_dub_is_found_by_its_pictures_and_a_known_speech_by_its_sound(world: World) -> None:
     desk = world.enrol("Daily Example")
     said, other = speech(12.0, seed=1), speech(12.0, seed=2)
-    record = world.register(desk, with_sound(*NAMES, sound=said)).record
-    dubbed = desk.client.match(with_sound(content=edited(whole(clip(*NAMES))), sound=other))
+    record = world.register(desk, with_audio(*NAMES, audio=said)).record
+    dubbed = desk.client.match(with_audio(content=edited(whole(clip(*NAMES))), audio=other))
     assert types(dubbed) == {OperationType.AUDIO_REPLACED}
     assert "the sound is not the original" in dubbed.verdict.sentence
     elsewhere = original("astronaut", "motorcycle", "coins")
-    heard = desk.client.match(with_sound(content=elsewhere, sound=said[33000:]))
+    heard = desk.client.match(with_audio(content=elsewhere, audio=said[33000:]))
     assert heard.matches[0].record.id == record.id
     assert OperationType.PICTURES_REPLACED in types(heard)
     assert "no picture of it" not in heard.matches[0].explanation

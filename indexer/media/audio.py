@@ -1,4 +1,4 @@
-"""Decode the sound of a file to mono samples. Meant to run inside the limited process of `sandbox`."""
+"""Decode the audio of a file to mono samples. Meant to run inside the limited process of `sandbox`."""
 
 import io
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ CHUNK_SAMPLES = 10 * SAMPLE_RATE
 Samples = npt.NDArray[np.int16]
 
 
-def decode_sound(payload: bytes, limits: VideoLimits) -> Iterator[Samples]:
-    """Chunks of the first sound track, resampled; nothing where there is none or it cannot be decoded.
+def decode_audio(payload: bytes, limits: VideoLimits) -> Iterator[Samples]:
+    """Chunks of the first audio track, resampled; nothing where there is none or it cannot be decoded.
 
     Sample 0 is the moment of the first frame of the picture, as far as the file tells.
     """

@@ -29,7 +29,7 @@ STILL = 0.01  # frames that lie no farther from their mean do not move
 
 
 @dataclass(frozen=True)
-class Line:
+class TemporalSegment:
     """A stretch of the query on a line of the reference; seconds."""
 
     start: float  # in the query
@@ -37,7 +37,7 @@ class Line:
     factor: float  # playback speed of the query; negative: backwards; 0: held
     offset: float  # reference second at query second 0
     similarity: float  # mean correlation of its frames, -1..1
-    course: tuple[float, ...] = ()  # the same over its time, in equal steps
+    similarity_profile: tuple[float, ...] = ()  # the same over its time, in equal steps
 
     def at(self, second: float) -> float:
         """The reference's second at a second of the query."""
@@ -78,7 +78,7 @@ class Sequence:
         return np.asarray(rows, np.float32)
 
 
-def refined(line: Line, query: Sequence, reference: Sequence) -> Line:
+def refine_segment(line: TemporalSegment, query: Sequence, reference: Sequence) -> TemporalSegment:
     """Factor and offset at which both move most alike, to milliseconds.
 
     Frames less their mean over the line are compared: what stands still, a logo or a border that is a pixel
@@ -130,7 +130,7 @@ def refined(line: Line, query: Sequence, reference: Sequence) -> Line:
     )
 
 
-def plain_if_still(line: Line, query: Sequence, reference: Sequence) -> Line:
+def original_speed_if_still(line: TemporalSegment, query: Sequence, reference: Sequence) -> TemporalSegment:
     """The same stretch at the original's speed, where its motion does not tell another speed."""
     if line.factor in (0.0, 1.0):
         return line
@@ -153,7 +153,7 @@ def plain_if_still(line: Line, query: Sequence, reference: Sequence) -> Line:
     return replace(line, factor=1.0, offset=float(offsets[place]), similarity=alike[place])
 
 
-def held_lines(query: Sequence, reference: Sequence) -> list[Line]:
+def frozen_segments(query: Sequence, reference: Sequence) -> list[TemporalSegment]:
     """Stretches in which the query stands still: one frame of the reference, held."""
     if len(query.times) < 2 or len(reference.times) < 2:
         return []
@@ -167,7 +167,7 @@ def held_lines(query: Sequence, reference: Sequence) -> list[Line]:
             continue
         alike = reference.vectors @ query.vectors[first:last].mean(axis=0)
         place = int(alike.argmax())
-        found.append(Line(start, end, 0.0, float(reference.times[place]), float(alike[place])))
+        found.append(TemporalSegment(start, end, 0.0, float(reference.times[place]), float(alike[place])))
     return found
 
 

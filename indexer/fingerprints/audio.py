@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from indexer.fingerprints.kinds import SOUND, Fingerprint
-from indexer.media.sound import SAMPLE_RATE
+from indexer.fingerprints.kinds import AUDIO, Fingerprint
+from indexer.media.audio import SAMPLE_RATE
 
 WINDOW = 4096  # samples, 0.37 s
 HOP_S = 0.1
@@ -30,7 +30,7 @@ Bands = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Sound:
+class Spectrogram:
     """The spectrogram of semitones of one track."""
 
     bands: Bands  # (n, SEMITONES) decibels, frame i at i * HOP_S seconds
@@ -54,23 +54,23 @@ class Sound:
         return np.where(self.loud[:, None], found / np.maximum(norms, 1e-6), 0.0).astype(np.float32)
 
     def stored(self) -> npt.NDArray[np.uint8]:
-        """(n, SEMITONES + 1) bytes; `Sound.restored` reads them back."""
+        """(n, SEMITONES + 1) bytes; `Spectrogram.restored` reads them back."""
         levels = np.clip(self.bands / QUANTUM_DB, 0, 255).astype(np.uint8)
         return np.concatenate([levels, self.loud[:, None].astype(np.uint8)], axis=1)
 
     @staticmethod
-    def restored(stored: npt.NDArray[np.uint8]) -> "Sound":
+    def restored(stored: npt.NDArray[np.uint8]) -> "Spectrogram":
         """From `stored`."""
-        return Sound(stored[:, :-1].astype(np.float32) * QUANTUM_DB, stored[:, -1] > 0)
+        return Spectrogram(stored[:, :-1].astype(np.float32) * QUANTUM_DB, stored[:, -1] > 0)
 
 
-def sound_of(samples: npt.NDArray[np.int16]) -> Sound:
+def spectrogram_of(samples: npt.NDArray[np.int16]) -> Spectrogram:
     """Of mono samples at SAMPLE_RATE."""
     wave = samples.astype(np.float32) / 32768.0
     hop = SAMPLE_RATE * HOP_S
     count = max(0, int((len(wave) - WINDOW) / hop) + 1)
     if count == 0:
-        return Sound(np.zeros((0, SEMITONES), np.float32), np.zeros(0, np.bool_))
+        return Spectrogram(np.zeros((0, SEMITONES), np.float32), np.zeros(0, np.bool_))
     starts = (np.arange(count) * hop).astype(int)
     window = np.hanning(WINDOW).astype(np.float32)
     weights = _semitone_weights()
@@ -82,28 +82,28 @@ def sound_of(samples: npt.NDArray[np.int16]) -> Sound:
         bands[first : first + 256] = 10 * np.log10(spectrum @ weights + 1e-7) + 70.0
         power[first : first + 256] = (frames**2).mean(axis=1)
     loudest = max(float(np.quantile(power, 0.95)), 1e-12)
-    return Sound(bands, power > max(SILENCE**2 * 100, loudest * 10 ** (-QUIET_DB / 10)))
+    return Spectrogram(bands, power > max(SILENCE**2 * 100, loudest * 10 ** (-QUIET_DB / 10)))
 
 
-def sound_codes(sound: Sound) -> list[Fingerprint]:
+def audio_codes(audio: Spectrogram) -> list[Fingerprint]:
     """A code every fifth of a second, where enough is to be heard."""
     reach = (CODE_FRAMES - 1) * CODE_STEP + CODE_STEP
     every = round(CODE_EVERY_S / HOP_S)
     edges = np.linspace(0, SEMITONES, CODE_BANDS + 1).astype(int)
     wide = np.stack(
-        [sound.bands[:, low:high].mean(axis=1) for low, high in pairwise(edges.tolist())],
+        [audio.bands[:, low:high].mean(axis=1) for low, high in pairwise(edges.tolist())],
         axis=1,
     )
     found = []
     for start in range(0, len(wide) - reach, every):
-        if sound.loud[start : start + reach].mean() < LEAST_LOUD:
+        if audio.loud[start : start + reach].mean() < LEAST_LOUD:
             continue
         looks = wide[start : start + reach : CODE_STEP][: CODE_FRAMES + 1]
         later = wide[start + CODE_STEP : start + reach + CODE_STEP : CODE_STEP][:CODE_FRAMES]
         looks = looks[:CODE_FRAMES]
         change = np.diff(later, axis=1) - np.diff(looks, axis=1)
         bits = np.packbits((change > 0).ravel())
-        found.append(Fingerprint(SOUND.name, bits.tobytes(), time_ms=round(1000 * start * HOP_S)))
+        found.append(Fingerprint(AUDIO.name, bits.tobytes(), time_ms=round(1000 * start * HOP_S)))
     return found
 
 

@@ -24,7 +24,7 @@ class _Waiting:
         return self.vectors is not None or self.error is not None
 
 
-class Together:
+class DynamicBatcher:
     """Calls of many threads, joined: who comes first runs for all who have come until then.
 
     Nobody waits for others to come; while one pass runs, the next gathers.

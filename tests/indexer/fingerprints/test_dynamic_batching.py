@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from torch import Tensor, nn
 
+from indexer.fingerprints.dynamic_batching import DynamicBatcher
 from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import Vectors
 from indexer.fingerprints.lite0 import WrongWeights
-from indexer.fingerprints.together import Together
 from indexer.media.images import Pixels
 from tests.pictures import pixels
 
@@ -42,14 +42,14 @@ class Passes:
         return np.array([[value, 2 * value] for value in values], np.float32)
 
 
-def ask_while_one_runs(together: Together, passes: Passes, asked: list[list[int]]) -> list[object]:
+def ask_while_one_runs(batcher: DynamicBatcher, passes: Passes, asked: list[list[int]]) -> list[object]:
     """Everybody's answer or error; all but the first wait until the first pass has begun."""
     with ThreadPoolExecutor(len(asked)) as pool:
-        first = pool.submit(together, [frame(one) for one in asked[0]])
+        first = pool.submit(batcher, [frame(one) for one in asked[0]])
         assert passes.begun.wait(10)
-        others = [pool.submit(together, [frame(one) for one in some]) for some in asked[1:]]
+        others = [pool.submit(batcher, [frame(one) for one in some]) for some in asked[1:]]
         deadline = time.monotonic() + 10
-        while len(together._waiting) < len(others):
+        while len(batcher._waiting) < len(others):
             assert time.monotonic() < deadline, "some do not wait"
             time.sleep(0.001)
         passes.go_on.set()
@@ -59,21 +59,21 @@ def ask_while_one_runs(together: Together, passes: Passes, asked: list[list[int]
 def test_who_waits_is_described_in_one_pass_and_gets_its_own_rows() -> None:
     passes = Passes()
     asked = [[1], [2, 3], [4], [5, 6, 7]]
-    answers = ask_while_one_runs(Together(passes, 64), passes, asked)
+    answers = ask_while_one_runs(DynamicBatcher(passes, 64), passes, asked)
     assert answers == [[[value, 2 * value] for value in some] for some in asked]
     assert [sorted(one) for one in passes.seen] == [[1], [2, 3, 4, 5, 6, 7]]
 
 
 def test_a_pass_has_its_bound_and_one_caller_may_exceed_it() -> None:
     passes = Passes()
-    ask_while_one_runs(Together(passes, 3), passes, [[1], [2, 3], [4, 5], [6], [7, 8, 9, 10]])
+    ask_while_one_runs(DynamicBatcher(passes, 3), passes, [[1], [2, 3], [4, 5], [6], [7, 8, 9, 10]])
     assert all(len(one) <= 3 or sorted(one) == [7, 8, 9, 10] for one in passes.seen)
     assert sorted(value for one in passes.seen for value in one) == list(range(1, 11))
 
 
 def test_an_error_is_told_to_the_one_that_caused_it() -> None:
     passes = Passes()
-    answers = ask_while_one_runs(Together(passes, 64), passes, [[1], [2], [13], [3]])
+    answers = ask_while_one_runs(DynamicBatcher(passes, 64), passes, [[1], [2], [13], [3]])
     assert [answers[0], answers[1], answers[3]] == [[[1, 2]], [[2, 4]], [[3, 6]]]
     assert isinstance(answers[2], ValueError)
 

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from indexer.fingerprints.audio import Spectrogram, audio_codes, spectrogram_of
+from indexer.fingerprints.kinds import AUDIO, hamming
+from indexer.media.audio import SAMPLE_RATE
+from indexer.media.sandbox import DecoderPool
+from indexer.operations import OperationType
+from indexer.timeline.audio import audio_operations, find_audio_segments
+from indexer.timeline.mouths import mouths_follow
+from indexer.timeline.temporal_segments import TemporalSegment
+from samples.audio_edits import stretched
+from tests.videos import speech, with_audio
+
+
+@pytest.fixture(scope="module")
+def spoken() -> np.ndarray:
+    return speech(12.0, seed=1)
+
+
+def kinds(
+    lines: list[TemporalSegment], query: Spectrogram | None, reference: Spectrogram | None
+) -> dict[OperationType, str]:
+    return {one.type: one.sentence for one in audio_operations(lines, query, reference)}
+
+
+def test_audio_is_decoded_in_the_limited_process(spoken: np.ndarray) -> None:
+    with DecoderPool(1) as pool:
+        samples = pool.audio(with_audio("coffee", "cat", "rocket", audio=spoken))
+    assert len(samples) == pytest.approx(12 * SAMPLE_RATE, rel=0.02)
+    assert not spectrogram_of(samples).is_silent
+
+
+def test_codes_of_a_trimmed_copy_are_near_and_of_other_speech_far(spoken: np.ndarray) -> None:
+    whole = audio_codes(spectrogram_of(spoken))
+    late = audio_codes(spectrogram_of(spoken[round(3.33 * SAMPLE_RATE) :]))
+    other = audio_codes(spectrogram_of(speech(12.0, seed=2)))
+    assert all(one.kind == AUDIO.name for one in whole)
+
+    def nearest(codes: list, others: list) -> list[int]:  # type: ignore[type-arg]
+        return sorted(min(hamming(one.value, two.value) for two in others) for one in codes)
+
+    # A third of a step apart at worst; a few that agree in one order are enough.
+    assert np.quantile(nearest(late, whole), 0.25) < 62
+    assert min(nearest(other, whole)) > 70
+
+
+@pytest.mark.parametrize("factor", [0.75, 0.9, 1.25, 1.5])
+@pytest.mark.parametrize("pitch_kept", [True, False])
+def test_audio_is_aligned_at_any_speed_and_says_what_became_of_its_pitch(
+    spoken: np.ndarray, factor: float, pitch_kept: bool
+) -> None:
+    query = spectrogram_of(stretched(spoken, factor, pitch_kept=pitch_kept))
+    reference = spectrogram_of(spoken)
+    lines = find_audio_segments(query, reference)
+    assert lines
+    longest = max(lines, key=lambda one: one.end - one.start)
+    assert longest.factor == pytest.approx(factor, rel=0.02)
+    line = TemporalSegment(0.0, 12.0 / factor, factor, 0.0, 0.99)
+    found = kinds([line], query, reference)
+    assert set(found) == {OperationType.AUDIO_RETIMED}
+    assert ("corrected" in found[OperationType.AUDIO_RETIMED]) == pitch_kept
+
+
+def test_other_audio_and_none_are_told_from_the_originals(spoken: np.ndarray) -> None:
+    original, line = spectrogram_of(spoken), TemporalSegment(0.0, 12.0, 1.0, 0.0, 0.99)
+    silence = spectrogram_of(np.zeros(12 * SAMPLE_RATE, np.int16))
+    assert kinds([line], original, original) == {}
+    assert kinds([line], None, silence) == {}
+    assert (
+        "replaced"
+        in kinds([line], spectrogram_of(speech(12.0, seed=2)), original)[OperationType.AUDIO_REPLACED]
+    )
+    assert "taken away" in kinds([line], silence, original)[OperationType.AUDIO_REPLACED]
+    assert "added" in kinds([line], original, None)[OperationType.AUDIO_REPLACED]
+    assert find_audio_segments(spectrogram_of(speech(12.0, seed=2)), original) == []
+
+
+def test_audio_counts_only_where_the_original_is_shown(spoken: np.ndarray) -> None:
+    quiet = np.zeros(5 * SAMPLE_RATE, np.int16)
+    around = spectrogram_of(np.concatenate([spoken[: 5 * SAMPLE_RATE], quiet, spoken[: 5 * SAMPLE_RATE]]))
+    silent_part, loud_part = (
+        [TemporalSegment(5.5, 9.5, 1.0, -5.5, 1.0)],
+        [TemporalSegment(0.5, 4.5, 1.0, -0.5, 1.0)],
+    )
+    assert kinds(silent_part, around, None) == {}
+    assert "added" in kinds(loud_part, around, None)[OperationType.AUDIO_REPLACED]
+    assert "taken away" in kinds(silent_part, around, spectrogram_of(spoken))[OperationType.AUDIO_REPLACED]
+
+
+def test_a_spectrogram_comes_back_from_its_bytes(spoken: np.ndarray) -> None:
+    audio = spectrogram_of(spoken)
+    again = Spectrogram.restored(audio.stored())
+    assert np.abs(again.bands - audio.bands).max() <= 0.5
+    assert np.array_equal(again.loud, audio.loud)
+
+
+def test_a_mouth_that_follows_is_told_from_one_that_is_driven() -> None:
+    rng = np.random.default_rng(0)
+    said = [tuple(one) for one in rng.uniform(0, 0.3, (10, 3))]
+    coarse = [tuple(np.array(one) * 0.7 + 0.05 + rng.normal(0, 0.02, 3)) for one in said]
+    driven = [tuple(one) for one in rng.uniform(0, 0.3, (10, 3))]
+    assert mouths_follow(list(zip(coarse, said, strict=True))) is True
+    assert mouths_follow(list(zip(driven, said, strict=True))) is False
+    assert mouths_follow(list(zip(coarse[:4], said[:4], strict=True))) is None
