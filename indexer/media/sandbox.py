@@ -151,6 +151,17 @@ class DecoderPool:
             else:
                 yield VideoReading(worker, _info_of(header))
 
+    def identify(self, payload: bytes) -> DecodedImage | VideoInfo:
+        """A still image decoded, or what a video says of itself, of which no frame is sent.
+
+        The upload travels to the limited process once. Raises a MediaError.
+        """
+        self._check_size(payload)
+        with self._worker() as worker:
+            header, body = worker.ask({"want": "identify"}, payload)
+            worker.has_more_to_say = False
+            return _image_of(header, body) if header["is"] == "image" else _info_of(header)
+
     def info(self, payload: bytes) -> VideoInfo | None:
         """What a video says of itself; None: it is a still image. Raises a MediaError."""
         self._check_size(payload)

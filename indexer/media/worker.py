@@ -7,6 +7,7 @@ length, that many bytes of JSON, then the bytes the JSON announces as `length`. 
 - `media`: the same of a still image; of a video its info, a message for every frame, and an end.
 - `frames`: of a video its info, the frames at the given times, and an end.
 - `audio`: chunks of samples, and an end.
+- `identify`: one message: the pixels of a still image, or what a video says of itself.
 - `info`: what a video says of itself, in one message; of a still image only that it is one.
 """
 
@@ -70,7 +71,10 @@ def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iter
                     yield {"time_ms": 0, "samples": len(samples)}, samples.tobytes()
             yield {"end": True, "end_ms": 0, "notes": []}, b""
         elif not is_video:
+            allow_cpu_time(limits.worker.cpu_time_s)
             yield _image_message(payload, limits.image)
+        elif wanted == "identify":
+            yield _info_message(_open(payload, limits.video)), b""
         else:
             opened = _open(payload, limits.video)
             yield _info_message(opened), b""
@@ -134,8 +138,7 @@ def main() -> None:
             request, payload = read_message(requests)
         except EOFError:
             return
-        is_still = request["want"] == "image"
-        allow_cpu_time(limits.worker.cpu_time_s if is_still else limits.video.cpu_time_s)
+        allow_cpu_time(limits.video.cpu_time_s)  # a still image gets less, once it is known to be one
         for header, body in _answers(request, payload, limits):
             write_message(answers, header, body)
 

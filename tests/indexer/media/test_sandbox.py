@@ -1,16 +1,20 @@
 import subprocess
 import sys
 import threading
+from dataclasses import replace
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 
 from indexer.media import sandbox
-from indexer.media.errors import DecoderStopped, TooLarge, UnsupportedFormat
-from indexer.media.images import decode_image
-from indexer.media.limits import ImageLimits, Limits, WorkerLimits
+from indexer.media.errors import DecoderStopped, MediaError, TooLarge, UnsupportedFormat
+from indexer.media.frames import VideoInfo
+from indexer.media.images import DecodedImage, decode_image
+from indexer.media.limits import ImageLimits, Limits, VideoLimits, WorkerLimits
 from indexer.media.sandbox import DecoderPool
 from tests.pictures import encoded
+from tests.videos import animation, clip, original
 
 LOCKED = """
 import sys
@@ -22,6 +26,11 @@ if not forbid_system_calls():
 allow_cpu_time(1)
 {attempt}
 """
+
+
+@pytest.fixture(scope="module")
+def video() -> bytes:
+    return original("coffee")
 
 
 def run_locked(attempt: str) -> int:
@@ -91,6 +100,61 @@ def test_too_many_bytes_never_reach_a_worker(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sandbox, "_Worker", None)
     with DecoderPool(1, ImageLimits(max_bytes=10)) as pool, pytest.raises(TooLarge):
         pool.decode(b"x" * 11)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF"])
+def test_a_still_image_is_identified_by_its_pixels(kind: str) -> None:
+    payload = encoded("coffee", kind)
+    with DecoderPool(1) as pool:
+        identified, decoded = pool.identify(payload), pool.decode(payload)
+    assert isinstance(identified, DecodedImage)
+    assert np.array_equal(identified.pixels, decoded.pixels)
+    assert replace(identified, pixels=decoded.pixels) == decoded
+
+
+def test_a_video_is_identified_without_its_frames_and_the_worker_goes_on(video: bytes) -> None:
+    with DecoderPool(1) as pool:
+        for payload in (video, animation(clip("coffee"), "GIF")):
+            identified = pool.identify(payload)
+            assert isinstance(identified, VideoInfo)
+            assert identified == pool.info(payload)
+        assert pool.decode(encoded("coffee")).height == 400
+
+
+def test_an_upload_is_identified_in_one_round_trip(monkeypatch: pytest.MonkeyPatch, video: bytes) -> None:
+    asked, send = [], sandbox.write_message
+
+    def overheard(pipe: BinaryIO, header: dict[str, object], body: bytes) -> None:
+        asked.append((header, len(body)))
+        send(pipe, header, body)
+
+    monkeypatch.setattr(sandbox, "write_message", overheard)
+    payloads = encoded("coffee"), video
+    with DecoderPool(1) as pool:
+        for payload in payloads:
+            pool.identify(payload)
+    assert asked == [({"want": "identify"}, len(payload)) for payload in payloads]
+
+
+@pytest.mark.parametrize("payload", [b"no picture", encoded("coffee")[:2000], encoded("coffee") + b"x"])
+def test_what_decoding_refuses_identifying_refuses_in_the_same_words(payload: bytes) -> None:
+    with DecoderPool(1, ImageLimits(max_bytes=len(encoded("coffee")))) as pool:
+        with pytest.raises(MediaError) as decoded:
+            pool.decode(payload)
+        with pytest.raises(MediaError) as identified:
+            pool.identify(payload)
+    assert repr(identified.value) == repr(decoded.value)
+
+
+def test_what_opening_a_video_refuses_identifying_refuses_in_the_same_words(video: bytes) -> None:
+    limits = VideoLimits(max_bytes=len(video), max_side=100)
+    with DecoderPool(1, video_limits=limits) as pool:
+        for payload in (video, video + b"x", video[:200]):
+            with pytest.raises(MediaError) as opened, pool.open(payload):
+                pass
+            with pytest.raises(MediaError) as identified:
+                pool.identify(payload)
+            assert repr(identified.value) == repr(opened.value)
 
 
 def test_many_threads_share_few_workers() -> None:
