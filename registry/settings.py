@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from indexer.fingerprints.kinds import DESCRIPTOR
+from indexer.index.engines import DEFAULT as DEFAULT_ENGINE
+from indexer.index.engines import ENGINES
 
 RENAMED = {"matchers": "search_nodes", "matcher_secret": "search_secret"}  # old name: new name
 API, SEARCH = "api", "search"  # roles; a worker is everything, on an address of its own
@@ -46,9 +48,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address that the server listens on")
     port: int = Field(default=8000, description="port that the server listens on")
     index: str = Field(
-        default="auto",
-        pattern="^(auto|cpu|gpu|brute-force|milvus|pgvector)$",
-        description="where fingerprints are searched: auto, cpu, gpu, brute-force, milvus or pgvector",
+        default=DEFAULT_ENGINE, description=f"where fingerprints are searched: {', '.join(ENGINES)}"
     )
     milvus: str = Field(
         default="http://127.0.0.1:19530", description="address of Milvus, where the index lies there"
@@ -103,6 +103,13 @@ class Settings(BaseSettings):
             if given.get(old) or environment.get(f"trueprint_{old}"):
                 raise ValueError(f"TRUEPRINT_{old.upper()} is now called TRUEPRINT_{new.upper()}")
         return given
+
+    @field_validator("index")
+    @classmethod
+    def _require_known_engine(cls, name: str) -> str:
+        if name not in ENGINES:
+            raise ValueError(f"must be one of {', '.join(ENGINES)}")
+        return name
 
     @property
     def search_node_addresses(self) -> list[str]:

@@ -16,8 +16,8 @@ import pytest
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
 
 from indexer.fingerprints.kinds import PDQ
-from indexer.index.engine import EngineUnavailable
 from indexer.index.milvus_index import MilvusIndex
+from indexer.index.port import EngineUnavailable
 from registry.storage import db
 from tests.world import DatabaseServer, World
 

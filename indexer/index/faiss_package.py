@@ -4,10 +4,12 @@ from functools import cache
 from importlib import metadata
 from types import ModuleType
 
+from indexer.index.port import EngineUnavailable
+
 FLAVOURS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12", "faiss-cuda")
 
 
-class FaissUnavailable(RuntimeError):
+class FaissUnavailable(EngineUnavailable):
     """FAISS is missing, or two packages that overwrite each other's files are installed."""
 
 

@@ -16,10 +16,10 @@ import torch
 
 from indexer.fingerprints.kinds import Family, Kind
 from indexer.index.device import DeviceFull, DeviceMemory
-from indexer.index.engine import first_of_each
 from indexer.index.gpu import scans
 from indexer.index.gpu.rows import CodeRows, Hits, VectorRows
 from indexer.index.port import Hit, Ids, Values
+from indexer.index.shared_index import first_of_each
 
 ROWS_PER_SEGMENT = 1 << 20
 FIRST_ROWS = 1 << 16

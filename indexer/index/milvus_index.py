@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from indexer.fingerprints.kinds import Family, Kind
-from indexer.index.engine import EngineUnavailable, first_of_each
-from indexer.index.port import Hit, Ids, Values, dtype_of, width_of
+from indexer.index.port import EngineUnavailable, Hit, Ids, Values, dtype_of, width_of
+from indexer.index.shared_index import first_of_each
 
 MOST_HITS = 16_384
 ROWS_AT_ONCE = 2_000

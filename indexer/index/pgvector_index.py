@@ -14,8 +14,7 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from indexer.fingerprints.kinds import Family, Kind
-from indexer.index.engine import EngineUnavailable
-from indexer.index.port import Hit, Ids, Values, dtype_of
+from indexer.index.port import EngineUnavailable, Hit, Ids, Values, dtype_of
 
 SCHEMA = "trueprint_index"
 ROWS_AT_ONCE = 2_000

@@ -13,6 +13,10 @@ Ids = npt.NDArray[np.int64]
 Values = Codes | Vectors
 
 
+class EngineUnavailable(RuntimeError):
+    """A package of the engine is missing, or the engine does not answer, or not as it must."""
+
+
 @dataclass(frozen=True, order=True)
 class Hit:
     """One row near a query: ordered by how near, ties by id.

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from indexer.index.engine import EngineUnavailable
+from indexer.index.port import EngineUnavailable
 from registry.errors import (
     PROBLEM_TYPE_BASE,
     IndexUnavailable,

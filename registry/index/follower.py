@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from indexer.index.engine import EngineUnavailable
+from indexer.index.port import EngineUnavailable
 from registry.errors import RegistryError
 from registry.index.changes import CHANNEL, wake_followers
 from registry.storage.db import conninfo, transaction

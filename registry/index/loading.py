@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from indexer.index.choice import OnDevice, host_of
+from indexer.index.engines import OnDevice, host_of
 from indexer.index.port import Index
 from indexer.index.snapshot import load_snapshot
 from registry.index.rows import ROWS_PER_BLOCK, stored_rows

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from indexer.fingerprints.kinds import AUDIO, PDQ, Family, Kind, vector_kinds
-from indexer.index.choice import BRUTE_FORCE, OnDevice, make_index
 from indexer.index.device import Device
+from indexer.index.engines import LocalEngine, OnDevice
 from indexer.index.port import Index
 from registry.index.access import IndexState, state_at
 from registry.index.changes import apply_step
@@ -33,7 +33,7 @@ class LocalIndex:
     def __init__(
         self,
         engine: Engine,
-        implementation: str,
+        index_engine: LocalEngine,
         folder: Path,
         registry_id: str,
         poll_interval_s: float,
@@ -41,10 +41,10 @@ class LocalIndex:
     ) -> None:
         self._engine = engine
         self._folder = IndexFolder(folder)
-        self._implementation, self._device = implementation, device
+        self._index_engine, self._device = index_engine, device
         self.kinds: tuple[Kind, ...] = (PDQ, AUDIO, *vector_kinds())  # all that are known when it starts
         self.by_kind: dict[str, Index] = {
-            kind.name: make_index(kind, implementation, self._folder.path, registry_id, device)
+            kind.name: index_engine.make(kind, self._folder.path, registry_id, device)
             for kind in self.kinds
         }
         # One thread at a time applies changes; searches only need the indexes' own locks.
@@ -75,7 +75,7 @@ class LocalIndex:
     def description(self) -> str:
         """See IndexAccess."""
         if self._device is None:
-            return "brute force" if self._implementation == BRUTE_FORCE else "segments on the CPU"
+            return self._index_engine.description
         on_device = {name: one for name, one in self.by_kind.items() if isinstance(one, OnDevice)}
         left = [name for name, one in on_device.items() if not one.is_on_device]
         where = f"device {self._device.name}, {self._device.memory.used_bytes >> 20} MiB"

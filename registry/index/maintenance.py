@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from indexer.index.choice import host_of
+from indexer.index.engines import host_of
 from indexer.index.port import Index
 from indexer.index.snapshot import take_snapshot, write_snapshot
 

@@ -5,15 +5,15 @@ from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import Engine
 
-from indexer.index.choice import MILVUS, SHARED, open_device
-from indexer.index.engine import EngineUnavailable
-from indexer.index.faiss_package import FaissUnavailable
+from indexer.index.engines import CPU, ENGINES, SharedEngine, open_device
+from indexer.index.port import EngineUnavailable
 from registry.errors import StartRefused
 from registry.index.access import IndexAccess
 from registry.index.local import LocalIndex
 from registry.index.remote import SearchNodes
 from registry.index.shared import SharedEngineIndex
 from registry.settings import Settings
+from registry.storage.db import conninfo
 
 
 @contextmanager
@@ -25,17 +25,21 @@ def open_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator
             stack.callback(nodes.close)
             yield nodes
             return
-        if settings.index in SHARED:
-            yield stack.enter_context(_shared_index(settings, engine, registry_id))
+        index_engine = ENGINES[settings.index]
+        if isinstance(index_engine, SharedEngine):
+            yield stack.enter_context(_shared_index(settings, index_engine, engine, registry_id))
             return
         yield stack.enter_context(open_local_index(settings, engine, registry_id))
 
 
 @contextmanager
-def _shared_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[SharedEngineIndex]:
-    address = settings.milvus if settings.index == MILVUS else None
+def _shared_index(
+    settings: Settings, index_engine: SharedEngine, engine: Engine, registry_id: str
+) -> Iterator[SharedEngineIndex]:
+    setting = index_engine.address_setting
+    address: str = conninfo(engine) if setting is None else getattr(settings, setting)
     try:
-        index = SharedEngineIndex(engine, settings.index, address, registry_id, settings.poll_interval_s)
+        index = SharedEngineIndex(engine, index_engine, address, registry_id, settings.poll_interval_s)
         index.start()
     except EngineUnavailable as error:
         raise StartRefused(str(error)) from error
@@ -48,15 +52,18 @@ def _shared_index(settings: Settings, engine: Engine, registry_id: str) -> Itera
 @contextmanager
 def open_local_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[LocalIndex]:
     """The index in this process, kept in step until the end. Raises StartRefused."""
+    index_engine = ENGINES[settings.index]
+    if isinstance(index_engine, SharedEngine):
+        index_engine = CPU  # a search node holds an index of its own
     with ExitStack() as stack:
-        device = open_device(settings.index, settings.device, settings.gpu_memory_bytes)
+        device = open_device(index_engine, settings.device, settings.gpu_memory_bytes)
         if device is not None:
             stack.callback(device.close)
         try:
             index = LocalIndex(
-                engine, settings.index, settings.index_folder, registry_id, settings.poll_interval_s, device
+                engine, index_engine, settings.index_folder, registry_id, settings.poll_interval_s, device
             )
-        except FaissUnavailable as error:
+        except EngineUnavailable as error:
             raise StartRefused(str(error)) from error
         index.start()
         stack.callback(index.stop)

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from time import monotonic
 
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.kinds import AUDIO, PDQ, Family, Kind, vector_kinds
-from indexer.index.choice import MILVUS, make_shared_index
-from indexer.index.engine import EngineUnavailable, SharedIndex
+from indexer.index.engines import SharedEngine
+from indexer.index.port import EngineUnavailable
+from indexer.index.shared_index import SharedIndex
 from registry.errors import IndexUnavailable
 from registry.index.access import IndexState, state_at
 from registry.index.changes import apply_step
@@ -21,7 +23,7 @@ from registry.index.check import check_indexes
 from registry.index.follower import Follower
 from registry.index.loading import newest_change
 from registry.index.rows import stored_rows
-from registry.storage.db import conninfo, transaction
+from registry.storage.db import transaction
 from registry.storage.models import IndexPosition
 
 
@@ -29,17 +31,21 @@ class SharedEngineIndex:
     """See IndexAccess."""
 
     def __init__(
-        self, engine: Engine, name: str, address: str | None, registry_id: str, poll_interval_s: float
+        self,
+        engine: Engine,
+        index_engine: SharedEngine,
+        address: str,
+        registry_id: str,
+        poll_interval_s: float,
     ) -> None:
-        """Raises EngineUnavailable."""
-        self._name = name
+        """`address`: of the index engine. Raises EngineUnavailable."""
+        self._index_engine = index_engine
         # A connection of its own: who asks holds one of the pool already, and all of them may.
         self._engine = create_engine(engine.url, pool_size=1, max_overflow=0, pool_pre_ping=True)
         self._stepping = threading.Lock()
         self.kinds: tuple[Kind, ...] = (PDQ, AUDIO, *vector_kinds())
-        where = address or conninfo(engine)
         self.by_kind: dict[str, SharedIndex] = {
-            kind.name: make_shared_index(kind, name, where, registry_id) for kind in self.kinds
+            kind.name: index_engine.make(kind, address, registry_id) for kind in self.kinds
         }
         self._position = 0  # what this node knows of; the row may be further
         self._in_step_at = monotonic()
@@ -49,6 +55,8 @@ class SharedEngineIndex:
     def start(self) -> None:
         """Fill an engine that knows nothing of this registry; keep following."""
         with transaction(self._engine) as session:
+            first = insert(IndexPosition).values(engine=self._index_engine.name, through_change=0)
+            session.execute(first.on_conflict_do_nothing())
             row = self._lock_position(session)
             newest = newest_change(session)
             if row.through_change == 0 or row.through_change > newest:
@@ -71,7 +79,7 @@ class SharedEngineIndex:
     @property
     def description(self) -> str:
         """See IndexAccess."""
-        return "Milvus" if self._name == MILVUS else "pgvector"
+        return self._index_engine.description
 
     def catch_up(self, session: Session) -> None:
         """See IndexAccess. Raises IndexUnavailable."""
@@ -107,5 +115,6 @@ class SharedEngineIndex:
             session.add(row)
 
     def _lock_position(self, session: Session) -> IndexPosition:
-        mine = select(IndexPosition).where(col(IndexPosition.engine) == self._name)
-        return session.exec(mine.with_for_update()).one()
+        name = self._index_engine.name
+        row = session.exec(select(IndexPosition).where(col(IndexPosition.engine) == name).with_for_update())
+        return row.one()

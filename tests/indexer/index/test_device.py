@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
-from indexer.index.choice import make_index, open_device
 from indexer.index.device import Device
 from indexer.index.device_index import DeviceIndex
+from indexer.index.engines import ENGINES, LocalEngine, open_device
 from indexer.index.port import BruteForceIndex
 from indexer.index.segmented_index import SegmentedIndex
 from tests.indexer.index.test_index import codes, vectors
@@ -113,9 +113,13 @@ def test_without_a_gpu_the_index_is_made_for_the_cpu_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert open_device("auto", None, None) is None
+    auto, cpu, gpu = (ENGINES[name] for name in ("auto", "cpu", "gpu"))
+    assert isinstance(auto, LocalEngine)
+    assert isinstance(cpu, LocalEngine)
+    assert isinstance(gpu, LocalEngine)
+    assert open_device(auto, None, None) is None
+    assert open_device(cpu, None, None) is None
     assert caplog.text == ""
-    assert open_device("gpu", None, None) is None
+    assert open_device(gpu, None, None) is None
     assert "there is no GPU that torch can use" in caplog.text
-    assert open_device("cpu", None, None) is None
-    assert isinstance(make_index(PDQ, "gpu", tmp_path, "r"), SegmentedIndex)
+    assert isinstance(gpu.make(PDQ, tmp_path, "r", None), SegmentedIndex)

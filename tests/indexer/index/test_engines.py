@@ -10,10 +10,10 @@ import pytest
 from hypothesis import settings
 
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
-from indexer.index.engine import EngineUnavailable, SharedIndex
 from indexer.index.milvus_index import MilvusIndex
 from indexer.index.pgvector_index import PgvectorIndex
-from indexer.index.port import BruteForceIndex, Index, rows_of
+from indexer.index.port import BruteForceIndex, EngineUnavailable, Index, rows_of
+from indexer.index.shared_index import SharedIndex
 from registry.storage import db
 from tests.indexer.index import test_index as cases
 from tests.indexer.index.test_index import IndexesAgree, codes, flipped, vectors

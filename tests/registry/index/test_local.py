@@ -11,7 +11,7 @@ import pytest
 
 from indexer.fingerprints.kinds import PDQ
 from indexer.index import segmented_index, segments
-from indexer.index.choice import host_of
+from indexer.index.engines import host_of
 from registry.app import create_app, running_services
 from registry.cli.home import listening
 from registry.errors import StartRefused

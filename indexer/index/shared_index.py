@@ -1,12 +1,8 @@
-"""What indexes in other engines have in common."""
+"""What indexes in engines outside the process have in common."""
 
 from typing import Protocol
 
 from indexer.index.port import Hit, Index
-
-
-class EngineUnavailable(RuntimeError):
-    """The engine does not answer, or not as it must."""
 
 
 def first_of_each(hits: list[Hit], k: int) -> list[Hit]:
