@@ -63,7 +63,7 @@ train: $(STAMP)  ## train a descriptor: make train PICTURES="folder set.tar" RUN
 train-faces: $(STAMP)  ## train the model of changed faces: make train-faces SWAPS=folder
 	$(BIN)/python -m indexer.training.face_model $(SWAPS)
 
-openapi: $(DEV_STAMP)  ## write openapi.json again
+openapi: $(DEV_STAMP)  ## write openapi.json and docs/thresholds.md again
 	$(BIN)/python -m tests.checks --write
 
 $(VENV)/bin/python:

@@ -31,7 +31,7 @@ from registry.services import Services
 from registry.settings import ANSWER_KEY, API, LOG_KEY, Settings
 from registry.storage import db
 from registry.storage.blobs import Blobs
-from registry.thresholds import Thresholds
+from registry.thresholds import load_thresholds
 from registry.web import pages
 
 FORM_BYTES = 1 << 20  # statement, boundaries and headers of a multipart body
@@ -65,7 +65,7 @@ def running_services(
             embedders=embedders,
             signer=AnswerSigner(settings.key_folder / ANSWER_KEY),
             webhook_key=load_or_make_key(settings.key_folder),
-            thresholds=Thresholds(),
+            thresholds=load_thresholds(settings.thresholds),
             faces_missing=missing_face_models() if settings.faces else FACES_ARE_OFF,
         )
         use_one_core_per_request()  # now that every library is loaded

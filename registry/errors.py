@@ -1,15 +1,19 @@
-"""Everything that a request or a start can fail with. Each carries its problem code and HTTP status.
+"""Everything that a request or a start can fail with. Each error carries its problem code and HTTP status.
 
 RegistryError
 ├── NotAuthenticated, NotAllowed
-├── UnknownPublisher, UnknownKey, UnknownRecord, UnknownApiKey, RecordErased
+├── UnknownPublisher, UnknownKey, UnknownApiKey, UnknownRecord, UnknownEntry, RecordErased
 ├── StatementRefused: BadStatement, BadSignature, KeyNotValid, DigestMismatch, FingerprintMismatch
 ├── MediaRefused: UnsupportedMedia, MediaTooLarge, UndecodableMedia, DecoderGaveUp, InsufficientDetail
-├── Conflict: DuplicateKey, DuplicatePublisher, IdempotencyConflict, DuplicateStatement
-├── IndexUnavailable, IndexStale
+├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
+├── InvalidRequest, InvalidFingerprint, NothingToCompare
 ├── UnknownJob, JobPending, JobFailed, BadWebhook
-├── InvalidRequest
-└── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows
+├── IndexUnavailable, IndexStale, LogDiverged
+└── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
+                  BadThresholds
+
+A test compares this tree with the classes, and `docs/problems.md` with their codes. StatementRefused,
+MediaRefused and Conflict name families for those who catch them; what is raised is one of their members.
 """
 
 from sdk.models.base import Problem
@@ -90,31 +94,35 @@ class RecordErased(RegistryError):
     code, status, title = "record_erased", 410, "This record was erased"
 
 
-class BadStatement(RegistryError):
+class StatementRefused(RegistryError):
+    """Base of what is wrong with a signed statement."""
+
+
+class BadStatement(StatementRefused):
     """The statement cannot be read or contradicts the request."""
 
     code, status, title = "bad_statement", 422, "The signed statement is not acceptable"
 
 
-class BadSignature(RegistryError):
+class BadSignature(StatementRefused):
     """The statement's signature does not verify."""
 
     code, status, title = "bad_signature", 422, "The statement's signature does not verify"
 
 
-class KeyNotValid(RegistryError):
+class KeyNotValid(StatementRefused):
     """The signing key is unknown to this registry, revoked, or not yet valid."""
 
     code, status, title = "key_not_valid", 422, "The signing key is not valid"
 
 
-class DigestMismatch(RegistryError):
+class DigestMismatch(StatementRefused):
     """The statement is about other bytes."""
 
     code, status, title = "digest_mismatch", 422, "The statement is about another file"
 
 
-class FingerprintMismatch(RegistryError):
+class FingerprintMismatch(StatementRefused):
     """The statement does not bind the fingerprints that came with it."""
 
     code, status, title = "fingerprint_mismatch", 422, "The statement does not bind these fingerprints"
@@ -126,55 +134,63 @@ class InvalidFingerprint(RegistryError):
     code, status, title = "invalid_fingerprint", 422, "A fingerprint cannot be read"
 
 
-class UnsupportedMedia(RegistryError):
+class MediaRefused(RegistryError):
+    """Base of what is wrong with an uploaded file."""
+
+
+class UnsupportedMedia(MediaRefused):
     """Not an image format that is read."""
 
     code, status, title = "unsupported_media", 415, "This kind of file is not read"
 
 
-class MediaTooLarge(RegistryError):
+class MediaTooLarge(MediaRefused):
     """Over the limits on bytes or pixels."""
 
     code, status, title = "media_too_large", 413, "The file is too large"
 
 
-class UndecodableMedia(RegistryError):
+class UndecodableMedia(MediaRefused):
     """Cut or corrupt."""
 
     code, status, title = "undecodable_media", 422, "The file cannot be decoded"
 
 
-class DecoderGaveUp(RegistryError):
+class DecoderGaveUp(MediaRefused):
     """The limited process ran out of time or memory."""
 
     code, status, title = "decoder_gave_up", 422, "The file needs too much time or memory to decode"
 
 
-class InsufficientDetail(RegistryError):
+class InsufficientDetail(MediaRefused):
     """Too little detail to be told from other pictures."""
 
     code, status, title = "insufficient_detail", 422, "The picture has too little detail to fingerprint"
 
 
-class DuplicateKey(RegistryError):
+class Conflict(RegistryError):
+    """Base of what contradicts something that is registered already."""
+
+
+class DuplicateKey(Conflict):
     """This signing key is enrolled already."""
 
     code, status, title = "duplicate_key", 409, "This signing key is already enrolled"
 
 
-class DuplicatePublisher(RegistryError):
+class DuplicatePublisher(Conflict):
     """An organisation with this DID is enrolled already."""
 
     code, status, title = "duplicate_publisher", 409, "This organisation is already enrolled"
 
 
-class DuplicateStatement(RegistryError):
+class DuplicateStatement(Conflict):
     """A statement with this id, but other content, is registered."""
 
     code, status, title = "duplicate_statement", 409, "Another statement has this id"
 
 
-class IdempotencyConflict(RegistryError):
+class IdempotencyConflict(Conflict):
     """The Idempotency-Key was used for another request."""
 
     code, status, title = "idempotency_conflict", 422, "This Idempotency-Key belongs to another request"
@@ -226,6 +242,12 @@ class IndexStale(RegistryError):
     code, status, title = "index_stale", 503, "The index has fallen behind"
 
 
+class LogDiverged(RegistryError):
+    """Another writer moved the log's head in spite of the lock; nothing was written."""
+
+    code, status, title = "log_diverged", 500, "The log was moved by another writer"
+
+
 class StartRefused(RegistryError):
     """The server will not run on what it found; nothing was changed."""
 
@@ -266,3 +288,9 @@ class CorruptRows(StartRefused):
     """A fingerprint in the database is not what its kind says."""
 
     code = "corrupt_rows"
+
+
+class BadThresholds(StartRefused):
+    """The file of thresholds cannot be read, or holds a name or a value that is not possible."""
+
+    code = "bad_thresholds"

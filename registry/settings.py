@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     )
     preview_long_side: int = Field(default=1024, ge=128, le=4096, description="pixels of a kept preview")
     candidates: int = Field(default=12, ge=1, le=100, description="hits per query that are compared")
+    thresholds: Path | None = Field(
+        default=None, description="TOML file of lines that replace the defaults of docs/thresholds.md"
+    )
     poll_interval_s: float = Field(default=0.5, gt=0, description="how often the index looks for changes")
     descriptor: str | None = Field(
         default=None, description="kind of the descriptor; what `trueprint models use` chose when unset"

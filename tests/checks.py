@@ -1,4 +1,5 @@
-"""Checks of `make check` that need the program itself: the migrations and the checked-in OpenAPI document.
+"""Checks of `make check` that need the program itself: the migrations, and what is written from the code:
+the OpenAPI document and the table of thresholds.
 
 python -m tests.checks [--write]
 """
@@ -15,8 +16,11 @@ from alembic import command
 from registry.app import create_app
 from registry.services import Services
 from registry.storage import db
+from registry.thresholds import Thresholds
 
-DOCUMENT = Path(__file__).parents[1] / "openapi.json"
+ROOT = Path(__file__).parents[1]
+BOUNDS = ("gt", "ge", "le")
+DOCUMENT, THRESHOLDS = ROOT / "openapi.json", ROOT / "docs" / "thresholds.md"
 
 
 def openapi_text() -> str:
@@ -25,6 +29,20 @@ def openapi_text() -> str:
     services = cast(Services, SimpleNamespace())
     document: dict[str, Any] = create_app(services).openapi()
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def thresholds_text(written: str) -> str:
+    """The page of thresholds: the words that are written, and the table of the running code under them."""
+    rows = ["| line | default | between | stands on |", "| --- | --- | --- | --- |"]
+    for name, field in Thresholds.model_fields.items():
+        bounds = [
+            getattr(rule, bound) for rule in field.metadata for bound in BOUNDS if hasattr(rule, bound)
+        ]
+        between = f"{max(bounds[:-1])} and {bounds[-1]}"
+        stands_on = " ".join((field.description or "").split())
+        rows.append(f"| `{name}` | {field.default} | {between} | {stands_on} |")
+    words = written.partition("| line |")[0].rstrip()
+    return "\n".join((words, "", *rows, ""))
 
 
 def check_migrations() -> None:
@@ -44,10 +62,15 @@ def check_migrations() -> None:
 def main() -> int:
     if "--write" in sys.argv:
         DOCUMENT.write_text(openapi_text(), encoding="utf-8")
+        THRESHOLDS.write_text(thresholds_text(THRESHOLDS.read_text("utf-8")), encoding="utf-8")
         return 0
     check_migrations()
     if DOCUMENT.read_text(encoding="utf-8") != openapi_text():
         print("openapi.json is not what the code says: run `make openapi`", file=sys.stderr)
+        return 1
+    written = THRESHOLDS.read_text(encoding="utf-8")
+    if written != thresholds_text(written):
+        print("docs/thresholds.md is not what the code says: run `make openapi`", file=sys.stderr)
         return 1
     return 0
 

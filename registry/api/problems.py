@@ -24,6 +24,8 @@ from sdk.models import Problem
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 CODES_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: MediaTooLarge.code}
+HTTP_ERROR, DATABASE_UNAVAILABLE, STORAGE_FAILED = "http_error", "database_unavailable", "storage_failed"
+OWN_CODES = (*CODES_BY_STATUS.values(), HTTP_ERROR, DATABASE_UNAVAILABLE, STORAGE_FAILED)
 SCHEMA = "#/components/schemas/{model}"
 
 
@@ -86,7 +88,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def plain(_: Request, error: HTTPException) -> JSONResponse:
-        code = CODES_BY_STATUS.get(error.status_code, "http_error")
+        code = CODES_BY_STATUS.get(error.status_code, HTTP_ERROR)
         return problem(error.status_code, code, str(error.detail), "")
 
     @app.exception_handler(SQLAlchemyError)
@@ -97,8 +99,8 @@ def install(app: FastAPI) -> None:
         # Handled here, not as unknown: an unknown error also costs the caller's connection.
         logger.error("the database refused", exc_info=error)
         if isinstance(error, OperationalError | PoolTimeout):
-            return problem(503, "database_unavailable", "The database does not answer", "try again shortly")
-        return problem(500, "storage_failed", "The registry could not store this", "nothing was stored")
+            return problem(503, DATABASE_UNAVAILABLE, "The database does not answer", "try again shortly")
+        return problem(500, STORAGE_FAILED, "The registry could not store this", "nothing was stored")
 
     @app.exception_handler(EngineUnavailable)
     def engine(_: Request, error: EngineUnavailable) -> JSONResponse:
@@ -106,4 +108,5 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def unknown(_: Request, error: Exception) -> JSONResponse:
-        return problem(500, "internal", "The registry failed", "this was logged; nothing was stored")
+        detail = "this was logged; nothing was stored"
+        return problem(RegistryError.status, RegistryError.code, RegistryError.title, detail)

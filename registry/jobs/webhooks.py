@@ -7,8 +7,11 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import os
+import secrets
 import socket
-import uuid
+import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from registry.services import Services
 from registry.storage.db import transaction
 from registry.storage.models import Job
 
-SECRET_BYTES = 32
+KEY_BYTES = 32
 TIMEOUT_S = 10.0
 KEY_FILE = "webhooks.key"
 
@@ -34,8 +37,13 @@ def load_or_make_key(folder: Path) -> bytes:
     """The key that secrets are derived from; readable by its owner only."""
     path = folder / KEY_FILE
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(hashlib.sha256(uuid.uuid4().bytes + uuid.uuid4().bytes).digest())
+        # Written under another name first: a process that starts at the same time never reads half a key.
+        descriptor, written = tempfile.mkstemp(dir=folder)  # of mode 0600
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+        with suppress(FileExistsError):
+            os.link(written, path)
+        os.unlink(written)
     return path.read_bytes()
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import text, update
 from sqlmodel import Session, col, select
 
-from registry.errors import LogRolledBack, MissingKey, RegistryError, UnknownEntry
+from registry.errors import LogDiverged, LogRolledBack, MissingKey, UnknownEntry
 from registry.log.tiles import (
     TILE_WIDTH,
     ReadTile,
@@ -42,12 +42,6 @@ WRITER_LOCK = 0x7472_7565_6C6F_67  # "truelog", one advisory lock per database
 SALT_BYTES = 32
 MAXIMUM_ENTRY_BYTES = 65_535
 LOCKED_IN = "log_locked_in"  # of a session's notes: the transaction that holds the writer lock
-
-
-class LogDiverged(RegistryError):
-    """Another writer moved the head in spite of the lock; nothing was written."""
-
-    code, status, title = "log_diverged", 500, "The log was moved by another writer"
 
 
 class Log:

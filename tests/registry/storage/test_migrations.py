@@ -61,7 +61,7 @@ def old_database(database_server: DatabaseServer) -> Iterator[Engine]:
     command.upgrade(db.alembic_config(engine), BEFORE_THE_WORDS)
     with engine.begin() as connection:
         connection.exec_driver_sql(ROWS)
-        for job, code in (("plain", "insufficient_detail"), ("cut", "undecodable_media")):
+        for job, code in (("plain", "too-plain"), ("cut", "undecodable-media")):
             document = {**PROBLEM, "code": code, "type": f"urn:trueprint:problem:{code}"}
             connection.execute(
                 text(
@@ -115,4 +115,4 @@ def test_the_words_can_be_taken_back(old_database: Engine) -> None:
     assert {**after, "job": []} == {**before, "job": []}
     kept = {str(job["id"]): job["problem"] for job in after["job"]}
     assert kept.keys() == {"waiting", "plain", "cut"}
-    assert json.loads(str(kept["plain"]))["code"] == "insufficient_detail"
+    assert json.loads(str(kept["plain"]))["code"] == "too-plain"
