@@ -1,1 +1,4 @@
-"""Two videos against one another in time: which seconds are which, at what speed, in which order."""
+"""Alignment of two videos in time: which seconds show which, at what speed and in which order.
+
+It also says what was done in time and to the audio. It knows no registry, no index and no bytes.
+"""

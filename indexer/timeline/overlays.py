@@ -1,4 +1,4 @@
-"""Is what lies over a video a picture of its own that moves, or a logo that stays?"""
+"""Tells overlays that are moving pictures of their own from those that stay the same, such as a logo."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -10,23 +10,28 @@ from indexer.compare.vocabulary import Operation, Quad, where_in_words
 from indexer.media.images import Pixels
 from indexer.operations import OperationType
 
-LAID_OVER = (OperationType.OVERLAY, OperationType.LOCAL_EDIT, OperationType.COMPOSITE)
+MAY_MOVE = (OperationType.OVERLAY, OperationType.LOCAL_EDIT, OperationType.COMPOSITE)
 LEAST_AREA = 0.02  # of the frame
 SIDE = 32  # px at which regions are compared
-# Mean correlation from frame to frame: a logo stays at 0.95 and more. And with what lies under it: a part
-# that was blurred or brightened still follows the original.
-STAYS, FOLLOWS = 0.85, 0.5
+# Mean correlation of the region from frame to frame, above which it stays the same: a logo reaches 0.95.
+STAYS = 0.85
+# Mean correlation with the same region of the original, above which it follows the original, as a part that
+# was blurred or brightened still does.
+FOLLOWS = 0.5
 LEAST_FRAMES = 4
 
 
 def named_by_motion(operations: list[Operation], frames: list[tuple[Pixels, Pixels]]) -> list[Operation]:
-    """Overlays with pictures of their own become `frame_overlay`.
+    """Renames overlays that are moving pictures of their own to `frame_overlay`.
 
-    `frames`: (h, w, 3) pairs of the upload's and the registered frame of one moment.
+    `frames` are (h, w, 3) pairs of the upload's frame and the registered frame of the same moment.
     """
     if len(frames) < LEAST_FRAMES:
         return operations
-    return [_as_frame_overlay(one) if _moves_by_itself(one, frames) else one for one in operations]
+    return [
+        _as_frame_overlay(operation) if _moves_by_itself(operation, frames) else operation
+        for operation in operations
+    ]
 
 
 def _as_frame_overlay(operation: Operation) -> Operation:
@@ -36,14 +41,19 @@ def _as_frame_overlay(operation: Operation) -> Operation:
 
 
 def _moves_by_itself(operation: Operation, frames: list[tuple[Pixels, Pixels]]) -> bool:
-    region, there = operation.region, operation.reference_region
-    if operation.type not in LAID_OVER or region is None or there is None or _area(region) < LEAST_AREA:
+    region, reference_region = operation.region, operation.reference_region
+    if (
+        operation.type not in MAY_MOVE
+        or region is None
+        or reference_region is None
+        or _area(region) < LEAST_AREA
+    ):
         return False
-    ours = [_patch(query, region) for query, _ in frames]
-    theirs = [_patch(reference, there) for _, reference in frames]
-    from_frame_to_frame = np.mean([_alike(one, other) for one, other in pairwise(ours)])
-    with_the_original = np.mean([_alike(one, other) for one, other in zip(ours, theirs, strict=True)])
-    return bool(from_frame_to_frame < STAYS and with_the_original < FOLLOWS)
+    query_patches = [_patch(query, region) for query, _ in frames]
+    reference_patches = [_patch(reference, reference_region) for _, reference in frames]
+    between_frames = np.mean([_correlation(*neighbours) for neighbours in pairwise(query_patches)])
+    with_reference = np.mean(list(map(_correlation, query_patches, reference_patches)))
+    return bool(between_frames < STAYS and with_reference < FOLLOWS)
 
 
 def _area(region: Quad) -> float:
@@ -60,7 +70,7 @@ def _patch(pixels: Pixels, region: Quad) -> Pixels:
     return np.asarray(cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _alike(one: Pixels, other: Pixels) -> float:
-    left, right = one.astype(np.float64).ravel(), other.astype(np.float64).ravel()
+def _correlation(first: Pixels, second: Pixels) -> float:
+    left, right = first.astype(np.float64).ravel(), second.astype(np.float64).ravel()
     left, right = left - left.mean(), right - right.mean()
     return float(left @ right / max(1e-6, np.linalg.norm(left) * np.linalg.norm(right)))

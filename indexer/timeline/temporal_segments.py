@@ -1,4 +1,7 @@
-"""A line between two videos in time, the frames that it is measured on, and its refinement."""
+"""Temporal segments, the frames they are measured on, and how one segment is refined.
+
+A temporal segment is a stretch of the query that lies on a line t_reference = factor * t_query + offset.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -11,36 +14,38 @@ Times = npt.NDArray[np.float64]  # seconds
 Similarities = npt.NDArray[np.float32]  # (query frames, reference frames), correlations
 Flags = npt.NDArray[np.bool_]
 
-MOST_FRAMES = 240  # of a line are enough to place it
-OUTSIDE_S = 0.12  # so far before its first frame a video has none
+MOST_FRAMES = 240  # so many frames of a segment are enough to refine it
+OUTSIDE_S = 0.12  # farther than this before its first frame or after its last, a video shows nothing
 NEIGHBOURS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
-PLAIN_STEPS = np.linspace(-0.2, 0.2, 41)  # seconds around the place at which the plain speed is tried
-# Share of the motion that a factor must explain beyond what the plain speed explains.
+# Seconds around the refined place at which the original's speed is tried.
+ORIGINAL_SPEED_STEPS_S = np.linspace(-0.2, 0.2, 41)
+# Share of the motion that a factor must explain beyond what the original's speed explains.
 UNCERTAIN_SHARE = 0.02
-LEAST_HELD_S = 0.7
-# Of the motion, what a line of another speed than the original's must explain: right ones explain 0.87 and
-# more (docs/quality.md); in a picture that stands still, noise of coding fits any speed a little.
+LEAST_FREEZE_S = 0.7
+# Share of the motion that a segment of another speed than the original's must explain: right ones explain
+# 0.87 and more (docs/quality.md); in a picture that stands still, coding noise fits any speed a little.
 LEAST_EXPLAINED = 0.7
-PLACES_S = 0.1  # steps in which a stretch without motion is tried on the whole reference
-NO_WORSE = 0.01  # correlation by which the plain speed may fall behind; where anything moves, it falls far
-# From one frame of the track to the next: nothing, or so small a share of what is usual.
+PLACES_S = 0.1  # steps in which a segment without motion is tried along the whole reference
+# Correlation by which the original's speed may be worse; where anything moves, it is far worse.
+NO_WORSE = 0.01
+# A step from one frame to the next counts as still below this distance, or below this share of the median.
 STILL_STEP, STILL_SHARE = 0.002, 0.2
-STILL = 0.01  # frames that lie no farther from their mean do not move
+STILL = 0.01  # root mean square distance of frames from their mean, below which nothing moves
 
 
 @dataclass(frozen=True)
 class TemporalSegment:
-    """A stretch of the query on a line of the reference; seconds."""
+    """A stretch of the query that shows a stretch of the reference; times are in seconds."""
 
     start: float  # in the query
     end: float
-    factor: float  # playback speed of the query; negative: backwards; 0: held
+    factor: float  # playback speed of the query; negative: backwards; 0: a frozen frame
     offset: float  # reference second at query second 0
     similarity: float  # mean correlation of its frames, -1..1
-    similarity_profile: tuple[float, ...] = ()  # the same over its time, in equal steps
+    similarity_profile: tuple[float, ...] = ()  # mean correlation in each of equal steps of its time
 
     def at(self, second: float) -> float:
-        """The reference's second at a second of the query."""
+        """Returns the reference's second at a second of the query."""
         return self.factor * second + self.offset
 
     @property
@@ -52,20 +57,20 @@ class TemporalSegment:
 
 @dataclass(frozen=True)
 class Sequence:
-    """Frames of one video over the pixels that both videos show."""
+    """Frames of one video, over the pixels that both videos show."""
 
     times: Times  # (n,) seconds, rising
-    vectors: Vectors  # (n, pixels), of length one, or zero where a frame says nothing
+    vectors: Vectors  # (n, pixels), of length one, or zero where a frame has insufficient detail
     end: float  # when the last frame ceases to be shown
 
     def every(self, step_s: float) -> "Sequence":
-        """Thinned out to one frame per step."""
+        """Returns at most one frame per step of `step_s` seconds."""
         ticks = np.floor(self.times / step_s + 1e-6)
         kept = np.flatnonzero(np.diff(ticks, prepend=-1.0) > 0)
         return Sequence(self.times[kept], self.vectors[kept], self.end)
 
     def at(self, seconds: Times) -> Vectors:
-        """Frames at any seconds, blended from their neighbours; zero outside."""
+        """Interpolates frames at any seconds; they are zero outside the video."""
         if len(self.times) == 1:
             return np.repeat(self.vectors, len(seconds), axis=0)
         after = np.clip(np.searchsorted(self.times, seconds), 1, len(self.times) - 1)
@@ -78,15 +83,15 @@ class Sequence:
         return np.asarray(rows, np.float32)
 
 
-def refine_segment(line: TemporalSegment, query: Sequence, reference: Sequence) -> TemporalSegment:
-    """Factor and offset at which both move most alike, to milliseconds.
+def refine_segment(segment: TemporalSegment, query: Sequence, reference: Sequence) -> TemporalSegment:
+    """Finds factor and offset at which both videos move most alike, to a few milliseconds.
 
-    Frames less their mean over the line are compared: what stands still, a logo or a border that is a pixel
-    off, is the same at every factor and drops out. The search halves its steps.
+    Frames are compared less their mean over the segment: what stands still, such as a logo or a border that
+    is a pixel off, is the same at every factor and drops out. The search halves its steps as it goes on.
     """
-    inside = np.flatnonzero((query.times >= line.start - 1e-6) & (query.times <= line.end + 1e-6))
+    inside = np.flatnonzero((query.times >= segment.start - 1e-6) & (query.times <= segment.end + 1e-6))
     if len(inside) < 3:
-        return line
+        return segment
     inside = inside[np.linspace(0, len(inside) - 1, min(len(inside), MOST_FRAMES)).astype(int)]
     times, rows = query.times[inside], query.vectors[inside]
     moving = rows - rows.mean(axis=0)
@@ -94,84 +99,96 @@ def refine_segment(line: TemporalSegment, query: Sequence, reference: Sequence) 
     middle = float(times.mean())
     half = max(0.2, float(times[-1] - times[0]) / 2)
 
-    def alike(factor: float, centre: float) -> float:
-        theirs = reference.at(factor * (times - middle) + centre)
-        return float(np.einsum("ij,ij->", rows, theirs)) / len(rows)
+    def similarity(factor: float, centre: float) -> float:
+        reference_rows = reference.at(factor * (times - middle) + centre)
+        return float(np.einsum("ij,ij->", rows, reference_rows)) / len(rows)
 
-    def moves_alike(factor: float, centre: float) -> float:
-        theirs = reference.at(factor * (times - middle) + centre)
-        theirs = theirs - theirs.mean(axis=0)
-        size = float(np.sqrt((theirs**2).sum(axis=1).mean()))
-        return float(np.einsum("ij,ij->", moving, theirs)) / len(rows) / max(spread * size, STILL**2)
+    def motion_similarity(factor: float, centre: float) -> float:
+        reference_rows = reference.at(factor * (times - middle) + centre)
+        reference_rows = reference_rows - reference_rows.mean(axis=0)
+        size = float(np.sqrt((reference_rows**2).sum(axis=1).mean()))
+        product = float(np.einsum("ij,ij->", moving, reference_rows))
+        return product / len(rows) / max(spread * size, STILL**2)
 
-    worth = alike if line.factor == 0.0 or spread < STILL else moves_alike
-    factor, centre = line.factor, line.at(middle)
-    best = worth(factor, centre)
-    drift, shift = 0.3, 0.2  # seconds at the ends of the line, and of the whole line
+    objective = similarity if segment.factor == 0.0 or spread < STILL else motion_similarity
+    factor, centre = segment.factor, segment.at(middle)
+    best = objective(factor, centre)
+    drift, shift = 0.3, 0.2  # seconds by which its ends are moved, and by which the whole segment is
     while shift > 0.004:
         steps = [
-            (turn * drift / half, move * shift) for turn, move in NEIGHBOURS if turn == 0 or line.factor
+            (turn * drift / half, move * shift) for turn, move in NEIGHBOURS if turn == 0 or segment.factor
         ]
         moved = True
         while moved:
             moved = False
             for change, step in steps:
-                found = worth(factor + change, centre + step)
+                found = objective(factor + change, centre + step)
                 if found > best + 1e-6:
                     best, factor, centre, moved = found, factor + change, centre + step, True
         drift, shift = drift / 2, shift / 2
-    if line.factor:
-        plain = float(np.sign(factor))
-        at_speed, place = max((worth(plain, centre + step), centre + step) for step in PLAIN_STEPS)
-        if at_speed > best - UNCERTAIN_SHARE * max(0.0, best):
-            factor, centre = plain, place
+    if segment.factor:
+        original = float(np.sign(factor))
+        at_original_speed, place = max(
+            (objective(original, centre + step), centre + step) for step in ORIGINAL_SPEED_STEPS_S
+        )
+        if at_original_speed > best - UNCERTAIN_SHARE * max(0.0, best):
+            factor, centre = original, place
     return replace(
-        line, factor=float(factor), offset=float(centre - factor * middle), similarity=alike(factor, centre)
+        segment,
+        factor=float(factor),
+        offset=float(centre - factor * middle),
+        similarity=similarity(factor, centre),
     )
 
 
-def original_speed_if_still(line: TemporalSegment, query: Sequence, reference: Sequence) -> TemporalSegment:
-    """The same stretch at the original's speed, where its motion does not tell another speed."""
-    if line.factor in (0.0, 1.0):
-        return line
-    inside = (query.times >= line.start - 1e-6) & (query.times <= line.end + 1e-6)
+def original_speed_if_still(
+    segment: TemporalSegment, query: Sequence, reference: Sequence
+) -> TemporalSegment:
+    """Returns the segment at the original's speed where its motion is no evidence of another speed."""
+    if segment.factor in (0.0, 1.0):
+        return segment
+    inside = (query.times >= segment.start - 1e-6) & (query.times <= segment.end + 1e-6)
     times, rows = query.times[inside], query.vectors[inside]
     if len(times) < 3:
-        return line
-    theirs = reference.at(line.factor * times + line.offset)
-    moving, their_moving = rows - rows.mean(axis=0), theirs - theirs.mean(axis=0)
-    sizes = float(np.sqrt((moving**2).sum() * (their_moving**2).sum()))
-    explained = float((moving * their_moving).sum()) / max(sizes, STILL**2 * len(rows))
+        return segment
+    reference_rows = reference.at(segment.factor * times + segment.offset)
+    moving, reference_moving = rows - rows.mean(axis=0), reference_rows - reference_rows.mean(axis=0)
+    sizes = float(np.sqrt((moving**2).sum() * (reference_moving**2).sum()))
+    explained = float((moving * reference_moving).sum()) / max(sizes, STILL**2 * len(rows))
     if explained >= LEAST_EXPLAINED:
-        return line
+        return segment
     latest = max(reference.times[0], reference.end - (times[-1] - times[0]))
     offsets = np.arange(reference.times[0], latest + 1e-6, PLACES_S) - times[0]
-    alike = [float(np.einsum("ij,ij->", rows, reference.at(times + one))) / len(rows) for one in offsets]
-    place = int(np.argmax(alike))
-    if alike[place] < line.similarity - NO_WORSE:
-        return line
-    return replace(line, factor=1.0, offset=float(offsets[place]), similarity=alike[place])
+    similarities = [
+        float(np.einsum("ij,ij->", rows, reference.at(times + offset))) / len(rows) for offset in offsets
+    ]
+    place = int(np.argmax(similarities))
+    if similarities[place] < segment.similarity - NO_WORSE:
+        return segment
+    return replace(segment, factor=1.0, offset=float(offsets[place]), similarity=similarities[place])
 
 
 def frozen_segments(query: Sequence, reference: Sequence) -> list[TemporalSegment]:
-    """Stretches in which the query stands still: one frame of the reference, held."""
+    """Finds stretches in which the query stands still, each on the most similar frame of the reference."""
     if len(query.times) < 2 or len(reference.times) < 2:
         return []
     steps = np.linalg.norm(np.diff(query.vectors, axis=0, prepend=query.vectors[:1]), axis=1)
     still = steps < max(STILL_STEP, STILL_SHARE * float(np.median(steps)))
-    found = []
+    segments = []
     for first, last in runs(still & (np.linalg.norm(query.vectors, axis=1) > 0.5)):
         first = max(0, first - 1)
         start, end = float(query.times[first]), float(query.times[last - 1])
-        if end - start < LEAST_HELD_S:
+        if end - start < LEAST_FREEZE_S:
             continue
-        alike = reference.vectors @ query.vectors[first:last].mean(axis=0)
-        place = int(alike.argmax())
-        found.append(TemporalSegment(start, end, 0.0, float(reference.times[place]), float(alike[place])))
-    return found
+        similarities = reference.vectors @ query.vectors[first:last].mean(axis=0)
+        place = int(similarities.argmax())
+        segments.append(
+            TemporalSegment(start, end, 0.0, float(reference.times[place]), float(similarities[place]))
+        )
+    return segments
 
 
 def runs(flags: Flags) -> list[tuple[int, int]]:
-    """(first, last + 1) of every run of True."""
+    """Returns (first, last + 1) of every run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]

@@ -1,4 +1,4 @@
-"""A track: small luma frames of a video with their times, as it is stored and as two are compared."""
+"""A track: small luma frames of a video with their times, as they are stored and as two are compared."""
 
 import io
 import zipfile
@@ -11,15 +11,15 @@ import numpy.typing as npt
 from indexer.media.images import Pixels
 
 SIDE = 32  # px of a stored luma frame, whatever its shape was
-LEAST_CONTRAST = 3.0  # grey levels (standard deviation) below which a frame is told from no other
-LEAST_SHOWN = 0.02  # of the reference's frame: less that both show says nothing
+LEAST_CONTRAST = 3.0  # standard deviation in grey levels, below which a frame cannot be told from others
+LEAST_SHOWN = 0.02  # share of the reference's frame that both videos must show
 Matrix = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]  # (n, pixels), each centred and of length one, or all zero
 
 
 @dataclass(frozen=True)
 class Track:
-    """Luma frames in the order of time."""
+    """Luma frames of one video in the order of time."""
 
     times_ms: npt.NDArray[np.int64]  # (n,) rising
     luma: Pixels  # (n, h, w) uint8
@@ -29,21 +29,21 @@ class Track:
         return len(self.times_ms)
 
     def reduced(self) -> "Track":
-        """As it is stored: (n, SIDE, SIDE)."""
-        small = [cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in self.luma]
+        """Returns the track as it is stored, with luma of (n, SIDE, SIDE)."""
+        small = [cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for frame in self.luma]
         return Track(self.times_ms, np.array(small, np.uint8).reshape(-1, SIDE, SIDE), self.end_ms)
 
     def to_bytes(self) -> bytes:
-        """A compressed NumPy archive; `from_bytes` reads it back."""
+        """Encodes the track as a compressed NumPy archive, which `from_bytes` reads back."""
         buffer = io.BytesIO()
-        # From frame to frame little changes, and differences compress to half.
+        # Little changes from frame to frame, so differences compress to half the size.
         steps = np.diff(self.luma, axis=0, prepend=np.zeros_like(self.luma[:1]))
         np.savez_compressed(buffer, times_ms=self.times_ms, steps=steps, end_ms=np.int64(self.end_ms))
         return buffer.getvalue()
 
     @staticmethod
     def from_bytes(stored: bytes) -> "Track":
-        """Raises ValueError, KeyError or OSError when the bytes are damaged."""
+        """Reads what `to_bytes` wrote. Raises ValueError, KeyError or OSError on damaged bytes."""
         try:
             with np.load(io.BytesIO(stored), allow_pickle=False) as archive:
                 luma = np.cumsum(archive["steps"], axis=0, dtype=np.uint8)
@@ -53,7 +53,7 @@ class Track:
 
 
 def vectors_of(luma: Pixels, mask: npt.NDArray[np.bool_]) -> Vectors:
-    """(n, SIDE, SIDE) uint8 frames as vectors over the masked pixels: products are correlations."""
+    """Turns (n, SIDE, SIDE) uint8 frames into vectors of masked pixels, whose products are correlations."""
     rows = luma[:, mask].astype(np.float32)
     rows -= rows.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -64,12 +64,13 @@ def vectors_of(luma: Pixels, mask: npt.NDArray[np.bool_]) -> Vectors:
 def warp_track(
     track: Track, homography: Matrix, size: tuple[int, int], reference_size: tuple[int, int]
 ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
-    """The (n, SIDE, SIDE) luma of a query in the frame of its reference, and where it shows something.
+    """Warps a query's track to the frame of its reference.
 
+    Returns the (n, SIDE, SIDE) luma and a (SIDE, SIDE) mask of the pixels that the query shows.
     `homography` maps query pixels to reference pixels of frames of the given sizes (width, height).
     """
     height, width = track.luma.shape[1:]
-    zoom = 4 * SIDE  # warped large, then averaged: a query may be larger than SIDE in this frame
+    zoom = 4 * SIDE  # warped large and then averaged, because a query may be larger than SIDE in this frame
     to_query = np.diag([(size[0] - 1) / max(1, width - 1), (size[1] - 1) / max(1, height - 1), 1.0])
     to_small = np.diag([zoom / reference_size[0], zoom / reference_size[1], 1.0])
     matrix = to_small @ homography @ to_query

@@ -1,4 +1,4 @@
-"""Two tracks, laid on one another in the picture, to lines in time."""
+"""Aligns two tracks in time, through a geometry that fits their pictures."""
 
 from dataclasses import replace
 
@@ -17,45 +17,52 @@ Size = tuple[int, int]  # width and height, in pixels
 def segments_between(
     query: Track, reference: Track, homography: Matrix, query_size: Size, reference_size: Size
 ) -> list[TemporalSegment]:
-    """Which seconds of `query` are which of `reference`, a reduced track.
+    """Finds which seconds of `query` show which seconds of `reference`, a reduced track.
 
     `homography` maps query pixels to reference pixels of frames of the given sizes.
     """
     luma, mask = warp_track(query, homography, query_size, reference_size)
-    ours = _sequence(query, vectors_of(luma, mask))
-    theirs = _sequence(reference, vectors_of(reference.luma, mask))
+    query_sequence = _sequence(query, vectors_of(luma, mask))
+    reference_sequence = _sequence(reference, vectors_of(reference.luma, mask))
     return [
-        replace(line, similarity_profile=similarity_profile_of(line, ours, theirs))
-        for line in find_segments(ours, theirs)
+        replace(
+            segment, similarity_profile=similarity_profile_of(segment, query_sequence, reference_sequence)
+        )
+        for segment in find_segments(query_sequence, reference_sequence)
     ]
 
 
 def track_similarity(
     query: Track, reference: Track, homography: Matrix, query_size: Size, reference_size: Size
 ) -> float:
-    """How well frames of the query correlate through a geometry, each with the frame most like it; 0..1.
+    """Returns how well frames of the query correlate, each with the most similar reference frame; 0..1.
 
-    Through the geometry of two moments of something that moves, no frame finds its like.
+    The frames are compared through one geometry. Where that geometry came from two different moments of
+    something that moves, no frame finds a similar one.
     """
     places = np.linspace(0, len(query) - 1, min(len(query), FRAMES_COMPARED)).astype(int)
-    few = Track(query.times_ms[places], query.luma[places], query.end_ms)
-    luma, mask = warp_track(few, homography, query_size, reference_size)
-    alike = (vectors_of(luma, mask) @ vectors_of(reference.luma, mask).T).max(axis=1)
-    return float(alike.clip(min=0.0).mean())
+    sampled = Track(query.times_ms[places], query.luma[places], query.end_ms)
+    luma, mask = warp_track(sampled, homography, query_size, reference_size)
+    similarities = (vectors_of(luma, mask) @ vectors_of(reference.luma, mask).T).max(axis=1)
+    return float(similarities.clip(min=0.0).mean())
 
 
-def similarity_profile_of(line: TemporalSegment, query: Sequence, reference: Sequence) -> tuple[float, ...]:
-    """How well the frames of a line correlate, over its time."""
-    inside = (query.times >= line.start) & (query.times < line.end)
+def similarity_profile_of(
+    segment: TemporalSegment, query: Sequence, reference: Sequence
+) -> tuple[float, ...]:
+    """Returns the mean correlation of the segment's frames in each of equal steps of its time."""
+    inside = (query.times >= segment.start) & (query.times < segment.end)
     times = query.times[inside]
     if not len(times):
         return ()
-    theirs = reference.at(line.factor * times + line.offset)
-    alike = np.einsum("ij,ij->i", query.vectors[inside], theirs)
-    count = int(np.clip((line.end - line.start) / PROFILE_STEP_S, 1, MOST_PROFILE_STEPS))
-    steps = np.minimum((count * (times - line.start) / (line.end - line.start)).astype(int), count - 1)
+    reference_frames = reference.at(segment.factor * times + segment.offset)
+    similarities = np.einsum("ij,ij->i", query.vectors[inside], reference_frames)
+    count = int(np.clip((segment.end - segment.start) / PROFILE_STEP_S, 1, MOST_PROFILE_STEPS))
+    steps = np.minimum(
+        (count * (times - segment.start) / (segment.end - segment.start)).astype(int), count - 1
+    )
     return tuple(
-        round(float(alike[steps == step].mean()), 3) if (steps == step).any() else 0.0
+        round(float(similarities[steps == step].mean()), 3) if (steps == step).any() else 0.0
         for step in range(count)
     )
 

@@ -155,11 +155,11 @@ def test_a_speech_is_aligned_far_from_its_speed(talking: Any, factor: float) -> 
     """Its spectrum then follows the original's far less closely than pictures follow theirs."""
     *_, said, _ = talking
     original = said[: 15 * SAMPLE_RATE]
-    lines = find_audio_segments(
+    segments = find_audio_segments(
         spectrogram_of(stretched(original, factor, pitch_kept=False)), spectrogram_of(original)
     )
-    assert sum(one.end - one.start for one in lines) > 0.6 * 15 / factor
-    assert all(one.factor == pytest.approx(factor, rel=0.02) for one in lines)
+    assert sum(one.end - one.start for one in segments) > 0.6 * 15 / factor
+    assert all(one.factor == pytest.approx(factor, rel=0.02) for one in segments)
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ def spoken() -> np.ndarray:
 
 
 def kinds(
-    lines: list[TemporalSegment], query: Spectrogram | None, reference: Spectrogram | None
+    segments: list[TemporalSegment], query: Spectrogram | None, reference: Spectrogram | None
 ) -> dict[OperationType, str]:
-    return {one.type: one.sentence for one in audio_operations(lines, query, reference)}
+    return {one.type: one.sentence for one in audio_operations(segments, query, reference)}
 
 
 def test_audio_is_decoded_in_the_limited_process(spoken: np.ndarray) -> None:
@@ -52,27 +52,27 @@ def test_audio_is_aligned_at_any_speed_and_says_what_became_of_its_pitch(
 ) -> None:
     query = spectrogram_of(stretched(spoken, factor, pitch_kept=pitch_kept))
     reference = spectrogram_of(spoken)
-    lines = find_audio_segments(query, reference)
-    assert lines
-    longest = max(lines, key=lambda one: one.end - one.start)
+    segments = find_audio_segments(query, reference)
+    assert segments
+    longest = max(segments, key=lambda one: one.end - one.start)
     assert longest.factor == pytest.approx(factor, rel=0.02)
-    line = TemporalSegment(0.0, 12.0 / factor, factor, 0.0, 0.99)
-    found = kinds([line], query, reference)
+    segment = TemporalSegment(0.0, 12.0 / factor, factor, 0.0, 0.99)
+    found = kinds([segment], query, reference)
     assert set(found) == {OperationType.AUDIO_RETIMED}
     assert ("corrected" in found[OperationType.AUDIO_RETIMED]) == pitch_kept
 
 
 def test_other_audio_and_none_are_told_from_the_originals(spoken: np.ndarray) -> None:
-    original, line = spectrogram_of(spoken), TemporalSegment(0.0, 12.0, 1.0, 0.0, 0.99)
+    original, segment = spectrogram_of(spoken), TemporalSegment(0.0, 12.0, 1.0, 0.0, 0.99)
     silence = spectrogram_of(np.zeros(12 * SAMPLE_RATE, np.int16))
-    assert kinds([line], original, original) == {}
-    assert kinds([line], None, silence) == {}
+    assert kinds([segment], original, original) == {}
+    assert kinds([segment], None, silence) == {}
     assert (
         "replaced"
-        in kinds([line], spectrogram_of(speech(12.0, seed=2)), original)[OperationType.AUDIO_REPLACED]
+        in kinds([segment], spectrogram_of(speech(12.0, seed=2)), original)[OperationType.AUDIO_REPLACED]
     )
-    assert "taken away" in kinds([line], silence, original)[OperationType.AUDIO_REPLACED]
-    assert "added" in kinds([line], original, None)[OperationType.AUDIO_REPLACED]
+    assert "taken away" in kinds([segment], silence, original)[OperationType.AUDIO_REPLACED]
+    assert "added" in kinds([segment], original, None)[OperationType.AUDIO_REPLACED]
     assert find_audio_segments(spectrogram_of(speech(12.0, seed=2)), original) == []
 
 

@@ -49,10 +49,10 @@ def played(frames: "np.ndarray", start: float, end: float, factor: float) -> "np
 def test_factor_offset_and_ends_are_found(factor: float) -> None:
     reference = footage(30, 1)
     query = played(reference, 4.3, 24.3, factor)
-    [line] = find_segments(sequence(query), sequence(reference, seed=3))
-    assert line.factor == pytest.approx(factor, rel=0.01)
-    assert (line.start, line.end) == pytest.approx((0.0, 20 / abs(factor)), abs=0.25)
-    assert line.reference == pytest.approx((4.3, 24.3), abs=0.15)
+    [segment] = find_segments(sequence(query), sequence(reference, seed=3))
+    assert segment.factor == pytest.approx(factor, rel=0.01)
+    assert (segment.start, segment.end) == pytest.approx((0.0, 20 / abs(factor)), abs=0.25)
+    assert segment.reference == pytest.approx((4.3, 24.3), abs=0.15)
 
 
 def test_parts_in_another_order_between_other_footage_are_found() -> None:
@@ -65,21 +65,21 @@ def test_parts_in_another_order_between_other_footage_are_found() -> None:
             played(reference, 9, 14, 0.75),
         ]
     )
-    lines = find_segments(sequence(query), sequence(reference, seed=3))
-    assert [round(line.factor, 2) for line in lines] == [1.0, 1.0, 0.75]
-    assert [line.reference for line in lines] == [
+    segments = find_segments(sequence(query), sequence(reference, seed=3))
+    assert [round(segment.factor, 2) for segment in segments] == [1.0, 1.0, 0.75]
+    assert [segment.reference for segment in segments] == [
         pytest.approx(one, abs=0.25) for one in ((15, 25), (2, 9), (9, 14))
     ]
-    assert [line.start for line in lines] == pytest.approx([0.0, 22.0, 29.0], abs=0.25)
+    assert [segment.start for segment in segments] == pytest.approx([0.0, 22.0, 29.0], abs=0.25)
 
 
-def test_a_short_cut_from_between_is_one_line_though_every_long_window_has_an_edge() -> None:
+def test_a_short_cut_from_between_is_one_segment_though_every_long_window_has_an_edge() -> None:
     reference = footage(15, 1)
     query = np.concatenate([footage(6.0, 2), played(reference, 1.1, 6.1, 1.0), footage(7.0, 5)])
-    [line] = find_segments(sequence(query), sequence(reference, seed=3))
-    assert (line.start, line.end) == pytest.approx((6.0, 11.0), abs=0.25)
-    assert line.factor == pytest.approx(1.0, rel=0.01)
-    assert line.reference == pytest.approx((1.1, 6.1), abs=0.15)
+    [segment] = find_segments(sequence(query), sequence(reference, seed=3))
+    assert (segment.start, segment.end) == pytest.approx((6.0, 11.0), abs=0.25)
+    assert segment.factor == pytest.approx(1.0, rel=0.01)
+    assert segment.reference == pytest.approx((1.1, 6.1), abs=0.15)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -89,12 +89,12 @@ def test_what_stands_still_has_no_speed_and_no_direction(seed: int) -> None:
     moving = footage(6.0, 1, moves=0.3)
     reference = np.concatenate([scene, moving])
     query = np.concatenate([footage(3.0, 2), scene[:60], footage(3.0, 4)])
-    lines = find_segments(sequence(query, 0.05, seed), sequence(reference, 0.05, seed + 50))
-    assert {line.factor for line in lines} <= {1.0, 0.0}
-    assert sum(line.end - line.start for line in lines) == pytest.approx(4.8, abs=0.6)
+    segments = find_segments(sequence(query, 0.05, seed), sequence(reference, 0.05, seed + 50))
+    assert {segment.factor for segment in segments} <= {1.0, 0.0}
+    assert sum(segment.end - segment.start for segment in segments) == pytest.approx(4.8, abs=0.6)
 
 
-def test_other_footage_has_no_line() -> None:
+def test_other_footage_has_no_segment() -> None:
     assert find_segments(sequence(footage(20, 2)), sequence(footage(30, 1))) == []
 
 
@@ -102,17 +102,17 @@ def test_a_frozen_frame_is_told_from_slow_play() -> None:
     reference = footage(20, 1, moves=0.3)
     frozen = np.repeat(reference[[100]], 40, axis=0)
     query = np.concatenate([reference[:100], frozen, reference[100:]])
-    lines = find_segments(sequence(query, noise=0.0), sequence(reference, seed=3))
-    assert [line.factor for line in lines] == [1.0, 0.0, 1.0]
-    assert (lines[1].start, lines[1].end) == pytest.approx((8.0, 11.2), abs=0.3)
+    segments = find_segments(sequence(query, noise=0.0), sequence(reference, seed=3))
+    assert [segment.factor for segment in segments] == [1.0, 0.0, 1.0]
+    assert (segments[1].start, segments[1].end) == pytest.approx((8.0, 11.2), abs=0.3)
 
 
 def test_a_still_image_is_found_wherever_it_is_shown() -> None:
     still = footage(1, 3)[:1]
     query = np.concatenate([footage(5, 4), np.repeat(still, 50, axis=0), footage(5, 5)])
-    [line] = find_segments(sequence(query), Sequence(np.zeros(1), sequence(still).vectors, 0.04))
-    assert line.factor == 0.0
-    assert (line.start, line.end) == pytest.approx((5.0, 9.0), abs=0.2)
+    [segment] = find_segments(sequence(query), Sequence(np.zeros(1), sequence(still).vectors, 0.04))
+    assert segment.factor == 0.0
+    assert (segment.start, segment.end) == pytest.approx((5.0, 9.0), abs=0.2)
 
 
 def test_a_track_comes_back_from_its_bytes_and_damage_is_told() -> None:
@@ -139,12 +139,12 @@ def test_a_query_is_warped_to_its_reference_before_it_is_compared() -> None:
 
 
 def kinds(
-    lines: list[TemporalSegment], query: float, reference: float | None
+    segments: list[TemporalSegment], query: float, reference: float | None
 ) -> dict[OperationType, float | None]:
-    return {one.type: one.factor for one in operations_in_time(lines, Spans(query, reference))}
+    return {one.type: one.factor for one in operations_in_time(segments, Spans(query, reference))}
 
 
-def test_what_was_done_in_time_follows_from_the_lines() -> None:
+def test_what_was_done_in_time_follows_from_the_segments() -> None:
     whole = TemporalSegment(0, 20, 1.0, 0, 0.99)
     assert kinds([whole], 20, 20) == {}
     assert kinds([TemporalSegment(0, 26.67, 0.75, 0, 0.99)], 26.67, 20) == {OperationType.RETIMED: 0.75}
