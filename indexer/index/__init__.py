@@ -1,1 +1,1 @@
-"""Fingerprints to neighbours. Knows nothing of records, and is always derived: rows are the truth."""
+"""Finds the nearest fingerprints. It knows nothing of records and is always derived: rows are the truth."""

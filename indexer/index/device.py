@@ -1,8 +1,8 @@
-"""One device: the thread that owns it, its memory, and how searches that wait are asked together.
+"""One device: the thread that owns it, its memory, and dynamic batching of the searches that wait for it.
 
 A pass over all rows costs nearly the same for one query and for dozens. Searches that arrive while a pass
-runs are therefore asked in the next one: a search waits for the pass in hand and for its own, never for
-company, and a pass is never of more than `MOST_QUERIES`.
+runs therefore share the next one: a search waits for the current pass and for its own, never for further
+searches to come, and a pass takes at most `MOST_QUERIES` queries.
 """
 
 import queue
@@ -23,32 +23,32 @@ Scan = Callable[[Values], list[Hit]]
 
 
 class DeviceFull(RuntimeError):
-    """No room within the memory that may be used."""
+    """The memory that may be used has no room."""
 
 
 class DeviceMemory:
-    """What all indexes of one device may take together. Touched by the owner thread only."""
+    """The memory that all indexes of one device may take together. Only the owner thread touches it."""
 
     def __init__(self, max_bytes: int | None = None) -> None:
-        """`max_bytes`: None, as much as there is."""
+        """`max_bytes`: None allows as much as there is."""
         self.max_bytes = max_bytes
         self.used_bytes = 0
 
     def take(self, count: int) -> None:
-        """Raises DeviceFull before anything is taken."""
+        """Count memory that is about to be allocated. Raises DeviceFull, and then counts nothing."""
         after = self.used_bytes + count
         if self.max_bytes is not None and after > self.max_bytes:
             raise DeviceFull(f"{after} bytes of device memory are needed; {self.max_bytes} may be used")
         self.used_bytes = after
 
     def give_back(self, count: int) -> None:
-        """What is not held any more."""
+        """Count memory as free again."""
         self.used_bytes -= count
 
 
 @dataclass(frozen=True)
 class _Search:
-    key: Hashable  # searches of one key may be asked together
+    key: Hashable  # searches with the same key may share a pass
     queries: Values
     scan: Scan
     answer: Future[list[Hit]]
@@ -60,24 +60,24 @@ class _Work:
 
 
 class Device:
-    """Everything on it is done by one thread; callers wait."""
+    """One thread, the owner, does everything on the device; callers wait for it."""
 
     def __init__(self, name: str, max_bytes: int | None = None) -> None:
-        """`name`: as torch writes it, `cuda` or `cpu`."""
+        """`name`: torch's name for it, such as `cuda` or `cpu`."""
         self.name = name
         self.memory = DeviceMemory(max_bytes)
-        self.passes = 0  # for measurements
+        self.passes = 0  # how many there were, for measurements
         self._waiting: queue.SimpleQueue[_Search | _Work | None] = queue.SimpleQueue()
         self._owner = threading.Thread(target=self._own, name=f"index-{name}", daemon=True)
         self._owner.start()
 
     def close(self) -> None:
-        """After everything that waits."""
+        """Stop the owner once it has done everything that waits."""
         self._waiting.put(None)
         self._owner.join()
 
     def run(self, work: Callable[[], T]) -> T:
-        """Done by the owner; raises what it raises."""
+        """Let the owner do `work`; raises what `work` raises."""
         answer: Future[T] = Future()
 
         def run() -> None:
@@ -90,7 +90,7 @@ class Device:
         return answer.result()
 
     def search(self, key: Hashable, queries: Values, scan: Scan) -> list[Hit]:
-        """Hits of `scan` for (q, ...) queries, asked together with others of the same `key`."""
+        """Hits of `scan` for (q, ...) queries, in a pass that searches with the same `key` may share."""
         answer: Future[list[Hit]] = Future()
         self._waiting.put(_Search(key, queries, scan, answer))
         return answer.result()
@@ -103,19 +103,20 @@ class Device:
                     batch.append(self._waiting.get_nowait())
                 except queue.Empty:
                     break
-            together: dict[Hashable, list[_Search]] = {}
-            for one in batch:
-                if isinstance(one, _Search):
-                    together.setdefault(one.key, []).append(one)
-            for searches in together.values():
-                self._ask(searches)
-            for one in batch:
-                if isinstance(one, _Work):
-                    one.run()
+            by_key: dict[Hashable, list[_Search]] = {}
+            for item in batch:
+                if isinstance(item, _Search):
+                    by_key.setdefault(item.key, []).append(item)
+            for searches in by_key.values():
+                self._scan(searches)
+            for item in batch:
+                if isinstance(item, _Work):
+                    item.run()
             if None in batch:
                 return
 
-    def _ask(self, searches: list[_Search]) -> None:
+    def _scan(self, searches: list[_Search]) -> None:
+        """Answer searches with the same key, as many in one pass as `MOST_QUERIES` allows."""
         while searches:
             group = [searches.pop(0)]
             rows = len(group[0].queries)
@@ -124,21 +125,21 @@ class Device:
                 rows += len(group[-1].queries)
             self.passes += 1
             try:
-                hits = group[0].scan(np.concatenate([one.queries for one in group]))
-                answers = _told_apart(hits, group)
-            except BaseException as error:  # whatever it is, its callers get it and the owner goes on
-                for one in group:
-                    one.answer.set_exception(error)
+                hits = group[0].scan(np.concatenate([search.queries for search in group]))
+                hits_of_each = _split_hits(hits, group)
+            except BaseException as error:  # the callers get it, whatever it is, and the owner goes on
+                for search in group:
+                    search.answer.set_exception(error)
             else:
-                for one, found in zip(group, answers, strict=True):
-                    one.answer.set_result(found)
+                for search, own_hits in zip(group, hits_of_each, strict=True):
+                    search.answer.set_result(own_hits)
 
 
-def _told_apart(hits: list[Hit], group: list[_Search]) -> list[list[Hit]]:
-    """For each search its own hits, in order, its queries counted from 0."""
-    of_query = [(which, row) for which, one in enumerate(group) for row in range(len(one.queries))]
-    own: list[list[Hit]] = [[] for _ in group]
+def _split_hits(hits: list[Hit], group: list[_Search]) -> list[list[Hit]]:
+    """The hits of each search, in their order; `query` counts from 0 within the search."""
+    origins = [(number, row) for number, search in enumerate(group) for row in range(len(search.queries))]
+    hits_of_each: list[list[Hit]] = [[] for _ in group]
     for hit in hits:
-        which, row = of_query[hit.query]
-        own[which].append(replace(hit, query=row))
-    return own
+        number, row = origins[hit.query]
+        hits_of_each[number].append(replace(hit, query=row))
+    return hits_of_each

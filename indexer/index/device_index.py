@@ -1,7 +1,7 @@
-"""An index that is searched on a device while the device can, and on the CPU when it cannot.
+"""An index that is searched on a device as long as the device works, and on the CPU otherwise.
 
-The rows on the CPU are the ones that are kept on disk; the device holds a copy. A device that is full or
-fails is given up with a warning, and the same searches go on without it.
+The index on the CPU is the one whose rows are kept on disk; the device holds a copy. A device that is full
+or fails is given up with a warning, and the same searches go on without it.
 """
 
 import logging
@@ -18,12 +18,12 @@ _log = logging.getLogger(__name__)
 
 
 class DeviceIndex:
-    """See Index."""
+    """See Index. Thread-safe as `SegmentedIndex` and `Device` are."""
 
     kind: Kind
 
     def __init__(self, host: SegmentedIndex, device: Device, rows_per_segment: int | None = None) -> None:
-        """`host`: nothing that makes it fast is built for it as long as the device answers."""
+        """`host`: the index on the CPU, which gets no accelerators as long as the device works."""
         self.kind, self.host = host.kind, host
         host.accelerates = False
         self._device = device
@@ -32,21 +32,21 @@ class DeviceIndex:
 
     @property
     def is_on_device(self) -> bool:
-        """Whether the device answers."""
+        """Whether the device answers searches."""
         return self._copy is not None
 
     def __len__(self) -> int:
         return len(self.host)
 
     def fill(self) -> None:
-        """Copy what the host holds already; once, at start."""
+        """Copy the rows that the host holds already; once, at the start."""
         for block in self.host.blocks():
-            self._on_device(partial(_add, block))
+            self._on_device(partial(_add_block, block))
 
     def add(self, ids: Ids, values: Values) -> None:
         """See Index."""
         self.host.add(ids, values)
-        self._on_device(partial(_add, (ids, values)))
+        self._on_device(partial(_add_block, (ids, values)))
 
     def remove(self, ids: Ids) -> None:
         """See Index."""
@@ -55,11 +55,11 @@ class DeviceIndex:
 
     def within(self, queries: Values, radius: float) -> list[Hit]:
         """See Index."""
-        return self._search(("within", radius), queries, lambda index, asked: index.within(asked, radius))
+        return self._search(("within", radius), queries, lambda index, batch: index.within(batch, radius))
 
     def nearest(self, queries: Values, k: int) -> list[Hit]:
         """See Index."""
-        return self._search(("nearest", k), queries, lambda index, asked: index.nearest(asked, k))
+        return self._search(("nearest", k), queries, lambda index, batch: index.nearest(batch, k))
 
     def blocks(self) -> Iterator[tuple[Ids, Values]]:
         """See Index."""
@@ -67,15 +67,15 @@ class DeviceIndex:
 
     def _search(
         self,
-        what: tuple[str, float],
+        key: tuple[str, float],
         queries: Values,
         search: Callable[[GpuIndex | SegmentedIndex, Values], list[Hit]],
     ) -> list[Hit]:
         copy = self._copy
         if copy is not None and len(queries):
             try:
-                return self._device.search((id(self), *what), queries, lambda asked: search(copy, asked))
-            except RuntimeError as error:  # as torch and DeviceFull are
+                return self._device.search((id(self), *key), queries, lambda batch: search(copy, batch))
+            except RuntimeError as error:  # torch raises it, and DeviceFull is one
                 self._give_up(error)
         return search(self.host, queries)
 
@@ -93,8 +93,8 @@ class DeviceIndex:
         if copy is not None:
             _log.warning("%s is searched on the CPU from now on: %s", self.kind.name, error)
             self._device.run(copy.release)
-            self.host.accelerates = True  # in the background; until then its rows are scanned
+            self.host.accelerates = True  # compaction builds them; until then the rows are scanned
 
 
-def _add(block: tuple[Ids, Values], copy: GpuIndex) -> None:
+def _add_block(block: tuple[Ids, Values], copy: GpuIndex) -> None:
     copy.add(*block)

@@ -1,4 +1,4 @@
-"""Which package brings faiss: one, and only one, may own its folder."""
+"""The package that brings faiss. Several packages do, and all of them install the same folder."""
 
 from functools import cache
 from importlib import metadata
@@ -20,7 +20,7 @@ def installed_flavours() -> list[str]:
 
 
 def require_one_flavour() -> None:
-    """Raises FaissUnavailable with the cure."""
+    """Raises FaissUnavailable, with what to install or uninstall, unless exactly one is installed."""
     flavours = installed_flavours()
     if len(flavours) > 1:
         raise FaissUnavailable(
@@ -41,10 +41,10 @@ def import_faiss() -> ModuleType:
 
 
 def faiss_for_search() -> ModuleType:
-    """faiss, with one OpenMP thread in the calling thread: requests run beside each other instead.
+    """faiss with a single OpenMP thread for the calling thread: requests run in parallel, not their parts.
 
-    Two threads for one search were up to four times slower where the machine had other work.
+    Where the machine had other work, two threads made a search up to four times slower.
     """
     faiss = import_faiss()
-    faiss.omp_set_num_threads(1)  # per calling thread
+    faiss.omp_set_num_threads(1)  # holds for the calling thread only
     return faiss

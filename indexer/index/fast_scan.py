@@ -1,8 +1,9 @@
-"""Descriptors by 4-bit product codes scanned in registers, then scored by the vectors themselves.
+"""Scans descriptors as 4-bit product codes held in registers; the vectors themselves decide afterwards.
 
-Andre, Kermarrec and Le Scouarnec, "Quicker ADC" (arXiv 1812.09162), as faiss implements it. Not exact: the
-codes nominate `CANDIDATES_PER_WANTED` times as many rows as are wanted, and the vectors decide. Measured on
-real descriptors in docs/performance.md; graphs and inverted files lost there.
+The method is "Quicker ADC" (Andre, Kermarrec and Le Scouarnec, arXiv 1812.09162), as faiss implements it.
+It is not exact: the codes retrieve `CANDIDATES_PER_WANTED` candidates for every row that is wanted, and the
+caller ranks them by their vectors. docs/performance.md has the measurements on real descriptors, where
+graphs and inverted files did worse.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from indexer.index.port import Values
 DIMENSIONS_PER_CODE = 2
 CODE_BITS = 4
 TRAINING_ROWS = 32_768
-LEAST_ROWS = 4_096  # below, a scan of the vectors is as fast, and exact
+LEAST_ROWS = 4_096  # with fewer rows a scan of the vectors is as fast, and exact
 ROWS_AT_ONCE = 65_536
 CANDIDATES_PER_WANTED = 8
 SEED = 7
@@ -28,26 +29,26 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FastScan:
-    """Codes of one sealed segment; derived from its vectors, never changed."""
+    """The codes of one sealed segment, derived from its vectors and never changed."""
 
     centroids: npt.NDArray[np.float32]  # (codes, 16, dimensions per code)
     codes: npt.NDArray[np.uint8]  # (n, codes / 2)
-    scanner: Any  # faiss.IndexPQFastScan: the same codes, laid out for the scan; searched only
+    scanner: Any  # faiss.IndexPQFastScan: the same codes, packed for the scan; only searched
 
     def candidates(self, queries: Values, k: int) -> Places:
-        """(q, at most `k`) places by falling product, as far as the codes tell; -1 where there are none."""
+        """(q, at most `k`) places by falling product, as the codes estimate it; -1 where none is left."""
         faiss_for_search()
         k = min(k, len(self.codes))
         places = self.scanner.search(np.ascontiguousarray(queries, np.float32), k)[1]
         return np.asarray(places, np.int64)
 
     def arrays(self) -> Arrays:
-        """As they are kept beside their segment."""
+        """The arrays that are stored beside the segment."""
         return {"centroids": self.centroids, "codes": self.codes}
 
 
 def build_fast_scan(vectors: Values) -> FastScan:
-    """Over (n, dimensions) vectors, n >= LEAST_ROWS. Takes about ten seconds for a million of 256."""
+    """Encode (n, dimensions) vectors, n >= LEAST_ROWS: ten seconds for a million of 256 dimensions."""
     faiss = import_faiss()
     quantiser = _quantiser(vectors.shape[1])
     places = np.random.default_rng(SEED).permutation(len(vectors))[:TRAINING_ROWS]
@@ -61,7 +62,7 @@ def build_fast_scan(vectors: Values) -> FastScan:
 
 
 def fast_scan_from(arrays: dict[str, Any]) -> FastScan:
-    """What `FastScan.arrays` gave."""
+    """The FastScan whose arrays these are."""
     return _fast_scan(arrays["centroids"], arrays["codes"])
 
 

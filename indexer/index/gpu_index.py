@@ -1,9 +1,8 @@
-"""All rows in device memory, behind the port: appended in place, scanned exactly, removed at once.
+"""An index with all rows in device memory: appended in place, scanned exactly, removed at once.
 
-Segments of fixed size are allocated once and never moved, so that an add costs what it copies and nothing
-is ever held twice. A removed row keeps its place with its mark `alive` cleared; when half of a segment is
-dead the live rows move together. Everything runs on any torch device; on CUDA with Triton the scans are
-kernels.
+Segments are allocated once and never moved, so that an addition costs no more than what it copies, and no
+row is held twice. A removed row keeps its place and loses its mark `alive`; once half of a segment is dead,
+its live rows are moved together. Everything runs on any torch device; on CUDA with Triton, kernels scan.
 """
 
 import threading
@@ -23,9 +22,9 @@ from indexer.index.shared_index import first_of_each
 
 ROWS_PER_SEGMENT = 1 << 20
 FIRST_ROWS = 1 << 16
-PACKED_AT_DEAD_SHARE = 0.5
-# Queries are rounded to float16 for the scan: unit vectors' products move by less than this. Hits are
-# scored again in float32.
+PACK_AT_DEAD_SHARE = 0.5
+# A scan rounds queries to float16, which moves the products of unit vectors by less than this. Distances of
+# hits are computed again in float32.
 SCAN_SLACK = 2e-3
 
 
@@ -37,7 +36,7 @@ class _Segment:
     is_live: npt.NDArray[np.bool_]  # (capacity,) on the host
     count: int = 0
     dead: int = 0
-    rising: bool = True  # ids, as they nearly always are: they are then looked up, not looked through
+    ids_rise: bool = True  # as they nearly always do: ids are then found by binary search
 
     @property
     def capacity(self) -> int:
@@ -46,7 +45,7 @@ class _Segment:
     def places_of(self, ids: Ids) -> Ids:
         """Places of live rows with these ids."""
         known = self.ids[: self.count]
-        if self.rising and self.count:
+        if self.ids_rise and self.count:
             places = np.searchsorted(known, ids)
             places = np.unique(places[known[np.minimum(places, self.count - 1)] == ids])
         else:
@@ -55,7 +54,7 @@ class _Segment:
 
 
 class GpuIndex:
-    """Exact index of one kind on one device; the same hits as BruteForceIndex, ties included."""
+    """See Index. Exact: the same hits as BruteForceIndex, ties included."""
 
     def __init__(
         self,
@@ -65,27 +64,27 @@ class GpuIndex:
         memory: DeviceMemory | None = None,
         rows_per_segment: int = ROWS_PER_SEGMENT,
     ) -> None:
-        """`device`: CUDA where there is one, by default. `memory`: what it may take, with others."""
+        """`device`: CUDA by default, where it exists. `memory`: the bound that it shares with others."""
         self.kind = kind
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._is_binary = kind.family is Family.BINARY
         self._memory = memory or DeviceMemory()
         self._rows_per_segment = rows_per_segment
         self._segments: list[_Segment] = []
-        # One caller at a time owns the device: kernels of two searches would only wait for each other.
+        # One thread at a time uses the device: kernels of two searches would only wait for each other.
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return sum(one.count - one.dead for one in self._segments)
+        return sum(segment.count - segment.dead for segment in self._segments)
 
     @property
     def bytes_per_row(self) -> int:
-        """Device memory of one row."""
+        """The device memory that a row takes."""
         return (self.kind.size // 8 if self._is_binary else self.kind.size * 2) + 1
 
     def device_bytes(self) -> int:
-        """Device memory of all segments, filled or not."""
-        return sum(one.capacity for one in self._segments) * self.bytes_per_row
+        """The device memory of all segments, filled or not."""
+        return sum(segment.capacity for segment in self._segments) * self.bytes_per_row
 
     def add(self, ids: Ids, values: Values) -> None:
         """See Index. Raises DeviceFull before anything is added."""
@@ -106,11 +105,11 @@ class GpuIndex:
                     segment.is_live[places] = False
                     segment.alive[torch.from_numpy(places).to(self.device)] = 0
                     segment.dead += len(places)
-                if segment.dead > PACKED_AT_DEAD_SHARE * segment.capacity:
+                if segment.dead > PACK_AT_DEAD_SHARE * segment.capacity:
                     self._pack(segment)
-            empty = [one for one in self._segments if not one.count]
-            self._memory.give_back(sum(one.capacity for one in empty) * self.bytes_per_row)
-            self._segments = [one for one in self._segments if one.count]
+            empty = [segment for segment in self._segments if not segment.count]
+            self._memory.give_back(sum(segment.capacity for segment in empty) * self.bytes_per_row)
+            self._segments = [segment for segment in self._segments if segment.count]
 
     def within(self, queries: Values, radius: float) -> list[Hit]:
         """See Index."""
@@ -121,10 +120,12 @@ class GpuIndex:
                 radii = torch.full((len(queries),), int(radius), dtype=torch.int32, device=self.device)
                 return self._code_hits(queries, radii)
             floors = torch.full((len(queries),), 1 - radius - SCAN_SLACK, device=self.device)
-            asked = self._asked(queries)
-            found = [scans.vectors_above(self._rows(one), asked, floors) for one in self._segments]
-            slack = 1e-6  # as in every index: sums in another order than the oracle's
-            return [one for one in self._scored(found, queries) if one.distance <= radius + slack]
+            vectors = self._to_device(queries)
+            found = [
+                scans.vectors_above(self._rows(segment), vectors, floors) for segment in self._segments
+            ]
+            slack = 1e-6  # every index allows it, since the oracle sums products in another order
+            return [hit for hit in self._vector_hits(found, queries) if hit.distance <= radius + slack]
 
     def nearest(self, queries: Values, k: int) -> list[Hit]:
         """See Index."""
@@ -134,12 +135,12 @@ class GpuIndex:
             if self._is_binary:
                 hits = self._nearest_codes(queries, k)
             else:
-                asked = self._asked(queries)
+                vectors = self._to_device(queries)
                 found = [
-                    scans.nearest_vectors(self._rows(one), asked, k, 2 * SCAN_SLACK)
-                    for one in self._segments
+                    scans.nearest_vectors(self._rows(segment), vectors, k, 2 * SCAN_SLACK)
+                    for segment in self._segments
                 ]
-                hits = self._scored(found, queries)
+                hits = self._vector_hits(found, queries)
         return first_of_each(hits, k)
 
     def blocks(self) -> Iterator[tuple[Ids, Values]]:
@@ -153,7 +154,7 @@ class GpuIndex:
             yield block
 
     def _make_room(self, wanted: int) -> None:
-        """Only the last segment is appended to: rows stay in the order in which they came."""
+        """Allocate segments until the last ones have room for `wanted` rows. Raises DeviceFull."""
         free = self._segments[-1].capacity - self._segments[-1].count if self._segments else 0
         capacities = self._capacities(wanted - free)
         bytes_taken = sum(capacities) * self.bytes_per_row
@@ -166,9 +167,9 @@ class GpuIndex:
         self._segments += fresh
 
     def _capacities(self, missing: int) -> list[int]:
-        """Of the segments to come: as large as all before them, so that few rows take little memory."""
+        """Sizes of the segments to come, each as large as all before it: few rows take little memory."""
         capacities: list[int] = []
-        total = sum(one.capacity for one in self._segments)
+        total = sum(segment.capacity for segment in self._segments)
         while missing > 0:
             capacity = min(self._rows_per_segment, max(total, FIRST_ROWS))
             capacities.append(capacity)
@@ -176,7 +177,7 @@ class GpuIndex:
         return capacities
 
     def release(self) -> None:
-        """Give all memory back; the index is not to be used any more."""
+        """Give all memory back; the index must not be used any more."""
         with self._lock:
             self._memory.give_back(self.device_bytes())
             self._segments = []
@@ -201,11 +202,12 @@ class GpuIndex:
         segment.ids[start:end] = ids
         if len(ids):
             appended = segment.ids[max(0, start - 1) : end]
-            segment.rising = segment.rising and bool(np.all(appended[1:] > appended[:-1]))
+            segment.ids_rise = segment.ids_rise and bool(np.all(appended[1:] > appended[:-1]))
         segment.is_live[start:end] = True
-        segment.count = end  # last: what lies beyond is not there yet
+        segment.count = end  # raised last: rows beyond it do not exist for a reader
 
     def _pack(self, segment: _Segment) -> None:
+        """Move the live rows of a segment to its front, in their order."""
         kept = np.nonzero(segment.is_live[: segment.count])[0]
         places = torch.from_numpy(kept).to(self.device)
         if self._is_binary:
@@ -226,43 +228,44 @@ class GpuIndex:
         words = np.ascontiguousarray(codes, np.uint8).view("<i4")
         return torch.from_numpy(words).to(self.device)
 
-    def _asked(self, queries: Values) -> torch.Tensor:
+    def _to_device(self, queries: Values) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(queries)).to(self.device, torch.float16)
 
     def _code_hits(self, queries: Values, radii: torch.Tensor) -> list[Hit]:
-        asked = self._words(queries)
-        found = []
+        words = self._words(queries)
+        hits: list[Hit] = []
         for segment in self._segments:
             rows = CodeRows(segment.values, segment.alive, segment.count)
-            places, of_query, distances = scans.codes_within(rows, asked, radii)
-            found += _hits(segment.ids[places], of_query, distances)
-        return sorted(found)
+            places, query_rows, distances = scans.codes_within(rows, words, radii)
+            hits += _hits(segment.ids[places], query_rows, distances)
+        return sorted(hits)
 
     def _nearest_codes(self, queries: Values, k: int) -> list[Hit]:
-        """Wider and wider, for the queries that have too few."""
+        """Search with a radius that grows for the queries that have too few hits."""
         wanted = min(k, len(self))
-        done: list[Hit] = []
+        complete: list[Hit] = []
         open_queries = np.arange(len(queries))
         radius = min(32, self.kind.size // 8)
         while len(open_queries):
             radii = torch.full((len(open_queries),), radius, dtype=torch.int32, device=self.device)
             hits = self._code_hits(queries[open_queries], radii)
-            counts = np.bincount([one.query for one in hits], minlength=len(open_queries))
+            counts = np.bincount([hit.query for hit in hits], minlength=len(open_queries))
             enough = counts >= wanted
-            done += [
-                Hit(one.distance, one.id, int(open_queries[one.query])) for one in hits if enough[one.query]
+            complete += [
+                Hit(hit.distance, hit.id, int(open_queries[hit.query])) for hit in hits if enough[hit.query]
             ]
             open_queries = open_queries[~enough]
             radius += max(4, self.kind.size // 32)
-        return sorted(done)
+        return sorted(complete)
 
-    def _scored(self, found: list[Hits], queries: Values) -> list[Hit]:
+    def _vector_hits(self, found: list[Hits], queries: Values) -> list[Hit]:
+        """Hits with their distances in float32, from what each segment's scan found."""
         hits: list[Hit] = []
-        for segment, (places, of_query, _) in zip(self._segments, found, strict=True):
+        for segment, (places, query_rows, _) in zip(self._segments, found, strict=True):
             if len(places):
                 rows = segment.values[torch.from_numpy(places).to(self.device)].float().cpu().numpy()
-                distances = 1.0 - np.einsum("ij,ij->i", rows, queries[of_query].astype(np.float32))
-                hits += _hits(segment.ids[places], of_query, distances.astype(np.float32))
+                distances = 1.0 - np.einsum("ij,ij->i", rows, queries[query_rows].astype(np.float32))
+                hits += _hits(segment.ids[places], query_rows, distances.astype(np.float32))
         return sorted(hits)
 
     def _live_values(self, segment: _Segment) -> Values:
@@ -273,8 +276,8 @@ class GpuIndex:
         return segment.values[: segment.count].cpu()[is_live].float().numpy()
 
 
-def _hits(ids: Ids, queries: Ids, distances: npt.NDArray[np.float32]) -> list[Hit]:
+def _hits(ids: Ids, query_rows: Ids, distances: npt.NDArray[np.float32]) -> list[Hit]:
     return [
-        Hit(float(distance), int(id_), int(query))
-        for id_, query, distance in zip(ids, queries, distances, strict=True)
+        Hit(float(distance), int(row_id), int(query))
+        for row_id, query, distance in zip(ids, query_rows, distances, strict=True)
     ]

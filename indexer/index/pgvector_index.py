@@ -1,7 +1,7 @@
-"""Rows of one kind in a PostgreSQL table with pgvector: exact, shared by all nodes, good to some millions.
+"""An index of one kind in a PostgreSQL table with pgvector: exact, and shared by all nodes.
 
-The table is derived like every index and lies in a schema of its own. Distances are computed by scanning
-it: an index of pgvector's would be approximate.
+It is good for some million rows. The table is derived, like every index, and lies in a schema of its own. A
+search scans it, because an index of pgvector's would be approximate.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class PgvectorIndex:
         self._type = sql.SQL(f"bit({kind.size})" if self._binary else f"vector({kind.size})")
         self._distance = sql.SQL("value <~> {}" if self._binary else "1 + (value <#> {})")
         self._pool = ConnectionPool(conninfo, min_size=0, max_size=CONNECTIONS, open=True)
-        with self._asking() as connection:
+        with self._connection() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (SCHEMA,))
             connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
@@ -46,14 +46,14 @@ class PgvectorIndex:
         self._pool.close()
 
     def __len__(self) -> int:
-        with self._asking() as connection:
+        with self._connection() as connection:
             row = self._run(connection, "SELECT count(*) FROM {table}").fetchone()
         assert row is not None
         return int(row[0])
 
     def add(self, ids: Ids, values: Values) -> None:
         """See Index. A known id is replaced."""
-        with self._asking() as connection:
+        with self._connection() as connection:
             for start in range(0, len(ids), ROWS_AT_ONCE):
                 part = slice(start, start + ROWS_AT_ONCE)
                 self._run(
@@ -66,14 +66,14 @@ class PgvectorIndex:
 
     def remove(self, ids: Ids) -> None:
         """See Index."""
-        with self._asking() as connection:
+        with self._connection() as connection:
             self._run(connection, "DELETE FROM {table} WHERE id = ANY(%s)", ids.tolist())
 
     def within(self, queries: Values, radius: float) -> list[Hit]:
         """See Index."""
         limit = radius if self._binary else radius + SLACK
         found: list[Hit] = []
-        with self._asking() as connection:
+        with self._connection() as connection:
             for row, query in enumerate(queries):
                 text = self._text(query)
                 rows = self._run(
@@ -89,7 +89,7 @@ class PgvectorIndex:
     def nearest(self, queries: Values, k: int) -> list[Hit]:
         """See Index."""
         found: list[Hit] = []
-        with self._asking() as connection:
+        with self._connection() as connection:
             for row, query in enumerate(queries):
                 rows = self._run(
                     connection,
@@ -104,7 +104,7 @@ class PgvectorIndex:
         """See Index."""
         last = -(2**62)
         while True:
-            with self._asking() as connection:
+            with self._connection() as connection:
                 rows = self._run(
                     connection,
                     "SELECT id, value::text FROM {table} WHERE id > %s ORDER BY id LIMIT %s",
@@ -113,12 +113,12 @@ class PgvectorIndex:
                 ).fetchall()
             if not rows:
                 return
-            yield np.array([id_ for id_, _ in rows], np.int64), self._read([one for _, one in rows])
+            yield np.array([id_ for id_, _ in rows], np.int64), self._parse([value for _, value in rows])
             last = int(rows[-1][0])
 
     def clear(self) -> None:
         """See SharedIndex."""
-        with self._asking() as connection:
+        with self._connection() as connection:
             self._run(connection, "TRUNCATE {table}")
 
     def _run(self, connection: Any, statement: str, *values: object) -> Any:
@@ -131,14 +131,14 @@ class PgvectorIndex:
             return "".join(map(str, np.unpackbits(value)))
         return "[" + ",".join(map(repr, np.asarray(value, np.float32).tolist())) + "]"
 
-    def _read(self, values: list[str]) -> Values:
+    def _parse(self, values: list[str]) -> Values:
         if self._binary:
             bits = np.frombuffer("".join(values).encode(), np.uint8).reshape(len(values), -1) - ord("0")
             return np.packbits(bits, axis=1)
-        return np.array([one[1:-1].split(",") for one in values], dtype_of(self.kind))
+        return np.array([value[1:-1].split(",") for value in values], dtype_of(self.kind))
 
     @contextmanager
-    def _asking(self) -> Iterator[Any]:
+    def _connection(self) -> Iterator[Any]:
         try:
             with self._pool.connection() as connection:
                 yield connection

@@ -1,7 +1,7 @@
-"""Arrays on disk as plain little-endian files, with a manifest of their digests. No pickle, no faiss file.
+"""Arrays on disk as plain little-endian files, with a manifest of their digests; no pickle, no faiss file.
 
-A folder is written beside its place, made durable and renamed into it: it is there as a whole or not at
-all. What is torn, changed or made for something else is refused by its reader.
+A folder is written beside its place, made durable and renamed into place, so that it is there as a whole
+or not at all. Whoever reads it refuses files that are torn, changed or made for something else.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ class BadFiles(ValueError):
 
 
 def write_arrays(folder: Path, facts: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write `folder` durably and at once, in the place of one that is there already."""
+    """Write `folder` durably and as a whole; it replaces a folder of the same name."""
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -46,8 +46,8 @@ def read_arrays(
 ) -> tuple[dict[str, Any], Arrays]:
     """The facts and the memory-mapped arrays of `folder`.
 
-    Raises BadFiles unless the facts hold what is `expected`, and every file has its size and its digest.
-    `trusted`: this process has just written them, they are not read again to be sure.
+    Raises BadFiles unless the facts contain what is `expected` and every file has its size and its digest.
+    `trusted`: this process has just written the files, so their digests are not computed again.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
@@ -57,18 +57,21 @@ def read_arrays(
     for name, value in {"format": FORMAT, **expected}.items():
         if manifest.get(name) != value:
             raise BadFiles(f"{folder.name}: made for another {name}")
-    arrays = {name: _open_array(folder / f"{name}.bin", one, trusted) for name, one in described.items()}
+    arrays = {
+        name: _open_array(folder / f"{name}.bin", description, trusted)
+        for name, description in described.items()
+    }
     return manifest, arrays
 
 
 def remove_leftovers(folder: Path) -> None:
-    """What a process that was killed left half written; only where nobody writes now."""
-    for rest in [*folder.rglob(".*.new")]:
-        shutil.rmtree(rest, ignore_errors=True)
+    """Remove what a killed process left half written; only for a folder to which nobody writes now."""
+    for leftover in [*folder.rglob(".*.new")]:
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Make the entries of a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -94,16 +97,16 @@ def _write_bytes(path: Path, content: bytes | memoryview) -> str:
 
 def _open_array(path: Path, described: Any, trusted: bool) -> npt.NDArray[Any]:
     try:
-        shape, dtype = tuple(int(one) for one in described["shape"]), str(described["dtype"])
+        shape, dtype = tuple(int(length) for length in described["shape"]), str(described["dtype"])
         if dtype not in DTYPES or min(shape, default=0) < 0:
-            raise BadFiles(f"{path.name}: not an array of ours")
+            raise BadFiles(f"{path.name}: not an array that this program writes")
         if path.stat().st_size != int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize:
             raise BadFiles(f"{path.name}: it has another size than its manifest says")
         if not trusted and _digest_of(path) != described["sha256"]:
             raise BadFiles(f"{path.name}: its content does not have the digest of its manifest")
         if 0 in shape:
             return np.zeros(shape, dtype)
-        # As a plain array: every step with the subclass costs microseconds.
+        # Viewed as a plain array: every operation on numpy's subclass costs microseconds more.
         return np.memmap(path, dtype, "r", shape=shape).view(np.ndarray)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BadFiles(f"{path.parent.name}/{path.name}: {error}") from error

@@ -1,4 +1,4 @@
-"""What an index must do, and the brute-force twin that every other index must agree with."""
+"""What an index must do, and the brute-force index that every other index must agree with."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class EngineUnavailable(RuntimeError):
 
 @dataclass(frozen=True, order=True)
 class Hit:
-    """One row near a query: ordered by how near, ties by id.
+    """One row near a query; hits sort by distance, then by id.
 
     `distance` falls as things get closer: bits for a binary kind, 1 - inner product for a vector.
     """
 
     distance: float
     id: int
-    query: int = 0  # which row of the query
+    query: int = 0  # the row of the query
 
 
 class Searchable(Protocol):
@@ -46,12 +46,12 @@ class Searchable(Protocol):
 class Index(Searchable, Protocol):
     """Rows of one kind, each with the id of its fingerprint.
 
-    `add` and `remove` take effect before they return; adding a known id replaces nothing and is an
-    error of the caller.
+    `add` and `remove` take effect before they return. Adding a known id is an error of the caller and
+    replaces nothing.
     """
 
     def __len__(self) -> int:
-        """Rows that can be found."""
+        """The number of rows that can be found."""
         ...
 
     def add(self, ids: Ids, values: Values) -> None:
@@ -59,16 +59,16 @@ class Index(Searchable, Protocol):
         ...
 
     def remove(self, ids: Ids) -> None:
-        """Rows that are never found again; unknown ids are ignored."""
+        """Remove rows, which are never found again; unknown ids are ignored."""
         ...
 
     def blocks(self) -> Iterator[tuple[Ids, Values]]:
-        """All rows that can be found, some at a time (for audits); of an index that does not change."""
+        """All rows that can be found, block by block; the index must not change meanwhile."""
         ...
 
 
 class BruteForceIndex:
-    """Compares with every row; slow, obvious, the oracle of all tests."""
+    """Compares a query with every row. Slow and obvious: the oracle of all tests."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -80,7 +80,7 @@ class BruteForceIndex:
 
     def add(self, ids: Ids, values: Values) -> None:
         """See Index."""
-        # New arrays, bound last: a search that runs meanwhile keeps the old pair.
+        # The new arrays are bound last: a search that runs meanwhile keeps the old ones.
         self._values, self._ids = (
             np.concatenate([self._values, values]),
             np.concatenate([self._ids, ids]),
@@ -103,11 +103,11 @@ class BruteForceIndex:
     def nearest(self, queries: Values, k: int) -> list[Hit]:
         """See Index."""
         ids, distances = self._ids, all_distances(self.kind, queries, self._values)
-        found: list[Hit] = []
-        for row, line in enumerate(distances):
-            best = np.lexsort((ids, line))[:k]
-            found += [Hit(float(line[column]), int(ids[column]), row) for column in best]
-        return sorted(found)
+        hits: list[Hit] = []
+        for row, of_row in enumerate(distances):
+            nearest = np.lexsort((ids, of_row))[:k]
+            hits += [Hit(float(of_row[column]), int(ids[column]), row) for column in nearest]
+        return sorted(hits)
 
     def blocks(self) -> Iterator[tuple[Ids, Values]]:
         """See Index."""
@@ -115,7 +115,7 @@ class BruteForceIndex:
 
 
 def rows_of(index: Index) -> tuple[Ids, Values]:
-    """All rows that can be found, by rising id: (n,) ids and (n, ...) values."""
+    """All rows that can be found, in order of their ids: (n,) ids and (n, ...) values."""
     empty = np.zeros((0, width_of(index.kind)), dtype_of(index.kind))
     ids, values = zip((np.zeros(0, np.int64), empty), *index.blocks(), strict=True)
     order = np.argsort(np.concatenate(ids), kind="stable")
@@ -123,12 +123,12 @@ def rows_of(index: Index) -> tuple[Ids, Values]:
 
 
 def width_of(kind: Kind) -> int:
-    """Numbers in a row: bytes of a code, dimensions of a vector."""
+    """How many numbers a row has: the bytes of a code, or the dimensions of a vector."""
     return kind.size // 8 if kind.family is Family.BINARY else kind.size
 
 
 def dtype_of(kind: Kind) -> npt.DTypeLike:
-    """How rows of this kind lie in memory."""
+    """The dtype of the rows of this kind in memory."""
     return np.uint8 if kind.family is Family.BINARY else np.float32
 
 

@@ -1,7 +1,7 @@
-"""The index of one kind on a CPU: a tail that takes new rows, and sealed segments behind it.
+"""The index of one kind on a CPU: sealed segments, and a tail that takes new rows.
 
-Adding, removing and tending go one at a time; searches hold no lock. They take the tuple of segments once,
-and a segment's row count once, and what they hold stays true while others are made.
+Threads that add, remove or compact take turns; searches hold no lock. A search reads the tuple of segments
+once, and the row count of each segment once; both stay valid for it while new segments replace the old.
 """
 
 import logging
@@ -17,33 +17,34 @@ import numpy as np
 from indexer.fingerprints.kinds import Family, Kind
 from indexer.index import segments
 from indexer.index.port import Hit, Ids, Values, dtype_of
-from indexer.index.segments import Scored, Segment, accelerator_of, new_tail, seal
+from indexer.index.segments import Segment, SegmentHits, load_or_build_accelerator, new_tail, seal
 
 TAIL_ROWS = {Family.BINARY: 65_536, Family.VECTOR: 16_384}
-# A segment is joined with all later ones once they have one in so many of its rows: each segment costs
-# every search, and joining codes costs little. A row is written about 17 and 5 times in its life.
-MERGED_AT_ONE_IN = {Family.BINARY: 16, Family.VECTOR: 4}
-# Of a joined segment. A fast scan costs the same in several, nominates more, and less is joined at once.
+# A segment is merged with all later ones once they have at least one row for so many of its own: every
+# segment slows every search, and merging codes is cheap. A code is written 17 times, a vector 5 times.
+MERGE_AT_ONE_IN = {Family.BINARY: 16, Family.VECTOR: 4}
+# The largest merged segment. A fast scan costs the same in several segments and retrieves more candidates,
+# and smaller segments are merged sooner.
 MOST_ROWS = {Family.BINARY: 1 << 22, Family.VECTOR: 1 << 18}
-REWRITTEN_AT_DEAD_SHARE = 0.15
+REWRITE_AT_DEAD_SHARE = 0.15
 ROWS_PER_BLOCK = 16_384
 _log = logging.getLogger(__name__)
 
 
 class SegmentedIndex:
-    """Exact for codes; for vectors but for what a fast scan does not nominate (docs/performance.md)."""
+    """See Index. Exact for codes; of vectors it misses what a fast scan misses (docs/performance.md)."""
 
     def __init__(
         self, kind: Kind, folder: Path | None = None, registry: str = "", tail_rows: int | None = None
     ) -> None:
-        """`folder`: where sealed segments lie; a temporary one when it is not given."""
+        """`folder`: where sealed segments lie; a temporary folder when none is given."""
         self.kind = kind
         self.registry = registry
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="trueprint-index-"))
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.folder = folder
-        self.accelerates = True  # False: somebody else answers, nothing is built that makes this one fast
+        self.accelerates = True  # False while a device answers: no accelerators are built then
         self._tail_rows = tail_rows or TAIL_ROWS[kind.family]
         # Held while segments are changed or replaced, never while a search runs.
         self._changing = threading.Lock()
@@ -52,11 +53,11 @@ class SegmentedIndex:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """In the order of their rows; the last one is the tail."""
+        """Segments in the order in which their rows came; the last one is the tail."""
         return self._segments
 
     def __len__(self) -> int:
-        return sum(one.live_rows for one in self._segments)
+        return sum(segment.live_rows for segment in self._segments)
 
     def add(self, ids: Ids, values: Values) -> None:
         """See Index."""
@@ -85,90 +86,98 @@ class SegmentedIndex:
         if not len(queries):
             return []
         queries = np.ascontiguousarray(queries, dtype_of(self.kind))
-        found = [(one, segments.within(self.kind, one, queries, radius)) for one in self._segments]
-        return sorted(hit for segment, scored in found for hit in _hits(segment, scored))
+        return sorted(
+            hit
+            for segment in self._segments
+            for hit in _hits(segment, segments.within(self.kind, segment, queries, radius))
+        )
 
     def nearest(self, queries: Values, k: int) -> list[Hit]:
         """See Index."""
         if not len(queries) or k < 1:
             return []
         queries = np.ascontiguousarray(queries, dtype_of(self.kind))
-        found = [(one, segments.nearest(self.kind, one, queries, k)) for one in self._segments]
-        merged = [np.concatenate(parts) for parts in zip(*(scored for _, scored in found), strict=True)]
-        asked, distances = merged[0], merged[2]
-        ids = np.concatenate([segment.ids[scored[1]] for segment, scored in found])
-        order = np.lexsort((ids, distances, asked))
-        rank = np.arange(len(order)) - np.searchsorted(asked[order], asked[order], "left")
-        chosen = order[rank < k]
-        return sorted(Hit(float(distances[one]), int(ids[one]), int(asked[one])) for one in chosen)
+        found = [(segment, segments.nearest(self.kind, segment, queries, k)) for segment in self._segments]
+        query_rows = np.concatenate([hits[0] for _, hits in found])
+        ids = np.concatenate([segment.ids[hits[1]] for segment, hits in found])
+        distances = np.concatenate([hits[2] for _, hits in found])
+        order = np.lexsort((ids, distances, query_rows))
+        rank = np.arange(len(order)) - np.searchsorted(query_rows[order], query_rows[order], "left")
+        return sorted(
+            Hit(float(distances[place]), int(ids[place]), int(query_rows[place]))
+            for place in order[rank < k]
+        )
 
     def blocks(self) -> Iterator[tuple[Ids, Values]]:
         """See Index."""
         for segment in self._segments:
-            places = segment.kept()
+            places = segment.live_places()
             for start in range(0, len(places), ROWS_PER_BLOCK):
                 part = places[start : start + ROWS_PER_BLOCK]
                 yield segment.ids[part], segment.values[part].astype(dtype_of(self.kind), copy=False)
 
     def adopt(self, sealed: list[Segment]) -> None:
-        """Begin with these segments; only for an index that is empty."""
+        """Start with these segments; only for an empty index."""
         with self._changing:
             self._segments = (*sealed, new_tail(self.kind, self._tail_rows))
 
     def seal_rows(self, ids: Ids, values: Values) -> None:
-        """Add many rows at once, as a segment of their own behind all others."""
-        fresh = self._seal(ids, values)
+        """Add many rows at once, as a sealed segment of their own after all others."""
+        sealed = self._seal(ids, values)
         with self._changing:
             tail = self._segments[-1]
             before = self._segments if tail.count else self._segments[:-1]
-            self._segments = (*before, fresh, new_tail(self.kind, self._tail_rows))
+            self._segments = (*before, sealed, new_tail(self.kind, self._tail_rows))
 
     def compact(self) -> None:
-        """Seal what is full, join what is small, drop what is dead. Slow: for a thread of its own.
+        """Seal full tails, merge small segments and rewrite those with many dead rows.
 
-        Searches, additions and removals go on meanwhile.
+        This is slow and belongs into a thread of its own; searches, additions and removals go on meanwhile.
         """
         with self._compacting:
-            while run := self._next_to_compact():
-                self._replace(run)
+            while neighbours := self._next_to_compact():
+                self._replace(neighbours)
             for segment in self._segments:
                 if self.accelerates and segment.name is not None and segment.accelerator is None:
                     folder = self.folder / segment.name
-                    segment.accelerator = accelerator_of(folder, self.registry, self.kind, segment.values)
+                    segment.accelerator = load_or_build_accelerator(
+                        folder, self.registry, self.kind, segment.values
+                    )
 
     def _seal(self, ids: Ids, values: Values) -> Segment:
         return seal(self.folder, self.registry, self.kind, ids, values, accelerate=self.accelerates)
 
     def _next_to_compact(self) -> list[Segment]:
-        """Neighbours to be written as one segment; none: all is well."""
+        """Neighbouring segments to be written as one; none when there is nothing to do."""
         full = self._segments[:-1]
         for start, segment in enumerate(full):
-            later = sum(one.count for one in full[start + 1 :])
-            due = later * MERGED_AT_ONE_IN[self.kind.family] >= segment.count
+            later = sum(following.count for following in full[start + 1 :])
+            due = later * MERGE_AT_ONE_IN[self.kind.family] >= segment.count
             if later and due and segment.count + later <= MOST_ROWS[self.kind.family]:
                 return list(full[start:])
-            if not segment.is_sealed or segment.live_rows < (1 - REWRITTEN_AT_DEAD_SHARE) * segment.count:
+            if not segment.is_sealed or segment.live_rows < (1 - REWRITE_AT_DEAD_SHARE) * segment.count:
                 return [segment]
         return []
 
-    def _replace(self, run: list[Segment]) -> None:
-        kept = [(one, one.kept()) for one in run]
-        ids = np.concatenate([one.ids[places] for one, places in kept])
-        fresh = []
+    def _replace(self, neighbours: list[Segment]) -> None:
+        """Write the live rows of neighbouring segments as one sealed segment, which takes their place."""
+        live = [(segment, segment.live_places()) for segment in neighbours]
+        ids = np.concatenate([segment.ids[places] for segment, places in live])
+        sealed = []
         if len(ids):
-            values = np.concatenate([one.values[places] for one, places in kept])
-            fresh = [self._seal(ids, values)]
+            values = np.concatenate([segment.values[places] for segment, places in live])
+            sealed = [self._seal(ids, values)]
         with self._changing:
-            for one in fresh:  # what was removed while the files were written
-                one.mark(np.concatenate([old.alive[places] for old, places in kept]))
-            at = self._segments.index(run[0])
-            self._segments = (*self._segments[:at], *fresh, *self._segments[at + len(run) :])
-        _log.debug("%s: %d segments became one of %d rows", self.kind.name, len(run), len(ids))
+            for merged in sealed:  # rows that were removed while the files were written
+                merged.mark(np.concatenate([segment.alive[places] for segment, places in live]))
+            at = self._segments.index(neighbours[0])
+            self._segments = (*self._segments[:at], *sealed, *self._segments[at + len(neighbours) :])
+        _log.debug("%s: %d segments became one of %d rows", self.kind.name, len(neighbours), len(ids))
 
 
-def _hits(segment: Segment, scored: Scored) -> list[Hit]:
-    asked, places, distances = scored
+def _hits(segment: Segment, hits: SegmentHits) -> list[Hit]:
+    query_rows, places, distances = hits
     return [
-        Hit(float(distance), int(id_), int(query))
-        for query, id_, distance in zip(asked, segment.ids[places], distances, strict=True)
+        Hit(float(distance), int(row_id), int(query))
+        for query, row_id, distance in zip(query_rows, segment.ids[places], distances, strict=True)
     ]

@@ -1,8 +1,8 @@
-"""One moment of an index on disk: which sealed segments it has, what is dead in them, and its tail.
+"""Snapshots of an index on disk: which sealed segments it has, which of their rows are dead, and its tail.
 
-Two generations are kept, and the segments that they name. What cannot be trusted is not used: a generation
-that is torn or of another registry makes way for the one before it, and of a torn segment the range of its
-ids is told, so that those rows alone are read again.
+The two newest generations are kept, with the segments that they name. What cannot be trusted is not used:
+where a generation is torn or of another registry, the one before it is loaded; where a segment is torn, the
+range of its ids is returned, so that only those rows are read again.
 """
 
 import json
@@ -32,49 +32,51 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Loaded:
-    """What could be trusted."""
+    """How far a snapshot could be trusted."""
 
-    position: int  # every index change up to and including this one is in it
-    missing: tuple[tuple[int, int], ...] = ()  # ranges of ids, both ends included, to be read again
+    position: int  # the changes up to and including this one are in the snapshot
+    missing: tuple[tuple[int, int], ...] = ()  # ranges of ids that must be read again, both ends included
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What is to be written: taken while nothing changes the index, written while it goes on."""
+class Snapshot:
+    """An index at one moment: taken while nothing changes it, and written while changes go on."""
 
-    position: int
-    sealed: tuple["_Described", ...]
-    arrays: Arrays
+    position: int  # number of the last change that the index had applied
+    segments: tuple["_SegmentEntry", ...]  # the sealed ones
+    arrays: Arrays  # rows that are in no sealed segment, and the marks of all sealed segments
 
 
-def take_snapshot(index: SegmentedIndex, position: int) -> Moment:
+def take_snapshot(index: SegmentedIndex, position: int) -> Snapshot:
     """Copy what is not in files yet. Nothing may change the index meanwhile; searches may go on."""
-    sealed = [one for one in index.segments if one.is_sealed]
-    loose = [(one, one.kept()) for one in index.segments if not one.is_sealed]
+    sealed = [segment for segment in index.segments if segment.is_sealed]
+    tails = [(segment, segment.live_places()) for segment in index.segments if not segment.is_sealed]
+    marks = [np.zeros(0, np.bool_), *(segment.alive for segment in sealed)]
     arrays = {
-        "ids": np.concatenate([one.ids[places] for one, places in loose]),
-        "values": np.concatenate([one.values[places] for one, places in loose]),
-        "alive": np.packbits(np.concatenate([np.zeros(0, np.bool_), *(one.alive for one in sealed)])),
+        "ids": np.concatenate([segment.ids[places] for segment, places in tails]),
+        "values": np.concatenate([segment.values[places] for segment, places in tails]),
+        "alive": np.packbits(np.concatenate(marks)),
     }
-    return Moment(position, tuple(_describe(one) for one in sealed), arrays)
+    return Snapshot(position, tuple(_entry_of(segment) for segment in sealed), arrays)
 
 
-def write_snapshot(index: SegmentedIndex, moment: Moment) -> Path:
-    """Write a generation durably, then drop old ones. The index may change, but not be tended, meanwhile.
+def write_snapshot(index: SegmentedIndex, snapshot: Snapshot) -> Path:
+    """Write a generation durably, then remove old ones.
 
-    Of an index that never had a row nothing is written.
+    Meanwhile the index may change, but must not be compacted. For an index that never had a row nothing is
+    written.
     """
     index.folder.mkdir(parents=True, exist_ok=True)
-    generation = index.folder / f"generation-{moment.position:020d}"
+    generation = index.folder / f"generation-{snapshot.position:020d}"
     facts = {
         "registry": index.registry,
         "kind": index.kind.name,
-        "position": moment.position,
-        "segments": [asdict(one) for one in moment.sealed],
+        "position": snapshot.position,
+        "segments": [asdict(entry) for entry in snapshot.segments],
     }
-    if moment.sealed or len(moment.arrays["ids"]) or _generations(index.folder):
-        write_arrays(generation, facts, moment.arrays)
-    _forget_old(index.folder, index)
+    if snapshot.segments or len(snapshot.arrays["ids"]) or _generations(index.folder):
+        write_arrays(generation, facts, snapshot.arrays)
+    _remove_old(index.folder, index)
     return generation
 
 
@@ -92,9 +94,9 @@ def _load(index: SegmentedIndex, generation: Path) -> Loaded:
     manifest, arrays = read_arrays(generation, expected)
     try:
         position = int(manifest["position"])
-        described = [_Described(**one) for one in manifest["segments"]]
+        entries = [_SegmentEntry(**entry) for entry in manifest["segments"]]
         ids, values, packed = arrays["ids"], arrays["values"], arrays["alive"]
-        alive = np.unpackbits(packed, count=sum(one.rows for one in described)).astype(np.bool_)
+        alive = np.unpackbits(packed, count=sum(entry.rows for entry in entries)).astype(np.bool_)
     except (KeyError, TypeError, ValueError) as error:
         raise BadFiles(f"{generation.name}: {error}") from error
     if values.shape != (len(ids), index.segments[-1].values.shape[1]):
@@ -102,38 +104,41 @@ def _load(index: SegmentedIndex, generation: Path) -> Loaded:
     sealed: list[Segment] = []
     missing: list[tuple[int, int]] = []
     start = 0
-    for one in described:
-        marks = alive[start : start + one.rows]
-        start += one.rows
+    for entry in entries:
+        marks = alive[start : start + entry.rows]
+        start += entry.rows
         try:
-            sealed.append(_open(index, one, marks))
+            sealed.append(_open(index, entry, marks))
         except BadFiles as error:
             _log.warning("a segment of %s is read again from its rows: %s", index.kind.name, error)
-            missing.append((one.first_id, one.last_id))
+            missing.append((entry.first_id, entry.last_id))
     index.adopt(sealed)
     index.add(ids, values.astype(dtype_of(index.kind)))
     return Loaded(position, tuple(missing))
 
 
 @dataclass(frozen=True)
-class _Described:
+class _SegmentEntry:
+    """What a generation says of a sealed segment."""
+
     name: str
     rows: int
     first_id: int
     last_id: int
 
 
-def _describe(segment: Segment) -> _Described:
+def _entry_of(segment: Segment) -> _SegmentEntry:
     assert segment.name is not None
-    return _Described(segment.name, segment.count, int(segment.ids.min()), int(segment.ids.max()))
+    return _SegmentEntry(segment.name, segment.count, int(segment.ids.min()), int(segment.ids.max()))
 
 
-def _open(index: SegmentedIndex, described: _Described, marks: Marks) -> Segment:
+def _open(index: SegmentedIndex, entry: _SegmentEntry, marks: Marks) -> Segment:
+    """Raises BadFiles unless the files hold what the generation says."""
     segment = open_segment(
-        index.folder, described.name, index.registry, index.kind, accelerate=index.accelerates
+        index.folder, entry.name, index.registry, index.kind, accelerate=index.accelerates
     )
-    if _describe(segment) != described:
-        raise BadFiles(f"{described.name}: it holds other rows than its generation says")
+    if _entry_of(segment) != entry:
+        raise BadFiles(f"{entry.name}: it holds other rows than its generation says")
     segment.mark(marks)
     return segment
 
@@ -142,16 +147,16 @@ def _generations(folder: Path) -> list[Path]:
     return sorted(folder.glob("generation-*"), reverse=True)
 
 
-def _forget_old(folder: Path, index: SegmentedIndex) -> None:
-    """All but the newest generations, and the segments that neither they nor the index name."""
+def _remove_old(folder: Path, index: SegmentedIndex) -> None:
+    """Remove all but the newest generations, and the segments that neither they nor the index name."""
     generations = _generations(folder)
     for old in generations[GENERATIONS_KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
-    named = {one.name for one in index.segments}
+    named = {segment.name for segment in index.segments}
     for generation in generations[:GENERATIONS_KEPT]:
         with suppress(OSError, ValueError, TypeError, KeyError):
             manifest = json.loads((generation / MANIFEST).read_text())
-            named |= {one["name"] for one in manifest["segments"]}
+            named |= {entry["name"] for entry in manifest["segments"]}
     for segment in folder.glob("segment-*"):
         if segment.name not in named:
             shutil.rmtree(segment, ignore_errors=True)

@@ -1,6 +1,6 @@
-"""What a search node answers to the other nodes: searches of its index, and nothing else.
+"""The API of a search node: other nodes search its index, and do nothing else.
 
-Hits carry distances, which give fingerprints away: only who knows the shared secret is answered.
+Hits carry distances, which reveal fingerprints, so callers must know the shared secret.
 """
 
 import secrets
@@ -18,7 +18,7 @@ from registry.api import problems
 from registry.api.body_limit import BodyLimit
 from registry.errors import IndexStale, InvalidRequest, NotAuthenticated
 from registry.index.local import LocalIndex
-from registry.index.remote import BINARY_TYPE, SearchNodeState, packed_hits
+from registry.index.remote import BINARY_TYPE, SearchNodeState, pack_hits
 from registry.storage.db import transaction
 
 MOST_BYTES = 32 << 20
@@ -28,7 +28,7 @@ _bearer = HTTPBearer(auto_error=False)
 
 @dataclass(frozen=True)
 class SearchNode:
-    """What a search node is made of."""
+    """What the endpoints of a search node work with."""
 
     index: LocalIndex
     engine: Engine
@@ -38,86 +38,86 @@ class SearchNode:
 def search_node_of(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> SearchNode:
-    """Raises NotAuthenticated."""
+    """The node, for a caller who knows the secret. Raises NotAuthenticated."""
     node: SearchNode = request.app.state.node
     given = credentials.credentials if credentials else ""
     if not secrets.compare_digest(given.encode(), node.secret.encode()):
-        raise NotAuthenticated("a search node answers to nodes that know TRUEPRINT_SEARCH_SECRET")
+        raise NotAuthenticated("a search node answers nodes that know TRUEPRINT_SEARCH_SECRET")
     return node
 
 
 SearchNodeDep = Annotated[SearchNode, Depends(search_node_of)]
-AtLeast = Annotated[int, Query(ge=0)]
+MinPosition = Annotated[int, Query(ge=0)]
 router = APIRouter(prefix="/internal", include_in_schema=False)
 open_router = APIRouter(include_in_schema=False)
 
 
 @router.get("/state")
-def state(node: SearchNodeDep, at_least: AtLeast = 0) -> SearchNodeState:
-    """How far it has come."""
-    _catch_up_to(node, at_least)
+def state(node: SearchNodeDep, min_position: MinPosition = 0) -> SearchNodeState:
+    """How current the index is, and what it holds."""
+    _catch_up_to(node, min_position)
     with transaction(node.engine) as session:
-        found = node.index.state(session)
+        index_state = node.index.state(session)
     return SearchNodeState(
-        position=found.position,
+        position=index_state.position,
         descriptors_held=node.index.descriptors_held(),
-        age_s=found.age_s,
+        age_s=index_state.age_s,
         description=node.index.description,
     )
 
 
 @router.post("/check")
-def check(node: SearchNodeDep, at_least: AtLeast = 0) -> list[str]:
-    """Every difference of its index from the rows; whoever asks keeps writers away."""
-    _catch_up_to(node, at_least)
+def check(node: SearchNodeDep, min_position: MinPosition = 0) -> list[str]:
+    """A sentence for every difference between index and rows; the caller holds the log's writer lock."""
+    _catch_up_to(node, min_position)
     with transaction(node.engine) as session:
         return list(node.index.check(session))
 
 
-@router.post("/{kind}/{how}")
+@router.post("/{kind}/{method}")
 def search(
     node: SearchNodeDep,
     kind: Annotated[str, Path()],
-    how: Annotated[Literal["within", "nearest"], Path()],
+    method: Annotated[Literal["within", "nearest"], Path()],
     limit: Annotated[float, Query(ge=0)],
     content: Annotated[bytes, Body(media_type=BINARY_TYPE)],
-    at_least: AtLeast = 0,
+    min_position: MinPosition = 0,
 ) -> Response:
-    """Hits for the rows of `content`, which lie as in an index."""
+    """Hits for the queries in `content`: rows as an index holds them. `limit`: the radius, or `k`."""
     index_of_kind = node.index.by_kind.get(kind)
     if index_of_kind is None:
         raise InvalidRequest(f"this search node has no index of {kind[:40]!r}")
-    wanted, width = np.dtype(dtype_of(KINDS[kind])), width_of(KINDS[kind])
-    if not content or len(content) % (wanted.itemsize * width):
+    dtype, width = np.dtype(dtype_of(KINDS[kind])), width_of(KINDS[kind])
+    if not content or len(content) % (dtype.itemsize * width):
         raise InvalidRequest("the body is no whole number of rows")
-    queries = np.frombuffer(content, wanted).reshape(-1, width)
-    _catch_up_to(node, at_least)
-    if how == "within":
+    queries = np.frombuffer(content, dtype).reshape(-1, width)
+    _catch_up_to(node, min_position)
+    if method == "within":
         hits = index_of_kind.within(queries, limit)
     else:
         hits = index_of_kind.nearest(queries, int(limit))
-    return Response(packed_hits(hits), media_type=BINARY_TYPE)
+    return Response(pack_hits(hits), media_type=BINARY_TYPE)
 
 
 @open_router.get("/livez")
 def liveness() -> dict[str, str]:
-    """The process runs."""
+    """Answers whenever the process runs."""
     return {"status": "alive"}
 
 
 @open_router.get("/readyz")
 def readiness(request: Request) -> dict[str, str]:
-    """The index follows the rows. Raises IndexStale."""
+    """Answers when the index follows the rows. Raises IndexStale."""
     node: SearchNode = request.app.state.node
     with transaction(node.engine) as session:
-        found = node.index.state(session)
-    if found.lag and found.age_s > STALE_AFTER_S:
-        raise IndexStale(f"the index is {found.lag} changes behind for {found.age_s:.0f} s")
+        index_state = node.index.state(session)
+    if index_state.lag and index_state.age_s > STALE_AFTER_S:
+        raise IndexStale(f"the index is {index_state.lag} changes behind for {index_state.age_s:.0f} s")
     return {"status": "ready"}
 
 
-def _catch_up_to(node: SearchNode, at_least: int) -> None:
-    if node.index.position < at_least:
+def _catch_up_to(node: SearchNode, min_position: int) -> None:
+    if node.index.position < min_position:
         with transaction(node.engine) as session:
             node.index.catch_up(session)
 

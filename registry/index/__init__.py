@@ -1,5 +1,5 @@
-"""The index of this registry, wherever it is searched: kept in step with the fingerprint rows.
+"""The index of this registry, which follows the fingerprint rows wherever it is searched.
 
-It knows rows, changes and positions, and reaches vectors and codes through `indexer.index`. It must not
-know what a record means, matching or HTTP: it answers with ids and distances.
+It knows rows, changes and positions, and searches vectors and codes through `indexer.index`. It must not
+know what a record means, nor matching, nor the public HTTP API: it answers with ids and distances.
 """

@@ -1,4 +1,4 @@
-"""What use cases need of the index, wherever it lies: in this process, or with search nodes."""
+"""What use cases need of the index, wherever it lies: in this process, on search nodes or in an engine."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,35 +14,35 @@ from registry.index.loading import newest_change
 
 @dataclass(frozen=True)
 class IndexState:
-    """How far the index has come."""
+    """How current an index is."""
 
-    position: int
-    lag: int
-    age_s: float  # since it was last known to be in step
+    position: int  # number of the last change that it has applied
+    lag: int  # committed changes that it has not applied yet
+    age_s: float  # time since it was last known to be up to date
 
 
-def state_at(session: Session, position: int, in_step_at: float) -> IndexState:
-    """Of an index that has come to `position`, against what `session` sees.
+def state_at(session: Session, position: int, up_to_date_at: float) -> IndexState:
+    """The state of an index at `position`, compared with the newest change that `session` sees.
 
-    `in_step_at`: of the monotonic clock, when it was last in step.
+    `up_to_date_at`: when the index was last known to be up to date, by `time.monotonic`.
     """
     lag = max(0, newest_change(session) - position)
-    return IndexState(position, lag, monotonic() - in_step_at)
+    return IndexState(position, lag, monotonic() - up_to_date_at)
 
 
 class IndexAccess(Protocol):
-    """One index per kind, in step with the rows whenever `catch_up` was called."""
+    """One index for each kind. After `catch_up` they agree with the rows that the session sees."""
 
     kinds: tuple[Kind, ...]
 
     @property
     def by_kind(self) -> Mapping[str, Searchable]:
-        """By the name of the kind."""
+        """The indexes by the names of their kinds."""
         ...
 
     @property
     def description(self) -> str:
-        """What is searched, and where, in words."""
+        """What is searched and where, for people."""
         ...
 
     def catch_up(self, session: Session) -> None:
@@ -50,13 +50,13 @@ class IndexAccess(Protocol):
         ...
 
     def descriptors_held(self) -> list[str]:
-        """Descriptor kinds by which at least one record can be found."""
+        """Names of the descriptor kinds that have at least one row in the index."""
         ...
 
     def state(self, session: Session) -> IndexState:
-        """How far the index has come, against what `session` sees."""
+        """How current the index is, compared with the newest change that `session` sees."""
         ...
 
     def check(self, session: Session) -> Iterator[str]:
-        """Every difference from the rows, in words; nothing may be written meanwhile."""
+        """A sentence for every difference from the rows. Nothing may be written meanwhile."""
         ...

@@ -11,9 +11,9 @@ from registry.index.rows import stored_rows
 
 
 def check_indexes(session: Session, by_kind: Mapping[str, Index]) -> Iterator[str]:
-    """Every difference, in words. Nothing may be written meanwhile."""
+    """A sentence for every index that differs from its rows. Nothing may be written meanwhile."""
     for name, index in by_kind.items():
-        # Digests of values, not values: a million vectors twice in memory would be too many.
+        # Digests are compared, not values: a million vectors twice in memory would be too many.
         try:
             stored = _digests(stored_rows(session, index.kind))
         except CorruptRows as error:
@@ -27,11 +27,11 @@ def check_indexes(session: Session, by_kind: Mapping[str, Index]) -> Iterator[st
 
 
 def _digests(blocks: Iterator[tuple[Ids, Values]]) -> tuple[Ids, Ids]:
-    """(n,) ids by rising id and (n,) digests of their values, for this process alone."""
+    """(n,) ids in rising order and (n,) digests of their values, which only this process can compare."""
     ids, digests = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for block, values in blocks:
-        rows = values.astype(np.float16) if values.dtype == np.float32 else values  # as they are stored
+        stored = values.astype(np.float16) if values.dtype == np.float32 else values
         ids.append(block)
-        digests.append(np.array([hash(row.tobytes()) for row in rows], np.int64))
+        digests.append(np.array([hash(row.tobytes()) for row in stored], np.int64))
     order = np.argsort(np.concatenate(ids), kind="stable")
     return np.concatenate(ids)[order], np.concatenate(digests)[order]

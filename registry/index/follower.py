@@ -1,4 +1,4 @@
-"""The thread that lets an index catch up as soon as the database tells of a change."""
+"""The thread that lets an index catch up as soon as the database notifies it of a change."""
 
 import threading
 from collections.abc import Callable
@@ -14,12 +14,13 @@ from registry.errors import RegistryError
 from registry.index.changes import CHANNEL, wake_followers
 from registry.storage.db import conninfo, transaction
 
-# Every search catches up by itself: this is how soon a node knows that nobody asks.
-GATHERED_FOR_S = 0.03
+# Changes that arrive within this time are applied together. No search waits for it: a search catches up
+# by itself.
+GATHER_S = 0.03
 
 
 class Follower:
-    """Calls `catch_up` whenever something changed, and now and then in case it was not told."""
+    """Calls `catch_up` after every change, and every `poll_interval_s` in case a notification was lost."""
 
     def __init__(self, engine: Engine, catch_up: Callable[[Session], None], poll_interval_s: float) -> None:
         self._engine = engine
@@ -29,11 +30,11 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="index-follower", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start following."""
         self._thread.start()
 
     def stop(self) -> None:
-        """At once."""
+        """Stop following; returns when the thread has ended."""
         self._stopping.set()
         with suppress(SQLAlchemyError), transaction(self._engine) as session:
             wake_followers(session)
@@ -41,7 +42,7 @@ class Follower:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            # The database or the engine of the index is away: freshness says for how long.
+            # While the database or the index's engine is unreachable, the age of the index rises.
             with suppress(SQLAlchemyError, psycopg.Error, RegistryError, EngineUnavailable):
                 self._listen()
             self._stopping.wait(self._poll_interval_s)
@@ -53,5 +54,6 @@ class Follower:
                 with transaction(self._engine) as session:
                     self._catch_up(session)
                 for _ in connection.notifies(timeout=self._poll_interval_s, stop_after=1):
-                    # A change of this node is applied by whoever made it; of others, a few at once.
-                    self._stopping.wait(GATHERED_FOR_S)
+                    # The request that made a change on this node has applied it already; those of other
+                    # nodes are gathered.
+                    self._stopping.wait(GATHER_S)

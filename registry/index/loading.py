@@ -1,4 +1,4 @@
-"""Fill empty indexes when a process starts: from files where they can be trusted, else from the rows."""
+"""Fills empty indexes when a process starts: from snapshots that can be trusted, else from the rows."""
 
 import logging
 from dataclasses import dataclass
@@ -19,28 +19,31 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Loading:
-    """How far an index has come, and what of it is on disk."""
+    """What was loaded into one index or several."""
 
-    position: int
-    position_on_disk: int
+    position: int  # number of the last change that all of them have applied
+    position_on_disk: int  # the same of their snapshots; 0 when rows were read that no snapshot holds yet
 
 
 def load_indexes(engine: Engine, indexes: dict[str, Index]) -> Loading:
-    """Fill them; tells of the one that is least far.
+    """Fill the indexes; the positions returned are those of the index that is furthest behind.
 
-    Rows that are read again are of a later moment than the files beside them: changes up to the newest may
-    be applied once more, and must then change nothing.
+    Rows read from the database are newer than a snapshot beside them. So an index may hold some of the
+    changes after `position` already, and applying those once more must change nothing.
     """
-    # One moment for everything that is read: changes become visible in the order of their numbers.
+    # Everything is read at one moment: changes become visible in the order of their numbers.
     with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
         newest = newest_change(session)
         loadings = [_load(session, index, newest) for index in indexes.values()]
-    return Loading(min(one.position for one in loadings), min(one.position_on_disk for one in loadings))
+    return Loading(
+        position=min(loading.position for loading in loadings),
+        position_on_disk=min(loading.position_on_disk for loading in loadings),
+    )
 
 
 def newest_change(session: Session) -> int:
-    """The number of the newest index change that is visible; 0: none."""
-    # Asked twice by every request: as a text it costs half of what it costs as an expression.
+    """The number of the newest index change that `session` sees; 0 when there is none."""
+    # Every request asks this twice; as text it costs half of what it costs as an expression.
     return session.connection().exec_driver_sql(_NEWEST).scalar() or 0
 
 
@@ -56,7 +59,7 @@ def _load_host(session: Session, index: Index, newest: int) -> Loading:
     host = host_of(index)
     loaded = load_snapshot(host) if host is not None else None
     if loaded is not None and loaded.position > newest:
-        # Of another history: the database was put back to an earlier moment.
+        # The snapshot is of another history: the database was restored to an earlier moment.
         assert host is not None
         host.adopt([])
         loaded = None
@@ -69,15 +72,16 @@ def _load_host(session: Session, index: Index, newest: int) -> Loading:
 
 
 def _read_rows(session: Session, index: Index, between: tuple[int, int] | None) -> None:
+    """Add all rows of active records, or those that are missing between two ids, both included."""
     host = host_of(index)
-    known = {int(one) for ids, _ in index.blocks() for one in ids} if between else set()
+    known = {int(row_id) for ids, _ in index.blocks() for row_id in ids} if between else set()
     count = 0
     for ids, values in stored_rows(session, index.kind, between):
-        fresh = np.array([int(one) not in known for one in ids], np.bool_)
-        count += int(fresh.sum())
+        is_new = np.array([int(row_id) not in known for row_id in ids], np.bool_)
+        count += int(is_new.sum())
         if host is not None and len(ids) == ROWS_PER_BLOCK:
-            host.seal_rows(ids[fresh], values[fresh])
+            host.seal_rows(ids[is_new], values[is_new])
         else:
-            index.add(ids[fresh], values[fresh])
+            index.add(ids[is_new], values[is_new])
     if count:
         _log.info("%s: %d rows were read from the database", index.kind.name, count)

@@ -1,8 +1,8 @@
-"""The index of this process: in step with the rows, fresh in every answer.
+"""The index in this process, which agrees with the committed rows in every answer.
 
 Changes are written under the log's writer lock, so their numbers become visible in order and none is
-skipped. Every query first takes what was committed since, which makes a registration matchable by the
-very next request on every node; a thread takes it when nobody asks.
+skipped. Every query first applies what was committed since the last one, so that the very next request on
+any node can match a registration; a thread applies changes while nobody asks.
 """
 
 import threading
@@ -28,7 +28,7 @@ from registry.storage.db import transaction
 
 
 class LocalIndex:
-    """See IndexAccess. One index per kind, and the threads that follow the changes and tend the files."""
+    """See IndexAccess. One index for each kind; threads follow the changes and compact the files."""
 
     def __init__(
         self,
@@ -47,16 +47,16 @@ class LocalIndex:
             kind.name: index_engine.make(kind, self._folder.path, registry_id, device)
             for kind in self.kinds
         }
-        # One thread at a time applies changes; searches only need the indexes' own locks.
+        # Held by the one thread that applies changes; searches only need the indexes' own locks.
         self._applying = threading.Lock()
         self._position = 0
-        self._replay_until = 0  # up to here a change may be in an index already
-        self._in_step_at = monotonic()
+        self._replay_until = 0  # changes up to this one may be in an index already
+        self._up_to_date_at = monotonic()
         self._follower = Follower(engine, self.catch_up, poll_interval_s)
         self._compactor = Compactor(self.by_kind, self._changes_paused)
 
     def start(self) -> None:
-        """Load what is on disk, catch up, keep following."""
+        """Load what is on disk, catch up, then keep following the changes."""
         loading = load_indexes(self._engine, self.by_kind)
         self._position = loading.position
         with transaction(self._engine) as session:
@@ -76,22 +76,26 @@ class LocalIndex:
         """See IndexAccess."""
         if self._device is None:
             return self._index_engine.description
-        on_device = {name: one for name, one in self.by_kind.items() if isinstance(one, OnDevice)}
-        left = [name for name, one in on_device.items() if not one.is_on_device]
+        left = [
+            name
+            for name, index in self.by_kind.items()
+            if isinstance(index, OnDevice) and not index.is_on_device
+        ]
         where = f"device {self._device.name}, {self._device.memory.used_bytes >> 20} MiB"
         return where + (f"; {', '.join(left)} on the CPU: no room on the device" if left else "")
 
     @property
     def position(self) -> int:
-        """The last change that is in all indexes."""
+        """The number of the last change that all indexes have applied."""
         return self._position
 
     def catch_up(self, session: Session) -> None:
-        """See IndexAccess: applies every committed change."""
-        # Asked before the lock is taken, also because the session has its connection then: who held the
-        # lock and waited for one, while those who have them all wait for the lock, would wait for ever.
+        """See IndexAccess. Applies every change that `session` sees."""
+        # This query comes before the lock, so that the session has its connection already: a thread that
+        # held the lock and waited for a connection, while all connections waited for the lock, would
+        # wait for ever.
         if newest_change(session) <= self._position:
-            self._in_step_at = monotonic()
+            self._up_to_date_at = monotonic()
             return
         with self._applying:
             while True:
@@ -101,7 +105,7 @@ class LocalIndex:
                 if position == self._position:
                     break
                 self._position = position
-            self._in_step_at = monotonic()
+            self._up_to_date_at = monotonic()
 
     def descriptors_held(self) -> list[str]:
         """See IndexAccess."""
@@ -110,7 +114,7 @@ class LocalIndex:
 
     def state(self, session: Session) -> IndexState:
         """See IndexAccess."""
-        return state_at(session, self._position, self._in_step_at)
+        return state_at(session, self._position, self._up_to_date_at)
 
     def check(self, session: Session) -> Iterator[str]:
         """See IndexAccess."""
@@ -119,5 +123,6 @@ class LocalIndex:
 
     @contextmanager
     def _changes_paused(self) -> Iterator[int]:
+        """No change is applied meanwhile; yields the position."""
         with self._applying:
             yield self._position

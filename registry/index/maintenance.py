@@ -1,4 +1,4 @@
-"""The thread that tends the indexes and writes them to disk; nothing waits for it."""
+"""The thread that compacts the indexes and writes snapshots of them; nothing waits for it."""
 
 import fcntl
 import logging
@@ -12,16 +12,17 @@ from indexer.index.engines import host_of
 from indexer.index.port import Index
 from indexer.index.snapshot import take_snapshot, write_snapshot
 
-LOOKS_EVERY_S = 2.0
+COMPACTION_INTERVAL_S = 2.0
 CHANGES_PER_SNAPSHOT = 5_000
-MOST_PROCESSES = 64  # of one home
+MOST_PROCESSES = 64  # that share one home
 _log = logging.getLogger(__name__)
 
 
 class IndexFolder:
-    """A folder of index files for this process alone, as long as it runs.
+    """A folder of index files that belongs to this process as long as it runs.
 
-    Processes of one home take different ones: each drops the files that it no longer needs itself.
+    Processes that share a home take different folders, because each deletes the files that it no longer
+    needs.
     """
 
     def __init__(self, home: Path) -> None:
@@ -39,17 +40,17 @@ class IndexFolder:
         raise OSError(f"{MOST_PROCESSES} processes use {home} already")
 
     def release(self) -> None:
-        """Let another process have it."""
+        """Let another process take the folder."""
         os.close(self._lock)
 
 
 class Compactor:
-    """Seals and joins segments, and leaves a snapshot every some thousand changes and at the end."""
+    """Compacts the indexes every few seconds, and writes snapshots now and then and at the end."""
 
     def __init__(
         self, indexes: dict[str, Index], changes_paused: Callable[[], AbstractContextManager[int]]
     ) -> None:
-        """`changes_paused`: while it is held no index changes; gives the last change that is in all."""
+        """`changes_paused`: while it is held, no index changes; it yields the position of the indexes."""
         self._hosts = [host for index in indexes.values() if (host := host_of(index)) is not None]
         self._changes_paused = changes_paused
         self._written_position = 0
@@ -57,35 +58,36 @@ class Compactor:
         self._thread = threading.Thread(target=self._run, name="index-compaction", daemon=True)
 
     def start(self, position: int) -> None:
-        """Begin; everything up to `position` is on disk already."""
+        """Start the thread; the changes up to `position` are in snapshots already."""
         self._written_position = position
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and leave a snapshot for the next start."""
+        """Stop the thread and write snapshots for the next start."""
         self._stopping.set()
         self._thread.join()
-        self._write(at_least=1)
+        self._write_snapshots(least_changes=1)
 
     def _run(self) -> None:
-        while not self._stopping.wait(LOOKS_EVERY_S):
+        while not self._stopping.wait(COMPACTION_INTERVAL_S):
             for host in self._hosts:
                 try:
                     host.compact()
                 except (OSError, MemoryError, RuntimeError) as error:
-                    # No room, or whatever FAISS raises: the rows stay where they are, and are found.
+                    # The disk or the memory is full, or FAISS fails: the rows stay where they are, and a
+                    # search finds them there.
                     _log.warning("%s cannot be compacted: %s", host.kind.name, error)
-            self._write(at_least=CHANGES_PER_SNAPSHOT)
+            self._write_snapshots(least_changes=CHANGES_PER_SNAPSHOT)
 
-    def _write(self, at_least: int) -> None:
+    def _write_snapshots(self, least_changes: int) -> None:
         with self._changes_paused() as position:
-            if position - self._written_position < at_least:
+            if position - self._written_position < least_changes:
                 return
-            moments = [(host, take_snapshot(host, position)) for host in self._hosts]
+            snapshots = [(host, take_snapshot(host, position)) for host in self._hosts]
         try:
-            for host, moment in moments:
-                write_snapshot(host, moment)
-        except OSError as error:  # a start reads more rows from the database then
+            for host, snapshot in snapshots:
+                write_snapshot(host, snapshot)
+        except OSError as error:  # the next start then reads more rows from the database
             _log.warning("the index cannot be written to disk: %s", error)
             return
         self._written_position = position

@@ -1,7 +1,7 @@
-"""The index of other processes: searches go to search nodes, one after the other until one answers.
+"""The index on search nodes: a search goes to one node after the other until one answers.
 
-Every request says up to which change it wants to be told; a search node that is behind catches up before it
-answers. So a registration is matchable by the next request, whichever nodes take the two.
+Every request names a position; a search node that has not reached it catches up before it answers. So the
+next request can match a registration, whichever nodes serve the two.
 """
 
 import threading
@@ -22,12 +22,12 @@ from registry.index.loading import newest_change
 HITS = np.dtype([("distance", "<f4"), ("id", "<i8"), ("query", "<u4")])
 BINARY_TYPE = "application/octet-stream"
 CONNECT_WITHIN_S, ANSWER_WITHIN_S = 2.0, 60.0
-CHECKED_WITHIN_S = 3600.0  # every row is compared
+CHECK_WITHIN_S = 3600.0  # a check compares every row
 CONNECTIONS = 64
 
 
 class SearchNodeState(BaseModel):
-    """What a search node says of itself."""
+    """What a search node says of its index; see IndexState."""
 
     position: int
     descriptors_held: list[str]
@@ -36,7 +36,7 @@ class SearchNodeState(BaseModel):
 
 
 class SearchNodes:
-    """See IndexAccess."""
+    """See IndexAccess. The nodes take turns."""
 
     def __init__(self, addresses: list[str], secret: str) -> None:
         self.kinds: tuple[Kind, ...] = (PDQ, AUDIO, *vector_kinds())
@@ -47,8 +47,8 @@ class SearchNodes:
             limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
         )
         self._lock = threading.Lock()
-        self._next = 0  # whose turn it is
-        self._at_least = 0  # the newest change that any request here has seen; only rises
+        self._next = 0  # index of the address whose turn it is
+        self._min_position = 0  # the newest change that any request here has seen; only rises
         self._by_kind = {kind.name: RemoteIndex(kind, self) for kind in self.kinds}
 
     def close(self) -> None:
@@ -66,10 +66,10 @@ class SearchNodes:
         return f"{len(self._addresses)} search nodes; the first that answers: {self._state().description}"
 
     def catch_up(self, session: Session) -> None:
-        """See IndexAccess. Every later search of this process asks for what `session` sees."""
+        """See IndexAccess. Later searches of this process ask for at least what `session` sees."""
         newest = newest_change(session)
         with self._lock:
-            self._at_least = max(self._at_least, newest)
+            self._min_position = max(self._min_position, newest)
 
     def descriptors_held(self) -> list[str]:
         """See IndexAccess."""
@@ -82,45 +82,47 @@ class SearchNodes:
         return IndexState(state.position, lag, state.age_s)
 
     def check(self, session: Session) -> Iterator[str]:
-        """See IndexAccess: each search node compares its own."""
+        """See IndexAccess. Each search node compares its own index."""
         self.catch_up(session)
         for address in self._addresses:
             try:
                 answer = self._client.post(
                     f"{address}/internal/check",
-                    params={"at_least": self._at_least},
-                    timeout=CHECKED_WITHIN_S,
+                    params={"min_position": self._min_position},
+                    timeout=CHECK_WITHIN_S,
                 )
                 answer.raise_for_status()
             except httpx2.HTTPError as error:
                 yield f"search node {address} cannot be checked: {type(error).__name__}"
                 continue
-            yield from (f"search node {address}: {one}" for one in answer.json())
+            yield from (f"search node {address}: {difference}" for difference in answer.json())
 
-    def search(self, kind: str, how: str, limit: float, queries: Values) -> list[Hit]:
-        """Hits for (q, ...) queries. Raises IndexUnavailable."""
+    def search(self, kind: str, method: str, limit: float, queries: Values) -> list[Hit]:
+        """Hits for (q, ...) queries. Raises IndexUnavailable.
+
+        `method`: a method of Searchable, `within` or `nearest`; `limit`: its radius or its `k`.
+        """
         answer = self._ask(
-            "POST", f"/internal/{kind}/{how}", {"limit": limit}, np.ascontiguousarray(queries).tobytes()
+            "POST", f"/internal/{kind}/{method}", {"limit": limit}, np.ascontiguousarray(queries).tobytes()
         )
-        hits = np.frombuffer(answer.content, HITS)
-        return [Hit(float(one["distance"]), int(one["id"]), int(one["query"])) for one in hits]
+        return unpack_hits(answer.content)
 
     def _state(self) -> SearchNodeState:
         return SearchNodeState.model_validate_json(self._ask("GET", "/internal/state", {}).content)
 
     def _ask(
-        self, method: str, path: str, params: dict[str, float], content: bytes | None = None
+        self, verb: str, path: str, params: dict[str, float], content: bytes | None = None
     ) -> httpx2.Response:
+        """The answer of the first node that gives one. Raises IndexUnavailable with the reasons of all."""
         with self._lock:
             first, self._next = self._next, (self._next + 1) % len(self._addresses)
-            asked: dict[str, Any] = {**params, "at_least": self._at_least}
+            sent: dict[str, Any] = {**params, "min_position": self._min_position}
         reasons = []
-        for turn in range(len(self._addresses)):
-            address = self._addresses[(first + turn) % len(self._addresses)]
+        for address in self._addresses[first:] + self._addresses[:first]:
             headers = {"Content-Type": BINARY_TYPE} if content is not None else None
             try:
                 answer = self._client.request(
-                    method, address + path, params=asked, content=content, headers=headers
+                    verb, address + path, params=sent, content=content, headers=headers
                 )
                 answer.raise_for_status()
             except httpx2.HTTPStatusError as error:
@@ -133,7 +135,7 @@ class SearchNodes:
 
 
 class RemoteIndex:
-    """See Searchable."""
+    """See Searchable. The index of one kind on the search nodes."""
 
     def __init__(self, kind: Kind, nodes: SearchNodes) -> None:
         self.kind = kind
@@ -147,13 +149,18 @@ class RemoteIndex:
         """See Searchable."""
         return self._search("nearest", k, queries)
 
-    def _search(self, how: str, limit: float, queries: Values) -> list[Hit]:
+    def _search(self, method: str, limit: float, queries: Values) -> list[Hit]:
         if not len(queries):
             return []
-        asked = np.asarray(queries, dtype_of(self.kind))
-        return self._nodes.search(self.kind.name, how, limit, asked)
+        return self._nodes.search(self.kind.name, method, limit, np.asarray(queries, dtype_of(self.kind)))
 
 
-def packed_hits(hits: list[Hit]) -> bytes:
-    """As they travel."""
+def pack_hits(hits: list[Hit]) -> bytes:
+    """The body of an answer: an array of `HITS`."""
     return np.array([(hit.distance, hit.id, hit.query) for hit in hits], HITS).tobytes()
+
+
+def unpack_hits(content: bytes) -> list[Hit]:
+    """The hits in the body of an answer."""
+    hits = np.frombuffer(content, HITS)
+    return [Hit(float(hit["distance"]), int(hit["id"]), int(hit["query"])) for hit in hits]

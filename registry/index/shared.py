@@ -1,7 +1,8 @@
 """An index in an engine that all nodes share: Milvus, or PostgreSQL with pgvector.
 
-Whoever is asked first applies what was committed since, under the lock of one row that says how far the
-engine has come. A node that dies in between leaves changes to be applied again, which changes nothing.
+The first node that is asked applies what was committed since. It holds the lock of one row, which keeps the
+engine's position. A node that dies before it writes the new position leaves changes to be applied again,
+which changes nothing.
 """
 
 import threading
@@ -28,7 +29,7 @@ from registry.storage.models import IndexPosition
 
 
 class SharedEngineIndex:
-    """See IndexAccess."""
+    """See IndexAccess. One index for each kind, all in the same engine."""
 
     def __init__(
         self,
@@ -40,20 +41,20 @@ class SharedEngineIndex:
     ) -> None:
         """`address`: of the index engine. Raises EngineUnavailable."""
         self._index_engine = index_engine
-        # A connection of its own: who asks holds one of the pool already, and all of them may.
+        # A connection of its own: the request holds one of the pool's already, and requests may hold all.
         self._engine = create_engine(engine.url, pool_size=1, max_overflow=0, pool_pre_ping=True)
-        self._stepping = threading.Lock()
+        self._applying = threading.Lock()
         self.kinds: tuple[Kind, ...] = (PDQ, AUDIO, *vector_kinds())
         self.by_kind: dict[str, SharedIndex] = {
             kind.name: index_engine.make(kind, address, registry_id) for kind in self.kinds
         }
-        self._position = 0  # what this node knows of; the row may be further
-        self._in_step_at = monotonic()
-        self._held: set[str] = set()
+        self._position = 0  # as far as this node knows; the row may say more
+        self._up_to_date_at = monotonic()
+        self._descriptors_held: set[str] = set()
         self._follower = Follower(engine, self.catch_up, poll_interval_s)
 
     def start(self) -> None:
-        """Fill an engine that knows nothing of this registry; keep following."""
+        """Fill an engine that knows nothing of this registry, then keep following the changes."""
         with transaction(self._engine) as session:
             first = insert(IndexPosition).values(engine=self._index_engine.name, through_change=0)
             session.execute(first.on_conflict_do_nothing())
@@ -70,7 +71,7 @@ class SharedEngineIndex:
         self._follower.start()
 
     def stop(self) -> None:
-        """Stop following."""
+        """Stop following the changes and end all connections."""
         self._follower.stop()
         self._engine.dispose()
         for index in self.by_kind.values():
@@ -86,35 +87,37 @@ class SharedEngineIndex:
         newest = newest_change(session)
         try:
             while self._position < newest:
-                with self._stepping:
-                    self._step()
+                with self._applying:
+                    self._apply_step()
         except EngineUnavailable as error:
             raise IndexUnavailable(str(error)) from error
-        self._in_step_at = monotonic()
+        self._up_to_date_at = monotonic()
 
     def descriptors_held(self) -> list[str]:
-        """See IndexAccess. A kind that was held once stays: asking Milvus for a count takes 0.2 s."""
+        """See IndexAccess. A kind found once stays in the list: asking Milvus for a count takes 0.2 s."""
         kinds = [kind.name for kind in self.kinds if kind.family is Family.VECTOR]
-        self._held |= {name for name in kinds if name not in self._held and len(self.by_kind[name])}
-        return [name for name in kinds if name in self._held]
+        unknown = [name for name in kinds if name not in self._descriptors_held]
+        self._descriptors_held |= {name for name in unknown if len(self.by_kind[name])}
+        return [name for name in kinds if name in self._descriptors_held]
 
     def state(self, session: Session) -> IndexState:
         """See IndexAccess."""
-        return state_at(session, self._position, self._in_step_at)
+        return state_at(session, self._position, self._up_to_date_at)
 
     def check(self, session: Session) -> Iterator[str]:
         """See IndexAccess."""
         return check_indexes(session, self.by_kind)
 
-    def _step(self) -> None:
+    def _apply_step(self) -> None:
         with transaction(self._engine) as session:
             row = self._lock_position(session)
-            # What the last one who held the row did not live to write down is replaced by the same.
-            reached = apply_step(session, self.by_kind, row.through_change)
-            row.through_change = self._position = reached
+            # Changes that a node applied before it died, but did not note in the row, are applied again:
+            # an engine replaces rows that it knows by the same rows.
+            row.through_change = self._position = apply_step(session, self.by_kind, row.through_change)
             session.add(row)
 
     def _lock_position(self, session: Session) -> IndexPosition:
+        """The row of this engine, locked until the transaction ends."""
         name = self._index_engine.name
         row = session.exec(select(IndexPosition).where(col(IndexPosition.engine) == name).with_for_update())
         return row.one()

@@ -1,4 +1,4 @@
-"""Exact scans by the Triton kernels: how they are launched, and with which tilings."""
+"""Exact scans by the Triton kernels: how they are launched, and with which tilings. See `scans`."""
 
 import os
 from collections.abc import Callable
@@ -12,20 +12,20 @@ import torch
 from indexer.index.gpu import kernels
 from indexer.index.gpu.rows import LEAST_PRODUCT, CodeRows, Hits, VectorRows, merge_hits, on_host, signs_of
 
-FIRST_ROOM = 1 << 16  # for hits; a scan that ran out is repeated with more
-HAS_POPC = os.environ.get("TRITON_INTERPRET") != "1"  # Triton's interpreter knows no PTX
+FIRST_ROOM = 1 << 16  # hits; a scan that finds more is repeated with enough room
+HAS_POPC = os.environ.get("TRITON_INTERPRET") != "1"  # popc is PTX, which Triton's interpreter lacks
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """What one program of a kernel holds, chosen by measurement on an H200 (docs/performance.md)."""
+    """What one program of a kernel holds. Chosen by measurement on an H200 (docs/performance.md)."""
 
     block: int  # rows
     group: int  # queries at once
     warps: int
     step: int = 64  # dimensions at once
     stages: int = 3
-    queries: int = 256  # in one pass: bounds what the best product of every block takes
+    queries: int = 256  # in one pass: bounds the memory for the best product of every block
 
 
 BITS = Tiling(512, 8, 4)
@@ -35,7 +35,7 @@ FEW, SOME, MANY = Tiling(256, 16, 8), Tiling(256, 32, 8), Tiling(128, 128, 4)
 
 @cache
 def first_words(radius: int, words: int) -> int:
-    """Words after which a block of unrelated rows is nearly always known to be too far (at least two)."""
+    """How many words, at least two, nearly always show that a block of unrelated rows is too far away."""
     for first in range(2, words):
         bits = first * 32
         chance = sum(comb(bits, near) for near in range(min(radius, bits) + 1)) / 2.0**bits
@@ -47,7 +47,7 @@ def first_words(radius: int, words: int) -> int:
 def codes_within_by_bits(
     rows: CodeRows, queries: torch.Tensor, radii: torch.Tensor, tiling: Tiling = BITS
 ) -> Hits:
-    """By counting the bits that differ."""
+    """See scans. By counting the bits that differ."""
     queries, radii = _padded(queries, radii, tiling.group, -1)
     first = first_words(int(radii.max()), rows.words.shape[0])
     return _codes_within(kernels.hamming_within, rows, [queries, radii], first, tiling)
@@ -56,19 +56,20 @@ def codes_within_by_bits(
 def codes_within_by_products(
     rows: CodeRows, queries: torch.Tensor, radii: torch.Tensor, tiling: Tiling = SIGNS
 ) -> Hits:
-    """By matrix products of signs on the tensor cores."""
+    """See scans. By matrix products of signs on the tensor cores."""
     words = rows.words.shape[0]
     queries, radii = _padded(queries, radii, tiling.group, -1)
     first = first_words(int(radii.max()), words)
-    first = next(one for one in (2, 4, 8) if one >= min(first, words))  # a power of two for the product
-    asked = [signs_of(queries), queries, radii]
-    return _codes_within(kernels.hamming_within_by_products, rows, asked, first, tiling)
+    # The product needs a power of two.
+    first = next(power for power in (2, 4, 8) if power >= min(first, words))
+    query_tensors = [signs_of(queries), queries, radii]
+    return _codes_within(kernels.hamming_within_by_products, rows, query_tensors, first, tiling)
 
 
 def _codes_within(
-    kernel: Any,  # Triton's have no types
+    kernel: Any,  # Triton's kernels have no types
     rows: CodeRows,
-    asked: list[torch.Tensor],  # as the kernel takes them; radii last
+    query_tensors: list[torch.Tensor],  # in the kernel's order, radii last
     first: int,
     tiling: Tiling,
 ) -> Hits:
@@ -78,8 +79,8 @@ def _codes_within(
             rows.words.stride(0),
             rows.alive,
             rows.count,
-            *asked,
-            len(asked[-1]),
+            *query_tensors,
+            len(query_tensors[-1]),
             *out,
             counter,
             room,
@@ -91,7 +92,7 @@ def _codes_within(
             num_warps=tiling.warps,
         )
 
-    return _gathered(launch, rows.words.device, torch.int32)
+    return _collect_hits(launch, rows.words.device, torch.int32)
 
 
 def vectors_above(
@@ -121,7 +122,7 @@ def _by_blocks(
     floors_of: Callable[[torch.Tensor, int, int], torch.Tensor],
     tiling: Tiling | None,
 ) -> Hits:
-    """Two passes: the best product of every block of rows, then the hits in blocks that reach a floor."""
+    """Two passes find the best product in every block, then the hits in blocks that reach a floor."""
     tiling = tiling or (FEW if len(queries) <= 16 else SOME if len(queries) <= 32 else MANY)
     blocks = -(-rows.count // tiling.block)
     shape = {
@@ -141,10 +142,10 @@ def _by_blocks(
             rows.vectors, rows.alive, rows.count, part, len(part), best, blocks, **shape
         )
         floors = floors_of(best, start, start + len(part)).contiguous()
-        worth = (best >= floors[:, None]).any(dim=0).nonzero()[:, 0].to(torch.int32)
-        if len(worth):
-            places, of_query, products = _hits_in(rows, worth, part, floors, groups, shape)
-            found.append((places, of_query + start, products))
+        reaching = (best >= floors[:, None]).any(dim=0).nonzero()[:, 0].to(torch.int32)
+        if len(reaching):
+            places, query_rows, products = _hits_in(rows, reaching, part, floors, groups, shape)
+            found.append((places, query_rows + start, products))
     return merge_hits(found)
 
 
@@ -171,13 +172,13 @@ def _hits_in(
             **shape,
         )
 
-    return _gathered(launch, rows.vectors.device, torch.float32)
+    return _collect_hits(launch, rows.vectors.device, torch.float32)
 
 
-def _gathered(
+def _collect_hits(
     launch: Callable[[int, list[torch.Tensor], torch.Tensor], None], device: torch.device, dtype: Any
 ) -> Hits:
-    """Run a kernel that writes hits; again with more room where there were more."""
+    """Run a kernel that writes hits; run it again with more room if it found more than fit."""
     room = FIRST_ROOM
     while True:
         out = [
@@ -189,16 +190,16 @@ def _gathered(
         launch(room, out, counter)
         count = int(counter.item())
         if count <= room:
-            return on_host(*(one[:count] for one in out))
+            return on_host(*(column[:count] for column in out))
         room = 1 << count.bit_length()
 
 
 def _padded(
-    queries: torch.Tensor, radii: torch.Tensor, group: int, never: int
+    queries: torch.Tensor, radii: torch.Tensor, group: int, no_radius: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Filled up to whole groups with queries that nothing is near to."""
+    """Queries and radii, padded to whole groups with queries whose radius `no_radius` no row is within."""
     missing = -len(queries) % group
     if not missing:
         return queries.contiguous(), radii.contiguous()
     filler = queries[:1].expand(missing, -1)
-    return torch.cat([queries, filler]), torch.cat([radii, radii.new_full((missing,), never)])
+    return torch.cat([queries, filler]), torch.cat([radii, radii.new_full((missing,), no_radius)])

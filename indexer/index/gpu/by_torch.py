@@ -1,4 +1,4 @@
-"""Exact scans by torch alone, chunk after chunk, on any device."""
+"""Exact scans by torch alone, chunk by chunk, on any device. See `scans`."""
 
 from collections.abc import Iterator
 
@@ -19,17 +19,17 @@ CHUNK_ELEMENTS = 1 << 26
 
 
 def codes_within(rows: CodeRows, queries: torch.Tensor, radii: torch.Tensor) -> Hits:
-    """By matrix products of signs."""
+    """See scans. By matrix products of signs."""
     words = rows.words.shape[0]
     dtype = torch.float16 if rows.words.device.type == "cuda" else torch.float32
-    theirs = signs_of(queries).to(dtype)
-    least = (words * 32 - 2 * radii).to(dtype)[:, None]
+    query_signs = signs_of(queries).to(dtype)
+    least_products = (words * 32 - 2 * radii).to(dtype)[:, None]
     step = max(1024, CHUNK_ELEMENTS // max(words * 32, len(queries)))
     found: list[Hits] = []
     for start in range(0, rows.count, step):
         end = min(rows.count, start + step)
-        products = theirs @ signs_of(rows.words[:, start:end].T).to(dtype).T
-        is_hit = (products >= least) & (rows.alive[start:end] != 0)
+        products = query_signs @ signs_of(rows.words[:, start:end].T).to(dtype).T
+        is_hit = (products >= least_products) & (rows.alive[start:end] != 0)
         at = is_hit.nonzero()
         distances = (words * 32 - products[is_hit].float()) / 2
         found.append(on_host(at[:, 1] + start, at[:, 0], distances))
@@ -53,7 +53,7 @@ def nearest_vectors(rows: VectorRows, queries: torch.Tensor, k: int, slack: floa
 
 
 def _kth_best(rows: VectorRows, queries: torch.Tensor, k: int) -> torch.Tensor:
-    """The k-th largest product of each query."""
+    """The k-th largest inner product of each query."""
     best = torch.full((len(queries), 0), DEAD_PRODUCT, device=queries.device)
     for _, products in _products(rows, queries):
         best = torch.cat([best, products], dim=1)
@@ -62,7 +62,7 @@ def _kth_best(rows: VectorRows, queries: torch.Tensor, k: int) -> torch.Tensor:
 
 
 def _products(rows: VectorRows, queries: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
-    """(first row, (queries, rows) float32 products) of one chunk after the other."""
+    """For each chunk of rows: its first row and the (queries, rows) float32 inner products."""
     step = max(1024, CHUNK_ELEMENTS // max(rows.vectors.shape[1], len(queries)))
     dtype = torch.float16 if rows.vectors.device.type == "cuda" else torch.float32
     for start in range(0, rows.count, step):

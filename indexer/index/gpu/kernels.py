@@ -1,8 +1,8 @@
-"""Triton kernels: exact scans of all rows for few hits, which are written out one after the other.
+"""Triton kernels: exact scans of all rows for few hits, which are appended to arrays.
 
-Every program holds a block of rows and goes through all queries, so that a row is read from memory once
-however large the batch is. Hits are rare: a program looks at a whole group of queries first, and writes
-only where the group has one. Their order is not fixed; the caller sorts.
+Every program holds a block of rows and goes through all queries, so that a row is read from memory once,
+however large the batch is. Hits are rare: a program first tests a whole group of queries, and writes only
+where the group has a hit. The order of hits is not fixed; the caller sorts them.
 """
 
 import triton
@@ -11,7 +11,7 @@ import triton.language as tl
 
 @triton.jit
 def bits_set(words, HAS_POPC: tl.constexpr):
-    """How many bits of each int32 are one."""
+    """How many bits of each int32 are set."""
     if HAS_POPC:
         return tl.inline_asm_elementwise(
             "popc.b32 $0, $1;", "=r,r", [words], dtype=tl.int32, is_pure=True, pack=1
@@ -24,7 +24,7 @@ def bits_set(words, HAS_POPC: tl.constexpr):
 
 @triton.jit
 def write_hits(is_hit, distances, rows, query, hit_rows, hit_queries, hit_distances, counter, room):
-    """Append one query's hits; `counter` goes on counting where there is no more room."""
+    """Append the hits of one query; `counter` goes on counting when there is no more room."""
     flags = is_hit.to(tl.int32)
     count = tl.sum(flags, axis=0)
     first = tl.atomic_add(counter, count)
@@ -50,12 +50,12 @@ def hamming_within(
     counter,  # int32 (1,)
     room,
     WORDS: tl.constexpr,
-    FIRST: tl.constexpr,  # words after which most rows are known to be too far
+    FIRST: tl.constexpr,  # words that show of most rows that they are too far
     GROUP: tl.constexpr,
     BLOCK: tl.constexpr,
     HAS_POPC: tl.constexpr,
 ):
-    """Rows at most `radii` bits from a query. The first words alone refuse nearly every row, exactly."""
+    """Rows at most `radii` bits from a query. The first words alone rule out nearly every row, exactly."""
     rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = rows < count
     at = codes + rows
@@ -101,11 +101,11 @@ def hamming_within(
         if tl.min(tl.where(inside, nearest, 512), axis=0) <= 0:
             is_live = tl.load(alive + rows, mask=inside, other=0) != 0
             for member in range(GROUP):
-                asked = queries + (start + member) * WORDS
+                member_query = queries + (start + member) * WORDS
                 exact = tl.zeros([BLOCK], tl.int32)
                 for word in tl.static_range(WORDS):
-                    own = tl.load(at + word * stride, mask=inside, other=0)
-                    exact += bits_set(own ^ tl.load(asked + word), HAS_POPC)
+                    row_word = tl.load(at + word * stride, mask=inside, other=0)
+                    exact += bits_set(row_word ^ tl.load(member_query + word), HAS_POPC)
                 is_hit = is_live & (exact <= tl.load(radii + start + member))
                 if tl.max(is_hit.to(tl.int32), axis=0) > 0:
                     write_hits(
@@ -142,19 +142,19 @@ def hamming_within_by_products(
     BLOCK: tl.constexpr,
     HAS_POPC: tl.constexpr,
 ):
-    """The same by matrix products of signs: distance = (bits - product) / 2. For large batches."""
+    """As `hamming_within`, by products of signs, for large batches: distance = (bits - product) / 2."""
     FIRST_BITS: tl.constexpr = FIRST * 32
     rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = rows < count
     bit = tl.arange(0, FIRST_BITS)
     words = tl.load(codes + (bit // 32)[None, :] * stride + rows[:, None], mask=inside[:, None], other=0)
-    own = (((words >> (bit % 32)[None, :]) & 1) * 2 - 1).to(tl.int8)
+    row_signs = (((words >> (bit % 32)[None, :]) & 1) * 2 - 1).to(tl.int8)
     for start in range(0, n_queries, GROUP):
         group = start + tl.arange(0, GROUP)
-        theirs = tl.load(signs + group[None, :] * (32 * WORDS) + bit[:, None])
-        # The product of a row at the radius is FIRST_BITS - 2 * radius: what is above that is not refused.
+        query_signs = tl.load(signs + group[None, :] * (32 * WORDS) + bit[:, None])
+        # The product of a row at the radius is FIRST_BITS - 2 * radius: larger products are not ruled out.
         excess = tl.zeros([BLOCK, GROUP], tl.int32) + (2 * tl.load(radii + group) - FIRST_BITS)[None, :]
-        excess = tl.dot(own, theirs, excess, out_dtype=tl.int32)
+        excess = tl.dot(row_signs, query_signs, excess, out_dtype=tl.int32)
         if tl.max(tl.where(inside, tl.max(excess, axis=1), -1), axis=0) >= 0:
             is_live = tl.load(alive + rows, mask=inside, other=0) != 0
             per_query = tl.max(tl.where(inside[:, None], excess, -1), axis=0)
@@ -163,8 +163,8 @@ def hamming_within_by_products(
                     query = queries + (start + place) * WORDS
                     exact = tl.zeros([BLOCK], tl.int32)
                     for word in tl.static_range(WORDS):
-                        mine = tl.load(codes + word * stride + rows, mask=inside, other=0)
-                        exact += bits_set(mine ^ tl.load(query + word), HAS_POPC)
+                        row_word = tl.load(codes + word * stride + rows, mask=inside, other=0)
+                        exact += bits_set(row_word ^ tl.load(query + word), HAS_POPC)
                     is_hit = is_live & (exact <= tl.load(radii + start + place))
                     if tl.max(is_hit.to(tl.int32), axis=0) > 0:
                         write_hits(
@@ -197,15 +197,15 @@ def products_tile(
     total = tl.zeros([BLOCK, GROUP], tl.float32)
     for start in range(0, SIZE, STEP):
         part = start + tl.arange(0, STEP)
-        mine = tl.load(
+        row_part = tl.load(
             vectors + rows[:, None].to(tl.int64) * SIZE + part[None, :],
             mask=(rows < count)[:, None],
             other=0.0,
         )
-        theirs = tl.load(
+        query_part = tl.load(
             queries + group[None, :] * SIZE + part[:, None], mask=(group < n_queries)[None, :], other=0.0
         )
-        total = tl.dot(mine, theirs, total)
+        total = tl.dot(row_part, query_part, total)
     return total
 
 
@@ -216,7 +216,7 @@ def best_products(
     count,
     queries,  # float16 (n_queries, SIZE)
     n_queries,
-    best,  # float32 (n_queries, blocks): the largest product of each block of rows
+    best,  # float32 (n_queries, blocks): the largest product in each block of rows
     blocks,
     SIZE: tl.constexpr,
     STEP: tl.constexpr,
@@ -225,7 +225,7 @@ def best_products(
 ):
     """The largest inner product in each block of rows, for every query."""
     groups = tl.cdiv(n_queries, GROUP)
-    block = tl.program_id(0) // groups  # neighbours share the rows: they are read from memory once
+    block = tl.program_id(0) // groups  # programs that run together share the rows: memory is read once
     rows = block * BLOCK + tl.arange(0, BLOCK)
     group = tl.program_id(0) % groups * GROUP + tl.arange(0, GROUP)
     total = products_tile(rows, vectors, count, queries, group, n_queries, SIZE, STEP, BLOCK, GROUP)
@@ -239,7 +239,7 @@ def products_above(
     vectors,
     alive,
     count,
-    blocks,  # int32: the blocks of rows to look at
+    blocks,  # int32: numbers of the blocks of rows to scan
     queries,
     n_queries,
     floors,  # float32 (n_queries,): the least product that is written out

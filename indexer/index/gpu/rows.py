@@ -1,4 +1,4 @@
-"""Rows of one segment on a device, and hits as host arrays."""
+"""The rows of one segment on a device, and the hits of a scan as arrays on the host."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-# Rows, queries, and distances or products; in no particular order.
+# Places, query rows, and distances or products; in no particular order.
 Hits = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]
-LEAST_PRODUCT = -3.0  # of live rows: dead ones have less
+LEAST_PRODUCT = -3.0  # any live row has a larger product, and a dead row has DEAD_PRODUCT
 DEAD_PRODUCT = -4.0
 
 
 @dataclass(frozen=True)
 class CodeRows:
-    """Binary rows on a device."""
+    """Codes on a device."""
 
     words: torch.Tensor  # int32 (words, capacity): word-major
     alive: torch.Tensor  # int8 (capacity,)
@@ -38,7 +38,7 @@ def signs_of(codes: torch.Tensor) -> torch.Tensor:
 
 
 def on_host(rows: torch.Tensor, queries: torch.Tensor, values: torch.Tensor) -> Hits:
-    """From tensors on any device."""
+    """Hits from tensors on any device."""
     return (
         rows.cpu().numpy().astype(np.int64),
         queries.cpu().numpy().astype(np.int64),
@@ -47,12 +47,12 @@ def on_host(rows: torch.Tensor, queries: torch.Tensor, values: torch.Tensor) -> 
 
 
 def no_hits() -> Hits:
-    """None at all."""
+    """No hit at all."""
     return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
 
 
 def merge_hits(found: list[Hits]) -> Hits:
-    """One after the other."""
+    """All hits of several scans."""
     if not found:
         return no_hits()
     rows, queries, values = zip(*found, strict=True)

@@ -1,6 +1,6 @@
-"""Exact scans of the rows of one segment: by Triton kernels where there are any, else by torch alone.
+"""Exact scans of the rows of one segment: by Triton kernels where they run, otherwise by torch alone.
 
-All give hits as host arrays, in no particular order. None is ever left out for lack of room.
+All of them return hits as arrays on the host, in no particular order. No hit is left out for lack of room.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ import torch
 from indexer.index.gpu import by_torch
 from indexer.index.gpu.rows import CodeRows, Hits, VectorRows, no_hits
 
-# From so many queries on, matrix products of signs overtake counting bits (docs/performance.md).
+# From so many queries on, matrix products of signs are faster than counting bits (docs/performance.md).
 PRODUCTS_FROM = 192
 
 
