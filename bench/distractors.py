@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from bench.sets import folder_or_small_set
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.dense import dense_agreement
 from indexer.compare.features import LocalFeatures, extract_features
 from indexer.compare.geometry import align
@@ -48,7 +49,7 @@ def compare(query: Frame, reference: Frame, limits: Thresholds) -> Measured:
     measured = Measured(compared=True, inliers=found.inliers, pairs=found.pairs, spread=found.spread)
     if not may_be_verified(measured, limits):
         return measured
-    return replace(measured, dense=dense_agreement(query[0], reference[0], found))
+    return replace(measured, dense=dense_agreement(AlignedPair(query[0], reference[0], found)))
 
 
 def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.derivation import derive
 from indexer.compare.faces.landmarks import OVAL
 from indexer.compare.features import extract_features
@@ -154,7 +155,7 @@ def face_region_line() -> str:
                 found.append(0.0)
                 continue
             frames = Frame(query.shape[1], query.shape[0]), Frame(*target.size)
-            operations = derive(query, reference, alignment, *frames).operations
+            operations = derive(AlignedPair(query, reference, alignment), *frames).operations
             regions = [one.reference_region for one in operations if one.type is OperationType.FACE_SWAP]
             found.append(max((_overlap(one, truth, frames[1]) for one in regions if one), default=0.0))
     mean, least = np.mean(found), np.min(found)
@@ -174,7 +175,8 @@ def _judge(query: Pixels, reference: Pixels, box: Box, right: OperationType) -> 
     if alignment is None:
         return 0.0, False
     frame = Frame(reference.shape[1], reference.shape[0])
-    found = derive(query, reference, alignment, frame, frame, with_faces=False).operations
+    pair = AlignedPair(query, reference, alignment)
+    found = derive(pair, frame, frame, with_faces=False).operations
     best, named = 0.0, False
     for one in found:
         if one.type in FOUND and one.reference_region is not None:

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from bench.shares import Stage, share_table, shares_of
-from indexer.compare import pair
+from indexer.compare import aligned_pair, pair
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.training.classical_swap import swap_face
@@ -16,7 +17,7 @@ from indexer.training.face_variants import ON_THE_WAY
 from registry.cli.demo import ORIGINALS, package_file
 
 STAGES: tuple[Stage, ...] = (
-    (pair, "warp_pair", "warp"),
+    (aligned_pair, "warp_pair", "warp"),
     (pair, "_align_by_unchanged_places", "refine the alignment"),
     (pair, "disagreeing_places", "places that may not vote"),
     (pair, "estimate_processing", "estimate the processing"),
@@ -51,4 +52,7 @@ def _picture(name: str) -> Image.Image:
 def _measure(query: Any, reference: Any, features: Any) -> dict[str, float]:
     alignment = align(extract_features(query), features)
     assert alignment is not None, "made from it a moment ago"
-    return shares_of(STAGES, lambda: pair.compare_pair(query, reference, alignment, with_faces=True))
+    return shares_of(
+        STAGES,
+        lambda: pair.compare_pair(AlignedPair(query, reference, alignment), with_faces=True),
+    )

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.derivation import Derivation, derive
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
@@ -52,7 +53,10 @@ def derived(query: Image.Image, reference: Image.Image, *, with_faces: bool = Tr
     alignment = align(extract_features(ours), extract_features(theirs))
     assert alignment is not None, "the pictures do not belong together"
     return derive(
-        ours, theirs, alignment, Frame(*query.size), Frame(*reference.size), with_faces=with_faces
+        AlignedPair(ours, theirs, alignment),
+        Frame(*query.size),
+        Frame(*reference.size),
+        with_faces=with_faces,
     )
 
 

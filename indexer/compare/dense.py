@@ -11,19 +11,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from indexer.compare.geometry import Alignment
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.warping import (
     Grey,
     Mask,
+    WarpedPair,
     blurred,
     correlate,
     flow_between,
     follow,
     grey,
     inside,
-    warp_pair,
 )
-from indexer.media.images import Pixels
 
 LONG_SIDE = 256  # of the reference, coarse enough that compression and noise hardly count
 WINDOW = 15  # pixels of it
@@ -32,7 +31,6 @@ LEAST_DETAIL = 25.0  # variance in grey levels of 256, below which a window says
 AGREES, DISAGREES = 0.6, 0.3  # normalised cross-correlation
 MOVED_AGREES = 0.8  # of a disagreeing window that is followed to where it went
 LEAST_MOTION = 2.0  # pixels
-FINE_LONG_SIDE = 512
 FINE_BAND = 1.0  # standard deviation of the blur whose difference is the finest detail
 FINE_WINDOW = 25
 
@@ -47,57 +45,46 @@ class DenseAgreement:
     fine: float  # correlation of the finest detail where the coarse agrees, -1..1
 
 
-def dense_agreement(
-    query: Pixels, reference: Pixels, alignment: Alignment, excluded: Mask | None = None
-) -> DenseAgreement | None:
-    """Compare (h, w, 3) uint8 frames in the reference's place. None: nothing there has detail.
+def dense_agreement(pair: AlignedPair, excluded: Mask | None = None) -> DenseAgreement | None:
+    """Compares the two pictures in the reference's place, window by window. None: nothing there has detail.
 
-    `excluded`: (h', w') places of the reference, at any size, that do not count.
+    `excluded`: (h, w) places of the reference, at any size, that do not count.
     """
-    ours, theirs, shown = _side_by_side(query, reference, alignment, LONG_SIDE)
-    shown = _at_size(excluded, shown)
-    ours, theirs = blurred(ours, SMOOTHING), blurred(theirs, SMOOTHING)
-    correlation, detail = correlate(theirs, ours, WINDOW)
+    query, reference, shown = _side_by_side(pair.warped_at(LONG_SIDE), excluded)
+    query, reference = blurred(query, SMOOTHING), blurred(reference, SMOOTHING)
+    correlation, detail = correlate(reference, query, WINDOW)
     counted = (detail > LEAST_DETAIL) & inside(shown, WINDOW)
     if counted.sum() < WINDOW**2:
         return None
     in_place = correlation[counted]
-    followed, motion = _follow(theirs, ours)
-    after, _ = correlate(theirs, followed, WINDOW)
+    followed, motion = _follow(reference, query)
+    after, _ = correlate(reference, followed, WINDOW)
     moved = (after[counted] > MOVED_AGREES) & (in_place < AGREES) & (motion[counted] > LEAST_MOTION)
     return DenseAgreement(
         agreeing=float((in_place > AGREES).mean()),
         disagreeing=float((in_place < DISAGREES).mean()),
         moved=float(moved.mean()),
-        fine=_fine_agreement(query, reference, alignment, excluded),
+        fine=_fine_agreement(pair.warped, excluded),
     )
 
 
-def _fine_agreement(query: Pixels, reference: Pixels, alignment: Alignment, excluded: Mask | None) -> float:
-    ours, theirs, shown = _side_by_side(query, reference, alignment, FINE_LONG_SIDE)
-    shown = _at_size(excluded, shown)
-    coarse, detail = correlate(blurred(theirs, 2.0), blurred(ours, 2.0), FINE_WINDOW)
+def _fine_agreement(warped: WarpedPair, excluded: Mask | None) -> float:
+    query, reference, shown = _side_by_side(warped, excluded)
+    coarse, detail = correlate(blurred(reference, 2.0), blurred(query, 2.0), FINE_WINDOW)
     fine, energy = correlate(
-        theirs - blurred(theirs, FINE_BAND), ours - blurred(ours, FINE_BAND), FINE_WINDOW
+        reference - blurred(reference, FINE_BAND), query - blurred(query, FINE_BAND), FINE_WINDOW
     )
     counted = (coarse > 0.9) & (detail > LEAST_DETAIL) & (energy > 1.0) & inside(shown, FINE_WINDOW)
     return float(np.median(fine[counted])) if counted.sum() > FINE_WINDOW**2 else 0.0
 
 
-def _side_by_side(
-    query: Pixels, reference: Pixels, alignment: Alignment, long_side: int
-) -> tuple[Grey, Grey, Mask]:
-    """The query in the reference's place, the reference, and where the query shows anything."""
-    warped = warp_pair(query, reference, alignment, long_side)
-    return grey(warped.query), grey(warped.reference), warped.shown
-
-
-def _at_size(mask: Mask | None, shown: Mask) -> Mask:
-    """`shown` without the places of a mask of another size."""
-    if mask is None:
-        return shown
-    size = shown.shape[1], shown.shape[0]
-    return shown & ~(cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
+def _side_by_side(warped: WarpedPair, excluded: Mask | None) -> tuple[Grey, Grey, Mask]:
+    """Returns query and reference as grey levels, and where the query shows something that counts."""
+    shown = warped.shown
+    if excluded is not None:
+        mask = cv2.resize(excluded.astype(np.uint8), warped.size, interpolation=cv2.INTER_NEAREST)
+        shown = shown & ~(mask > 0)
+    return grey(warped.query), grey(warped.reference), shown
 
 
 def _follow(reference: Grey, query: Grey) -> tuple[Grey, Grey]:

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.content import content_operations
 from indexer.compare.faces.findings import Change, FaceFinding, face_operations, judge_faces, uncertainties
-from indexer.compare.geometry import Alignment
 from indexer.compare.operations import operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around
 from indexer.compare.vocabulary import Frame, Operation
-from indexer.media.images import Pixels
 from indexer.operations import OPERATIONS
 
 
@@ -23,23 +22,17 @@ class Derivation:
 
 
 def derive(
-    query: Pixels,
-    reference: Pixels,
-    alignment: Alignment,
-    query_frame: Frame,
-    reference_frame: Frame,
-    *,
-    with_faces: bool = True,
+    pair: AlignedPair, query_frame: Frame, reference_frame: Frame, *, with_faces: bool = True
 ) -> Derivation:
-    """Compare (h, w, 3) uint8 frames that `alignment` joins. Raises MissingFaceModels."""
-    comparison = compare_pair(query, reference, alignment, with_faces=with_faces)
+    """Compares the pair and says what was done to the reference. Raises MissingFaceModels."""
+    comparison = compare_pair(pair, with_faces=with_faces)
     warped, changes = comparison.warped, comparison.changes
-    size = query.shape[1], query.shape[0]
+    size = pair.query.shape[1], pair.query.shape[0]
     findings = judge_faces(warped, changes, comparison.faces)
     changed = [one.pair for one in findings if one.change is not Change.NONE]
     boxes = [one.reference_box or one.query_box for one in changed]
     heads = mask_around([one for one in boxes if one is not None], warped)
     found = face_operations(findings, warped, size) + content_operations(warped, changes, heads, size)
     found.sort(key=lambda operation: OPERATIONS[operation.type].rank)
-    found += operations_found(alignment, query, reference, query_frame, reference_frame)
+    found += operations_found(pair.alignment, pair.query, pair.reference, query_frame, reference_frame)
     return Derivation(tuple(found), tuple(uncertainties(findings, warped)), comparison, tuple(findings))

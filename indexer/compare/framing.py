@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.alignment_refinement import PairStatistics, agreeing_share
 from indexer.compare.features import LocalFeatures
 from indexer.compare.geometry import Alignment, coverage, project
-from indexer.compare.warping import warp_pair
 from indexer.fingerprints.regions import Region, inner_rectangles
-from indexer.media.images import Pixels
 
 LONG_SIDE = 384  # px of the reference
 AGREES_ALREADY = 0.97  # of the windows: nothing around it disagrees
@@ -23,21 +22,21 @@ UNRELATED = 0.25  # of the windows outside the frame agree at most: coincidences
 LEAST_SHARE = 0.2  # of the reference that the frame must show
 
 
-def restrict_to_frame(query: Pixels, reference: Pixels, alignment: Alignment) -> Alignment:
-    """The alignment, bound to the picture inside the picture if all around it is unrelated.
+def restrict_to_frame(pair: AlignedPair) -> AlignedPair:
+    """Returns the pair bound to a picture inside the query, if everything around that is unrelated.
 
-    A frame that left out a new face would hide it: so what it leaves out must agree nowhere.
+    A frame that left out a new face would hide it, so what it leaves out must agree nowhere.
     """
-    if alignment.within is not None:
-        return alignment
-    whole = PairStatistics(warp_pair(query, reference, alignment, LONG_SIDE))
+    if pair.alignment.within is not None:
+        return pair
+    whole = PairStatistics(pair.warped_at(LONG_SIDE))
     plain = agreeing_share(whole)
     if plain >= AGREES_ALREADY:
-        return alignment
-    best, bound = plain + GAIN, alignment
-    for rectangle in inner_rectangles(query)[:RECTANGLES]:
-        tried = replace(alignment, within=rectangle)
-        share = _share_within(query, reference, tried, whole)
+        return pair
+    best, bound = plain + GAIN, pair
+    for rectangle in inner_rectangles(pair.query)[:RECTANGLES]:
+        tried = pair.with_alignment(replace(pair.alignment, within=rectangle))
+        share = _share_within(tried, whole)
         if share > best:
             best, bound = share, tried
     return bound
@@ -63,9 +62,9 @@ def restrict_to_region(part: Region, alignment: Alignment, reference: LocalFeatu
     return replace(alignment, within=part)
 
 
-def _share_within(query: Pixels, reference: Pixels, alignment: Alignment, whole: PairStatistics) -> float:
-    """Of the windows inside that agree; 0 where those outside do as well, or little is inside."""
-    inside = PairStatistics(warp_pair(query, reference, alignment, LONG_SIDE), whole.reference)
+def _share_within(pair: AlignedPair, whole: PairStatistics) -> float:
+    """Returns the share of windows inside that agree; 0 where those outside do too, or little is inside."""
+    inside = PairStatistics(pair.warped_at(LONG_SIDE), whole.reference)
     if inside.warped.shown.mean() < LEAST_SHARE:
         return 0.0
     outside = agreeing_share(whole, inside.warped.shown)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from indexer.compare.aligned_pair import WORKING_SIDE, AlignedPair
 from indexer.compare.alignment_refinement import (
     PairStatistics,
     agreeing_share,
@@ -22,12 +23,10 @@ from indexer.compare.faces.detection import (
     scaled_face,
 )
 from indexer.compare.faces.pairs import FacePair, compare_faces
-from indexer.compare.geometry import Alignment
 from indexer.compare.processing import Processing, estimate_processing
-from indexer.compare.warping import Mask, WarpedPair, warp, warp_pair
+from indexer.compare.warping import Mask, WarpedPair, warp
 from indexer.media.images import Pixels
 
-WORKING_SIDE = 512  # px on the reference's long side, for everything but faces
 FACE_WORKING_SIDE = 1024
 # Around a face that was found, what may have been changed with it: hair, chin, neck.
 MARGIN_X, MARGIN_TOP, MARGIN_BOTTOM = 0.25, 0.35, 0.25
@@ -46,14 +45,16 @@ class PairComparison:
     faces: tuple[FacePair, ...]  # in pixels of the working size; measured at `FACE_WORKING_SIDE`
 
 
-def compare_pair(
-    query: Pixels, reference: Pixels, alignment: Alignment, *, with_faces: bool
-) -> PairComparison:
-    """Compare (h, w, 3) uint8 frames. Raises MissingFaceModels where faces are wanted and cannot be had."""
-    warped = warp_pair(query, reference, alignment, WORKING_SIDE)
-    theirs = _faces_of(reference, warped) if with_faces else []
-    around = mask_around(theirs, warped)
-    statistics = _align_by_unchanged_places(PairStatistics(warped), query, around)
+def compare_pair(pair: AlignedPair, *, with_faces: bool) -> PairComparison:
+    """Measures what differs between the two pictures, and releases the pair's statistics.
+
+    Raises MissingFaceModels where faces are wanted and cannot be had.
+    """
+    query, reference = pair.query, pair.reference
+    theirs = _faces_of(reference, pair.warped) if with_faces else []
+    around = mask_around(theirs, pair.warped)
+    statistics = _align_by_unchanged_places(pair.statistics, query, around)
+    pair.release()
     warped, unusual = statistics.warped, around | disagreeing_places(statistics)
     processing = estimate_processing(warped, unusual)
     changes = find_changes(warped, processing, unusual)
@@ -77,14 +78,12 @@ def _align_by_unchanged_places(statistics: PairStatistics, query: Pixels, heads:
     return by_rest if agreeing_share(by_rest, heads) > agreeing_share(by_all, heads) else by_all
 
 
-def agreement_outside_faces(
-    query: Pixels, reference: Pixels, alignment: Alignment
-) -> DenseAgreement | None:
+def agreement_outside_faces(pair: AlignedPair) -> DenseAgreement | None:
     """How well the pictures agree but for their faces, after the alignment was put right by the rest.
 
     None: no face, or nothing else with detail. Raises MissingFaceModels.
     """
-    warped = warp_pair(query, reference, alignment, WORKING_SIDE)
+    warped = pair.warped
     faces = find_faces(warped.reference)
     if not faces:
         return None
@@ -92,12 +91,11 @@ def agreement_outside_faces(
     for face in faces:
         middle = int((face.left + face.right) / 2), int((face.top + face.bottom) / 2)
         cv2.ellipse(mask, middle, (int(0.5 * face.width), int(0.62 * face.height)), 0, 0, 360, 1, -1)
-    better = refine_alignment(PairStatistics(warped), query, mask > 0).warped
-    height, width = reference.shape[:2]
+    better = refine_alignment(pair.statistics, pair.query, mask > 0).warped
+    height, width = pair.reference.shape[:2]
     back = np.diag([width / warped.size[0], height / warped.size[1], 1.0])
-    return dense_agreement(
-        query, reference, replace(alignment, homography=back @ better.homography), mask > 0
-    )
+    refined = pair.with_alignment(replace(pair.alignment, homography=back @ better.homography))
+    return dense_agreement(refined, mask > 0)
 
 
 def mask_around(faces: list[FaceBox], warped: WarpedPair) -> Mask:

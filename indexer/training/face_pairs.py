@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.faces.pairs import FaceMeasures
 from indexer.compare.features import extract_features, resized
 from indexer.compare.geometry import align
@@ -104,7 +105,7 @@ def _measure(pair: Pair) -> list[MeasuredFace]:
         )
         if alignment is None:
             continue
-        compared = compare_pair(query, reference, alignment, with_faces=True)
+        compared = compare_pair(AlignedPair(query, reference, alignment), with_faces=True)
         measured = [one.measures for one in compared.faces if one.measures is not None]
         if pair.kind != SAME:  # in a group, one face was exchanged: the least alike
             measured = sorted(measured, key=lambda one: -one.identity_in_place)[:1]

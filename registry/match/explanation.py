@@ -19,18 +19,16 @@ FACES_NOT_COMPARED = "Whether a face was replaced was not looked at"
 
 def derivation_of(services: Services, upload: Upload, candidate: Candidate) -> Derivation | None:
     """The upload compared with the preview of a verified candidate; None where that cannot be done."""
-    alignment, reference, image = candidate.alignment, candidate.reference, upload.image
-    if alignment is None or reference is None or image is None:
+    pair, image = candidate.pair, upload.image
+    if pair is None or image is None:
         return None
     if not is_verified(candidate.measured, services.thresholds):
         return None
     record = candidate.record
     return derive(
-        image.pixels,
-        reference,
-        alignment,
+        pair,
         Frame(image.width, image.height),
-        Frame(record.width or reference.shape[1], record.height or reference.shape[0]),
+        Frame(record.width or pair.reference.shape[1], record.height or pair.reference.shape[0]),
         with_faces=services.faces_missing is None,
     )
 

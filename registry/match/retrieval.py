@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy import tuple_
 from sqlmodel import Session, col, select
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.geometry import Alignment
 from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.compute import upright
@@ -39,6 +40,7 @@ class Candidate:
     region: Region | None = None  # the part of the upload in which it was found; None: the whole
     alignment: Alignment | None = None
     reference: Pixels | None = None  # its preview, where it was read
+    pair: AlignedPair | None = None  # the upload and that preview, where they were compared
     time_ms: int = 0  # of the frame that was found; a still image is a video of one frame
 
 

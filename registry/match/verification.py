@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from sqlmodel import Session
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.dense import dense_agreement
 from indexer.compare.features import LocalFeatures, extract_features_in
 from indexer.compare.framing import restrict_to_frame, restrict_to_region
@@ -143,10 +144,10 @@ def _compare_densely(
     reference = cache.pixels(services, picture)
     if reference is None:
         return candidate
-    pixels = upload.image.pixels
-    alignment = restrict_to_frame(pixels, reference, alignment)
-    measured = replace(candidate.measured, dense=dense_agreement(pixels, reference, alignment))
+    pair = restrict_to_frame(AlignedPair(upload.image.pixels, reference, alignment))
+    measured = replace(candidate.measured, dense=dense_agreement(pair))
     if services.faces_missing is None and may_be_different_capture(measured, services.thresholds):
-        rest = agreement_outside_faces(pixels, reference, alignment)
-        measured = replace(measured, outside_faces=rest)
-    return replace(candidate, measured=measured, reference=reference, alignment=alignment)
+        measured = replace(measured, outside_faces=agreement_outside_faces(pair))
+    if not is_verified(measured, services.thresholds):
+        pair.release()  # nobody will look closer
+    return replace(candidate, measured=measured, reference=reference, alignment=pair.alignment, pair=pair)

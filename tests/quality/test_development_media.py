@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.dense import dense_agreement
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
@@ -41,7 +42,7 @@ def confirmed(query: Pixels, reference: Pixels, *, densely: bool) -> bool:
     found = align(extract_features(query), extract_features(reference))
     if found is None:
         return False
-    dense = dense_agreement(query, reference, found) if densely else None
+    dense = dense_agreement(AlignedPair(query, reference, found)) if densely else None
     return is_verified(
         Measured(compared=True, inliers=found.inliers, pairs=found.pairs, spread=found.spread, dense=dense),
         Thresholds(),

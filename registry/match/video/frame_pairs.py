@@ -113,6 +113,8 @@ def compare_frames(
     if upload is None:
         return None
     compared = compare_candidate(services, cache, upload, candidate, upload.features)
+    if compared.pair is not None:
+        compared.pair.release()  # up to thirty pairs of a video wait for each other
     return FramePair(query_ms, candidate.time_ms, upload, compared)
 
 

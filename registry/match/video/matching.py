@@ -206,14 +206,11 @@ def _shows_the_moment(line: TemporalSegment, pairs: tuple[FramePair, ...]) -> bo
 def _derivation(services: Services, pair: FramePair) -> Derivation:
     image, candidate = pair.upload.image, pair.candidate
     assert image is not None
-    assert candidate.alignment is not None
-    assert candidate.reference is not None
-    height, width = candidate.reference.shape[:2]
+    assert candidate.pair is not None
+    height, width = candidate.pair.reference.shape[:2]
     record = candidate.record
     return derive(
-        image.pixels,
-        candidate.reference,
-        candidate.alignment,
+        candidate.pair,
         Frame(image.width, image.height),
         Frame(record.width or width, record.height or height),
         with_faces=services.faces_missing is None,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.dense import DenseAgreement, dense_agreement
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
@@ -19,7 +20,7 @@ def laid_over(query: Image.Image, reference: Image.Image) -> tuple[DenseAgreemen
     ours, theirs = np.asarray(query), np.asarray(reference)
     alignment = align(extract_features(ours), extract_features(theirs))
     assert alignment is not None
-    dense = dense_agreement(ours, theirs, alignment)
+    dense = dense_agreement(AlignedPair(ours, theirs, alignment))
     assert dense is not None
     measured = Measured(
         compared=True,
@@ -99,4 +100,4 @@ def test_pictures_without_detail_say_nothing() -> None:
     alignment = align(extract_features(pixels("coffee")), extract_features(pixels("coffee")))
     assert alignment is not None
     flat = np.full_like(pixels("coffee"), 90)
-    assert dense_agreement(flat, flat, alignment) is None
+    assert dense_agreement(AlignedPair(flat, flat, alignment)) is None

@@ -4,9 +4,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 from skimage import data
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.features import extract_features
 from indexer.compare.framing import restrict_to_frame, restrict_to_region
-from indexer.compare.geometry import Alignment, align
+from indexer.compare.geometry import align
 from indexer.fingerprints.regions import Region
 from tests.portraits import astronaut, pixels, swapped
 
@@ -25,26 +26,26 @@ def cropped_in_a_screenshot() -> Image.Image:
     return shot
 
 
-def alignment_of(query: Image.Image, reference: Image.Image) -> Alignment:
-    found = align(extract_features(pixels(query)), extract_features(pixels(reference)))
-    assert found is not None
-    return found
+def aligned(query: Image.Image, reference: Image.Image) -> AlignedPair:
+    alignment = align(extract_features(pixels(query)), extract_features(pixels(reference)))
+    assert alignment is not None
+    return AlignedPair(pixels(query), pixels(reference), alignment)
 
 
 def test_the_picture_inside_a_screenshot_is_compared_alone() -> None:
     shot = cropped_in_a_screenshot()
-    found = restrict_to_frame(pixels(shot), pixels(COFFEE), alignment_of(shot, COFFEE)).within
+    found = restrict_to_frame(aligned(shot, COFFEE)).alignment.within
     assert found is not None
     assert np.allclose([found.left, found.top, found.right, found.bottom], [80, 110, 480, 360], atol=8)
 
 
 def test_a_frame_never_leaves_out_what_was_changed() -> None:
     for upload in (swapped(), astronaut()):
-        bound = restrict_to_frame(pixels(upload), pixels(astronaut()), alignment_of(upload, astronaut()))
-        assert bound.within is None
+        restricted = restrict_to_frame(aligned(upload, astronaut()))
+        assert restricted.alignment.within is None
 
 
 def test_a_small_inset_is_not_compared_alone() -> None:
-    alignment, features = alignment_of(COFFEE, COFFEE), extract_features(pixels(COFFEE))
+    alignment, features = aligned(COFFEE, COFFEE).alignment, extract_features(pixels(COFFEE))
     assert restrict_to_region(Region(0, 0, 150, 100), alignment, features).within is None
     assert restrict_to_region(Region(0, 0, 500, 350), alignment, features).within is not None

@@ -1,0 +1,49 @@
+"""A query and a reference that an alignment joins, and their warp, made once for all that is measured.
+
+Knows nothing of what is measured. `dense`, `pair` and `derivation` are handed the same object, so that what
+one of them needs is there for the next.
+"""
+
+from indexer.compare.alignment_refinement import PairStatistics
+from indexer.compare.geometry import Alignment
+from indexer.compare.warping import WarpedPair, warp_pair
+from indexer.media.images import Pixels
+
+WORKING_SIDE = 512  # px on the reference's long side, for everything but faces
+
+
+class AlignedPair:
+    """Two pictures of one request; only one thread at a time may use them."""
+
+    def __init__(self, query: Pixels, reference: Pixels, alignment: Alignment) -> None:
+        self.query = query  # (h, w, 3) uint8
+        self.reference = reference  # (h', w', 3) uint8
+        self.alignment = alignment
+        self._warped: WarpedPair | None = None  # about 2 MB, kept
+        self._statistics: PairStatistics | None = None  # up to 20 MB, kept until `release`
+
+    @property
+    def warped(self) -> WarpedPair:
+        """Returns the pair at the working size."""
+        if self._warped is None:
+            self._warped = self.warped_at(WORKING_SIDE)
+        return self._warped
+
+    @property
+    def statistics(self) -> PairStatistics:
+        """Returns what is measured of `warped`, each quantity once."""
+        if self._statistics is None:
+            self._statistics = PairStatistics(self.warped)
+        return self._statistics
+
+    def warped_at(self, long_side: int) -> WarpedPair:
+        """Returns the pair with the reference at most `long_side` pixels long; not kept."""
+        return warp_pair(self.query, self.reference, self.alignment, long_side)
+
+    def with_alignment(self, alignment: Alignment) -> "AlignedPair":
+        """Returns the same pictures by another alignment."""
+        return AlignedPair(self.query, self.reference, alignment)
+
+    def release(self) -> None:
+        """Forgets the statistics; whoever asks again pays again."""
+        self._statistics = None
