@@ -2,16 +2,18 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from indexer.fingerprints.embedders import Embedder, MissingRuntime, TorchEmbedder, open_embedder
-from indexer.fingerprints.kinds import PDQ, PHASH, Family, Fingerprint, Kind, unpack_codes
+from indexer.fingerprints.kinds import PDQ, PHASH, Codes, Family, Fingerprint, Kind, Vectors, unpack_codes
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import ModelError, is_present, list_models
 from indexer.fingerprints.pdq import compute_pdq
@@ -24,7 +26,9 @@ from indexer.training.evaluation import Guess
 
 GUESSES_PER_QUERY = 20
 RUNNERS_UP = 3
-Values = dict[str, list]  # type: ignore[type-arg]  # by file stem
+Value = Codes | Vectors  # one row: packed bits, or a vector of length one
+Values = dict[str, list[Value]]  # by file stem
+Similarities = npt.NDArray[np.floating]  # (references,)
 
 
 @dataclass
@@ -33,8 +37,8 @@ class Method:
 
     name: str
     kind: Kind
-    of_reference: Callable[[Pixels], list[np.ndarray]]  # type: ignore[type-arg]
-    of_query: Callable[[Pixels], list[np.ndarray]]  # type: ignore[type-arg]
+    of_reference: Callable[[Pixels], list[Value]]
+    of_query: Callable[[Pixels], list[Value]]
     bytes_per_asset: int
     reference_ms: list[float] = field(default_factory=list)
     query_ms: list[float] = field(default_factory=list)
@@ -43,7 +47,7 @@ class Method:
 def methods(model_folder: Path) -> list[Method]:
     """PDQ, pHash, every descriptor whose weights are here, and ours asked about parts as well."""
     found = [
-        _binary(PDQ, compute_pdq),
+        _binary(PDQ, lambda pixels: compute_pdq(pixels)),
         _binary(PHASH, lambda pixels: (compute_phash(pixels),)),
     ]
     for model in list_models(model_folder).values():
@@ -89,12 +93,12 @@ def describe_all(files: list[Path], all_methods: list[Method], *, queries: bool)
     return values
 
 
-def similarities(kind: Kind, references: Values, queries: Values) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def similarities(kind: Kind, references: Values, queries: Values) -> dict[str, Similarities]:
     """Of every query to every reference in turn, by the best of the query's values."""
-    stored = np.stack([values[0] for values in references.values()])
+    stored: npt.NDArray[Any] = np.stack([values[0] for values in references.values()])
     found = {}
     for query, values in queries.items():
-        asked = np.stack(values)
+        asked: npt.NDArray[Any] = np.stack(values)
         if kind.family is Family.BINARY:
             bits = np.bitwise_count(np.bitwise_xor(asked[:, None], stored[None])).sum(axis=2).min(axis=0)
             found[query] = 1 - bits / kind.size
@@ -103,7 +107,7 @@ def similarities(kind: Kind, references: Values, queries: Values) -> dict[str, n
     return found
 
 
-def normalised(similarity: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def normalised(similarity: Similarities) -> Similarities:
     """How far the references stand out from this query's runners-up.
 
     Score normalisation with the gallery itself as the background: a photograph of horses is near every
@@ -114,7 +118,7 @@ def normalised(similarity: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
     return similarity - (runners_up.mean() if len(runners_up) else 0.0)
 
 
-def guesses(references: Values, found: dict[str, np.ndarray]) -> Iterator[Guess]:  # type: ignore[type-arg]
+def guesses(references: Values, found: dict[str, Similarities]) -> Iterator[Guess]:
     """The nearest references of every query."""
     known = list(references)
     for query, similarity in found.items():
@@ -127,15 +131,15 @@ def median_ms(taken: list[float]) -> float:
     return statistics.median(taken) if taken else 0.0
 
 
-def _binary(kind: Kind, compute: Callable[[Pixels], tuple[Fingerprint, ...]]) -> Method:
-    def codes(pixels: Pixels) -> list[np.ndarray]:  # type: ignore[type-arg]
+def _binary(kind: Kind, compute: Callable[[Pixels], Sequence[Fingerprint]]) -> Method:
+    def codes(pixels: Pixels) -> list[Value]:
         return list(unpack_codes([one.value for one in compute(pixels)]))
 
     return Method(kind.name, kind, lambda pixels: codes(pixels)[:1], codes, kind.size // 8)
 
 
 def _descriptor(kind: Kind, embedder: Embedder) -> Method:
-    def vector(pixels: Pixels) -> list[np.ndarray]:  # type: ignore[type-arg]
+    def vector(pixels: Pixels) -> list[Value]:
         return list(embedder.embed([pixels]))
 
     return Method(kind.name, kind, vector, vector, 2 * kind.size)

@@ -15,13 +15,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from bench.sets import folder_or_small_set
-from indexer.compare.features import MAXIMUM_FEATURES, WORKING_LONG_SIDE, extract_features
+from indexer.compare.features import MAXIMUM_FEATURES, WORKING_LONG_SIDE, LocalFeatures, extract_features
 from indexer.compare.geometry import MINIMUM_PAIRS, RATIO, REPROJECTION_PX, align, count_spread_inliers
+from indexer.fingerprints.kinds import Codes
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
 from registry.cli.evaluation import read_truth
@@ -31,16 +34,20 @@ STRANGERS_PER_QUERY = 4
 SEED = 3
 
 
+Features = TypeVar("Features")
+BinaryFeatures = tuple[npt.NDArray[np.float32], Codes]  # points (n, 2) in pixels, codes
+
+
 @dataclass(frozen=True)
-class Method:
+class Method(Generic[Features]):
     """How features are read, and how many of two pictures agree."""
 
     name: str
-    extract: Callable[[Pixels], object]
-    inliers: Callable[[object, object], int]
+    extract: Callable[[Pixels], Features]
+    inliers: Callable[[Features, Features], int]
 
 
-def methods() -> list[Method]:
+def methods() -> list[Method[Any]]:
     """RootSIFT as the registry uses it, and ORB; OpenCV 5 brings no AKAZE in its main modules."""
     return [
         Method("RootSIFT (the registry's)", extract_features, _aligned),
@@ -48,26 +55,28 @@ def methods() -> list[Method]:
     ]
 
 
-def _aligned(query: object, reference: object) -> int:
-    found = align(query, reference)  # type: ignore[arg-type]
+def _aligned(query: LocalFeatures, reference: LocalFeatures) -> int:
+    found = align(query, reference)
     return found.inliers if found else 0
 
 
-def _binary(name: str, detector: cv2.Feature2D) -> Method:
-    def extract(pixels: Pixels) -> object:
+def _binary(name: str, detector: cv2.Feature2D) -> Method[BinaryFeatures]:
+    def extract(pixels: Pixels) -> BinaryFeatures:
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         scale = min(1.0, WORKING_LONG_SIDE / max(grey.shape))
         if scale < 1:
             grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         keypoints, descriptors = detector.detectAndCompute(grey, None)
         points = np.array([one.pt for one in keypoints], np.float32).reshape(-1, 2)
-        return points, descriptors
+        if len(points) == 0:  # OpenCV then returns None for the codes
+            return points, np.zeros((0, detector.descriptorSize()), np.uint8)
+        return points, np.asarray(descriptors, np.uint8)
 
     return Method(name, extract, _matched)
 
 
-def _matched(query: object, reference: object) -> int:
-    (left, left_codes), (right, right_codes) = query, reference  # type: ignore[misc]
+def _matched(query: BinaryFeatures, reference: BinaryFeatures) -> int:
+    (left, left_codes), (right, right_codes) = query, reference
     if min(len(left), len(right)) < MINIMUM_PAIRS:
         return 0
     forward = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(left_codes, right_codes, k=2)
@@ -126,7 +135,7 @@ def main() -> None:
 
 
 def _row(
-    method: Method,
+    method: Method[Any],
     references: dict[str, Pixels],
     queries: dict[str, Pixels],
     true: list[tuple[str, str]],

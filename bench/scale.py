@@ -94,9 +94,9 @@ def fill(settings: Settings, assets: int) -> list[bytes]:
 
 
 def _copy_records(
-    connection: "psycopg.Connection[object]", names: list[str], by: object, start: int
+    connection: "psycopg.Connection[object]", names: list[str], by: tuple[object, ...], start: int
 ) -> None:
-    publisher, kid = by  # type: ignore[misc]
+    publisher, kid = by
     with connection.cursor().copy(
         "COPY record (id, publisher_id, kid, log_index, digest_sha256, asset_class, label, status,"
         " intimate, registered_at) FROM STDIN"
@@ -114,7 +114,8 @@ def served(home: Path) -> Iterator[tuple[psutil.Process, str, float]]:
     """The server of `home`: its process, its address, and how many seconds it took to be ready."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [Path(sys.executable).with_name("trueprint"), "serve", "--home", home, "--port", str(port)]
+    trueprint = Path(sys.executable).with_name("trueprint")
+    command = [str(trueprint), "serve", "--home", str(home), "--port", str(port)]
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
@@ -166,8 +167,8 @@ def measure(assets: int) -> None:
     with throwaway_home() as home:
         with open_home(home) as (url, key), Client(url, key) as client:
             signer = signer_for(client, None, home, None)
-            for label, source in ORIGINALS.items():
-                register_file(client, signer, package_file(*source), label=label)
+            for label, original in ORIGINALS.items():
+                register_file(client, signer, package_file(*original), label=label)
         settings = Settings(home=home.resolve(), database_url=None, blob_url=None)
         key = (settings.key_folder / OPERATOR_KEY).read_text().strip()
         codes = fill(settings, assets)

@@ -7,7 +7,7 @@ FOLDER holds short clips; each is registered, edited (see `samples.video_edits`)
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -134,13 +134,13 @@ def asked(
     in_turn = [one for row in zip_longest(*by_clip) for one in row if one is not None]
     jobs = [make for edit, make in in_turn if edits is None or edit in edits]
 
-    def one(make):  # type: ignore[no-untyped-def]
+    def ask(make: Callable[[], Edited]) -> tuple[Scored, MatchAnswer]:
         edited = make()
         answer = client.match(edited.content)
         return score(edited, answer, name_of, answer.computed.duration_s or 0.0), answer
 
     with ThreadPoolExecutor(2) as pool:
-        yield from pool.map(one, jobs)
+        yield from pool.map(ask, jobs)
 
 
 def table(scored: list[Scored]) -> str:

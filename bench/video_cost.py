@@ -38,11 +38,11 @@ def wandering() -> Clip:
     rng = np.random.default_rng(0)
     ground = rng.integers(0, 256, (90, 160, 3)).astype(np.uint8)
     large = cv2.resize(ground, (1600, 900), interpolation=cv2.INTER_CUBIC)
-    frames = []
+    frames: list[Pixels] = []
     for number in range(240):
         left = int(150 * (1 + np.sin(number / 40)))
         top = int(80 * (1 + np.cos(number / 55)))
-        frames.append(np.ascontiguousarray(large[top : top + 720, left : left + 1280]))
+        frames.append(np.ascontiguousarray(large[top : top + 720, left : left + 1280], np.uint8))
     return Clip("wandering", frames, [number / 30 for number in range(240)])
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import skimage
 from PIL import Image
 
+from indexer.media.images import Pixels
+
 DATA = Path(skimage.__file__).parent / "data"
 NAMES = {
     "astronaut": "astronaut.png",
@@ -30,7 +32,7 @@ def picture(name: str) -> Image.Image:
         return image.convert("RGB")
 
 
-def pixels(name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def pixels(name: str) -> Pixels:
     return np.asarray(picture(name))
 
 

@@ -2,12 +2,9 @@
 
 import io
 from functools import cache
-from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from PIL import Image
-from skimage import data
 
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.derivation import Derivation, derive
@@ -17,19 +14,15 @@ from indexer.compare.vocabulary import Frame
 from indexer.media.images import Pixels
 from indexer.operations import OperationType
 from indexer.training.classical_swap import swap_face
+from tests.pictures import picture
 
-HOPPER_FILE = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
-
-@cache
 def astronaut() -> Image.Image:
-    return Image.fromarray(data.astronaut())
+    return picture("astronaut")
 
 
-@cache
 def hopper() -> Image.Image:
-    with Image.open(HOPPER_FILE) as image:
-        return image.convert("RGB")
+    return picture("grace hopper")
 
 
 @cache

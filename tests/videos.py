@@ -7,7 +7,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from indexer.media.audio import SAMPLE_RATE
+from indexer.media.audio import SAMPLE_RATE, Samples
 from indexer.media.images import Pixels
 from samples.audio_edits import write_audio
 from samples.video_edits import Clip, Piece, write_pieces
@@ -66,7 +66,7 @@ def animation(source: Clip, kind: str, *, every: int = 3, **options: object) -> 
     return buffer.getvalue()
 
 
-def speech(seconds: float, seed: int) -> np.ndarray:
+def speech(seconds: float, seed: int) -> Samples:
     """Samples that are like speech to a fingerprint: syllables of changing pitch, vowel and loudness."""
     rng = np.random.default_rng(seed)
     count = round(seconds * SAMPLE_RATE)
@@ -86,14 +86,15 @@ def speech(seconds: float, seed: int) -> np.ndarray:
             wave[inside] += loud * (0.05 + strength) * np.sin(harmonic * phase)
         at += length * rng.uniform(0.8, 1.2)
     wave += 0.003 * rng.normal(size=count)
-    return (wave / np.abs(wave).max() * 12000).astype(np.int16)
+    loudest: float = np.abs(wave).max()
+    return (wave / loudest * 12000).astype(np.int16)
 
 
-def with_audio(*names: str, audio: np.ndarray, content: bytes | None = None) -> bytes:
+def with_audio(*names: str, audio: Samples, content: bytes | None = None) -> bytes:
     """A video, by default the original of these photographs, with a sound track."""
     buffer = io.BytesIO()
     with (
-        av.open(io.BytesIO(content or original(*names))) as pictures,
+        av.open(io.BytesIO(content or original(*names)), "r") as pictures,
         av.open(buffer, "w", format="mp4") as out,
     ):
         shown = pictures.streams.video[0]

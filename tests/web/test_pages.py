@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Page, expect, sync_playwright
 
 from samples.video_edits import Piece, write_pieces
 from sdk.models import Role
@@ -137,8 +137,8 @@ def test_the_form_works_without_scripts_and_with_the_keyboard(world: World, brow
     page.goto(world.url)
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to content")).to_be_focused()
-    payload = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": encoded("coffee")}
-    page.get_by_label("Drop a picture or video here").set_input_files(payload)  # type: ignore[arg-type]
+    payload: FilePayload = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": encoded("coffee")}
+    page.get_by_label("Drop a picture or video here").set_input_files(payload)
     page.get_by_role("button", name="Look it up").click()
     expect(page.locator(".verdict")).to_contain_text("Not in this registry")
     context.close()

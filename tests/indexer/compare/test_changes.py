@@ -1,15 +1,17 @@
 """What ordinary processing leaves is no change; what was laid over or edited is found where it is."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
-from skimage import data
 
 from indexer.compare.vocabulary import Operation
 from indexer.operations import OperationType
+from tests.pictures import picture
 from tests.portraits import astronaut, derived, through_jpeg, types_of
 
-COFFEE = Image.fromarray(data.coffee())
+COFFEE = picture("coffee")
 CHANGES = {OperationType.OVERLAY, OperationType.LOCAL_EDIT, OperationType.COMPOSITE}
 Box = tuple[int, int, int, int]
 
@@ -27,7 +29,8 @@ def warmer(image: Image.Image) -> Image.Image:
     )
 
 
-ORDINARY = {
+Edit = Callable[[Image.Image], Image.Image]
+ORDINARY: dict[str, Edit] = {
     "JPEG 30": lambda image: through_jpeg(image, 30),
     "JPEG 12": lambda image: through_jpeg(image, 12),
     "half size": lambda image: through_jpeg(image.resize((image.width // 2, image.height // 2))),
@@ -49,9 +52,9 @@ ORDINARY = {
 
 
 @pytest.mark.parametrize("name", ORDINARY)
-@pytest.mark.parametrize("picture", [COFFEE, astronaut()], ids=["coffee", "astronaut"])
-def test_ordinary_processing_is_no_change_of_content(picture: Image.Image, name: str) -> None:
-    found = derived(ORDINARY[name](picture), picture, with_faces=False)
+@pytest.mark.parametrize("original", [COFFEE, astronaut()], ids=["coffee", "astronaut"])
+def test_ordinary_processing_is_no_change_of_content(original: Image.Image, name: str) -> None:
+    found = derived(ORDINARY[name](original), original, with_faces=False)
     assert types_of(found) & CHANGES == set()
 
 
@@ -93,7 +96,9 @@ def on_operation(found: list[Operation], box: Box, size: tuple[int, int]) -> flo
 
 @pytest.mark.parametrize("edit", [caption, sticker, cloned])
 @pytest.mark.parametrize("then", ["as it is", "JPEG 30", "half size", "brighter", "mirrored"])
-def test_a_changed_part_is_found_where_it_is(edit, then: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_changed_part_is_found_where_it_is(
+    edit: Callable[[Image.Image], tuple[Image.Image, Box]], then: str
+) -> None:
     changed, box = edit(COFFEE)
     upload = changed if then == "as it is" else ORDINARY[then](changed)
     found = [one for one in derived(upload, COFFEE, with_faces=False).operations if one.type in CHANGES]
@@ -122,7 +127,7 @@ def test_a_region_is_given_in_the_frame_of_the_upload_as_well() -> None:
 
 
 def test_half_of_another_picture_is_a_composite() -> None:
-    other = Image.fromarray(data.rocket()).resize(COFFEE.size)
+    other = picture("rocket").resize(COFFEE.size)
     half = COFFEE.copy()
     half.paste(other.crop((300, 0, 600, 400)), (300, 0))
     found = derived(half, COFFEE, with_faces=False)

@@ -1,6 +1,7 @@
 """A copy agrees with its original wherever nothing covers it; a different capture of the scene does not."""
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -70,7 +71,9 @@ def test_a_picture_agrees_with_itself() -> None:
     ids=lambda edit: edit.__qualname__,
 )
 @pytest.mark.parametrize("name", ["coffee", "astronaut"])
-def test_an_edited_copy_is_no_different_capture(name: str, edit) -> None:  # type: ignore[no-untyped-def]
+def test_an_edited_copy_is_no_different_capture(
+    name: str, edit: Callable[[Image.Image, random.Random], Image.Image]
+) -> None:
     _, measured = laid_over(edit(picture(name), random.Random(4)), picture(name))
     assert not is_different_capture(measured, Thresholds())
 

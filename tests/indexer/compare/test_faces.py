@@ -14,20 +14,22 @@ from indexer.compare.faces.identity import face_chip, identity_vectors
 from indexer.compare.faces.landmarks import FIVE, landmarks_of
 from indexer.compare.faces.model import EXCHANGED, HEADS, MOVED, QUANTITIES, shipped_heads
 from indexer.compare.faces.weights import MissingFaceModels, weight_path
-from indexer.media.images import Pixels
+from indexer.fingerprints.kinds import Vectors
 from indexer.operations import OperationType
 from indexer.training.classical_swap import open_mouth, swap_face
 from indexer.training.face_variants import COVERED, EDITED, ON_THE_WAY
+from tests.pictures import picture
 from tests.portraits import astronaut, derived, hopper, pixels, swapped, through_jpeg, types_of
 
 FACE_OPERATIONS = {one for one in OperationType if one.value.startswith("face_")}
 FLAGS = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED}
 
 
-def vector(image: Image.Image) -> np.ndarray:  # type: ignore[type-arg]
-    shown: Pixels = pixels(image)
+def identity_of(image: Image.Image) -> Vectors:
+    shown = pixels(image)
     face = find_faces(shown)[0]
-    return identity_vectors([face_chip(shown, landmarks_of(shown, face).points[list(FIVE)])])[0]
+    chip = face_chip(shown, landmarks_of(shown, face).points[list(FIVE)])
+    return identity_vectors([chip]).reshape(-1)
 
 
 def test_the_face_is_found_where_it_is() -> None:
@@ -40,17 +42,15 @@ def test_the_face_is_found_where_it_is() -> None:
 
 
 def test_no_face_is_found_where_there_is_none() -> None:
-    from skimage import data
-
-    assert find_faces(data.coffee()) == []
+    assert find_faces(pixels(picture("coffee"))) == []
 
 
 def test_one_person_is_near_and_another_is_far() -> None:
-    original = vector(astronaut())
+    original = identity_of(astronaut())
     small = through_jpeg(astronaut().resize((256, 256)), 50)
     assert 1.2 < np.linalg.norm(original) < 1.7
-    assert np.linalg.norm(original - vector(small)) < 0.45
-    assert np.linalg.norm(original - vector(hopper())) > 0.6
+    assert np.linalg.norm(original - identity_of(small)) < 0.45
+    assert np.linalg.norm(original - identity_of(hopper())) > 0.6
 
 
 def test_a_weight_file_that_is_not_the_pinned_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,10 +192,8 @@ def test_weight_files_are_never_in_this_repository() -> None:
 
 
 def test_in_a_wide_picture_small_faces_are_seen_and_smaller_ones_are_not_guessed_at() -> None:
-    from skimage import data
-
     def scene(person: Image.Image, side: int) -> Image.Image:
-        wide = Image.fromarray(data.coffee()).resize((1000, 666))
+        wide = picture("coffee").resize((1000, 666))
         wide.paste(person.resize((side, side), Image.Resampling.LANCZOS), (560, 180))
         return wide
 

@@ -2,16 +2,16 @@
 
 import numpy as np
 from PIL import Image, ImageDraw
-from skimage import data
 
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.features import extract_features
 from indexer.compare.framing import restrict_to_frame, restrict_to_region
 from indexer.compare.geometry import align
 from indexer.fingerprints.regions import Region
+from tests.pictures import picture
 from tests.portraits import astronaut, pixels, swapped
 
-COFFEE = Image.fromarray(data.coffee())
+COFFEE = picture("coffee")
 
 
 def cropped_in_a_screenshot() -> Image.Image:

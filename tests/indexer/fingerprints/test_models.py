@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -58,8 +59,9 @@ class Tiny(torch.nn.Module):
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.pt"
+    trace: Callable[..., torch.jit.ScriptModule] = torch.jit.trace
     with pytest.warns(DeprecationWarning, match="torch.jit"):
-        torch.jit.trace(Tiny(), torch.zeros(1, 3, 32, 32)).save(str(path))
+        trace(Tiny(), torch.zeros(1, 3, 32, 32)).save(str(path))
     return path
 
 
@@ -105,7 +107,7 @@ def test_what_is_not_the_pinned_file_leaves_nothing_behind(tmp_path: Path, chunk
 
 
 def test_a_download_that_breaks_leaves_nothing_behind(tmp_path: Path) -> None:
-    def broken():  # type: ignore[no-untyped-def]
+    def broken() -> Iterator[bytes]:
         yield CONTENT[:10]
         raise ConnectionError("gone")
 

@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +12,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
+from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Codes, Kind, Vectors
 from indexer.index import segments
 from indexer.index.device import Device, DeviceFull, DeviceMemory
 from indexer.index.device_index import DeviceIndex
 from indexer.index.faiss_package import FaissUnavailable, import_faiss
 from indexer.index.gpu_index import GpuIndex
-from indexer.index.port import BruteForceIndex, Index, rows_of
+from indexer.index.port import BruteForceIndex, Ids, Index, Values, rows_of
 from indexer.index.segmented_index import SegmentedIndex
 from indexer.index.snapshot import Loaded, load_snapshot, take_snapshot, write_snapshot
 
@@ -34,11 +33,11 @@ class TendedIndex(SegmentedIndex):
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind, tail_rows=4)
 
-    def add(self, ids: Any, values: Any) -> None:
+    def add(self, ids: Ids, values: Values) -> None:
         super().add(ids, values)
         self.compact()
 
-    def remove(self, ids: Any) -> None:
+    def remove(self, ids: Ids) -> None:
         super().remove(ids)
         self.compact()
 
@@ -72,20 +71,21 @@ parametrized = pytest.mark.parametrize("make", IMPLEMENTATIONS, ids=lambda make:
 accelerated = pytest.mark.parametrize("make", ACCELERATED, ids=lambda make: make.__name__)
 
 
-def codes(count: int, seed: int = 0) -> Any:
+def codes(count: int, seed: int = 0) -> Codes:
     return np.random.default_rng(seed).integers(0, 256, (count, 32), np.uint8)
 
 
-def flipped(code: Any, bits: int) -> Any:
+def flipped(code: Codes, bits: int) -> Codes:
     unpacked = np.unpackbits(code)
     unpacked[:bits] ^= 1
     return np.packbits(unpacked)
 
 
-def vectors(count: int, seed: int = 0) -> Any:
+def vectors(count: int, seed: int = 0) -> Vectors:
     """As they are stored: rounded to float16."""
     raw = np.random.default_rng(seed).normal(size=(count, 256)).astype(np.float32)
-    return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    of_length_one: Vectors = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    return of_length_one.astype(np.float16).astype(np.float32)
 
 
 @parametrized
@@ -154,13 +154,14 @@ def test_the_accelerated_index_agrees_with_brute_force(make: Callable[[Kind], In
 class IndexesAgree(RuleBasedStateMachine):
     """Random additions, removals and searches; few distinct codes, so that ties are common."""
 
-    make: Callable[[Kind], Index] = staticmethod(segmented)
-
     def __init__(self) -> None:
         super().__init__()
-        self.exact, self.fast = BruteForceIndex(PDQ), type(self).make(PDQ)
+        self.exact, self.fast = BruteForceIndex(PDQ), self.empty()
         self.next_id = 0
         self.pool = codes(6, 3)
+
+    def empty(self) -> Index:
+        return segmented(PDQ)
 
     @rule(picks=st.lists(st.integers(0, 5), min_size=1, max_size=8))
     def add(self, picks: list[int]) -> None:
@@ -189,22 +190,24 @@ class IndexesAgree(RuleBasedStateMachine):
 
 
 class TorchAgrees(IndexesAgree):
-    make = staticmethod(torch_on_the_cpu)
+    def empty(self) -> Index:
+        return torch_on_the_cpu(PDQ)
 
 
 class TendedAgrees(IndexesAgree):
-    make = TendedIndex
+    def empty(self) -> Index:
+        return TendedIndex(PDQ)
 
 
 class RestartedAgrees(IndexesAgree):
     """Sealed, joined and accelerated whenever it likes, and read again from its files."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._least_rows, segments.LEAST_ROWS = segments.LEAST_ROWS, 1
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(segments, "LEAST_ROWS", 1)
         self.folder = Path(tempfile.mkdtemp(prefix="tpi"))
         self.through = 0
-        self.fast = self.empty()
+        super().__init__()
 
     def empty(self) -> SegmentedIndex:
         return SegmentedIndex(PDQ, self.folder, "a registry", tail_rows=3)
@@ -224,12 +227,13 @@ class RestartedAgrees(IndexesAgree):
         assert loaded == Loaded(self.through) or not len(self.exact)
 
     def teardown(self) -> None:
-        segments.LEAST_ROWS = self._least_rows
+        self.patch.undo()
         shutil.rmtree(self.folder)
 
 
 class DeviceAgrees(IndexesAgree):
-    make = staticmethod(on_device)
+    def empty(self) -> Index:
+        return on_device(PDQ)
 
 
 for machine in (IndexesAgree, TendedAgrees, RestartedAgrees, DeviceAgrees, TorchAgrees):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
 from indexer.index import segments
 from indexer.index.multi_index import build_multi_index
-from indexer.index.port import BruteForceIndex, Index, rows_of
+from indexer.index.port import BruteForceIndex, Index, Values, rows_of
 from indexer.index.segmented_index import SegmentedIndex
 from tests.indexer.index.test_index import codes, vectors
 
@@ -40,7 +40,7 @@ def test_many_queries_at_once_are_told_apart() -> None:
     assert {(row, row) for row in range(500)} <= found
 
 
-def sealed_and_exact(kind: Kind, rows: Any) -> tuple[SegmentedIndex, Index]:
+def sealed_and_exact(kind: Kind, rows: Values) -> tuple[SegmentedIndex, Index]:
     index, exact = SegmentedIndex(kind), BruteForceIndex(kind)
     index.seal_rows(np.arange(len(rows)) * 3, rows)
     exact.add(np.arange(len(rows)) * 3, rows)
@@ -89,7 +89,8 @@ def test_where_many_are_dead_enough_living_ones_are_found() -> None:
 
 def test_segments_are_joined_and_what_died_meanwhile_stays_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     index = SegmentedIndex(PDQ, tail_rows=16)
-    real, killed = segments.seal, []
+    real = segments.seal
+    killed: list[int] = []
 
     def seal_slowly(*args: Any, **options: Any) -> Any:
         fresh = real(*args, **options)

@@ -2,7 +2,6 @@
 Pillow."""
 
 import io
-from typing import Any
 
 import numpy as np
 import pytest
@@ -45,9 +44,13 @@ def test_no_more_eighths_are_decoded_than_are_wanted(
 @pytest.mark.parametrize("kind", ["4:4:4", "4:2:0", "progressive", "grey"])
 def test_an_eighth_of_a_jpeg_shows_the_same_picture(kind: str, eighths: int) -> None:
     image = picture("coffee").resize((640, 424))
-    options: dict[str, Any] = {"quality": 95, "subsampling": "4:4:4"}
-    options |= {"4:2:0": {"subsampling": "4:2:0"}, "progressive": {"progressive": True}}.get(kind, {})
-    payload = encoded(image.convert("L") if kind == "grey" else image, **options)
+    subsampling = "4:2:0" if kind == "4:2:0" else "4:4:4"
+    payload = encoded(
+        image.convert("L") if kind == "grey" else image,
+        quality=95,
+        subsampling=subsampling,
+        progressive=kind == "progressive",
+    )
     decoded = decode_jpeg(payload, opened(payload), eighths / 8)
     assert decoded is not None
     width, height = (-(-side * eighths // 8) for side in image.size)

@@ -26,6 +26,7 @@ def muxed(container: str, codec: str, *, times: list[int] | None = None, seconds
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
         stream = out.add_stream(codec, rate=RATE)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         stream.codec_context.time_base = Fraction(1, RATE if times is None else 1000)
         for number, pixels in enumerate(clip("coffee").frames[: seconds * RATE]):

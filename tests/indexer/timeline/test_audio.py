@@ -1,9 +1,11 @@
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import pytest
 
 from indexer.fingerprints.audio import Spectrogram, audio_codes, spectrogram_of
-from indexer.fingerprints.kinds import AUDIO, hamming
-from indexer.media.audio import SAMPLE_RATE
+from indexer.fingerprints.kinds import AUDIO, Fingerprint, hamming
+from indexer.media.audio import SAMPLE_RATE, Samples
 from indexer.media.sandbox import DecoderPool
 from indexer.operations import OperationType
 from indexer.timeline.audio import audio_operations, find_audio_segments
@@ -14,7 +16,7 @@ from tests.videos import speech, with_audio
 
 
 @pytest.fixture(scope="module")
-def spoken() -> np.ndarray:
+def spoken() -> Samples:
     return speech(12.0, seed=1)
 
 
@@ -24,20 +26,20 @@ def kinds(
     return {one.type: one.sentence for one in audio_operations(segments, query, reference)}
 
 
-def test_audio_is_decoded_in_the_limited_process(spoken: np.ndarray) -> None:
+def test_audio_is_decoded_in_the_limited_process(spoken: Samples) -> None:
     with DecoderPool(1) as pool:
         samples = pool.audio(with_audio("coffee", "cat", "rocket", audio=spoken))
     assert len(samples) == pytest.approx(12 * SAMPLE_RATE, rel=0.02)
     assert not spectrogram_of(samples).is_silent
 
 
-def test_codes_of_a_trimmed_copy_are_near_and_of_other_speech_far(spoken: np.ndarray) -> None:
+def test_codes_of_a_trimmed_copy_are_near_and_of_other_speech_far(spoken: Samples) -> None:
     whole = audio_codes(spectrogram_of(spoken))
     late = audio_codes(spectrogram_of(spoken[round(3.33 * SAMPLE_RATE) :]))
     other = audio_codes(spectrogram_of(speech(12.0, seed=2)))
     assert all(one.kind == AUDIO.name for one in whole)
 
-    def nearest(codes: list, others: list) -> list[int]:  # type: ignore[type-arg]
+    def nearest(codes: Iterable[Fingerprint], others: Sequence[Fingerprint]) -> list[int]:
         return sorted(min(hamming(one.value, two.value) for two in others) for one in codes)
 
     # A third of a step apart at worst; a few that agree in one order are enough.
@@ -48,7 +50,7 @@ def test_codes_of_a_trimmed_copy_are_near_and_of_other_speech_far(spoken: np.nda
 @pytest.mark.parametrize("factor", [0.75, 0.9, 1.25, 1.5])
 @pytest.mark.parametrize("pitch_kept", [True, False])
 def test_audio_is_aligned_at_any_speed_and_says_what_became_of_its_pitch(
-    spoken: np.ndarray, factor: float, pitch_kept: bool
+    spoken: Samples, factor: float, pitch_kept: bool
 ) -> None:
     query = spectrogram_of(stretched(spoken, factor, pitch_kept=pitch_kept))
     reference = spectrogram_of(spoken)
@@ -62,7 +64,7 @@ def test_audio_is_aligned_at_any_speed_and_says_what_became_of_its_pitch(
     assert ("corrected" in found[OperationType.AUDIO_RETIMED]) == pitch_kept
 
 
-def test_other_audio_and_none_are_told_from_the_originals(spoken: np.ndarray) -> None:
+def test_other_audio_and_none_are_told_from_the_originals(spoken: Samples) -> None:
     original, segment = spectrogram_of(spoken), TemporalSegment(0.0, 12.0, 1.0, 0.0, 0.99)
     silence = spectrogram_of(np.zeros(12 * SAMPLE_RATE, np.int16))
     assert kinds([segment], original, original) == {}
@@ -76,7 +78,7 @@ def test_other_audio_and_none_are_told_from_the_originals(spoken: np.ndarray) ->
     assert find_audio_segments(spectrogram_of(speech(12.0, seed=2)), original) == []
 
 
-def test_audio_counts_only_where_the_original_is_shown(spoken: np.ndarray) -> None:
+def test_audio_counts_only_where_the_original_is_shown(spoken: Samples) -> None:
     quiet = np.zeros(5 * SAMPLE_RATE, np.int16)
     around = spectrogram_of(np.concatenate([spoken[: 5 * SAMPLE_RATE], quiet, spoken[: 5 * SAMPLE_RATE]]))
     silent_part, loud_part = (
@@ -88,7 +90,7 @@ def test_audio_counts_only_where_the_original_is_shown(spoken: np.ndarray) -> No
     assert "taken away" in kinds(silent_part, around, spectrogram_of(spoken))[OperationType.AUDIO_REPLACED]
 
 
-def test_a_spectrogram_comes_back_from_its_bytes(spoken: np.ndarray) -> None:
+def test_a_spectrogram_comes_back_from_its_bytes(spoken: Samples) -> None:
     audio = spectrogram_of(spoken)
     again = Spectrogram.restored(audio.stored())
     assert np.abs(again.bands - audio.bands).max() <= 0.5

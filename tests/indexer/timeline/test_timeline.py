@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from indexer.compare.vocabulary import Operation
@@ -14,35 +15,38 @@ from indexer.timeline.tracks import track_similarity
 
 STEP = 0.08
 PIXELS = 160
+Frames = npt.NDArray[np.float64]  # (n, pixels)
 
 
-def footage(seconds: float, seed: int, moves: float = 0.12) -> "np.ndarray":
+def footage(seconds: float, seed: int, moves: float = 0.12) -> Frames:
     """Smoothly changing frames around one picture, as a person who talks is: (n, pixels)."""
     rng = np.random.default_rng(seed)
     times = np.arange(0, seconds, STEP)
     scene = rng.normal(size=PIXELS)
-    moving = sum(
-        np.sin(times[:, None] * rng.uniform(0.6, 4.0) + rng.uniform(0, 6)) * rng.normal(size=PIXELS)
-        for _ in range(6)
-    )
+    moving = np.zeros((len(times), PIXELS))
+    for _ in range(6):
+        moving += np.sin(times[:, None] * rng.uniform(0.6, 4.0) + rng.uniform(0, 6)) * rng.normal(
+            size=PIXELS
+        )
     return scene + moves * moving
 
 
-def sequence(frames: "np.ndarray", noise: float = 0.02, seed: int = 9) -> Sequence:
+def sequence(frames: Frames, noise: float = 0.02, seed: int = 9) -> Sequence:
     noisy = frames + noise * np.random.default_rng(seed).normal(size=frames.shape)
     noisy = noisy - noisy.mean(axis=1, keepdims=True)
     vectors = (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
-    return Sequence(np.arange(len(vectors)) * STEP, vectors, len(vectors) * STEP)
+    return Sequence(np.arange(len(vectors), dtype=np.float64) * STEP, vectors, len(vectors) * STEP)
 
 
-def played(frames: "np.ndarray", start: float, end: float, factor: float) -> "np.ndarray":
+def played(frames: Frames, start: float, end: float, factor: float) -> Frames:
     """Seconds [start, end) at a factor; backwards where it is negative; blended from the nearest two."""
     count = round((end - start) / abs(factor) / STEP)
     at = (start if factor > 0 else end - STEP) + factor * STEP * np.arange(count)
     places = np.clip(at / STEP, 0, len(frames) - 1.001)
     before = places.astype(int)
     share = (places - before)[:, None]
-    return (1 - share) * frames[before] + share * frames[before + 1]
+    blended: Frames = (1 - share) * frames[before] + share * frames[before + 1]
+    return blended
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, -1.0])
@@ -203,7 +207,7 @@ def test_the_geometry_of_one_moment_fits_all_frames_and_that_of_two_does_not() -
     """A bright thing wanders over a ground; warped on by where it is at two moments, the ground is off."""
     rng = np.random.default_rng(0)
     ground = cv2.resize(rng.integers(0, 200, (12, 12)).astype(np.uint8), (64, 64))
-    frames = np.repeat(ground[None], 30, axis=0)
+    frames = np.repeat(ground[None], 30, axis=0).astype(np.uint8)
     for number, frame in enumerate(frames):
         cv2.circle(frame, (10 + number, 32), 8, 255, -1)
     track = Track(np.arange(30) * 80, frames, 2400)

@@ -12,6 +12,7 @@ import pytest
 
 from registry.cli.home import listen
 from registry.settings import Settings
+from sdk.errors import ProblemError
 from sdk.models import Problem, Role
 from tests.checks import DOCUMENT, openapi_text
 from tests.pictures import encoded
@@ -94,9 +95,9 @@ def test_an_invalid_request_names_the_fields_and_never_echoes_what_was_sent(worl
 def test_an_upload_over_the_limit_is_refused(world: World) -> None:
     desk = world.enrol("A platform", Role.PLATFORM)
     too_large = b"\xff\xd8" + bytes(world.services.decoder.limits.image.max_bytes)
-    with pytest.raises(Exception, match="too large") as error:
+    with pytest.raises(ProblemError, match="too large") as error:
         desk.client.match(too_large)
-    assert error.value.code == "media_too_large"  # type: ignore[attr-defined]
+    assert error.value.code == "media_too_large"
 
 
 def test_tiles_and_checkpoint_have_the_headers_of_the_specification(

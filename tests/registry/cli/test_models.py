@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -45,7 +46,7 @@ def run(*arguments: str, answer: str | None = None) -> Result:
     return CliRunner().invoke(app, ["models", *arguments], input=answer)
 
 
-def listed(home: Path) -> dict[str, dict[str, object]]:
+def listed(home: Path) -> dict[str, dict[str, Any]]:
     done = run("list", "--home", str(home), "--json")
     assert done.exit_code == 0
     return {row["kind"]: row for row in json.loads(done.stdout)["models"]}
@@ -56,6 +57,7 @@ def test_a_licence_is_shown_before_anything_is_fetched(tmp_path: Path) -> None:
     refused = run("pull", SSCD.name, "--home", str(tmp_path), answer="n\n")
     assert refused.exit_code == 2
     assert "MIT" in refused.stdout
+    assert SSCD_MIXUP.licence_url is not None
     assert SSCD_MIXUP.licence_url in refused.stdout
     assert not listed(tmp_path)[SSCD.name]["present"]
     accepted = run("pull", SSCD.name, "--home", str(tmp_path), answer="y\n")

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.fingerprints.kinds import PDQ
 from indexer.index import segmented_index, segments
 from indexer.index.engines import host_of
 from registry.app import create_app, running_services
@@ -21,7 +20,7 @@ from sdk.local import local_registration
 from sdk.models import FingerprintQuery, FingerprintValue
 from sdk.records import AssetClass
 from tests.pictures import encoded
-from tests.world import DatabaseServer, SeededEmbedder, World
+from tests.world import DatabaseServer, SeededEmbedder, World, own_index
 
 SUBJECTS = ("coffee", "cat", "astronaut", "rocket")
 
@@ -35,7 +34,8 @@ def short_tails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def compact(services: Services) -> None:
-    for index in services.index.by_kind.values():
+    for kind in services.index.kinds:
+        index = own_index(services, kind)
         host = host_of(index)
         assert host is not None
         host.compact()
@@ -43,7 +43,7 @@ def compact(services: Services) -> None:
 
 def rows_within(services: Services, seconds: float, rows: int) -> None:
     deadline = time.monotonic() + seconds
-    while len(services.index.by_kind[PDQ.name]) != rows:
+    while len(own_index(services)) != rows:
         assert time.monotonic() < deadline, "the other node did not follow"
         time.sleep(0.01)
 
@@ -110,7 +110,7 @@ def test_what_changed_while_a_node_was_away_is_taken_up(world: World) -> None:
     desk.client.withdraw(first.id)
     world.register(desk, encoded("cat"))
     with running_services(home, world.engine, SeededEmbedder()) as again:
-        assert len(again.index.by_kind[PDQ.name]) == 1
+        assert len(own_index(again)) == 1
 
 
 def test_files_of_a_later_history_are_not_believed(world: World) -> None:
@@ -121,7 +121,7 @@ def test_files_of_a_later_history_are_not_believed(world: World) -> None:
     world.stop()
     world.tamper("DELETE FROM index_change WHERE seq = (SELECT max(seq) FROM index_change)")
     world.start()
-    ids = np.concatenate([ids for ids, _ in world.services.index.by_kind[PDQ.name].blocks()])
+    ids = np.concatenate([ids for ids, _ in own_index(world.services).blocks()])
     assert len(ids) == len(set(ids.tolist())) == 2
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -18,17 +19,18 @@ from registry.storage.models import ApiKey, Job, Record
 from registry.storage.models.columns import now
 from registry.storage.models.jobs import QUEUED, RUNNING
 from samples.video_edits import Piece
+from sdk.client import Client
 from sdk.errors import BadRequest, NotFound
 from sdk.models import Job as WireJob
 from sdk.models import JobStatus, MatchAnswer, Registration, Role
 from tests.pictures import encoded
 from tests.videos import clip, edited, original
-from tests.world import World
+from tests.world import DatabaseServer, World
 
 NAMES = ("coffee", "cat")
 
 
-def finished(world: World, client: Any, job: WireJob) -> WireJob:
+def finished(world: World, client: Client, job: WireJob) -> WireJob:
     for _ in range(300):
         job = client.get_job(job.id)
         if job.finished_at is not None:
@@ -205,7 +207,9 @@ def receiver(failures: int = 0) -> Iterator[tuple[str, list[tuple[dict[str, str]
         server.server_close()
 
 
-def test_a_webhook_hears_of_the_end_and_can_verify_who_says_so(database_server: Any, home: Any) -> None:
+def test_a_webhook_hears_of_the_end_and_can_verify_who_says_so(
+    database_server: DatabaseServer, home: Path
+) -> None:
     with World(database_server, home, webhooks_to_private_networks=True) as world, receiver() as (url, got):
         desk = world.enrol("Daily Example")
         job = desk.client.start_match(original(*NAMES), webhook=url)

@@ -23,7 +23,7 @@ from sdk.models import MatchAnswer, MatchRelation, Role, Scope, Strength, Verdic
 from sdk.records import AssetClass
 from sdk.verify import verify_receipt
 from tests.pictures import encoded, flat, picture
-from tests.world import DatabaseServer, SeededEmbedder, World
+from tests.world import DatabaseServer, SeededEmbedder, World, own_index
 
 LIMITS = Thresholds()
 DIFFERS = DenseAgreement(agreeing=0.4, disagreeing=0.4, moved=0.0, fine=0.9)
@@ -120,7 +120,7 @@ def test_a_registration_is_matchable_by_the_next_request_and_on_another_node_wit
         # The other node follows by itself as well, without being asked.
         second = world.register(desk, encoded("cat")).record
         deadline = time.monotonic() + 5
-        while len(node.index.by_kind["pdq.v1"]) < 2:
+        while len(own_index(node)) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         desk.client.withdraw(second.id)
@@ -164,7 +164,7 @@ def test_a_signed_answer_is_verified_offline_and_no_word_of_it_can_be_changed(wo
     kept = MatchAnswer.model_validate_json(answer.model_dump_json())
     assert verify_answer(kept, jwks)["verdict"]["kind"] == "derivative_of_original"
     match = kept.matches[0]
-    changes = {
+    changes: dict[str, dict[str, object]] = {
         "not signed": {"signature": None},
         "not verify": {"signature": str(kept.signature)[:-6] + "AAAAAA"},
         "does not say": {"answered_at": kept.answered_at - timedelta(days=1)},

@@ -10,13 +10,14 @@ from PIL import Image
 from samples.video_edits import Piece
 from samples.video_looks import mirrored, picture_in_picture, with_logo
 from sdk.errors import BadRequest, Conflict
-from sdk.models import MatchAnswer, MatchRelation, OperationType, Role, VerdictKind
+from sdk.models import MatchAnswer, MatchRelation, OperationType, RecordSummary, Role, VerdictKind
 from sdk.records import AssetClass
 from tests.pictures import encoded, picture
 from tests.videos import animation, clip, edited, original, speech, whole, with_audio
-from tests.world import World
+from tests.world import Party, World
 
 NAMES = ("coffee", "cat", "rocket")
+Registered = tuple[Party, RecordSummary]
 
 
 def types(answer: MatchAnswer) -> set[OperationType]:
@@ -24,14 +25,14 @@ def types(answer: MatchAnswer) -> set[OperationType]:
 
 
 @pytest.fixture(scope="module")
-def registered(world_of_module: World):  # type: ignore[no-untyped-def]
+def registered(world_of_module: World) -> Registered:
     """A desk with one registered video, shared by the questions below."""
     desk = world_of_module.enrol("Daily Example")
     record = world_of_module.register(desk, original(*NAMES), "statement.mp4").record
     return desk, record
 
 
-def test_the_very_file_is_the_whole_of_it(registered) -> None:  # type: ignore[no-untyped-def]
+def test_the_very_file_is_the_whole_of_it(registered: Registered) -> None:
     desk, record = registered
     assert record.duration_s == pytest.approx(12.0, abs=0.1)
     answer = desk.client.match(original(*NAMES))
@@ -41,7 +42,7 @@ def test_the_very_file_is_the_whole_of_it(registered) -> None:  # type: ignore[n
     assert segment.query == segment.reference == (0.0, record.duration_s)
 
 
-def test_a_trim_by_a_fraction_of_a_second_is_found_where_it_is(registered) -> None:  # type: ignore[no-untyped-def]
+def test_a_trim_by_a_fraction_of_a_second_is_found_where_it_is(registered: Registered) -> None:
     desk, _ = registered
     answer = desk.client.match(edited(Piece(clip(*NAMES), 1.37, 12.0)))
     [segment] = answer.matches[0].segments
@@ -51,7 +52,7 @@ def test_a_trim_by_a_fraction_of_a_second_is_found_where_it_is(registered) -> No
     assert "00:01.4" in answer.matches[0].explanation
 
 
-def test_a_slowed_copy_carries_its_factor(registered) -> None:  # type: ignore[no-untyped-def]
+def test_a_slowed_copy_carries_its_factor(registered: Registered) -> None:
     desk, _ = registered
     answer = desk.client.match(edited(Piece(clip(*NAMES), 0.0, 12.0, 0.75)))
     retimed = next(one for one in answer.matches[0].operations if one.type is OperationType.RETIMED)
@@ -61,7 +62,7 @@ def test_a_slowed_copy_carries_its_factor(registered) -> None:  # type: ignore[n
     assert answer.matches[0].relation is MatchRelation.DERIVATIVE
 
 
-def test_parts_between_other_footage_in_another_order_are_named(registered) -> None:  # type: ignore[no-untyped-def]
+def test_parts_between_other_footage_in_another_order_are_named(registered: Registered) -> None:
     desk, _ = registered
     source, other = clip(*NAMES), clip("astronaut", "motorcycle")
     answer = desk.client.match(edited(Piece(source, 6.2, 11.0), whole(other), Piece(source, 1.0, 5.5)))
@@ -73,7 +74,7 @@ def test_parts_between_other_footage_in_another_order_are_named(registered) -> N
     assert {OperationType.CONCATENATED, OperationType.REORDERED} <= types(answer)
 
 
-def test_mirrored_and_backwards_are_told_apart(registered) -> None:  # type: ignore[no-untyped-def]
+def test_mirrored_and_backwards_are_told_apart(registered: Registered) -> None:
     desk, _ = registered
     assert types(desk.client.match(edited(whole(clip(*NAMES)), look=mirrored))) == {OperationType.MIRRORED}
     backwards = desk.client.match(edited(replace(whole(clip(*NAMES)), is_reversed=True)))
@@ -81,13 +82,13 @@ def test_mirrored_and_backwards_are_told_apart(registered) -> None:  # type: ign
     assert backwards.matches[0].segments[0].reference == pytest.approx((0.0, 12.0), abs=0.3)
 
 
-def test_other_footage_is_not_in_this_registry(registered) -> None:  # type: ignore[no-untyped-def]
+def test_other_footage_is_not_in_this_registry(registered: Registered) -> None:
     desk, _ = registered
     answer = desk.client.match(original("astronaut", "motorcycle"))
     assert answer.verdict.kind is VerdictKind.NOT_IN_REGISTRY
 
 
-def test_an_animated_image_is_matched_like_a_video(registered) -> None:  # type: ignore[no-untyped-def]
+def test_an_animated_image_is_matched_like_a_video(registered: Registered) -> None:
     desk, record = registered
     answer = desk.client.match(animation(clip(*NAMES), "GIF"))
     assert answer.matches[0].record.id == record.id
@@ -95,7 +96,7 @@ def test_an_animated_image_is_matched_like_a_video(registered) -> None:  # type:
     assert segment.reference == pytest.approx((0.0, 2.0), abs=0.2)
 
 
-def test_a_still_of_a_registered_video_is_found(registered) -> None:  # type: ignore[no-untyped-def]
+def test_a_still_of_a_registered_video_is_found(registered: Registered) -> None:
     desk, record = registered
     still = Image.fromarray(clip(*NAMES).at(5.0))
     answer = desk.client.match(encoded(still, quality=80))
@@ -175,7 +176,7 @@ def test_erasing_a_video_leaves_nothing_of_its_frames(world: World) -> None:
     world.audit()
 
 
-def test_what_is_damaged_is_said(registered) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_damaged_is_said(registered: Registered) -> None:
     desk, record = registered
     payload = edited(whole(clip(*NAMES)))
     buffer = io.BytesIO(payload)
@@ -204,13 +205,13 @@ def test_a_dub_is_found_by_its_pictures_and_a_known_speech_by_its_sound(world: W
     world.audit()
 
 
-def test_two_videos_are_compared_and_kept_as_a_film(registered) -> None:  # type: ignore[no-untyped-def]
+def test_two_videos_are_compared_and_kept_as_a_film(registered: Registered) -> None:
     desk, record = registered
     upload = edited(Piece(clip(*NAMES), 1.0, 5.0))
     compared = desk.client.compare(upload, record.id)
     assert compared.segments[0].reference == pytest.approx((1.0, 5.0), abs=0.1)
     film = desk.client.compare_picture(upload, record.id, "mp4")
-    with av.open(io.BytesIO(film)) as shown:
+    with av.open(io.BytesIO(film), "r") as shown:
         assert float(shown.duration or 0) / 1e6 == pytest.approx(4.0, abs=0.3)
     assert desk.client.compare_picture(upload, record.id, "gif")[:3] == b"GIF"
     with pytest.raises(Conflict) as refusal:
@@ -234,7 +235,7 @@ def test_frames_of_an_intimate_video_are_for_those_who_match(world: World) -> No
         assert np.abs(np.asarray(frame.convert("RGB")) - expected).mean() < 12
 
 
-def test_a_picture_in_the_picture_is_told_from_a_logo(registered) -> None:  # type: ignore[no-untyped-def]
+def test_a_picture_in_the_picture_is_told_from_a_logo(registered: Registered) -> None:
     desk, record = registered
     inset = edited(whole(clip("astronaut", "motorcycle")), look=picture_in_picture(clip(*NAMES).at, 12.0))
     over = desk.client.match(inset).matches[0]
