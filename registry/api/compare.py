@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 
 from registry.api.deps import CacheDep, Matcher, ServicesDep, SessionDep, read_upload
 from registry.match.comparison import Compared, PictureFormat, as_picture, as_wire, compare_with
-from sdk.models import Comparison, Scope
+from registry.records.access import Action, may
+from sdk.models import Comparison
 
 router = APIRouter(prefix="/v1/compare", tags=["compare"])
 
@@ -29,7 +30,7 @@ ComparedDep = Annotated[Compared, Depends(compared_of)]
 @router.post("", operation_id="compare")
 def compare(compared: ComparedDep, services: ServicesDep, api_key: Matcher) -> Comparison:
     """What was changed between a registered asset and this picture, and where."""
-    return as_wire(services, compared, with_evidence=Scope.EVIDENCE in api_key.scopes)
+    return as_wire(services, compared, with_evidence=may(api_key, Action.SEE_EVIDENCE))
 
 
 @router.post("/picture", operation_id="comparePicture", response_class=Response)

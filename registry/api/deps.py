@@ -7,13 +7,13 @@ from fastapi import Depends, Request, UploadFile
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
-from registry.errors import MediaTooLarge, NotAllowed, NotAuthenticated
+from registry.errors import MediaTooLarge, NotAuthenticated
 from registry.media.previews import PreviewCache
+from registry.records.access import Action, require, require_scope
 from registry.records.publishers import authenticate
 from registry.services import Services
 from registry.storage.db import transaction
 from registry.storage.models import ApiKey
-from sdk.models import Scope
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `Authorization: Bearer ...`")
 
@@ -60,29 +60,24 @@ AnyKey = Annotated[ApiKey, Depends(api_key_of)]
 
 def may_see_intimate(services: Services, credentials: HTTPAuthorizationCredentials | None) -> None:
     """Intimate previews are for those who match uploads. Raises NotAuthenticated or NotAllowed."""
-    _require(api_key_of(services, credentials), Scope.MATCH)
+    require(api_key_of(services, credentials), Action.SEE_INTIMATE)
 
 
 BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def _require(api_key: ApiKey, *scopes: Scope) -> None:
-    if not set(scopes) & set(api_key.scopes) and Scope.ADMIN not in api_key.scopes:
-        raise NotAllowed(f"needs the scope {' or '.join(scope.value for scope in scopes)}")
-
-
-def _requiring(*scopes: Scope) -> Callable[[ApiKey], Awaitable[ApiKey]]:
+def _requiring(action: Action) -> Callable[[ApiKey], Awaitable[ApiKey]]:
     # What waits for nothing is a coroutine: a function would be sent to a thread and back.
     async def check(api_key: AnyKey) -> ApiKey:
-        _require(api_key, *scopes)
+        require_scope(api_key, action)
         return api_key
 
     return check
 
 
-Registrar = Annotated[ApiKey, Depends(_requiring(Scope.REGISTER))]
-Matcher = Annotated[ApiKey, Depends(_requiring(Scope.MATCH))]
-Operator = Annotated[ApiKey, Depends(_requiring(Scope.ADMIN))]
+Registrar = Annotated[ApiKey, Depends(_requiring(Action.REGISTER))]
+Matcher = Annotated[ApiKey, Depends(_requiring(Action.MATCH))]
+Operator = Annotated[ApiKey, Depends(_requiring(Action.OPERATE))]
 
 
 def read_upload(upload: UploadFile, services: Services) -> bytes:

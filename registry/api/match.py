@@ -9,7 +9,8 @@ from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
 from registry.jobs import lifecycle as jobs
 from registry.match import matching
 from registry.media.uploads import is_video
-from sdk.models import FingerprintQuery, Job, MatchAnswer, Scope
+from registry.records.access import Action, may
+from sdk.models import FingerprintQuery, Job, MatchAnswer
 
 router = APIRouter(prefix="/v1/match", tags=["match"])
 
@@ -33,7 +34,7 @@ def match_media(
     if is_video(services, content):
         new = jobs.NewJob(jobs.MATCH, webhook=webhook)
         return answer_of(accepted(services, api_key, content, new, prefer), response, MatchAnswer)
-    with_evidence = Scope.EVIDENCE in api_key.scopes
+    with_evidence = may(api_key, Action.SEE_EVIDENCE)
     return matching.match_media(services, cache, session, content, with_evidence=with_evidence)
 
 
@@ -42,5 +43,5 @@ def match_fingerprints(
     query: FingerprintQuery, services: ServicesDep, cache: CacheDep, session: SessionDep, api_key: Matcher
 ) -> MatchAnswer:
     """The same question without the picture."""
-    with_evidence = Scope.EVIDENCE in api_key.scopes
+    with_evidence = may(api_key, Action.SEE_EVIDENCE)
     return matching.match_fingerprints(services, cache, session, query, with_evidence=with_evidence)

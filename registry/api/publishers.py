@@ -5,9 +5,9 @@ from datetime import datetime
 from fastapi import APIRouter
 
 from registry.api.deps import AnyKey, Operator, ServicesDep, SessionDep
-from registry.errors import NotAllowed
 from registry.publish.registration import publish_and_follow
 from registry.records import publishers
+from registry.records.access import Action, require
 from registry.storage.db import after_commit
 from registry.storage.models import ApiKey as ApiKeyRow
 from registry.storage.models import Publisher as PublisherRow
@@ -52,11 +52,6 @@ def _wire_api_key(row: ApiKeyRow) -> models.ApiKey:
     )
 
 
-def _require_self(api_key: ApiKeyRow, publisher_id: str) -> None:
-    if api_key.publisher_id != publisher_id and models.Scope.ADMIN not in api_key.scopes:
-        raise NotAllowed("these keys belong to another publisher")
-
-
 @router.post("/publishers", status_code=201, operation_id="enrolPublisher")
 def enrol(new: models.NewPublisher, session: SessionDep, _: Operator) -> models.Publisher:
     """Enrol an organisation."""
@@ -97,7 +92,7 @@ def add_key(
     api_key: AnyKey,
 ) -> models.PublisherKey:
     """Enrol a signing key."""
-    _require_self(api_key, publisher_id)
+    require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
     row = publishers.add_key(session, services.log, publisher, new.jwk)
     after_commit(session, lambda: publish_and_follow(services))
@@ -116,7 +111,7 @@ def rotate_key(
     api_key: AnyKey,
 ) -> models.PublisherKey:
     """Replace a key: what it signed stays valid, it signs nothing new."""
-    _require_self(api_key, publisher_id)
+    require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
     row = publishers.rotate_key(session, services.log, publisher, kid, new.jwk)
     after_commit(session, lambda: publish_and_follow(services))
@@ -128,7 +123,7 @@ def revoke_key(
     publisher_id: str, kid: str, services: ServicesDep, session: SessionDep, api_key: AnyKey
 ) -> models.PublisherKey:
     """The key was compromised."""
-    _require_self(api_key, publisher_id)
+    require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
     row = publishers.revoke_key(session, services.log, publisher, kid)
     after_commit(session, lambda: publish_and_follow(services))

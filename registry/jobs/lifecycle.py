@@ -19,13 +19,14 @@ from registry.errors import JobFailed, JobPending, NotAllowed, RegistryError, Un
 from registry.match.matching import match_media
 from registry.media.previews import PreviewCache
 from registry.publish.registration import register_media
+from registry.records.access import Action, may
 from registry.services import Services
 from registry.storage.db import after_commit, transaction
 from registry.storage.models import ApiKey, Job
 from registry.storage.models.columns import now
 from registry.storage.models.jobs import DONE, FAILED, MATCH, QUEUED, REGISTER, RUNNING
 from sdk.models import Job as WireJob
-from sdk.models import JobStatus, MatchAnswer, Problem, Registration, Scope
+from sdk.models import JobStatus, MatchAnswer, Problem, Registration
 
 PAYLOAD_SUFFIX = ".upload"
 MOST_ATTEMPTS = 3  # a file that ends its worker so often is given up
@@ -80,8 +81,7 @@ def get_job(session: Session, api_key: ApiKey, job_id: str) -> Job:
     """A job of the caller's own organisation. Raises UnknownJob."""
     job = session.get(Job, job_id)
     owner = session.get(ApiKey, job.api_key_id) if job and job.api_key_id else None
-    mine = owner is not None and owner.publisher_id == api_key.publisher_id
-    if job is None or not (mine or Scope.ADMIN in api_key.scopes):
+    if job is None or not may(api_key, Action.READ_JOB, owner.publisher_id if owner else None):
         raise UnknownJob(f"no job of yours has the id {job_id[:60]!r}")
     return job
 
@@ -187,7 +187,7 @@ def _work(
         answer: MatchAnswer | Registration
         if job.kind == MATCH:
             # The page draws how alike the frames are, and shows no numbers.
-            evidence = api_key is None or Scope.EVIDENCE in api_key.scopes
+            evidence = api_key is None or may(api_key, Action.SEE_EVIDENCE)
             answer = match_media(
                 services, cache, session, content, with_evidence=evidence, progress=progress
             )

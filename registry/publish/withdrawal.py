@@ -2,16 +2,16 @@
 
 from sqlmodel import Session, delete, select
 
-from registry.errors import NotAllowed, RecordErased
+from registry.errors import RecordErased
 from registry.index.changes import REMOVE, append_to_outbox
 from registry.publish.registration import publish_and_follow
+from registry.records.access import Action, require
 from registry.records.reading import get_record
 from registry.services import Services
 from registry.storage.db import after_commit
 from registry.storage.models import ApiKey, DeclaredSource, Dispute, Fingerprint, Record
 from registry.storage.models.columns import now
 from registry.storage.models.records import ACTIVE, ERASED, WITHDRAWN
-from sdk.models import Scope
 
 ERASED_LABEL = "(erased)"
 
@@ -68,8 +68,7 @@ def _finish_erasure(services: Services, preview_key: str | None) -> None:
 
 def _own_record(session: Session, api_key: ApiKey, record_id: str) -> Record:
     record = get_record(session, record_id)
-    if record.publisher_id != api_key.publisher_id and Scope.ADMIN not in api_key.scopes:
-        raise NotAllowed("the record belongs to another publisher")
+    require(api_key, Action.CHANGE_RECORD, record.publisher_id)
     return record
 
 

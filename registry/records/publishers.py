@@ -21,18 +21,12 @@ from registry.errors import (
     UnknownPublisher,
 )
 from registry.log.transparency_log import Log
+from registry.records.access import SCOPES_OF_ROLE
 from registry.storage.models import ApiKey, Publisher, PublisherKey
 from registry.storage.models.columns import now
 from sdk.keys import BadKey, import_public_key, public_jwk
-from sdk.models import KeyValidity, NewApiKey, NewPublisher, Role, Scope
+from sdk.models import KeyValidity, NewApiKey, NewPublisher, Role
 
-SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
-    Role.PUBLISHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE}),
-    Role.PLATFORM: frozenset({Scope.MATCH}),
-    Role.RESEARCHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.PUBLISH_FAKE, Scope.EVIDENCE}),
-    Role.REVIEWER: frozenset({Scope.MATCH, Scope.REVIEW, Scope.EVIDENCE}),
-    Role.OPERATOR: frozenset(Scope),
-}
 SECRET_PREFIX = "trueprint"
 ALPHABET = string.ascii_letters + string.digits
 ID_LENGTH, SECRET_LENGTH = 10, 32  # 32 of 62 characters: 190 bits

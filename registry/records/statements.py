@@ -5,14 +5,14 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
-from registry.errors import BadSignature, BadStatement, KeyNotValid, NotAllowed
+from registry.errors import BadSignature, BadStatement, KeyNotValid
+from registry.records.access import Action, require
 from registry.records.publishers import get_publisher, key_validity
 from registry.records.reading import URN_PREFIX
 from registry.storage.models import ApiKey, PublisherKey
 from registry.storage.models.columns import now
 from sdk import records as signed
 from sdk.keys import import_public_key
-from sdk.models import Scope
 from sdk.records import AssetClass, Statement
 
 CLOCK_LEEWAY = timedelta(minutes=5)  # publishers' clocks differ from ours
@@ -53,8 +53,7 @@ def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedSta
     publisher = get_publisher(session, key.publisher_id)
     if statement.issuer != publisher.issuer:
         raise BadStatement(f"the issuer must be {publisher.issuer}")
-    if api_key.publisher_id != publisher.id and Scope.ADMIN not in api_key.scopes:
-        raise NotAllowed("the statement is signed by another publisher than the API key's")
-    if statement.asset_class is AssetClass.KNOWN_FAKE and Scope.PUBLISH_FAKE not in api_key.scopes:
-        raise NotAllowed("registering a known fake needs the scope publish_fake")
+    require(api_key, Action.REGISTER, publisher.id)
+    if statement.asset_class is AssetClass.KNOWN_FAKE:
+        require(api_key, Action.REGISTER_FAKE)
     return VerifiedStatement(statement, jws, kid, publisher.id)

@@ -1,0 +1,100 @@
+"""Who may do what to which row: one rule for every action, and the scopes that each role can have.
+
+This module knows API keys, scopes and whose a row is. It must not know what an action does. A new action is
+one member of `Action` and one rule.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from registry.errors import NotAllowed
+from registry.storage.models import ApiKey
+from sdk.models import Role, Scope
+
+SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
+    Role.PUBLISHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE}),
+    Role.PLATFORM: frozenset({Scope.MATCH}),
+    Role.RESEARCHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.PUBLISH_FAKE, Scope.EVIDENCE}),
+    Role.REVIEWER: frozenset({Scope.MATCH, Scope.REVIEW, Scope.EVIDENCE}),
+    Role.OPERATOR: frozenset(Scope),
+}
+
+
+class Action(Enum):
+    """What can be asked for with an API key."""
+
+    OPERATE = auto()  # enrol publishers, issue and revoke API keys, audit
+    REGISTER = auto()  # a statement that is signed by the row's publisher
+    REGISTER_FAKE = auto()
+    CHANGE_RECORD = auto()  # withdraw or erase it
+    CHANGE_KEYS = auto()  # add, rotate and revoke signing keys
+    MATCH = auto()
+    SEE_EVIDENCE = auto()
+    SEE_INTIMATE = auto()  # kept pictures of intimate records
+    READ_JOB = auto()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an API key needs for an action."""
+
+    scope: Scope | None  # None: every key has what is needed
+    of_others: str | None = (
+        None  # why the row of another publisher is refused; None: whose it is is not asked
+    )
+    without_scope: str | None = None  # why a key without the scope is refused, where more is to be said
+    admin_suffices: bool = True  # whether the scope `admin` stands in for the other
+
+
+RULES = {
+    Action.OPERATE: Rule(Scope.ADMIN),
+    Action.REGISTER: Rule(
+        Scope.REGISTER, of_others="the statement is signed by another publisher than the API key's"
+    ),
+    Action.REGISTER_FAKE: Rule(
+        Scope.PUBLISH_FAKE,
+        without_scope="registering a known fake needs the scope publish_fake",
+        admin_suffices=False,
+    ),
+    Action.CHANGE_RECORD: Rule(Scope.REGISTER, of_others="the record belongs to another publisher"),
+    Action.CHANGE_KEYS: Rule(None, of_others="these keys belong to another publisher"),
+    Action.MATCH: Rule(Scope.MATCH),
+    Action.SEE_EVIDENCE: Rule(Scope.EVIDENCE, admin_suffices=False),
+    Action.SEE_INTIMATE: Rule(Scope.MATCH),
+    # Never said: who may not read a job is told that there is none.
+    Action.READ_JOB: Rule(None, of_others="the job belongs to another publisher"),
+}
+
+
+def may(api_key: ApiKey, action: Action, owner_id: str | None = None) -> bool:
+    """Whether the key is good for an action; `owner_id`: the publisher of the row, None for nobody's."""
+    return (_scope_refusal(api_key, action) or _owner_refusal(api_key, action, owner_id)) is None
+
+
+def require(api_key: ApiKey, action: Action, owner_id: str | None = None) -> None:
+    """Refuse what the key is not good for; `owner_id` as for `may`. Raises NotAllowed."""
+    refusal = _scope_refusal(api_key, action) or _owner_refusal(api_key, action, owner_id)
+    if refusal is not None:
+        raise NotAllowed(refusal)
+
+
+def require_scope(api_key: ApiKey, action: Action) -> None:
+    """Refuse a key without the scope, before it is known which row is meant. Raises NotAllowed."""
+    refusal = _scope_refusal(api_key, action)
+    if refusal is not None:
+        raise NotAllowed(refusal)
+
+
+def _scope_refusal(api_key: ApiKey, action: Action) -> str | None:
+    rule = RULES[action]
+    if rule.scope is None or rule.scope in api_key.scopes:
+        return None
+    if rule.admin_suffices and Scope.ADMIN in api_key.scopes:
+        return None
+    return rule.without_scope or f"needs the scope {rule.scope.value}"
+
+
+def _owner_refusal(api_key: ApiKey, action: Action, owner_id: str | None) -> str | None:
+    if api_key.publisher_id == owner_id or Scope.ADMIN in api_key.scopes:
+        return None
+    return RULES[action].of_others

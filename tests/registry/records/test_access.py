@@ -1,0 +1,93 @@
+"""Who may do what: every scope and every role against every action, on one's own row and on another's."""
+
+import pytest
+
+from registry.errors import NotAllowed
+from registry.records.access import RULES, SCOPES_OF_ROLE, Action, may, require, require_scope
+from registry.storage.models import ApiKey
+from registry.storage.models.columns import now
+from sdk.models import Role, Scope
+
+MINE, THEIRS = "publisher-1", "publisher-2"
+EVERY = frozenset(Scope)
+ADMIN = frozenset({Scope.ADMIN})
+# By action: the scopes of which one suffices for one's own row, and for the row of another publisher.
+ALLOWED: dict[Action, tuple[frozenset[Scope], frozenset[Scope]]] = {
+    Action.OPERATE: (ADMIN, ADMIN),
+    Action.REGISTER: (ADMIN | {Scope.REGISTER}, ADMIN),
+    Action.REGISTER_FAKE: (frozenset({Scope.PUBLISH_FAKE}), frozenset({Scope.PUBLISH_FAKE})),
+    Action.CHANGE_RECORD: (ADMIN | {Scope.REGISTER}, ADMIN),
+    Action.CHANGE_KEYS: (EVERY, ADMIN),
+    Action.MATCH: (ADMIN | {Scope.MATCH}, ADMIN | {Scope.MATCH}),
+    Action.SEE_EVIDENCE: (frozenset({Scope.EVIDENCE}), frozenset({Scope.EVIDENCE})),
+    Action.SEE_INTIMATE: (ADMIN | {Scope.MATCH}, ADMIN | {Scope.MATCH}),
+    Action.READ_JOB: (EVERY, ADMIN),
+}
+ROLES: dict[Role, set[Action]] = {  # with all scopes that the role can have, on one's own rows
+    Role.PUBLISHER: set(Action) - {Action.OPERATE, Action.REGISTER_FAKE},
+    Role.PLATFORM: {Action.MATCH, Action.SEE_INTIMATE, Action.CHANGE_KEYS, Action.READ_JOB},
+    Role.RESEARCHER: set(Action) - {Action.OPERATE},
+    Role.REVIEWER: {
+        Action.MATCH,
+        Action.SEE_INTIMATE,
+        Action.SEE_EVIDENCE,
+        Action.CHANGE_KEYS,
+        Action.READ_JOB,
+    },
+    Role.OPERATOR: set(Action),
+}
+REFUSALS = {  # action: scopes of the key, whose row, the words
+    Action.OPERATE: (Scope.MATCH, MINE, "needs the scope admin"),
+    Action.REGISTER: (
+        Scope.REGISTER,
+        THEIRS,
+        "the statement is signed by another publisher than the API key's",
+    ),
+    Action.REGISTER_FAKE: (Scope.ADMIN, MINE, "registering a known fake needs the scope publish_fake"),
+    Action.CHANGE_RECORD: (Scope.REGISTER, THEIRS, "the record belongs to another publisher"),
+    Action.CHANGE_KEYS: (Scope.MATCH, THEIRS, "these keys belong to another publisher"),
+    Action.MATCH: (Scope.REGISTER, MINE, "needs the scope match"),
+    Action.SEE_EVIDENCE: (Scope.ADMIN, MINE, "needs the scope evidence"),
+    Action.SEE_INTIMATE: (Scope.EVIDENCE, MINE, "needs the scope match"),
+    Action.READ_JOB: (Scope.MATCH, None, "the job belongs to another publisher"),
+}
+
+
+def key_with(*scopes: Scope) -> ApiKey:
+    return ApiKey(id="key", publisher_id=MINE, secret_sha256="", scopes=list(scopes), expires_at=now())
+
+
+def test_every_action_has_a_rule_and_an_expectation() -> None:
+    assert set(RULES) == set(Action) == set(ALLOWED) == set(REFUSALS)
+    assert set(SCOPES_OF_ROLE) == set(Role) == set(ROLES)
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("scope", [None, *Scope])
+def test_one_scope_allows_what_the_table_says(action: Action, scope: Scope | None) -> None:
+    key = key_with(*([scope] if scope else []))
+    own, of_others = ALLOWED[action]
+    anybody = RULES[action].scope is None  # a key without any scope does as well
+    assert may(key, action, MINE) == (anybody if scope is None else scope in own)
+    assert may(key, action, THEIRS) == (scope in of_others)
+    assert may(key, action, None) == (scope in of_others), "a row that is nobody's is not one's own"
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_allows_what_its_scopes_do(role: Role) -> None:
+    key = key_with(*SCOPES_OF_ROLE[role])
+    assert {action for action in Action if may(key, action, MINE)} == ROLES[role]
+
+
+@pytest.mark.parametrize("action", Action)
+def test_a_refusal_says_why(action: Action) -> None:
+    scope, owner, words = REFUSALS[action]
+    with pytest.raises(NotAllowed, match=f"^{words}$"):
+        require(key_with(scope), action, owner)
+    require(key_with(*Scope), action, THEIRS)
+
+
+def test_the_scope_is_asked_for_before_the_row_is_known() -> None:
+    require_scope(key_with(Scope.REGISTER), Action.CHANGE_RECORD)
+    with pytest.raises(NotAllowed, match="needs the scope register"):
+        require_scope(key_with(Scope.MATCH), Action.CHANGE_RECORD)
