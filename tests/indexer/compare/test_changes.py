@@ -107,7 +107,7 @@ def test_a_changed_part_is_found_where_it_is(
     assert expected in {one.type for one in found}
 
 
-def test_two_changes_are_two_operations_gravest_first() -> None:
+def test_two_changes_are_two_operations_the_most_severe_first() -> None:
     both, _ = sticker(cloned(COFFEE)[0])
     found = [one.type for one in derived(both, COFFEE, with_faces=False).operations if one.type in CHANGES]
     assert found == [OperationType.LOCAL_EDIT, OperationType.OVERLAY]

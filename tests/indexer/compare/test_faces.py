@@ -77,7 +77,7 @@ def test_a_swap_is_named_whatever_happens_to_it_on_its_way(name: str) -> None:
     found = derived(ON_THE_WAY[name](swapped()), astronaut())
     assert OperationType.FACE_SWAP in types_of(found)
     first = found.operations[0]
-    assert first.type is OperationType.FACE_SWAP, "gravest first"
+    assert first.type is OperationType.FACE_SWAP, "the most severe first"
     assert first.reference_region is not None
     (left, top), (right, bottom) = first.reference_region[0], first.reference_region[2]
     box = FaceBox(left * 512, top * 512, right * 512, bottom * 512, 1.0, (0, 0), (0, 0))
