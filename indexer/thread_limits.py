@@ -1,4 +1,4 @@
-"""One core for one request: requests run beside each other; libraries that split small tasks only wait."""
+"""Thread limits: requests run beside each other on one core each, and libraries split no work of theirs."""
 
 import cv2
 import torch
@@ -8,10 +8,10 @@ from indexer.media.allocator import keep_freed_memory
 
 
 def use_one_core_per_request() -> None:
-    """For this process, from now on: OpenCV, torch and every BLAS use one thread for what one thread asks.
+    """Limits OpenCV, torch and every BLAS to one thread per call, in this process and from now on.
 
-    Two threads for one matrix of 64 rows cost up to four times one, as soon as the other core has work of
-    its own. FAISS is told where it searches, thread by thread.
+    Two threads for a matrix of 64 rows cost up to four times as much as one, as soon as the other core has
+    work of its own. FAISS is limited where it searches, since its limit holds for one thread only.
     """
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

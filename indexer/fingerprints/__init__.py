@@ -1,1 +1,1 @@
-"""Pixels to fingerprints. Knows nothing of files, the index or records."""
+"""From pixels and audio samples to fingerprints. Knows nothing of the index or of records."""

@@ -1,8 +1,8 @@
-"""Fingerprints of sound: the energy of sixty semitones, ten times a second, and 256 bits of how it changes.
+"""Audio fingerprints: the energy of sixty semitones, ten times a second, and 256 bits of how it changes.
 
-The bits are signs of differences in frequency and time, after Haitsma and Kalker (2002), over windows of
-almost two seconds. They nominate; what aligns two sounds in time is the spectrogram of semitones, in which
-another pitch is a shift.
+The bits are the signs of differences in frequency and time (Haitsma and Kalker, 2002) over windows of
+almost two seconds. They serve to retrieve candidates. Two audio tracks are aligned in time by their
+spectrograms of semitones, in which a change of pitch is a shift.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from indexer.media.audio import SAMPLE_RATE
 WINDOW = 4096  # samples, 0.37 s
 HOP_S = 0.1
 LOWEST_HZ, SEMITONES = 110.0, 60
-QUIET_DB = 50.0  # below the loudest second: nothing is said
-SILENCE = 1e-5  # mean square of full scale 1: below, all is noise of the recorder
-SMOOTHING_S = 4.0  # what stays so long is the room and the recorder
-CODE_FRAMES, CODE_STEP = 8, 2  # eight looks, 0.2 s apart
-CODE_BANDS = 33  # neighbours are compared: 32 bits a look
+QUIET_DB = 50.0  # a frame that lies farther below the loudest ones is not audible
+SILENCE = 1e-5  # a tenth of the root mean square, of full scale 1, below which a frame is noise
+SMOOTHING_S = 4.0  # what stays the same for so long comes from the room and the recorder
+CODE_FRAMES, CODE_STEP = 8, 2  # eight frames, 0.2 s apart
+CODE_BANDS = 33  # neighbouring bands are compared, which gives 32 bits a frame
 CODE_EVERY_S = 0.2
-LEAST_LOUD = 0.6  # of a window
+LEAST_AUDIBLE = 0.6  # share of a window
 QUANTUM_DB = 0.5
 
 Bands = npt.NDArray[np.float32]
@@ -31,18 +31,18 @@ Bands = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Spectrogram:
-    """The spectrogram of semitones of one track."""
+    """The spectrogram of semitones of one audio track."""
 
     bands: Bands  # (n, SEMITONES) decibels, frame i at i * HOP_S seconds
-    loud: npt.NDArray[np.bool_]  # (n,) where something is to be heard
+    audible: npt.NDArray[np.bool_]  # (n,)
 
     @property
     def is_silent(self) -> bool:
-        """Whether there is hardly anything to hear."""
-        return float(self.loud.mean()) < 0.05 if len(self.loud) else True
+        """Whether hardly any frame is audible."""
+        return float(self.audible.mean()) < 0.05 if len(self.audible) else True
 
     def vectors(self, semitones: int = 0) -> Bands:
-        """(n, SEMITONES) unit rows, of what is not the room's; shifted by so many semitones upwards."""
+        """Returns (n, SEMITONES) unit rows without the room's share, shifted up by so many semitones."""
         found = np.roll(self.bands, semitones, axis=1)
         found = found - found.mean(axis=1, keepdims=True)
         found = found - _smoothed(found, round(SMOOTHING_S / HOP_S))
@@ -51,21 +51,21 @@ class Spectrogram:
         if semitones < 0:
             found[:, semitones:] = 0.0
         norms = np.linalg.norm(found, axis=1, keepdims=True)
-        return np.where(self.loud[:, None], found / np.maximum(norms, 1e-6), 0.0).astype(np.float32)
+        return np.where(self.audible[:, None], found / np.maximum(norms, 1e-6), 0.0).astype(np.float32)
 
     def stored(self) -> npt.NDArray[np.uint8]:
-        """(n, SEMITONES + 1) bytes; `Spectrogram.restored` reads them back."""
+        """Returns (n, SEMITONES + 1) bytes, which `restored` reads back."""
         levels = np.clip(self.bands / QUANTUM_DB, 0, 255).astype(np.uint8)
-        return np.concatenate([levels, self.loud[:, None].astype(np.uint8)], axis=1)
+        return np.concatenate([levels, self.audible[:, None].astype(np.uint8)], axis=1)
 
     @staticmethod
     def restored(stored: npt.NDArray[np.uint8]) -> "Spectrogram":
-        """From `stored`."""
+        """Reads what `stored` returned."""
         return Spectrogram(stored[:, :-1].astype(np.float32) * QUANTUM_DB, stored[:, -1] > 0)
 
 
 def spectrogram_of(samples: npt.NDArray[np.int16]) -> Spectrogram:
-    """Of mono samples at SAMPLE_RATE."""
+    """Computes the spectrogram of mono samples at SAMPLE_RATE."""
     wave = samples.astype(np.float32) / 32768.0
     hop = SAMPLE_RATE * HOP_S
     count = max(0, int((len(wave) - WINDOW) / hop) + 1)
@@ -85,30 +85,29 @@ def spectrogram_of(samples: npt.NDArray[np.int16]) -> Spectrogram:
     return Spectrogram(bands, power > max(SILENCE**2 * 100, loudest * 10 ** (-QUIET_DB / 10)))
 
 
-def audio_codes(audio: Spectrogram) -> list[Fingerprint]:
-    """A code every fifth of a second, where enough is to be heard."""
+def audio_codes(spectrogram: Spectrogram) -> list[Fingerprint]:
+    """Computes a code every fifth of a second, where enough of its window is audible."""
     reach = (CODE_FRAMES - 1) * CODE_STEP + CODE_STEP
     every = round(CODE_EVERY_S / HOP_S)
     edges = np.linspace(0, SEMITONES, CODE_BANDS + 1).astype(int)
     wide = np.stack(
-        [audio.bands[:, low:high].mean(axis=1) for low, high in pairwise(edges.tolist())],
+        [spectrogram.bands[:, low:high].mean(axis=1) for low, high in pairwise(edges.tolist())],
         axis=1,
     )
     found = []
     for start in range(0, len(wide) - reach, every):
-        if audio.loud[start : start + reach].mean() < LEAST_LOUD:
+        if spectrogram.audible[start : start + reach].mean() < LEAST_AUDIBLE:
             continue
-        looks = wide[start : start + reach : CODE_STEP][: CODE_FRAMES + 1]
+        frames = wide[start : start + reach : CODE_STEP][:CODE_FRAMES]
         later = wide[start + CODE_STEP : start + reach + CODE_STEP : CODE_STEP][:CODE_FRAMES]
-        looks = looks[:CODE_FRAMES]
-        change = np.diff(later, axis=1) - np.diff(looks, axis=1)
+        change = np.diff(later, axis=1) - np.diff(frames, axis=1)
         bits = np.packbits((change > 0).ravel())
         found.append(Fingerprint(AUDIO.name, bits.tobytes(), time_ms=round(1000 * start * HOP_S)))
     return found
 
 
 def _semitone_weights() -> Bands:
-    """(WINDOW // 2 + 1, SEMITONES): which frequencies belong to which semitone."""
+    """Returns the (WINDOW // 2 + 1, SEMITONES) share of every frequency in every semitone."""
     frequencies = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)
     places = 12 * np.log2(np.maximum(frequencies, 1.0) / LOWEST_HZ)
     weights = np.maximum(0.0, 1.0 - np.abs(places[:, None] - np.arange(SEMITONES)[None, :]))

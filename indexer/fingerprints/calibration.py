@@ -1,7 +1,7 @@
-"""From a similarity to how often two pictures that do not belong together reach it.
+"""Calibration: how often two unrelated pictures reach a similarity.
 
-Measured on pairs that are no copies; beyond the rarest that so many pairs can show, a generalised Pareto
-tail (Pickands, 1975) goes on, which is extrapolation and is marked so. A calibration belongs to one kind.
+The rates are measured on pairs that are no copies. Rarer ones than so many pairs can show are extrapolated
+by a generalised Pareto tail (Pickands, 1975), and are marked as such. A calibration belongs to one kind.
 """
 
 import json
@@ -19,12 +19,12 @@ POSSIBLE_RATE, MATCH_RATE = 1e-4, 1e-6  # false matches per compared pair
 
 @dataclass(frozen=True)
 class Calibration:
-    """What similarities of one kind mean."""
+    """False-match rates of the similarities of one kind."""
 
     kind: str
     pairs: int  # that are no copies
     pictures: int
-    similarities: tuple[float, ...]  # reached by `rates` of the pairs, falling rates
+    similarities: tuple[float, ...]  # rising; each is reached by the share of pairs in `rates`
     rates: tuple[float, ...]
     tail_from: float  # similarity where the fitted tail begins
     tail_rate: float  # share of pairs beyond it
@@ -32,44 +32,44 @@ class Calibration:
     tail_shape: float
 
     def rate_of(self, similarity: float) -> float:
-        """Share of pairs that do not belong together and are at least so similar."""
+        """Returns the share of unrelated pairs that are at least so similar."""
         if similarity > self.tail_from:
             return self.tail_rate * _survival(similarity - self.tail_from, self.tail_scale, self.tail_shape)
         return float(np.interp(similarity, self.similarities, self.rates))
 
     def similarity_at(self, rate: float) -> float:
-        """The similarity that so few reach; above 1 where the tail says that none would."""
+        """Returns the similarity that this share of pairs reaches; above 1 where the tail expects none."""
         if rate < self.tail_rate:
             share = rate / self.tail_rate
             if abs(self.tail_shape) < 1e-6:
                 return self.tail_from - self.tail_scale * float(np.log(share))
             return self.tail_from + self.tail_scale / self.tail_shape * (float(share**-self.tail_shape) - 1)
-        return float(np.interp(-rate, [-one for one in self.rates], self.similarities))
+        return float(np.interp(-rate, [-known for known in self.rates], self.similarities))
 
     @property
     def is_extrapolated_below(self) -> float:
-        """Rates below this were not seen: fewer than ten pairs would stand behind them."""
+        """The rate below which fewer than ten pairs were measured, so that it is extrapolated."""
         return 10 / self.pairs
 
     @property
     def possible(self) -> float:
-        """Possibly related, for a person to look at."""
+        """The similarity from which two pictures may be related, for a person to look at."""
         return self.similarity_at(POSSIBLE_RATE)
 
     @property
     def match(self) -> float:
-        """A match by fingerprints alone."""
+        """The similarity from which two pictures match by fingerprints alone."""
         return self.similarity_at(MATCH_RATE)
 
     def save(self, path: Path) -> None:
-        """As JSON."""
+        """Writes the calibration as JSON."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
 def fit(kind: str, similarities: npt.NDArray[np.floating], pictures: int) -> Calibration:
-    """From the similarities of pairs that do not belong together.
+    """Fits a calibration to the similarities of unrelated pairs.
 
-    The tail is fitted by probability-weighted moments (Hosking and Wallis, 1987), which are steady for the
+    The tail is fitted by probability-weighted moments (Hosking and Wallis, 1987), which are stable for the
     few thousand values that there are.
     """
     ordered = np.sort(np.asarray(similarities, np.float64))
@@ -82,8 +82,8 @@ def fit(kind: str, similarities: npt.NDArray[np.floating], pictures: int) -> Cal
         kind=kind,
         pairs=len(ordered),
         pictures=pictures,
-        similarities=tuple(round(float(one), 5) for one in ordered[places]),
-        rates=tuple(float(one) for one in rates),
+        similarities=tuple(round(float(similarity), 5) for similarity in ordered[places]),
+        rates=tuple(map(float, rates)),
         tail_from=start,
         tail_rate=beyond / len(ordered),
         tail_scale=scale,
@@ -93,7 +93,7 @@ def fit(kind: str, similarities: npt.NDArray[np.floating], pictures: int) -> Cal
 
 @cache
 def calibration_of(kind: str) -> Calibration | None:
-    """What ships for a kind; None for one that somebody brought."""
+    """Returns the calibration that ships for a kind; None for a kind that an operator brought."""
     path = WEIGHTS / f"{kind}.calibration.json"
     if not path.exists():
         return None
@@ -103,7 +103,7 @@ def calibration_of(kind: str) -> Calibration | None:
 
 
 def _fit_tail(excess: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """(scale, shape) of rising positive excesses."""
+    """Returns (scale, shape) of the tail of rising, positive excesses."""
     count = len(excess)
     first = excess.mean()
     weights = (count - np.arange(1, count + 1)) / (count - 1)

@@ -1,4 +1,4 @@
-"""All fingerprints of one frame, and whether it can be fingerprinted at all."""
+"""Computes all fingerprints of one frame, and tells whether it has enough detail to be recognised."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from indexer.fingerprints.kinds import PDQ, Fingerprint, Vectors, pack_vector
 from indexer.fingerprints.pdq import MINIMUM_QUALITY
 from indexer.media.images import Pixels
 
-MINIMUM_SIDE = 32  # below, a descriptor reads its own interpolation
+MINIMUM_SIDE = 32  # pixels; below, a descriptor would describe its own interpolation
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,18 @@ class FrameFingerprints:
 def fingerprint_frame(
     pixels: Pixels, *embedders: Embedder, full_size: tuple[int, int] | None = None
 ) -> FrameFingerprints:
-    """PDQ in eight orientations, pHash and descriptors of (h, w, 3) uint8 sRGB pixels.
+    """Computes PDQ in eight orientations, pHash and descriptors of (h, w, 3) uint8 sRGB pixels.
 
-    `full_size`: width and height that the frame had before it was reduced.
+    `full_size` is the width and height that the frame had before it was reduced.
     """
-    return _with_hashes(pixels, full_size, {one.kind: one.embed([pixels])[0] for one in embedders})
+    return _with_hashes(
+        pixels, full_size, {embedder.kind: embedder.embed([pixels])[0] for embedder in embedders}
+    )
 
 
 def fingerprint_frames(frames: list[Pixels], *embedders: Embedder) -> list[FrameFingerprints]:
-    """The same of several frames at once, which were not reduced."""
-    vectors = {one.kind: one.embed(frames) for one in embedders}
+    """Computes the same for several frames at once, none of which was reduced."""
+    vectors = {embedder.kind: embedder.embed(frames) for embedder in embedders}
     return [
         _with_hashes(pixels, None, {kind: rows[number] for kind, rows in vectors.items()})
         for number, pixels in enumerate(frames)
@@ -51,7 +53,7 @@ def _with_hashes(
 
 
 def why_insufficient_detail(pixels: Pixels, quality: int) -> str | None:
-    """The reason why a frame has too little in it to be recognised, or None."""
+    """Returns in words why a frame has too little detail to be recognised, or None if it has enough."""
     height, width = pixels.shape[:2]
     if min(height, width) < MINIMUM_SIDE:
         return f"only {width} x {height} pixels; at least {MINIMUM_SIDE} on each side are needed"
@@ -63,7 +65,7 @@ def why_insufficient_detail(pixels: Pixels, quality: int) -> str | None:
 
 
 def upright(fingerprints: tuple[Fingerprint, ...], kind: str) -> Fingerprint | None:
-    """The fingerprint of `kind` in the orientation in which the frame came."""
+    """Returns the fingerprint of `kind` in the orientation in which the frame came."""
     return next((one for one in fingerprints if one.kind == kind and one.orientation == 0), None)
 
 

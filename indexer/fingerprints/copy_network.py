@@ -1,8 +1,9 @@
-"""The network of `tp-desc.v2`: what a picture is a copy of, in 256 numbers.
+"""The network of `tp-desc.v2`, which describes a picture in 256 numbers so that copies are found.
 
-EfficientNet-Lite0 read at three depths, GeM pooling (Radenović et al., 2018), a linear layer that whitens.
-What tells two photographs of one kind of thing apart is texture and detail, which the trunk's last layer,
-trained to ignore it, has mostly lost; the two shallower maps still hold it. Knows nothing of files.
+EfficientNet-Lite0 is read at three depths, followed by GeM pooling (Radenović et al., 2018) and a linear
+layer that whitens. Texture and detail tell two photographs of similar things apart. The trunk's last layer
+was trained to ignore them and has mostly lost them; the two shallower maps still hold them. This module
+knows nothing of files.
 """
 
 import torch
@@ -14,8 +15,8 @@ from indexer.fingerprints.lite0 import HEAD_CHANNELS, STAGES, Lite0
 TAPS = {
     10: STAGES[4][1],
     14: STAGES[5][1],
-}  # block -> channels: the last of the 112 and of the 192 wide ones
-POOLED = 2 * sum(TAPS.values()) + HEAD_CHANNELS  # taps are signed, the head's map is not
+}  # block -> channels: the last blocks that are 112 and 192 wide
+POOLED = 2 * sum(TAPS.values()) + HEAD_CHANNELS  # taps have negative values too, the head has none
 DIMENSIONS = 256
 GEM_POWER = 3.0
 # The published checkpoint was trained on (value - 127) / 128.
@@ -23,12 +24,12 @@ PIXEL_MEAN, PIXEL_SCALE = 127.0, 128.0
 
 
 def gem(maps: Tensor) -> Tensor:
-    """Generalised mean over places: (n, c, h, w) -> (n, c), negative values count as none."""
+    """Generalised mean over places, (n, c, h, w) -> (n, c); negative values count as zero."""
     return maps.float().clamp(min=1e-6).pow(GEM_POWER).mean((2, 3)).pow(1 / GEM_POWER)
 
 
 class CopyNetwork(nn.Module):
-    """(n, 3, side, side) pixels to (n, 256) unit rows; 3.9 M parameters."""
+    """Maps (n, 3, side, side) pixels to (n, 256) unit rows; 3.9 M parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,10 +45,10 @@ class CopyNetwork(nn.Module):
         return self.trunk.lower((x.float() - PIXEL_MEAN) / PIXEL_SCALE, blocks)
 
     def pool(self, x: Tensor, first: int) -> Tensor:
-        """The map before block `first` -> (n, 1888): each depth pooled, and of equal length."""
+        """The map before block `first` -> (n, 1888): every depth pooled and scaled to equal length."""
         *taps, head = self.trunk.upper(x, first, TAPS)
-        signed = [torch.cat((gem(one), gem(-one)), 1) for one in taps]
-        return torch.cat([functional.normalize(one, dim=1) for one in (*signed, gem(head))], 1)
+        signed = [torch.cat((gem(tap), gem(-tap)), 1) for tap in taps]
+        return torch.cat([functional.normalize(pooled, dim=1) for pooled in (*signed, gem(head))], 1)
 
     def describe(self, x: Tensor, first: int) -> Tensor:
         """The map before block `first` -> (n, 256), each row of length one."""
@@ -55,9 +56,10 @@ class CopyNetwork(nn.Module):
 
 
 def folded_network() -> CopyNetwork:
-    """With every batch norm folded into its convolution, in which form it is trained, stored and run.
+    """Builds the network with every batch norm folded into its convolution.
 
-    Statistics of a batch of edited pictures are not those of pictures; folded, there are none to drift.
+    It is trained, stored and run in this form. A batch of edited pictures has other statistics than
+    pictures have; once folded, there are no statistics that could drift.
     """
     network = CopyNetwork().eval()
     network.trunk.fuse()

@@ -1,5 +1,7 @@
-"""Pictures of requests that wait are described in one pass: a device takes hardly longer for ten than for
-one."""
+"""Dynamic batching: pictures of requests that wait are described in one pass.
+
+A device takes hardly longer for ten pictures than for one.
+"""
 
 import threading
 from collections.abc import Callable
@@ -14,7 +16,7 @@ Describe = Callable[[list[Pixels]], Vectors]
 
 
 @dataclass
-class _Waiting:
+class _WaitingCall:
     frames: list[Pixels]
     vectors: Vectors | None = None
     error: Exception | None = None
@@ -25,20 +27,20 @@ class _Waiting:
 
 
 class DynamicBatcher:
-    """Calls of many threads, joined: who comes first runs for all who have come until then.
+    """Merges the calls of many threads: the first that gets its turn runs for all that wait by then.
 
-    Nobody waits for others to come; while one pass runs, the next gathers.
+    No call waits for others to come. While one pass runs, calls gather for the next.
     """
 
-    def __init__(self, describe: Describe, most: int) -> None:
-        self._describe, self._most = describe, most
+    def __init__(self, describe: Describe, max_frames: int) -> None:
+        self._describe, self._max_frames = describe, max_frames
         self._arriving = threading.Lock()
         self._turn = threading.Lock()
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_WaitingCall] = []
 
     def __call__(self, frames: list[Pixels]) -> Vectors:
-        """(h, w, 3) uint8 frames to (n, dimensions); whatever the pass raises."""
-        mine = _Waiting(frames)
+        """Describes (h, w, 3) uint8 frames as (n, dimensions); raises whatever the pass raises."""
+        mine = _WaitingCall(frames)
         with self._arriving:
             self._waiting.append(mine)
         with self._turn:
@@ -52,31 +54,31 @@ class DynamicBatcher:
     def _pass(self) -> None:
         taken = self._take()
         try:
-            vectors = self._describe([frame for one in taken for frame in one.frames])
+            vectors = self._describe([frame for call in taken for frame in call.frames])
         except Exception as error:
-            if len(taken) > 1:  # whose fault it was is found out one by one
-                for one in taken:
-                    self._alone(one)
+            if len(taken) > 1:  # each call runs by itself, so that only the one at fault fails
+                for call in taken:
+                    self._alone(call)
                 return
             taken[0].error = error
             return
-        ends = np.cumsum([len(one.frames) for one in taken])
-        for one, part in zip(taken, np.split(vectors, ends[:-1]), strict=True):
-            one.vectors = part
+        ends = np.cumsum([len(call.frames) for call in taken])
+        for call, part in zip(taken, np.split(vectors, ends[:-1]), strict=True):
+            call.vectors = part
 
-    def _alone(self, one: _Waiting) -> None:
+    def _alone(self, call: _WaitingCall) -> None:
         try:
-            one.vectors = self._describe(one.frames)
+            call.vectors = self._describe(call.frames)
         except Exception as error:
-            one.error = error
+            call.error = error
 
-    def _take(self) -> list[_Waiting]:
-        """In the order of arrival, as many as fit one pass; the first whatever its size."""
+    def _take(self) -> list[_WaitingCall]:
+        """Takes as many calls as fit one pass, in the order of arrival; the first whatever its size."""
         with self._arriving:
             count, frames = 0, 0
-            for one in self._waiting:
-                frames += len(one.frames)
-                if count and frames > self._most:
+            for call in self._waiting:
+                frames += len(call.frames)
+                if count and frames > self._max_frames:
                     break
                 count += 1
             taken, self._waiting = self._waiting[:count], self._waiting[count:]

@@ -1,6 +1,6 @@
-"""From frames to unit vectors. This is the only module that runs models at query time.
+"""Embedders, which turn frames into unit vectors. No other module runs descriptor models at query time.
 
-The device is chosen once; one that fails is given up for the CPU. Every embedder is safe to call from
+The device is chosen once; a device that fails is given up for the CPU. Every embedder is safe to call from
 many threads.
 """
 
@@ -27,10 +27,10 @@ from indexer.media.images import Pixels
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "weights" / f"{DESCRIPTOR.name}.safetensors"
 _log = logging.getLogger(__name__)
-# One picture's activations fit the cache of a core: in batches of 32 each takes twice as long.
+# One picture's activations fit the cache of a core; in batches of 32, each picture takes twice as long.
 CPU_BATCH, GPU_BATCH = 1, 64
 CPU = "cpu"
-UNKNOWN_SIZE = 0  # of a kind whose file is tried for the first time
+UNKNOWN_SIZE = 0  # stands for the size of a kind whose file is tried for the first time
 
 
 class Embedder(Protocol):
@@ -40,7 +40,7 @@ class Embedder(Protocol):
     device: str
 
     def embed(self, frames: list[Pixels]) -> Vectors:
-        """(h, w, 3) uint8 sRGB frames to an (n, dimensions) float32 array of unit rows."""
+        """Maps (h, w, 3) uint8 sRGB frames to an (n, dimensions) float32 array of unit rows."""
         ...
 
 
@@ -49,13 +49,13 @@ class MissingRuntime(RuntimeError):
 
 
 class TorchEmbedder:
-    """Runs a network in torch: ours, or a TorchScript file."""
+    """Runs a built-in network or a TorchScript file in torch."""
 
     def __init__(self, device: str | None = None, model: Model = DEFAULT, file: Path | None = None) -> None:
         self.kind, self.device = model.kind.name, device or best_device()
         self._model, self._file = model, file
         self._network = _load_on(self.device, model, file)
-        # A device does one thing at a time; on a CPU requests run beside each other, one core each.
+        # A device does one thing at a time; on a CPU, requests run beside each other on one core each.
         self._on_device = DynamicBatcher(self._try_device, GPU_BATCH)
 
     def embed(self, frames: list[Pixels]) -> Vectors:
@@ -66,13 +66,14 @@ class TorchEmbedder:
         if self.device != CPU:
             try:
                 return self._describe(frames)
-            except WrongWeights:  # the file's fault, on any device
+            except WrongWeights:  # the fault of the file, on any device
                 raise
-            except RuntimeError as error:  # torch's own for a full, lost or broken device
+            except RuntimeError as error:  # what torch raises for a full, lost or broken device
                 _log.warning(
                     "%s fails on device %s, and goes on on the CPU: %s", self.kind, self.device, error
                 )
-                # What lies on a lost device cannot be read back. The device last: others look at it first.
+                # A lost device cannot be read, so the network is loaded anew. `device` is set last, because
+                # other threads look at it first.
                 self._network = _load_on(CPU, self._model, self._file)
                 self.device = CPU
         return self._describe(frames)
@@ -93,7 +94,7 @@ class TorchEmbedder:
 
 
 class OnnxEmbedder:
-    """Runs an ONNX file by ONNX Runtime, which is an extra: `pip install trueprint[onnx]`."""
+    """Runs an ONNX file in ONNX Runtime, which is an extra: `pip install trueprint[onnx]`."""
 
     device = "onnxruntime"
 
@@ -112,30 +113,31 @@ class OnnxEmbedder:
     def embed(self, frames: list[Pixels]) -> Vectors:
         """See Embedder."""
         rows = []
-        for frame in frames:  # files with a fixed batch of one are common
+        for frame in frames:  # many files have a fixed batch of one
             pixels = square(frame, self._model.side).astype(np.float32)
             mean, scale = (
-                np.array(one, np.float32)[:, None, None] for one in (self._model.mean, self._model.scale)
+                np.array(values, np.float32)[:, None, None]
+                for values in (self._model.mean, self._model.scale)
             )
             rows.append(self._session.run(None, {self._input: ((pixels - mean) / scale)[None]})[0])
         return unit_rows(np.concatenate(rows), self._model)
 
 
 def open_embedder(model: Model, folder: Path, device: str | None = None) -> Embedder:
-    """Load a model. Raises WrongWeights, MissingWeights, MissingRuntime."""
+    """Loads a model. Raises WrongWeights, MissingWeights, MissingRuntime."""
     if model.runtime is Runtime.BUILT_IN:
         return TorchEmbedder(device, model)
     return _open_file(model, path_of(folder, model), device)
 
 
 def dimensions_of(model: Model, file: Path) -> int:
-    """How many numbers does a file that somebody brings give? Raises WrongWeights, MissingRuntime."""
+    """Returns how many numbers a model file gives, after a trial. Raises WrongWeights, MissingRuntime."""
     grain = np.random.default_rng(0).integers(0, 256, (model.side, model.side, 3), dtype=np.uint8)
     try:
         return int(_open_file(model, file, "cpu").embed([grain]).shape[1])
     except WrongWeights:
         raise
-    except Exception as error:  # whatever a stranger's program does
+    except Exception as error:  # a foreign program may raise anything
         raise WrongWeights(f"it does not turn one RGB picture into one vector: {error}") from error
 
 
@@ -146,7 +148,7 @@ def _open_file(model: Model, file: Path, device: str | None) -> Embedder:
 
 
 class Embedders:
-    """The descriptor that pictures get from now on, and those that records got before."""
+    """The embedder that describes pictures from now on, and those that described records before."""
 
     def __init__(self, folder: Path, wanted: Embedder, device: str | None = None) -> None:
         self.wanted = wanted
@@ -155,7 +157,7 @@ class Embedders:
         self._others: dict[str, Embedder | None] = {}
 
     def of(self, kind: str) -> Embedder | None:
-        """None: its model is not here, which the log says once."""
+        """Returns the embedder of a kind, or None where its model is not here, which is logged once."""
         if kind == self.wanted.kind:
             return self.wanted
         with self._opening:
@@ -171,19 +173,19 @@ class Embedders:
 
 
 def best_device() -> str:
-    """A CUDA device where there is one."""
+    """Returns "cuda" where there is a CUDA device, else "cpu"."""
     return "cuda" if torch.cuda.is_available() else CPU
 
 
 def square(pixels: Pixels, side: int) -> Pixels:
-    """(h, w, 3) uint8 of any size -> (3, side, side) uint8; the aspect is given up on purpose."""
+    """Resizes (h, w, 3) uint8 to (3, side, side); the aspect ratio is given up on purpose."""
     interpolation = cv2.INTER_AREA if min(pixels.shape[:2]) > side else cv2.INTER_LINEAR
     resized = cv2.resize(pixels, (side, side), interpolation=interpolation)
     return np.ascontiguousarray(np.asarray(resized, dtype=np.uint8).transpose(2, 0, 1))
 
 
 def unit_rows(raw: Vectors, model: Model) -> Vectors:
-    """(n, ...) outputs -> (n, dimensions) of length one. Raises WrongWeights where they are none."""
+    """Scales (n, ...) outputs to (n, dimensions) rows of length one. Raises WrongWeights if that fails."""
     rows = raw.reshape(len(raw), -1).astype(np.float32)
     if model.kind.size not in (rows.shape[1], UNKNOWN_SIZE):
         raise WrongWeights(
@@ -196,7 +198,7 @@ def unit_rows(raw: Vectors, model: Model) -> Vectors:
 
 
 def load_copy_network() -> CopyNetwork:
-    """The network of `tp-desc.v2` with the weights of this package. Raises WrongWeights."""
+    """Loads the network of `tp-desc.v2` with the weights of this package. Raises WrongWeights."""
     network = folded_network()
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS_FILE).items()})
@@ -206,7 +208,7 @@ def load_copy_network() -> CopyNetwork:
 
 
 def _load_on(device: str, model: Model, file: Path | None) -> Any:
-    # A third faster on a CPU; torch knows this argument, its type hints do not.
+    # This layout is a third faster on a CPU; torch knows the argument, its type hints do not.
     return _load(model, file).to(device, memory_format=torch.channels_last)
 
 
@@ -219,7 +221,7 @@ def _load(model: Model, file: Path | None) -> Any:
         raise WrongWeights(f"{model.kind.name} does not ship with this package")
     try:
         with warnings.catch_warnings():
-            # Torch would rather see exported programs; SSCD and others are published as TorchScript.
+            # Torch recommends exported programs, but SSCD and others are published as TorchScript.
             warnings.simplefilter("ignore", DeprecationWarning)
             return torch.jit.load(str(file), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except RuntimeError as error:

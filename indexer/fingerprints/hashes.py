@@ -1,4 +1,4 @@
-"""The perceptual hashes of one frame, all of one luminance; needs no model."""
+"""The perceptual hashes of one frame, all computed from one luminance without a model."""
 
 from indexer.fingerprints.kinds import Fingerprint
 from indexer.fingerprints.luminance import luminance_of
@@ -8,9 +8,9 @@ from indexer.media.images import Pixels
 
 
 def compute_hashes(pixels: Pixels, full_size: tuple[int, int] | None = None) -> list[Fingerprint]:
-    """PDQ in eight orientations, then pHash, of (h, w, 3) uint8 sRGB pixels.
+    """Computes PDQ in eight orientations, then pHash, of (h, w, 3) uint8 sRGB pixels.
 
-    `full_size`: width and height that the frame had before it was reduced.
+    `full_size` is the width and height that the frame had before it was reduced.
     """
     luminance = luminance_of(pixels)
     return [*pdq_of(luminance, full_size), phash_of(luminance)]

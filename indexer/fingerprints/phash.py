@@ -1,9 +1,10 @@
 """pHash: 64 bits from the signs of a discrete cosine transform, as the package `imagehash` computes it.
 
-A grey picture of 32 x 32 (Pillow's Lanczos filter, rounded after each of its two passes), the lowest 8 x
-8 of its cosine transform, and of these the signs against their median. Filter and transform are small
-matrices here, kept for every length of a side. Source: C. Zauner, "Implementation and Benchmarking of
-Perceptual Image Hash Functions" (2010).
+A grey picture is resized to 32 x 32 by Pillow's Lanczos filter, rounded after each of its two passes. The
+lowest 8 x 8 coefficients of its cosine transform are compared with their median. Filter and transform are
+small matrices here, cached for every length of a side.
+
+Source: C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010).
 """
 
 from functools import lru_cache
@@ -27,12 +28,12 @@ _COSINES: Matrix = (
 
 
 def compute_phash(pixels: Pixels) -> Fingerprint:
-    """One frame, (h, w, 3) uint8 sRGB, to its pHash."""
+    """Computes the pHash of (h, w, 3) uint8 sRGB pixels."""
     return phash_of(luminance_of(pixels))
 
 
 def phash_of(luminance: Luminance) -> Fingerprint:
-    """The same of (h, w) luminance."""
+    """Computes the same from (h, w) luminance."""
     height, width = luminance.shape
     across = _rounded(np.rint(luminance) @ _lanczos(width).T)
     grey = _rounded(_lanczos(height) @ across)
@@ -46,7 +47,7 @@ def _rounded(grey: Matrix) -> Matrix:
 
 @lru_cache(maxsize=SIDES_KEPT)
 def _lanczos(side: int) -> Matrix:
-    """(32, side): the weights by which Pillow resizes a side to 32."""
+    """Returns the (32, side) weights by which Pillow resizes a side to 32."""
     scale = side / GREY_SIDE
     stretch = max(scale, 1.0)
     reach = LANCZOS_LOBES * stretch

@@ -1,4 +1,4 @@
-"""Fingerprints of a video: of its sampled frames, without those that say nothing new."""
+"""Fingerprints of a video's sampled frames, and which of the frames show something new."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -9,34 +9,34 @@ from indexer.fingerprints.kinds import PDQ, Fingerprint, hamming
 from indexer.media.frames import Frame
 from indexer.media.images import Pixels
 
-# A frame so near to the last one that was kept is the same picture again (vPDQ drops the identical only).
+# A frame so near to the last new one shows the same picture again; vPDQ drops identical frames only.
 SAME_FRAME_BITS = 4
 BATCH = 16
 
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """One sampled frame with its fingerprints, each at its time."""
+    """One sampled frame with its fingerprints, which carry its time."""
 
     time_ms: int
     fingerprints: tuple[Fingerprint, ...]
     quality: int  # PDQ's, 0..100
     insufficient_detail: str | None
-    is_new: bool  # neither without detail nor the same picture as the last new one
+    is_new: bool  # it has enough detail, and does not show the same picture as the last new frame
     starts_shot: bool
 
 
 def fingerprint_samples(
     frames: Iterable[Frame], *embedders: Embedder
 ) -> Iterator[tuple[SampledFrame, Pixels]]:
-    """Every sampled frame with its (h, w, 3) pixels, in the order of time."""
+    """Yields every sampled frame with its (h, w, 3) pixels, in the order of time."""
     last: Fingerprint | None = None
-    for batch in _batches(one for one in frames if one.pixels is not None):
-        pixels = [one.pixels for one in batch if one.pixels is not None]
+    for batch in _batches(frame for frame in frames if frame.pixels is not None):
+        pixels = [frame.pixels for frame in batch if frame.pixels is not None]
         for frame, picture, computed in zip(
             batch, pixels, fingerprint_frames(pixels, *embedders), strict=True
         ):
-            timed = tuple(replace(one, time_ms=frame.time_ms) for one in computed.fingerprints)
+            timed = tuple(replace(value, time_ms=frame.time_ms) for value in computed.fingerprints)
             pdq = upright(timed, PDQ.name)
             same = pdq and last and hamming(pdq.value, last.value) <= SAME_FRAME_BITS
             is_new = computed.insufficient_detail is None and not same

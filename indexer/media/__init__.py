@@ -1,1 +1,1 @@
-"""Untrusted bytes to checked pixels. Knows nothing of fingerprints."""
+"""Decoding of untrusted bytes to checked pixels and audio samples. Knows nothing of fingerprints."""

@@ -1,7 +1,7 @@
-"""glibc's allocator, told to keep what it has: pictures come and go by the megabyte.
+"""Settings that make glibc's allocator keep freed memory, because pictures come and go by the megabyte.
 
-By default large blocks are mapped and unmapped, and the kernel clears each page again: a third of the
-time that decoding a megapixel takes. Elsewhere than on glibc nothing happens. Source: mallopt(3).
+By default large blocks are mapped and unmapped, and the kernel clears each page again, which takes a third
+of the time of decoding a megapixel. Without glibc nothing happens. Source: mallopt(3).
 """
 
 import ctypes
@@ -15,9 +15,10 @@ KEPT_AT_THE_TOP = 256 << 20
 
 
 def keep_freed_memory() -> bool:
-    """For this process, from now on; True where the allocator listens.
+    """Sets this process's allocator from now on, and returns whether it accepts the settings.
 
-    At most as many heaps as cores: each keeps its own rest, and threads without work hold theirs for ever.
+    There are at most as many heaps as cores: each heap keeps what was freed in it, and an idle thread would
+    keep its heap for ever.
     """
     if sys.platform != "linux":
         return False
@@ -34,7 +35,7 @@ def keep_freed_memory() -> bool:
 
 
 def environment() -> dict[str, str]:
-    """The same for a child process, before its first block."""
+    """Returns the variables that set the allocator of a child process before its first allocation."""
     return {
         "MALLOC_MMAP_THRESHOLD_": str(LARGEST_KEPT_BLOCK),
         "MALLOC_TRIM_THRESHOLD_": str(KEPT_AT_THE_TOP),

@@ -1,4 +1,4 @@
-"""Animated GIF, WebP, PNG and AVIF as a video: frames composed and timed as a browser shows them."""
+"""Reads animated GIF, WebP, PNG and AVIF as a video, composed and timed as a browser shows them."""
 
 import io
 from collections.abc import Iterator
@@ -12,22 +12,22 @@ from indexer.media.frames import Frame, Sampler, VideoInfo, track_size, working_
 from indexer.media.images import ANIMATED, FORMATS, MEDIA_TYPES, Pixels, to_srgb
 from indexer.media.limits import VideoLimits
 
-# Browsers show a frame that asks for less than this for a tenth of a second.
-LEAST_DURATION_MS, INSTEAD_MS = 11, 100
+# Browsers show a frame whose stated duration is shorter than this for a tenth of a second.
+LEAST_DURATION_MS, DEFAULT_DURATION_MS = 11, 100
 MOST_FRAMES = 6000
 
 
 def is_animated(payload: bytes) -> bool:
-    """Whether it opens as an image of more than one frame in time."""
+    """Whether the payload opens as an image with more than one frame in time."""
     try:
         with Image.open(io.BytesIO(payload), formats=FORMATS) as image:
             return image.format in ANIMATED and getattr(image, "n_frames", 1) > 1
-    except Exception:  # Pillow's parsers raise nearly anything; `decode_image` then says what is wrong
+    except Exception:  # Pillow's parsers raise nearly anything; `decode_image` says what is wrong
         return False
 
 
 class OpenAnimation:
-    """The same face as `OpenVideo`. Raises TooLarge or Undecodable."""
+    """An animated image, with the interface of `OpenVideo`. Raises TooLarge or Undecodable."""
 
     def __init__(self, payload: bytes, limits: VideoLimits) -> None:
         self.limits = limits
@@ -48,7 +48,7 @@ class OpenAnimation:
         self.info = VideoInfo(kind, width, height, None, None, has_audio=False)
 
     def sampled(self) -> Iterator[Frame]:
-        """Every frame of the track; those that are sampled with their pixels."""
+        """Yields every frame of the track; those that are sampled come with their pixels."""
         sampler = Sampler(self.limits)
         for time_ms, pixels in self._timed():
             if time_ms > 1000 * self.limits.max_seconds:
@@ -60,7 +60,7 @@ class OpenAnimation:
             yield Frame(time_ms, luma, pixels if sampled else None, cut)
 
     def at(self, times_ms: list[int]) -> Iterator[Frame]:
-        """For each of the rising times the frame that is shown then."""
+        """Yields for each of these times, in rising order, the frame that is shown then."""
         wanted = sorted(times_ms)
         shown: Pixels | None = None
         for time_ms, pixels in self._timed():
@@ -86,8 +86,8 @@ class OpenAnimation:
                 self.notes.append(f"the file breaks off after {number} of {self._count} frames")
                 return
             yield time_ms, pixels
-            asked = self._image.info.get("duration", 0)
-            time_ms += round(asked) if asked >= LEAST_DURATION_MS else INSTEAD_MS
+            duration_ms = self._image.info.get("duration", 0)
+            time_ms += round(duration_ms) if duration_ms >= LEAST_DURATION_MS else DEFAULT_DURATION_MS
             self.end_ms = time_ms
 
     def _pixels(self) -> Pixels:

@@ -1,4 +1,4 @@
-"""Decode the audio of a file to mono samples. Meant to run inside the limited process of `sandbox`."""
+"""Decodes the audio of a file to mono samples, inside the limited process of `sandbox`."""
 
 import io
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ import numpy.typing as npt
 from indexer.media.limits import VideoLimits
 from indexer.media.video import open_container
 
-SAMPLE_RATE = 11025  # Hz: what speech and melody need
+SAMPLE_RATE = 11025  # Hz, enough for speech and melody
 CHUNK_SAMPLES = 10 * SAMPLE_RATE
 Samples = npt.NDArray[np.int16]
 
 
 def decode_audio(payload: bytes, limits: VideoLimits) -> Iterator[Samples]:
-    """Chunks of the first audio track, resampled; nothing where there is none or it cannot be decoded.
+    """Yields the first audio track in resampled chunks; nothing where there is none or none can be decoded.
 
-    Sample 0 is the moment of the first frame of the picture, as far as the file tells.
+    Sample 0 is the moment of the first frame of the pictures, as far as the file tells.
     """
     container = open_container(io.BytesIO(payload))
     if not container.streams.audio:
@@ -44,6 +44,6 @@ def decode_audio(payload: bytes, limits: VideoLimits) -> Iterator[Samples]:
             if count > limits.max_seconds * SAMPLE_RATE:
                 break
     except av.error.FFmpegError:
-        pass  # cut off: what came before counts
+        pass  # the file breaks off; what came before counts
     if kept:
         yield np.concatenate(kept)

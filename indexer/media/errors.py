@@ -1,8 +1,8 @@
-"""What can be wrong with an upload.
+"""Errors about uploads, each named by what is wrong with the upload.
 
 MediaError
-├── UnsupportedFormat   not one of the formats that are read, or no pictures in it
-├── TooLarge            more bytes, pixels or frames than the limits allow
+├── UnsupportedFormat   not one of the formats that are read, or without pictures
+├── TooLarge            more bytes, pixels, frames or seconds than the limits allow
 ├── Undecodable         cut, corrupt or a decoder refused it
 └── DecoderStopped      the child process ran out of time or memory, or was killed
 """
@@ -17,7 +17,7 @@ class UnsupportedFormat(MediaError):
 
 
 class TooLarge(MediaError):
-    """Over a limit on bytes, pixels, sides or frames."""
+    """Over a limit on bytes, pixels, sides, frames or seconds."""
 
 
 class Undecodable(MediaError):

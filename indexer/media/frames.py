@@ -1,4 +1,4 @@
-"""What a video is once it is decoded: what the file says of itself, and its frames in the order of time."""
+"""The parts of a decoded video: what the file states about itself, and its frames in the order of time."""
 
 from dataclasses import dataclass
 
@@ -8,36 +8,35 @@ import numpy as np
 from indexer.media.images import Pixels
 from indexer.media.limits import VideoLimits
 
-# A cut: the mean change of the small luma frame, in grey levels, that no motion reaches ...
-CUT_LEVELS = 18.0
-# ... and that is so many times what changed from frame to frame just before.
-CUT_RATIO = 3.0
+# At a cut the small luma frame changes by more grey levels on average than motion changes it by, and by a
+# multiple of what it changed by from frame to frame just before.
+CUT_LEVELS, CUT_RATIO = 18.0, 3.0
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What is known before the frames are decoded."""
+    """What the container states, which is known before the frames are decoded."""
 
     media_type: str
     width: int  # of the upright frame with square pixels
     height: int
-    duration_ms: int | None  # as the file says; None: it does not
+    duration_ms: int | None  # None: the file does not state it
     frame_rate: float | None
     has_audio: bool
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame, as far as it was asked for."""
+    """One frame, with the pixels that were asked for."""
 
     time_ms: int  # from the first frame on
-    luma: Pixels | None  # (h, w) uint8, small: the track
-    pixels: Pixels | None  # (h, w, 3) uint8 sRGB of the working size: sampled
+    luma: Pixels | None  # (h, w) uint8, small; makes the track
+    pixels: Pixels | None  # (h, w, 3) uint8 sRGB of the working size, if the frame is sampled
     starts_shot: bool = False
 
 
 class Sampler:
-    """Decides which of the frames that go by are kept, and in which form."""
+    """Decides which of the decoded frames are kept, and whether with full pixels or as luma only."""
 
     def __init__(self, limits: VideoLimits) -> None:
         self._limits = limits
@@ -46,14 +45,14 @@ class Sampler:
         self._usual_change = 0.0
 
     def wants(self, time_ms: int) -> bool:
-        """Whether this frame is looked at at all; the others need not be converted."""
+        """Whether this frame belongs to the track; the others need not be converted."""
         return time_ms >= self._next_track_ms
 
     def look(self, time_ms: int, luma: Pixels) -> tuple[bool, bool]:
-        """(sampled, starts a shot) of a wanted frame, by its small (h, w) luma."""
+        """Returns (sampled, starts a shot) of a wanted frame, judged by its small (h, w) luma."""
         cut = self._is_cut(luma)
         self._luma = luma
-        # On the grid of the interval, so that no jitter of the timestamps adds up.
+        # Times lie on a grid, so that jitter of the timestamps does not add up.
         self._next_track_ms = _next_tick(time_ms, self._limits.track_interval_ms)
         sampled = cut or time_ms >= self._next_sample_ms
         if sampled:
@@ -75,12 +74,12 @@ def _next_tick(time_ms: int, interval_ms: int) -> int:
 
 
 def track_size(width: int, height: int, limits: VideoLimits) -> tuple[int, int]:
-    """Width and height of the small luma frame."""
+    """Returns width and height of the small luma frame."""
     return _fit(width, height, limits.track_long_side)
 
 
 def working_size(width: int, height: int, limits: VideoLimits) -> tuple[int, int]:
-    """Width and height of a sampled frame; never enlarged."""
+    """Returns width and height of a sampled frame, which is never enlarged."""
     return _fit(width, height, limits.working_long_side)
 
 

@@ -1,7 +1,7 @@
-"""Decode one still image to upright sRGB pixels of a working size.
+"""Decodes one still image to upright sRGB pixels of a working size.
 
-Meant to run inside the limited process of `sandbox`; it only sees bytes. What it gets right, because
-fingerprints depend on it: EXIF orientation, ICC profiles, CMYK, palettes, 1-bit, 16-bit, transparency.
+It is meant to run inside the limited process of `sandbox` and only sees bytes. Fingerprints depend on its
+treatment of EXIF orientation, ICC profiles, CMYK, palettes, 1-bit and 16-bit depth, and transparency.
 """
 
 import io
@@ -19,9 +19,9 @@ from indexer.media.limits import ImageLimits
 
 Pixels = npt.NDArray[np.uint8]
 
-# Never None: Pillow has 43 openers, EPS (Ghostscript) among them. MPO (stereo JPEG) opens as JPEG.
 PICTURES = "a JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP image"
 VIDEOS = "a video (MP4, MOV, WebM, MKV, AVI)"
+# Pillow always gets this list: it has 43 openers, EPS (Ghostscript) among them. MPO (stereo) opens as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "GIF", "BMP")
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -34,10 +34,10 @@ MEDIA_TYPES = {
     "GIF": "image/gif",
     "BMP": "image/bmp",
 }
-# Formats whose second frame means motion; in TIFF, MPO and HEIF it means another page or a thumbnail.
+# Formats in which a second frame means motion; in TIFF, MPO and HEIF it is another page or a thumbnail.
 ANIMATED = ("GIF", "WEBP", "AVIF", "PNG")
-STANDARD_LUMINANCE_SUM = 3692  # of the 64 steps in annex K's table, which is quality 50
-# A reduction by less costs more than all that follows saves.
+STANDARD_LUMINANCE_SUM = 3692  # of the 64 steps in annex K's table, which stands for quality 50
+# A reduction to more than this costs more than it saves in all later steps.
 LEAST_REDUCTION = 0.75
 _SRGB = ImageCms.createProfile("sRGB")
 
@@ -47,17 +47,17 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """Upright pixels, reduced to the working size, and what the file said of itself."""
+    """Upright pixels, reduced to the working size, and what the file states about itself."""
 
     pixels: Pixels  # (height, width, 3) uint8 sRGB
     media_type: str
     width: int  # of the upright original, in pixels
     height: int
-    jpeg_quality: int | None = None  # 1 to 100, as its tables say; None: not a JPEG
+    jpeg_quality: int | None = None  # 1 to 100, from its tables; None: not a JPEG
 
 
 def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
-    """Decode `payload`, checking every limit before pixels are made.
+    """Decodes `payload`, and checks every limit before it makes pixels.
 
     Raises UnsupportedFormat, TooLarge or Undecodable.
     """
@@ -113,7 +113,7 @@ def _shown_as_stored(image: Image.Image) -> bool:
 
 
 def _jpeg_quality(image: Image.Image) -> int | None:
-    """From the luminance table, as the IJG's library scales the standard's (ITU-T T.81, annex K)."""
+    """Reads the quality from the luminance table, which the IJG scales from ITU-T T.81, annex K."""
     tables = getattr(image, "quantization", None)
     if image.format not in ("JPEG", "MPO") or not tables:
         return None
@@ -123,7 +123,7 @@ def _jpeg_quality(image: Image.Image) -> int | None:
 
 
 def _drafted(image: Image.Image, limits: ImageLimits) -> Image.Image:
-    """A JPEG that Pillow decodes is reduced by 2, 4 or 8 meanwhile, never below the working size."""
+    """Has Pillow reduce a JPEG by 2, 4 or 8 while it decodes, never below the working size."""
     if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
         scale = _working_scale(image.size, limits)
         image.draft(image.mode, (round(image.width * scale), round(image.height * scale)))
@@ -131,13 +131,13 @@ def _drafted(image: Image.Image, limits: ImageLimits) -> Image.Image:
 
 
 def _working_scale(size: tuple[int, int], limits: ImageLimits) -> float:
-    """Both working sides are reached where the picture has them; never enlarged."""
+    """Returns the scale at which both working sides are reached; a picture is never enlarged."""
     short, long = min(size), max(size)
     return min(1.0, max(limits.working_short_side / short, limits.working_long_side / long))
 
 
 def _scale_left(size: tuple[int, ...], limits: ImageLimits) -> float | None:
-    """By what a picture is still to be reduced; None: it is small enough."""
+    """Returns the scale by which a picture is still to be reduced; None if it is small enough."""
     scale = _working_scale((size[0], size[1]), limits)
     # A strip 40 times as long as wide would stay huge at the working size of its short side.
     scale = min(scale, 4 * limits.working_long_side / max(size))
@@ -155,7 +155,7 @@ def _reduce(image: Image.Image, limits: ImageLimits) -> Image.Image:
 
 
 def _to_eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit and float greys are scaled; Pillow's convert would clip them to white."""
+    """Scales 16-bit and float greys, which Pillow's `convert` would clip to white."""
     if image.mode.startswith("I;16") or (image.mode == "I" and _max(image) > 255):
         return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
     if image.mode == "F" and 0.0 < _max(image) <= 1.0:
@@ -172,9 +172,9 @@ def _has_transparency(image: Image.Image) -> bool:
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """On white, through its ICC `profile` where that fits."""
+    """Converts to sRGB, through the ICC `profile` where it fits, and puts transparency on white."""
     if _has_transparency(image):
-        # On white, as a page shows it; a black ground would make the same logo two pictures.
+        # A page shows it on white; on black, the same logo would be another picture.
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, "white")
         image = Image.alpha_composite(ground, rgba).convert("RGB")
@@ -185,5 +185,5 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             if converted is not None:
                 return converted
         except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # a profile that does not fit its picture is ignored, as browsers do
+            pass  # as in browsers, a profile that does not fit its picture is ignored
     return image if image.mode == "RGB" else image.convert("RGB")

@@ -1,7 +1,7 @@
-"""A JPEG decoded at an eighth to eight eighths of its size by libjpeg-turbo: as much of it as is wanted.
+"""Decodes a JPEG at one to eight eighths of its size by libjpeg-turbo, as large as it is needed.
 
-A JPEG holds blocks of 8 x 8 frequencies; leaving out the higher ones gives the picture at n / 8 of its
-size for less than decoding all of it. Pillow reduces by 2, 4 and 8 only; the rest would cost a resize.
+A JPEG holds blocks of 8 x 8 frequencies. Leaving out the higher ones gives the picture at n / 8 of its
+size, and costs less than decoding all of it. Pillow reduces by 2, 4 and 8 only, and would need a resize.
 """
 
 import math
@@ -12,19 +12,19 @@ import simplejpeg
 from PIL import Image
 
 EIGHTHS = range(1, 9)
-# Scaling by 7/8 takes libjpeg longer than decoding the whole.
+# Scaling to 7/8 takes libjpeg longer than decoding the whole.
 MOST_REDUCED = 6
-# Of the working size: what is missing of a width is less than any fingerprint notices, and the next step
-# is an eighth more.
+# Share of the working size that is enough: what is missing changes no fingerprint, and the next step
+# would be an eighth larger.
 ENOUGH = 0.97
 COLOUR_SPACES = {"RGB": "RGB", "L": "GRAY"}
 
 
 def decode_jpeg(payload: bytes, opened: Image.Image, scale: float) -> npt.NDArray[np.uint8] | None:
-    """The JPEG that Pillow opened from `payload`, at `scale` (0..1) or the next step above it.
+    """Decodes the JPEG that Pillow opened from `payload`, at `scale` (0..1) or the next step above it.
 
-    (h, w, 3), or (h, w) of a grey one, as it is stored. None: not for this decoder (CMYK, arithmetic
-    coding, anything that it warns of); Pillow knows what to make of it.
+    Returns (h, w, 3) uint8, or (h, w) for a grey JPEG, oriented as it is stored. Returns None for what is
+    left to Pillow: CMYK, arithmetic coding, and anything that this decoder warns of.
     """
     if opened.format not in ("JPEG", "MPO") or opened.mode not in COLOUR_SPACES:
         return None
@@ -40,10 +40,12 @@ def decode_jpeg(payload: bytes, opened: Image.Image, scale: float) -> npt.NDArra
 
 
 def eighths_for(size: tuple[int, int], scale: float) -> int:
-    """The fewest eighths of `size` that give `scale` of it, nearly; 8 where fewer save nothing."""
+    """Returns the fewest eighths of `size` that nearly reach `scale`; 8 where fewer save nothing."""
     wanted = [math.floor(side * scale * ENOUGH) for side in size]
     fewest = next(
-        n for n in EIGHTHS if all(_reaches(n, one, side) for one, side in zip(wanted, size, strict=True))
+        n
+        for n in EIGHTHS
+        if all(_reaches(n, length, side) for length, side in zip(wanted, size, strict=True))
     )
     return fewest if fewest <= MOST_REDUCED else 8
 

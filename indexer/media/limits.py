@@ -1,4 +1,4 @@
-"""How much an upload may cost, before and while it is decoded."""
+"""Limits on what an upload may cost before and while it is decoded."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -14,8 +14,8 @@ class ImageLimits:
     max_pixels: int = 50_000_000
     max_side: int = 16_384
     max_frames: int = 300
-    # Fingerprints lose nothing above this: PDQ conforms from far less, local
-    # features read 640 on the long one, previews keep 1024.
+    # A larger size adds nothing to fingerprints: PDQ conforms from far less, local features read 640 on the
+    # long side, previews keep 1024.
     working_short_side: int = 640
     working_long_side: int = 1024
 
@@ -30,13 +30,13 @@ class VideoLimits:
     max_seconds: int = 1800
     max_frames: int = 150_000
     working_long_side: int = 960
-    # Full frames, for fingerprints: at 4 a second a copy with any trim shares enough of them
-    # (docs/quality.md, "Video"); the first frame of every shot besides.
+    # Full frames for fingerprints, besides the first of every shot: at 4 a second, a copy with any trim
+    # shares enough of them (docs/quality.md, "Video").
     sample_interval_ms: int = 250
-    # Small luma frames, for the alignment in time: sharper in time than any descriptor.
+    # Small luma frames for the alignment in time, which tell time more exactly than any descriptor.
     track_interval_ms: int = 80
     track_long_side: int = 128
-    # The child stops when its parent has waited so long for the next frame, and by CPU time in all.
+    # CPU time for the whole upload; the wall time below holds for each message of the child process.
     cpu_time_s: int = 900
 
 
@@ -53,18 +53,18 @@ class WorkerLimits:
 
 @dataclass(frozen=True)
 class Limits:
-    """All of them, as a worker gets them."""
+    """All limits together, as a worker gets them."""
 
     image: ImageLimits = field(default_factory=ImageLimits)
     video: VideoLimits = field(default_factory=VideoLimits)
     worker: WorkerLimits = field(default_factory=WorkerLimits)
 
     def arguments(self) -> list[str]:
-        """On a command line; `from_arguments` reads them back."""
-        return [json.dumps(asdict(one)) for one in (self.image, self.video, self.worker)]
+        """Returns the limits as command-line arguments, which `from_arguments` reads back."""
+        return [json.dumps(asdict(limits)) for limits in (self.image, self.video, self.worker)]
 
     @staticmethod
     def from_arguments(arguments: list[str]) -> "Limits":
-        """The limits that a parent process set."""
-        image, video, worker = (json.loads(one) for one in arguments)
+        """Reads the limits that the parent process set."""
+        image, video, worker = map(json.loads, arguments)
         return Limits(ImageLimits(**image), VideoLimits(**video), WorkerLimits(**worker))

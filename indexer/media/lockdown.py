@@ -1,7 +1,7 @@
-"""Take away what a decoder never needs: network, new programs, memory and time without end.
+"""Takes away what a decoder never needs: network, new programs, unlimited memory and time.
 
-Linux only where it says so; elsewhere the resource limits alone hold. Called once in the child
-process, after its imports, before the first untrusted byte.
+The system-call filter works on Linux only; elsewhere the resource limits hold alone. Called once in the
+child process, after its imports and before the first untrusted byte.
 """
 
 import ctypes
@@ -44,7 +44,7 @@ CLONE_THREAD = 0x00010000
 
 
 def limit_resources(limits: WorkerLimits) -> None:
-    """Memory, open files, no written files, no core dumps. CPU time is set per upload."""
+    """Limits memory and open files, forbids written files and core dumps. CPU time is set per upload."""
     resource.setrlimit(resource.RLIMIT_AS, (limits.address_space_bytes, limits.address_space_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -52,7 +52,7 @@ def limit_resources(limits: WorkerLimits) -> None:
 
 
 def allow_cpu_time(seconds: int) -> None:
-    """Let this process use `seconds` more of CPU time; the kernel stops it after that."""
+    """Lets this process use `seconds` more of CPU time, after which the kernel stops it."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     budget = int(used.ru_utime + used.ru_stime) + 1 + seconds
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -60,7 +60,7 @@ def allow_cpu_time(seconds: int) -> None:
 
 
 def forbid_system_calls() -> bool:
-    """Kill this process if it opens a socket or starts a program; True where that is enforced."""
+    """Has the kernel kill this process when it opens a socket or starts a program; True if it will."""
     machine = platform.machine()
     if sys.platform != "linux" or machine not in AUDIT_ARCH:
         return False
@@ -74,7 +74,7 @@ def forbid_system_calls() -> bool:
 
 
 def _filter_program(machine: str) -> bytes:
-    """A foreign architecture, a denied call or a new process is killed; threads and the rest go on."""
+    """Builds a filter that kills on a foreign architecture, a denied call or a new process."""
     kill = _instruction(BPF_RETURN, SECCOMP_RET_KILL_PROCESS)
     code = [
         _instruction(BPF_LOAD_WORD, ARCHITECTURE_OFFSET),

@@ -1,7 +1,7 @@
-"""A pool of limited child processes that turn untrusted bytes into pixels.
+"""A pool of limited child processes that turn untrusted bytes into pixels and audio samples.
 
-The children are spawned, never forked (a forked child inherits locks of threads it does not have),
-with an empty environment and no secrets. A child that dies or stalls costs its own upload only.
+The children are spawned and never forked, since a forked child inherits locks of threads that it does not
+have. Their environment holds no secrets. A child that dies or stalls costs its own upload only.
 """
 
 import os
@@ -34,7 +34,7 @@ class _Worker:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits.worker
         self.files_left = limits.worker.files_before_recycling
-        self.has_more_to_say = False  # an answer that nobody read to its end
+        self.has_unread_messages = False  # of an answer that was not read to its end
         self._process = subprocess.Popen(
             [sys.executable, "-m", "indexer.media.worker", *limits.arguments()],
             stdin=subprocess.PIPE,
@@ -63,12 +63,12 @@ class _Worker:
         return self._process.poll() is None
 
     def ask(self, request: dict[str, object], payload: bytes) -> Message:
-        """The first message of the answer. Raises a MediaError."""
+        """Sends a request and returns the first message of the answer. Raises a MediaError."""
         self.files_left -= 1
         return self._in_time(lambda: write_message(self._in, request, payload))
 
     def next_message(self) -> Message:
-        """A further message. Raises a MediaError."""
+        """Returns a further message of the answer. Raises a MediaError."""
         return self._in_time(lambda: None)
 
     def _in_time(self, send: Any) -> Message:
@@ -82,7 +82,7 @@ class _Worker:
             raise DecoderStopped("the decoder ran out of time or memory on this file") from None
         finally:
             timer.cancel()
-        self.has_more_to_say = header.get("is") == "video" or "time_ms" in header
+        self.has_unread_messages = header.get("is") == "video" or "time_ms" in header
         if "error" in header:
             raise BY_NAME[str(header["error"])](str(header["reason"]))
         return header, body
@@ -91,22 +91,22 @@ class _Worker:
         self._process.kill()
         self._process.wait()
         self._out.close()
-        with suppress(BrokenPipeError):  # what could not be flushed is lost with the process
+        with suppress(BrokenPipeError):  # what was not flushed is lost with the process
             self._in.close()
 
 
 class VideoReading:
-    """A video while it is decoded: its frames once, in the order of time."""
+    """A video that is being decoded; its frames can be read once, in the order of time."""
 
     def __init__(self, worker: _Worker, info: VideoInfo) -> None:
         self._worker = worker
         self.info = info
-        # Known after the last frame:
+        # Both are known after the last frame.
         self.notes: tuple[str, ...] = ()  # what could not be decoded
         self.end_ms = 0  # when the last frame ceases to be shown
 
     def frames(self) -> Iterator[Frame]:
-        """Raises a MediaError."""
+        """Yields the frames of the track. Raises a MediaError."""
         while True:
             header, body = self._worker.next_message()
             if header.get("end"):
@@ -134,7 +134,7 @@ class DecoderPool:
             self._idle.put(None)  # started when first needed
 
     def decode(self, payload: bytes) -> DecodedImage:
-        """Decode one still image. Raises a MediaError; blocks while all workers are busy."""
+        """Decodes one still image. Raises a MediaError; blocks while all workers are busy."""
         if len(payload) > self.limits.image.max_bytes:
             raise TooLarge(f"{len(payload)} bytes; at most {self.limits.image.max_bytes} are read")
         with self._worker() as worker:
@@ -142,7 +142,7 @@ class DecoderPool:
 
     @contextmanager
     def open(self, payload: bytes) -> Iterator[DecodedImage | VideoReading]:
-        """A still image, or a video to read frame by frame. Raises a MediaError."""
+        """Opens a still image, or a video to be read frame by frame. Raises a MediaError."""
         self._check_size(payload)
         with self._worker() as worker:
             header, body = worker.ask({"want": "media"}, payload)
@@ -152,26 +152,26 @@ class DecoderPool:
                 yield VideoReading(worker, _info_of(header))
 
     def identify(self, payload: bytes) -> DecodedImage | VideoInfo:
-        """A still image decoded, or what a video says of itself, of which no frame is sent.
+        """Returns a still image decoded, or what a video states about itself, without its frames.
 
         The upload travels to the limited process once. Raises a MediaError.
         """
         self._check_size(payload)
         with self._worker() as worker:
             header, body = worker.ask({"want": "identify"}, payload)
-            worker.has_more_to_say = False
+            worker.has_unread_messages = False
             return _image_of(header, body) if header["is"] == "image" else _info_of(header)
 
     def info(self, payload: bytes) -> VideoInfo | None:
-        """What a video says of itself; None: it is a still image. Raises a MediaError."""
+        """Returns what a video states about itself, or None for a still image. Raises a MediaError."""
         self._check_size(payload)
         with self._worker() as worker:
             header, _ = worker.ask({"want": "info"}, payload)
-            worker.has_more_to_say = False
+            worker.has_unread_messages = False
             return None if header["is"] == "image" else _info_of(header)
 
     def frames_at(self, payload: bytes, times_ms: Sequence[int]) -> list[Pixels]:
-        """(h, w, 3) of the frames shown at these rising times; fewer where the file breaks off."""
+        """Returns the (h, w, 3) frames shown at these rising times; fewer where the file breaks off."""
         with self._worker() as worker:
             header, _ = worker.ask({"want": "frames", "times": list(times_ms)}, payload)
             if header["is"] == "image":
@@ -180,7 +180,7 @@ class DecoderPool:
             return [frame.pixels for frame in frames if frame.pixels is not None]
 
     def audio(self, payload: bytes) -> Samples:
-        """Mono samples at SAMPLE_RATE of a video's first audio track; empty where it has none."""
+        """Returns mono samples at SAMPLE_RATE of a video's first audio track; empty where it has none."""
         with self._worker() as worker:
             header, body = worker.ask({"want": "audio"}, payload)
             chunks = []
@@ -194,7 +194,7 @@ class DecoderPool:
             raise TooLarge(f"{len(payload)} bytes; at most {self.limits.video.max_bytes} are read")
 
     def isolation(self) -> str:
-        """In words, how tightly the decoder is held here (for `doctor`)."""
+        """Describes how strictly the decoder is isolated on this machine, for the server status."""
         with self._worker() as worker:
             if worker.system_calls_filtered:
                 return "limited process: memory, time, no network, no new programs"
@@ -204,7 +204,7 @@ class DecoderPool:
     def _worker(self) -> Iterator[_Worker]:
         worker = self._idle.get()
         try:
-            if worker and not (worker.alive and worker.files_left > 0 and not worker.has_more_to_say):
+            if worker and not (worker.alive and worker.files_left > 0 and not worker.has_unread_messages):
                 worker.close()
                 worker = None
             worker = worker or _Worker(self.limits)
@@ -213,7 +213,7 @@ class DecoderPool:
             self._idle.put(worker)
 
     def close(self) -> None:
-        """Stop every child process."""
+        """Stops every child process."""
         while not self._idle.empty():
             worker = self._idle.get()
             if worker:

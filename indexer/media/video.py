@@ -1,7 +1,7 @@
-"""Decode a video to small luma frames and sampled sRGB frames, in the order of time.
+"""Decodes a video to small luma frames and sampled sRGB frames, in the order of time.
 
-Meant to run inside the limited process of `sandbox`; it only sees bytes. What it gets right: rotation,
-non-square pixels, variable frame rates, missing timestamps, files that are cut off.
+It is meant to run inside the limited process of `sandbox` and only sees bytes. It allows for rotation,
+pixels that are not square, variable frame rates, missing timestamps and files that are cut off.
 """
 
 import io
@@ -21,27 +21,27 @@ from indexer.media.frames import Frame, Sampler, VideoInfo, track_size, working_
 from indexer.media.images import Pixels
 from indexer.media.limits import VideoLimits
 
-# Never all: FFmpeg has demuxers that open further files and addresses (concat, hls, dash).
+# Never all of FFmpeg's demuxers: some open further files and addresses (concat, hls, dash).
 DEMUXERS = {
     "mov,mp4,m4a,3gp,3g2,mj2": "video/mp4",
     "matroska,webm": "video/x-matroska",
     "avi": "video/x-msvideo",
 }
-# The decoders of those containers that people send; FFmpeg has four hundred more.
+# The decoders that such containers need in practice; FFmpeg has four hundred more.
 DECODERS = (
     "h264,hevc,vp8,libvpx-vp8,vp9,libvpx-vp9,av1,libdav1d,mpeg4,msmpeg4v3,msmpeg4v2,msmpeg4,mpeg1video,"
     "mpeg2video,h263,mjpeg,prores,theora,rawvideo,png,dvvideo,aac,aac_latm,mp3,mp3float,opus,libopus,"
     "vorbis,libvorbis,ac3,eac3,flac,alac,amrnb,amrwb,libopencore_amrnb,libopencore_amrwb,pcm_s16le,"
     "pcm_s16be,pcm_s24le,pcm_f32le,pcm_u8,pcm_alaw,pcm_mulaw"
 )
-SEEK_BEYOND_MS = 4000  # a wanted frame farther ahead is reached by its key frame
+SEEK_BEYOND_MS = 4000  # a wanted frame that is farther ahead is reached from its key frame
 THREADS = 2
-WHOLE_SHARE = 0.9  # of the duration that a file states; sound may outlast the picture a little
+WHOLE_SHARE = 0.9  # of the stated duration; audio may outlast the pictures a little
 MOST_REFUSED_PACKETS = 500
 
 
 def looks_like_video(payload: bytes) -> bool:
-    """Whether the first bytes are those of a container that is read here."""
+    """Whether the first bytes are those of a container that this module reads."""
     head = payload[:16]
     if head[4:8] == b"ftyp":
         return head[8:12] not in (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -51,7 +51,7 @@ def looks_like_video(payload: bytes) -> bool:
 
 
 class OpenVideo:
-    """A container over bytes in memory. Raises UnsupportedFormat, TooLarge or Undecodable."""
+    """A video opened over bytes in memory. Raises UnsupportedFormat, TooLarge or Undecodable."""
 
     def __init__(self, payload: bytes, limits: VideoLimits) -> None:
         self.limits = limits
@@ -97,9 +97,9 @@ class OpenVideo:
             raise TooLarge(f"{seconds} seconds of video; at most {limits.max_seconds} are read")
 
     def sampled(self) -> Iterator[Frame]:
-        """Every frame of the track; those that are sampled with their pixels.
+        """Yields every frame of the track; those that are sampled come with their pixels.
 
-        Raises TooLarge where the file is longer than it said.
+        Raises TooLarge where the file is longer than it states.
         """
         sampler = Sampler(self.limits)
         count = 0
@@ -112,12 +112,12 @@ class OpenVideo:
             luma = self._luma(frame)
             sampled, cut = sampler.look(time_ms, luma)
             yield Frame(time_ms, luma, self._rgb(frame) if sampled else None, cut)
-        said = self.info.duration_ms
-        if said is not None and self.end_ms < WHOLE_SHARE * said:
-            self._note(f"of {said / 1000:.1f} seconds {self.end_ms / 1000:.1f} could be decoded")
+        stated_ms = self.info.duration_ms
+        if stated_ms is not None and self.end_ms < WHOLE_SHARE * stated_ms:
+            self._note(f"of {stated_ms / 1000:.1f} seconds {self.end_ms / 1000:.1f} could be decoded")
 
     def at(self, times_ms: list[int]) -> Iterator[Frame]:
-        """For each of the rising times the frame that a player shows then."""
+        """Yields for each of these times, in rising order, the frame that a player shows then."""
         wanted = iter(sorted(times_ms))
         target = next(wanted, None)
         last: tuple[int, VideoFrame] | None = None
@@ -127,7 +127,7 @@ class OpenVideo:
             far = last is not None and target - last[0] > SEEK_BEYOND_MS
             if far and target != sought and self._seek(target):
                 frames, last = self._timed(), None
-            sought = target  # its key frame may lie as far before it
+            sought = target  # its key frame may lie that far before it, so it is sought only once
             following = next(frames, None)
             while target is not None and (following is None or following[0] > target):
                 shown = last or following
@@ -146,7 +146,7 @@ class OpenVideo:
         return True
 
     def _timed(self) -> Iterator[tuple[int, VideoFrame]]:
-        """Frames with their time from the first one on, in milliseconds, strictly rising."""
+        """Yields frames with their time since the first one, in milliseconds, strictly rising."""
         rate = self._stream.average_rate or Fraction(25)
         previous = -1
         for frame in self._frames:
@@ -158,7 +158,7 @@ class OpenVideo:
             else:
                 time_ms = round(1000 * (seconds - self._first_time))
             if time_ms <= previous:
-                continue  # shown for no time, or out of order
+                continue  # a frame that is shown for no time, or out of order
             previous = time_ms
             self.end_ms = time_ms + max(1, round(1000 / rate))
             yield time_ms, frame
@@ -197,8 +197,8 @@ class OpenVideo:
 
 
 def open_container(content: io.BytesIO) -> InputContainer:
-    """A container that may refer to nothing outside of itself. Raises Undecodable."""
-    # The whitelists hold for everything that a container could refer to; there is no address to reach.
+    """Opens a container that may refer to nothing outside itself. Raises Undecodable."""
+    # The whitelists also hold for what a container refers to, and no protocol may reach it.
     options = {
         "format_whitelist": ",".join(DEMUXERS),
         "codec_whitelist": DECODERS,
@@ -212,18 +212,18 @@ def open_container(content: io.BytesIO) -> InputContainer:
 
 
 def _media_type(container: InputContainer, stream: VideoStream) -> str:
-    kind = DEMUXERS.get(container.format.name, "video/mp4")
-    if kind == "video/mp4" and container.metadata.get("major_brand", "").strip() == "qt":
+    media_type = DEMUXERS.get(container.format.name, "video/mp4")
+    if media_type == "video/mp4" and container.metadata.get("major_brand", "").strip() == "qt":
         return "video/quicktime"
-    if kind == "video/x-matroska" and stream.codec_context.name.startswith(
+    if media_type == "video/x-matroska" and stream.codec_context.name.startswith(
         ("vp8", "vp9", "av1", "libdav1d")
     ):
         return "video/webm"
-    return kind
+    return media_type
 
 
 def _square_size(frame: VideoFrame) -> tuple[int, int]:
-    """Width and height as a player shows them: pixels need not be square."""
+    """Returns width and height as a player shows them, since pixels need not be square."""
     aspect = getattr(frame, "sample_aspect_ratio", None)
     ratio = float(aspect) if aspect else 1.0
     width = round(frame.width * ratio) if 0.2 < ratio < 5.0 else frame.width

@@ -1,14 +1,15 @@
-"""The limited child process: reads one upload at a time from a pipe, answers with pixels.
+"""The limited child process, which reads one upload at a time from a pipe and answers with what is wanted.
 
-Started by `sandbox` as `python -m indexer.media.worker`. Wire form, both ways: a 4-byte big-endian
-length, that many bytes of JSON, then the bytes the JSON announces as `length`. What is wanted of an upload:
+`sandbox` starts it as `python -m indexer.media.worker`. A message, in either direction, is a 4-byte
+big-endian length, that many bytes of JSON, and the bytes that the JSON announces as `length`. A request
+names in `want` what the answer holds:
 
-- `image`: one message with the pixels of a still image.
-- `media`: the same of a still image; of a video its info, a message for every frame, and an end.
-- `frames`: of a video its info, the frames at the given times, and an end.
+- `image`: the pixels of a still image, in one message.
+- `media`: for a still image the same; for a video its info, a message for every frame, and an end.
+- `frames`: for a video its info, the frames at the given times, and an end.
 - `audio`: chunks of samples, and an end.
-- `identify`: one message: the pixels of a still image, or what a video says of itself.
-- `info`: what a video says of itself, in one message; of a still image only that it is one.
+- `identify`: the pixels of a still image, or the info of a video, in one message.
+- `info`: the info of a video, or only that it is a still image, in one message.
 """
 
 import json
@@ -31,11 +32,11 @@ from indexer.media.video import OpenVideo, looks_like_video
 
 HEADER_BYTES = 4
 Message = tuple[dict[str, object], bytes]
-Answer = tuple[dict[str, object], bytes | memoryview]  # what is sent need not be copied first
+Answer = tuple[dict[str, object], bytes | memoryview]  # a body that is sent need not be copied first
 
 
 def write_message(pipe: BinaryIO, header: dict[str, object], body: bytes | memoryview = b"") -> None:
-    """Send one message and flush it."""
+    """Sends one message and flushes the pipe."""
     encoded = json.dumps({**header, "length": len(body)}).encode()
     pipe.write(len(encoded).to_bytes(HEADER_BYTES, "big") + encoded)
     pipe.write(body)
@@ -43,7 +44,7 @@ def write_message(pipe: BinaryIO, header: dict[str, object], body: bytes | memor
 
 
 def read_message(pipe: BinaryIO) -> Message:
-    """Receive one message; EOFError when the other side has gone."""
+    """Receives one message. Raises EOFError when the other side has gone."""
     size = _read_exactly(pipe, HEADER_BYTES)
     header: dict[str, object] = json.loads(_read_exactly(pipe, int.from_bytes(size, "big")))
     length = header["length"]
@@ -59,7 +60,7 @@ def _read_exactly(pipe: BinaryIO, count: int) -> bytes:
 
 
 def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iterator[Answer]:
-    """All messages about one upload; an error is the last one."""
+    """Yields all messages about one upload; an error is the last one."""
     try:
         wanted = request["want"]
         is_video = wanted != "image" and (looks_like_video(payload) or is_animated(payload))
@@ -127,7 +128,7 @@ def _frame_message(frame: Frame) -> Message:
 
 
 def main() -> None:
-    """Lock down, then serve until the pipe closes."""
+    """Locks the process down, then serves until the pipe closes."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a decoder that prints must not reach the pipe
     limits = Limits.from_arguments(sys.argv[1:])

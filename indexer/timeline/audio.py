@@ -49,7 +49,7 @@ def find_audio_segments(query: Spectrogram, reference: Spectrogram) -> list[Temp
         segments = find_segments(as_sequence(query, semitones), reference_audio)
         if _seconds(segments) > _seconds(best):
             best = segments
-        if _seconds(best) > EXPLAINED_SHARE * HOP_S * int(query.loud.sum()):
+        if _seconds(best) > EXPLAINED_SHARE * HOP_S * int(query.audible.sum()):
             break
     return [segment for segment in best if segment.similarity >= SAME_AUDIO]
 
@@ -115,7 +115,7 @@ def _audible_seconds(audio: Spectrogram | None, spans: list[tuple[float, float]]
     inside = np.zeros(len(times), np.bool_)
     for start, end in spans:
         inside |= (times >= start) & (times < end)
-    return HOP_S * int((audio.loud & inside).sum())
+    return HOP_S * int((audio.audible & inside).sum())
 
 
 def _retimed(same_audio: list[tuple[TemporalSegment, AudioAgreement]]) -> list[Operation]:

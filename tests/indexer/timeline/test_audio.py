@@ -94,7 +94,7 @@ def test_a_spectrogram_comes_back_from_its_bytes(spoken: Samples) -> None:
     audio = spectrogram_of(spoken)
     again = Spectrogram.restored(audio.stored())
     assert np.abs(again.bands - audio.bands).max() <= 0.5
-    assert np.array_equal(again.loud, audio.loud)
+    assert np.array_equal(again.audible, audio.audible)
 
 
 def test_a_mouth_that_follows_is_told_from_one_that_is_driven() -> None:
