@@ -13,6 +13,7 @@ from indexer.media.frames import VideoInfo
 from indexer.media.images import DecodedImage, decode_image
 from indexer.media.limits import ImageLimits, Limits, VideoLimits, WorkerLimits
 from indexer.media.sandbox import DecoderPool
+from indexer.media.worker import write_message
 from tests.pictures import encoded
 from tests.videos import animation, clip, original
 
@@ -122,11 +123,11 @@ def test_a_video_is_identified_without_its_frames_and_the_worker_goes_on(video: 
 
 
 def test_an_upload_is_identified_in_one_round_trip(monkeypatch: pytest.MonkeyPatch, video: bytes) -> None:
-    asked, send = [], sandbox.write_message
+    asked: list[tuple[dict[str, object], int]] = []
 
     def overheard(pipe: BinaryIO, header: dict[str, object], body: bytes) -> None:
         asked.append((header, len(body)))
-        send(pipe, header, body)
+        write_message(pipe, header, body)
 
     monkeypatch.setattr(sandbox, "write_message", overheard)
     payloads = encoded("coffee"), video

@@ -6,10 +6,9 @@ from sqlalchemy import event
 from sqlmodel import Session
 
 from registry.app import running_services
-from registry.errors import LogRolledBack, MissingKey, RegistryError
+from registry.errors import LogDiverged, LogRolledBack, MissingKey, RegistryError
 from registry.log.tiles import tree_root
 from registry.log.transparency_log import (
-    LogDiverged,
     head_of,
     prove,
     prove_consistency,
