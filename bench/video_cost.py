@@ -99,7 +99,7 @@ def stages(payload: bytes) -> list[tuple[str, float]]:
     track = Track(np.arange(len(luma), dtype=np.int64), luma, len(luma))
     found.append(("track, reduced and packed", timed(lambda: track.reduced().to_bytes())))
     noise = np.random.default_rng(0).normal(0, 3000, int(SECONDS * 11025)).astype(np.int16)
-    found.append(("sound, once it is decoded", timed(lambda: audio_codes(spectrogram_of(noise)))))
+    found.append(("audio, once it is decoded", timed(lambda: audio_codes(spectrogram_of(noise)))))
     kept = sum(len(frame_preview(one)) for one in pixels)
     packed = len(track.reduced().to_bytes())
     print(f"Kept under consent: previews {kept / 1e6:.2f} MB, track {packed / 1e6:.2f} MB;")

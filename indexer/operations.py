@@ -165,7 +165,7 @@ _ROWS = (
                  changes_content=True),
     OperationRow(OperationType.RETIMED, Severity.MISLEADING_CAPABLE, Extent.TIME,
                  "c2pa.edited", _BY_HAND, _TRANSFORMED,
-                 "played at another speed, or one frame held; `factor` is the playback speed of the "
+                 "played at another speed, or one frame frozen; `factor` is the playback speed of the "
                  "upload against the original: slowed to three quarters is 0.75",
                  phrase="this upload plays at another speed",
                  changes_content=True),

@@ -1,6 +1,6 @@
 """Edits of videos with their truth: which seconds of the upload are which of the original.
 
-Frames and sound are read and written with PyAV; an edit is a list of pieces, each a range of a source at a
+Frames and audio are read and written with PyAV; an edit is a list of pieces, each a range of a source at a
 factor, and what is done to every frame. The same edits come out of the same clips.
 """
 
@@ -33,7 +33,7 @@ RATE = 30
 
 @dataclass(frozen=True)
 class Clip:
-    """All frames of one video, and its sound, in memory."""
+    """All frames of one video, and its audio, in memory."""
 
     name: str
     frames: list[Pixels]
@@ -51,7 +51,7 @@ class Clip:
         return self.frames[max(0, min(place, len(self.frames) - 1))]
 
     def heard(self, start: float, end: float) -> Samples:
-        """What is heard between two seconds; silence where it has no sound."""
+        """What is heard between two seconds; silence where it has no audio."""
         whole = np.zeros(0, np.int16) if self.audio is None else self.audio
         return fitted(whole[round(start * SAMPLE_RATE) :], end - start)
 
@@ -82,7 +82,7 @@ class Piece:
         return self.clip.at(self.start + second * self.factor)
 
     def heard(self) -> Samples:
-        """The sound of this piece, as long as its pictures."""
+        """The audio of this piece, as long as its pictures."""
         if self.frozen_s is not None:
             return np.zeros(round(self.frozen_s * SAMPLE_RATE), np.int16)
         samples = self.clip.heard(self.start, self.end)
@@ -143,7 +143,7 @@ def write_pieces(
     codec: str = "libx264",
     container: str = "mp4",
 ) -> bytes:
-    """Play pieces one after the other into a video, an H.264 MP4 by default, with their sound."""
+    """Play pieces one after the other into a video, an H.264 MP4 by default, with their audio."""
     total = sum(piece.seconds for piece in pieces)
     size: tuple[int, int] | None = None
     buffer = io.BytesIO()
@@ -283,7 +283,7 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
 
 
 def _other_audio(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edited]]]:
-    """The same pictures under another clip's sound, and its sound under another clip's pictures."""
+    """The same pictures under another clip's audio, and its audio under another clip's pictures."""
     other = next((one for one in others if one.audio is not None), None)
     if clip.audio is None or other is None:
         return []

@@ -179,7 +179,7 @@ def _retimed(segments: list[TemporalSegment]) -> list[Operation]:
 def _retimed_by(factor: float) -> Operation:
     operation_type, percent = OperationType.RETIMED, f"{100 * factor:.0f} percent of its speed"
     if factor == 0.0:
-        return Operation(operation_type, Degree.STRONG, "One frame is held still.", factor=0.0)
+        return Operation(operation_type, Degree.STRONG, "One frame is frozen.", factor=0.0)
     if any(abs(factor - conversion) < CONVERSION_TOLERANCE for conversion in CONVERSIONS):
         sentence = f"Played at {percent}, as conversion between frame rates does."
         return Operation(operation_type, Degree.SLIGHT, sentence, factor=round(factor, 3))

@@ -88,7 +88,7 @@ def _speed(segment: Segment) -> str:
     if segment.factor is None:
         return "a still picture"
     if segment.factor == 0.0:
-        return "held still"
+        return "frozen"
     backwards = (
         "backwards, " if any(one.type is OperationType.REVERSED for one in segment.operations) else ""
     )

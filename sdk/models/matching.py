@@ -93,7 +93,7 @@ class Segment(Wire):
 
     query: Seconds
     reference: Seconds  # rising, also where it is played backwards
-    factor: float | None  # playback speed of the upload; 0: one frame, held; None: a still image
+    factor: float | None  # playback speed of the upload; 0: a frozen frame; None: a still image
     operations: tuple[Operation, ...]  # what was done in this stretch, the most severe first
     # How alike the frames are over its time, in equal steps, -1..1; only with the scope `evidence`.
     similarity: tuple[float, ...] = ()

@@ -199,7 +199,7 @@ def _described(
 
 
 def _shows_the_moment(line: TemporalSegment, pairs: tuple[FramePair, ...]) -> bool:
-    """Whether a held frame is one that was kept: what moved since the nearest kept one was not edited."""
+    """Whether a frozen frame is one that was kept: what moved since the nearest kept one was not edited."""
     return any(abs(one.reference_ms - 1000 * line.offset) <= SAME_MOMENT_MS for one in pairs)
 
 

@@ -15,7 +15,7 @@ def where_in_time(lines: tuple[TemporalSegment, ...], spans: Spans) -> str:
     said = [
         f"{clock(line.start)} to {clock(line.end)} is "
         + (
-            f"{clock(line.reference[0])} held still"
+            f"{clock(line.reference[0])} frozen"
             if line.factor == 0
             else f"{clock(line.reference[0])} to {clock(line.reference[1])}"
         )
