@@ -22,9 +22,10 @@ from indexer.training.face_pairs import STILLS
 from indexer.training.face_variants import ON_THE_WAY
 from registry.cli.home import open_home, throwaway_home
 from sdk.cli.output import OnProgress, each_with_progress
-from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.models import Match, OperationType, Strength
+from sdk.registering import register_file
+from sdk.signers import signer_of_home
 
 SWAP, MOVED = ("swap",), ("lipsync", "reenact")
 FLAGS = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED}
@@ -82,9 +83,9 @@ def ask_all(folder: Path, home: Path, variants: list[str]) -> list[Asked]:
     rows = still_rows(folder)
     row_of = {row["pair_id"]: row for row in rows}
     with open_home(home) as (url, key), Client(url, key) as client:
-        signer = signer_for(client, None, home, None)
+        signer = signer_of_home(client, home)
         targets = sorted({folder / row["target"] for row in rows})
-        records = {path: register_file(client, signer, path)["record"] for path in targets}
+        records = {path: register_file(client, signer, path).record.id for path in targets}
 
         def one(job: tuple[str, str, Path], _: OnProgress) -> Asked:
             name, variant, path = job

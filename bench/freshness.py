@@ -19,11 +19,11 @@ from indexer.index.port import Searchable
 from registry.app import create_app, running_services
 from registry.cli.home import listening, open_services, throwaway_home
 from registry.settings import OPERATOR_KEY, Settings
-from sdk.cli.register import signer_for
 from sdk.client import Client
 from sdk.local import local_registration
 from sdk.models import FingerprintValue
 from sdk.records import AssetClass
+from sdk.signers import signer_of_home
 
 COUNT = 200
 
@@ -39,7 +39,7 @@ def main() -> None:
         index = other.index.by_kind[PDQ.name]
         key = (settings.key_folder / OPERATOR_KEY).read_text().strip()
         client = stack.enter_context(Client(url, key))
-        signer = signer_for(client, None, home, None)
+        signer = signer_of_home(client, home)
         found: dict[str, list[float]] = {"registered": [], "withdrawn": []}
         for _ in range(count):
             code = secrets.token_bytes(32)

@@ -28,11 +28,12 @@ from bench.scale import memory_mb, served
 from registry.cli.demo import ORIGINALS, STRANGERS, package_file
 from registry.cli.home import open_home, throwaway_home
 from registry.settings import OPERATOR_KEY
-from sdk.cli.register import Signer, register_file, signer_for
 from sdk.client import Client
 from sdk.local import local_registration
 from sdk.models import FingerprintQuery, FingerprintValue
 from sdk.records import AssetClass, new_statement, sign_statement
+from sdk.registering import register_file
+from sdk.signers import Signer, signer_of_home
 
 BEARABLE_MS = 250.0
 CLIENTS = 32
@@ -190,7 +191,7 @@ def main() -> None:
     options = parser.parse_args()
     with throwaway_home() as home:
         with open_home(home) as (url, key), Client(url, key) as client:
-            signer = signer_for(client, None, home, None)
+            signer = signer_of_home(client, home)
             for label, source in ORIGINALS.items():
                 register_file(client, signer, package_file(*source), label=label)
         key = (home / "keys" / OPERATOR_KEY).read_text().strip()

@@ -14,19 +14,21 @@ from indexer.training.evaluation import Guess, Quality, measure
 from registry.cli.evaluation import Evaluation, Truth, evaluate, read_truth
 from registry.cli.home import open_home, throwaway_home
 from registry.settings import Settings
+from sdk.cli.files import answer_for
 from sdk.cli.output import pictures_in
-from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
+from sdk.registering import register_file
+from sdk.signers import signer_of_home
 
 
 def evaluate_registry(folder: Path, truth: dict[str, Truth], home: Path) -> Evaluation:
     """The whole path over HTTP, as `trueprint eval` runs it."""
     with open_home(home) as (url, key), Client(url, key) as client:
-        signer = signer_for(client, None, home, None)
+        signer = signer_of_home(client, home)
 
         def register(path: Path) -> str | None:
-            record: str | None = register_file(client, signer, path)["record"]
-            return record
+            answer = answer_for(path, lambda: register_file(client, signer, path)).answer
+            return answer.record.id if answer else None
 
         files = pictures_in([folder / "refs"]), pictures_in([folder / "queries"])
         return evaluate(client, register, *files, truth, 2)

@@ -31,10 +31,11 @@ from registry.cli.demo import ORIGINALS, STRANGERS, package_file
 from registry.cli.home import open_home, throwaway_home
 from registry.settings import OPERATOR_KEY, Settings
 from registry.storage import db
-from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.errors import SdkError
 from sdk.models import FingerprintQuery, FingerprintValue
+from sdk.registering import register_file
+from sdk.signers import signer_of_home
 
 HMA_HASH_MS, HMA_PHOTO_MS = 14.0, 79.0
 ROWS_PER_CHANGE = 1_000
@@ -166,7 +167,7 @@ def measure(assets: int) -> None:
     """Print one row for the first start, from rows, and one for the next, from files."""
     with throwaway_home() as home:
         with open_home(home) as (url, key), Client(url, key) as client:
-            signer = signer_for(client, None, home, None)
+            signer = signer_of_home(client, home)
             for label, original in ORIGINALS.items():
                 register_file(client, signer, package_file(*original), label=label)
         settings = Settings(home=home.resolve(), database_url=None, blob_url=None)

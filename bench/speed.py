@@ -34,8 +34,9 @@ from registry.app import create_app
 from registry.cli.demo import ORIGINALS, STRANGERS, package_file
 from registry.cli.home import listening, open_services, throwaway_home
 from registry.settings import OPERATOR_KEY, Settings
-from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
+from sdk.registering import register_file
+from sdk.signers import signer_of_home
 
 RUNS = 9
 ROWS = 10_000
@@ -122,7 +123,7 @@ def registry_stages(content: bytes) -> tuple[list[tuple[str, float]], dict[str, 
         with open_services(settings) as services, listening(create_app(services)) as url:
             key = (settings.key_folder / OPERATOR_KEY).read_text().strip()
             with Client(url, key) as client:
-                signer = signer_for(client, None, home, None)
+                signer = signer_of_home(client, home)
                 for label, source in ORIGINALS.items():
                     register_file(client, signer, package_file(*source), label=label)
                 copy, stranger = edited(content), package_file(*STRANGERS["motorcycle.png"]).read_bytes()

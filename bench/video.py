@@ -18,10 +18,11 @@ import numpy as np
 
 from registry.cli.home import open_home, throwaway_home
 from samples.video_edits import Clip, Edited, Piece, TrueSegment, edits_of, read_clip, write_pieces
-from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.models import MatchAnswer, Segment, Strength
 from sdk.models.operations import OperationType
+from sdk.registering import register_file
+from sdk.signers import signer_of_home
 
 STEP_S = 0.05
 NEAR_S = 0.25  # one sampling step
@@ -191,12 +192,12 @@ def main() -> None:
     files = sorted(Path(given[0]).glob("*.mp4")) if given else []
     clips = [read_clip(file, LONGEST_S, 960) for file in files if names is None or file.stem in names]
     with throwaway_home() as home, open_home(home) as (url, key), Client(url, key) as client:
-        signer = signer_for(client, None, home, None)
+        signer = signer_of_home(client, home)
         name_of = {}
         for clip in clips:
             file = home.parent / f"{clip.name}.mp4"
             file.write_bytes(write_pieces([Piece(clip, 0.0, clip.seconds)], crf=18))
-            name_of[register_file(client, signer, file)["record"]] = clip.name
+            name_of[register_file(client, signer, file).record.id] = clip.name
         found: list[Scored] = []
         with suppress(KeyboardInterrupt):  # what was asked until then is shown
             for one, answer in asked(client, clips, name_of, edits):

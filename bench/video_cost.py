@@ -25,8 +25,9 @@ from indexer.timeline.track import Track
 from registry.cli.home import open_home, throwaway_home
 from registry.media.uploads import frame_preview
 from samples.video_edits import Clip, Piece, read_clip, write_pieces
-from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
+from sdk.registering import register_file
+from sdk.signers import signer_of_home
 
 SECONDS, SIZE = 60.0, (1280, 720)
 VPDQ_MS_PER_FRAME = 4.8  # published, all frames of the video (reference of Meta's vpdq)
@@ -126,7 +127,7 @@ def main() -> None:
     print(f"A minute of {SIZE[0]} x {SIZE[1]} at 30 frames a second, {len(payload) / 1e6:.1f} MB.\n")
     found = stages(payload)
     with throwaway_home() as home, open_home(home) as (url, key), Client(url, key) as client:
-        signer = signer_for(client, None, home, None)
+        signer = signer_of_home(client, home)
         file = home.parent / "minute.mp4"
         file.write_bytes(payload)
         found.append(

@@ -82,4 +82,4 @@ def problem_to_error(status: int, document: dict[str, Any]) -> ProblemError:
 
 
 # What would go wrong again with every further request of the same caller.
-HOPELESS = (Unreachable, NotAuthenticated, NotAllowed)
+NON_RETRYABLE = (Unreachable, NotAuthenticated, NotAllowed)

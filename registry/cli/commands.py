@@ -14,8 +14,10 @@ import typer
 from registry.cli.models import HomeOption, models, settings_of
 from registry.errors import RegistryError
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
+from sdk.cli.files import answer_for
 from sdk.cli.output import REFUSED, console, fail, notes, pictures_in, print_json
-from sdk.cli.register import register_file, signer_for
+from sdk.cli.register import signer_for
+from sdk.registering import register_file
 
 if TYPE_CHECKING:
     from registry.cli.evaluation import Evaluation
@@ -138,8 +140,8 @@ def evaluate_command(
         signer = signer_for(client, sign_with, home, None)
 
         def register(path: Path) -> str | None:
-            record: str | None = register_file(client, signer, path)["record"]
-            return record
+            answer = answer_for(path, lambda: register_file(client, signer, path)).answer
+            return answer.record.id if answer else None
 
         result = evaluate(client, register, originals, uploads, wanted, jobs, quiet=quiet)
     if as_json:

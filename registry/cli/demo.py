@@ -21,10 +21,11 @@ from registry.errors import StartRefused
 from registry.settings import Settings
 from sdk.answers import verify_answer
 from sdk.cli.output import console, notes, styled
-from sdk.cli.register import register_file, signer_for
 from sdk.client import Client
 from sdk.errors import VerificationError
 from sdk.models import in_words
+from sdk.registering import register_file
+from sdk.signers import signer_of_home
 from sdk.verify import verify_receipt
 
 # Free terms: NASA and US Navy (public domain), scikit-image (CC0), iscc-samples (CC BY).
@@ -138,15 +139,13 @@ def _head(title: str, words: str) -> None:
 
 def _register(client: Client, home: Path, originals: list[Path]) -> str:
     _head("2. A publisher registers originals", "each under its signature.")
-    signer = signer_for(client, None, home, None)
+    signer = signer_of_home(client, home)
     record = ""
     for path in originals:
-        line = register_file(client, signer, path)
-        if line["error"]:
-            raise StartRefused(f"{path}: {line['error']['title']} {line['error']['detail']}")
-        record = line["record"]
-        status = in_words(line["status"])
-        console.print(f"   {status:18} {path.name:18} log entry {line['log_index']}")
+        answer = register_file(client, signer, path)
+        record = answer.record.id
+        status = "already registered" if answer.already_registered else "registered"
+        console.print(f"   {status:18} {path.name:18} log entry {answer.record.log_index}")
     return record
 
 

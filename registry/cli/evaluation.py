@@ -10,7 +10,7 @@ from indexer.training.evaluation import Guess, measure
 from registry.errors import InvalidRequest
 from sdk.cli.output import OnProgress, each_with_progress
 from sdk.client import Client
-from sdk.errors import HOPELESS, SdkError
+from sdk.errors import NON_RETRYABLE, SdkError
 from sdk.models import MatchAnswer, Strength
 
 
@@ -101,7 +101,7 @@ def evaluate(
     def ask(path: Path, on_progress: OnProgress) -> MatchAnswer | None:
         try:
             return client.match(path.read_bytes(), on_progress=on_progress)
-        except HOPELESS:
+        except NON_RETRYABLE:
             raise
         except (SdkError, OSError):
             return None

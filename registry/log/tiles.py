@@ -11,7 +11,6 @@ from sdk.merkle import EMPTY_ROOT, HASH_SIZE, largest_power_of_two_below, node_h
 
 TILE_WIDTH = 256
 TILE_BITS = 8
-MAXIMUM_LEVEL = 63
 _PATH = re.compile(
     r"(entries|0|[1-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/)*)([0-9]{3})"
     r"(?:\.p/([1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]))?",

@@ -40,7 +40,6 @@ from sdk.tlog_proof import format_tlog_proof
 
 WRITER_LOCK = 0x7472_7565_6C6F_67  # "truelog", one advisory lock per database
 SALT_BYTES = 32
-MAXIMUM_ENTRY_BYTES = 65_535
 LOCKED_IN = "log_locked_in"  # of a session's notes: the transaction that holds the writer lock
 
 

@@ -7,7 +7,6 @@ import string
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from registry.errors import (
@@ -174,8 +173,3 @@ def revoke_api_key(session: Session, key_id: str) -> ApiKey:
 def list_publishers(session: Session) -> list[Publisher]:
     """All organisations, oldest first."""
     return list(session.exec(select(Publisher).order_by(col(Publisher.enrolled_at))))
-
-
-def count_publishers(session: Session) -> int:
-    """How many organisations are enrolled."""
-    return session.exec(select(func.count()).select_from(Publisher)).one()

@@ -1,9 +1,7 @@
 """How a command reaches a registry: by address, or in a folder that it starts and stops itself."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
@@ -49,32 +47,3 @@ def connect(url: str | None, api_key: str | None, home: Path | None) -> Iterator
     open_home = next(iter(openers)).load()
     with open_home(home) as (address, operator_key), Client(address, operator_key) as client:
         yield client
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A publisher whose signing key lies in this home."""
-
-    publisher: str
-    name: str
-    issuer: str
-    key_file: str  # relative to the folder of profiles
-
-    def save(self, folder: Path) -> None:
-        """Write it, readable by its owner only."""
-        path = folder / f"{self.publisher}.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
-
-
-def profile_folder(home: Path) -> Path:
-    """Where publishers enrolled through this home keep their keys."""
-    folder = home / "publishers"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
-
-
-def profiles(home: Path) -> list[Profile]:
-    """Publishers enrolled through this home, oldest first."""
-    files = sorted(profile_folder(home).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    return [Profile(**json.loads(path.read_text())) for path in files]

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from sdk.cli.connection import ApiKey, Home, Json, Profile, Url, connect, profile_folder
+from sdk.cli.connection import ApiKey, Home, Json, Url, connect
 from sdk.cli.output import console, fail, print_json
-from sdk.client import Client
 from sdk.keys import (
     BadKey,
     generate_key,
@@ -19,6 +18,7 @@ from sdk.keys import (
     thumbprint,
 )
 from sdk.models import IssuedApiKey, NewApiKey, NewPublisher, Publisher, Role, Scope
+from sdk.signers import add_signing_key
 
 DEFAULT_SCOPES = {
     Role.PUBLISHER: (Scope.REGISTER, Scope.MATCH),
@@ -78,8 +78,10 @@ def enrol(
         publisher = client.enrol(NewPublisher(name=name, contact=contact, role=role, did=did))
         if jwk is not None:
             client.add_key(publisher.id, jwk)
-        elif role in SIGNING_ROLES:
-            add_signing_key(client, publisher, sign_with, home)
+        elif role in SIGNING_ROLES and home is not None:
+            add_signing_key(client, publisher, home, sign_with)
+        elif role in SIGNING_ROLES and sign_with is not None:
+            client.add_key(publisher.id, public_jwk(load_private_key(sign_with)))
         issued = client.issue_api_key(NewApiKey(publisher=publisher.id, scopes=DEFAULT_SCOPES[role]))
     if as_json:
         print_json({**publisher.model_dump(mode="json"), "api_key": issued.secret})
@@ -100,23 +102,3 @@ def _read_public_key(path: Path) -> dict[str, str]:
 def _show(publisher: Publisher, issued: IssuedApiKey) -> None:
     console.print(f"Enrolled {publisher.name} as {publisher.role}, issuer {publisher.issuer}")
     console.print(f"API key, shown this once: {issued.secret}")
-
-
-def add_signing_key(
-    client: Client, publisher: Publisher, sign_with: Path | None, home: Path | None
-) -> None:
-    """Enrol a key; without a file one is made beside the other keys of the home."""
-    if sign_with is not None:
-        client.add_key(publisher.id, public_jwk(load_private_key(sign_with)))
-    if home is not None:
-        _remember(client, publisher, sign_with, home)
-
-
-def _remember(client: Client, publisher: Publisher, sign_with: Path | None, home: Path) -> None:
-    folder = profile_folder(home)
-    key_file = folder / f"{publisher.id}.pem" if sign_with is None else sign_with.resolve()
-    if sign_with is None:
-        key = generate_key()
-        save_private_key(key, key_file)
-        client.add_key(publisher.id, public_jwk(key))
-    Profile(publisher.id, publisher.name, publisher.issuer, str(key_file)).save(folder)

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from sdk.answers import verify_answer
 from sdk.cli import app
 from sdk.keys import save_private_key
-from sdk.models import Role
+from sdk.models import MatchAnswer, Role
 from tests.pictures import DATA, encoded, flat, picture
 from tests.portraits import swapped
 from tests.world import World
@@ -36,6 +37,12 @@ def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def record_of(line: dict[str, Any]) -> str:
+    """The id of the registered record."""
+    record: str = line["answer"]["record"]["id"]
+    return record
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     originals, uploads = tmp_path / "originals", tmp_path / "uploads"
@@ -54,26 +61,27 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path) -> None:
     first = lines(run("register", folder / "originals", "--home", home, "--json", expect=1))
-    assert [line["status"] for line in first] == ["registered"] * 2 + ["registered", None]
+    assert [line["answer"] and line["answer"]["already_registered"] for line in first] == [False] * 3 + [
+        None
+    ]
     assert first[3]["error"]["code"] == "insufficient_detail"
     again = lines(run("register", folder / "originals", "--home", home, "--json", expect=1))
-    assert [line["record"] for line in again] == [line["record"] for line in first]
+    assert [record_of(line) for line in again[:3]] == [record_of(line) for line in first[:3]]
+    assert again[3] == first[3]
 
     answers = {
         Path(line["file"]).name: line
         for line in lines(run("match", folder / "uploads", "--home", home, "--json", expect=1))
     }
     for line in answers.values():
-        assert set(line) >= {"file", "verdict", "matches", "error"}
-    match = answers["q1.jpg"]["matches"][0]
-    assert set(match) >= {
-        "record", "label", "class", "relation", "operations", "strength", "evidence",
-    }  # fmt: skip
-    assert (match["label"], match["class"]) == ("coffee.png", "authentic")
+        assert set(line) == {"file", "answer", "error"}
+    answer = answers["q1.jpg"]["answer"]
+    match = answer["matches"][0]
+    assert (match["record"]["label"], match["record"]["class"]) == ("coffee.png", "authentic")
     assert match["operations"][0]["type"] == "mirrored"
     assert set(match["operations"][0]) >= {"type", "region", "degree"}
     assert match["evidence"]["inliers"] > 20
-    assert answers["q2.jpg"]["verdict"] == "not_in_registry"
+    assert answers["q2.jpg"]["answer"]["verdict"]["kind"] == "not_in_registry"
     assert answers["q3.jpg"]["error"]["code"] == "undecodable_media"
 
     assert "clean" in run("audit", "--home", home).stdout
@@ -101,8 +109,10 @@ def test_a_changed_picture_is_compared_shown_and_kept_as_a_picture(world: World,
     key = folder / "desk.pem"
     save_private_key(desk.key, key)
     here = ["--url", world.url, "--api-key", desk.api_key.secret]
-    record = lines(run("register", original, "--sign-with", key, *here, "--json"))[0]["record"]
-    matched = lines(run("match", upload, *here, "--json", expect=10))[0]["matches"][0]
+    record = record_of(lines(run("register", original, "--sign-with", key, *here, "--json"))[0])
+    answer = lines(run("match", upload, *here, "--json", expect=10))[0]["answer"]
+    assert verify_answer(MatchAnswer.model_validate(answer), world.operator.jwks())
+    matched = answer["matches"][0]
     assert matched["operations"][0]["type"] == "face_swap"
     assert matched["uncertain"] == []
     words = run("compare", upload, *here, expect=10).stdout
@@ -121,7 +131,7 @@ def test_a_changed_picture_is_compared_shown_and_kept_as_a_picture(world: World,
 
     signed = ["--derived-from", record, "--sign-with", key, *here]
     declared = run("register", upload, "--class", "known_fake", *signed).stdout
-    assert f"derived from {record}: confirmed: face_swap" in declared
+    assert f"derived from {record}: confirmed: face swap" in declared
     coffee = folder / "originals" / "coffee.png"
     false = run("register", coffee, *signed).stdout
     assert "NOT confirmed by the comparison" in false
@@ -144,13 +154,14 @@ def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> No
     kept = folder / "receipts"
     cat = folder / "originals" / "cat.png"
     done = lines(run("register", cat, "--sign-with", key, "--json", "--receipts", kept, *desk))[0]
-    assert run("verify", kept / f"{done['record']}.json", "--media", cat).stdout.count("ok ") == 5
-    assert done["status"] == "registered"
+    record = record_of(done)
+    assert run("verify", kept / f"{record}.json", "--media", cat).stdout.count("ok ") == 5
+    assert not done["answer"]["already_registered"]
     assert "Byte for byte" in run("match", folder / "originals" / "cat.png", *desk, expect=10).stdout
     on_device = run("match", folder / "originals" / "cat.png", "--on-device", *desk, expect=10).stdout
     assert "Only fingerprints were compared" in on_device
 
-    whole = world.operator.receipt(done["record"])
+    whole = world.operator.receipt(record)
     receipt.write_text(whole.model_dump_json())
     log_key = world.operator.log_state().log_key
     said = run("verify", receipt, "--log-key", log_key, "--media", folder / "originals" / "cat.png").stdout
@@ -177,7 +188,7 @@ def test_names_of_strangers_are_printed_as_they_are(world: World, tmp_path: Path
     line = lines(run("match", odd, *access, "--json", expect=10))[0]
     assert line["file"] == str(odd)
     registered = lines(run("register", odd, "--sign-with", key, "--json", *access))[0]
-    assert registered["label"] == "[b] caf?.png"
+    assert registered["answer"]["record"]["label"] == "[b] caf?.png"
     assert "known" in run("register", odd, "--sign-with", key, *access).stdout
     world.audit()
 
@@ -195,7 +206,7 @@ def test_a_server_that_cannot_start_says_why_in_a_line(world: World, tmp_path: P
         port = arguments or ["--port", "0"]
         done = run("serve", *port, expect=4, TRUEPRINT_HOME=str(home), **settings)
         assert says in done.stderr
-        assert "[start-refused]" in done.stderr
+        assert "[start_refused]" in done.stderr
         assert "Traceback" not in done.stderr
         assert "secret" not in done.stderr
     assert not home.exists()
