@@ -1,7 +1,6 @@
 """A query and a reference that an alignment joins, and their warp, made once for all that is measured.
 
-Knows nothing of what is measured. `dense`, `pair` and `derivation` are handed the same object, so that what
-one of them needs is there for the next.
+Verification and derivation are handed the same pair, so that what one of them warped is there for the next.
 """
 
 from indexer.compare.alignment_refinement import PairStatistics

@@ -1,8 +1,8 @@
-"""An alignment of features put right by dense flow.
+"""Refines an alignment of local features by dense optical flow.
 
-Features leave an error of one or two pixels, as large as what a retouched face leaves. The flow between the
-two pictures says where the rest of it is; only places that agree once they are followed take part, so that
-what was changed cannot pull the alignment to itself.
+Features leave an error of one or two pixels, which is as much as a retouched face leaves. The flow between
+the two pictures measures that error everywhere. Only places that agree once the flow is followed take part,
+so that what was changed cannot pull the alignment towards itself.
 """
 
 from dataclasses import replace
@@ -17,7 +17,6 @@ from indexer.compare.warping import (
     Mask,
     WarpedPair,
     Windows,
-    as_bright,
     blurred,
     correlation,
     flow_between,
@@ -26,40 +25,41 @@ from indexer.compare.warping import (
     inside,
     warp,
     windows,
+    with_brightness_of,
 )
 from indexer.media.images import Pixels
 
 GRID_PX = 8  # spacing of the places that take part
 WINDOW = 15
 LEAST_DETAIL = 20.0  # variance in grey levels of 256
-AGREES = 0.85  # normalised cross-correlation once followed
-MOST_CORRECTION = 0.02  # of the long side: more is no error of the alignment
-CLOSELY, DISAGREES = 0.95, 0.5
+AGREES_ALONG_FLOW = 0.85  # normalised cross-correlation once the flow is followed
+MOST_CORRECTION = 0.02  # of the long side; what lies further off is no error of the alignment
+AGREES_CLOSELY, SHOWS_SOMETHING_ELSE = 0.95, 0.5  # normalised cross-correlation in place
 LEAST_PLACES = 24
-EXACT = 0.004  # of a full correlation is missing: nothing to gain
-SETTLED_PX = 0.4  # a correction that moves no corner further is the last
-LEAST_SPREAD = 0.15  # of the picture, spanned by places that take part; else the features' word stands
+EXACT = 0.004  # missing to a full correlation, below which there is nothing to gain
+LAST_CORRECTION_PX = 0.4  # a correction that moves no corner further than this is the last
+LEAST_SPREAD = 0.15  # of the picture, spanned by the places that take part; below it nothing is corrected
 
 
 class _ImageStatistics:
-    """One of the two pictures."""
+    """One picture of a pair in grey levels, and the statistics of its windows, each computed once."""
 
     def __init__(self, picture: Pixels | Grey) -> None:
         self.grey = grey(picture) if picture.ndim == 3 else np.asarray(picture, np.float32)
 
     @cached_property
     def fine(self) -> Windows:
-        """Hardly blurred."""
+        """Returns the windows of the picture, hardly blurred."""
         return windows(blurred(self.grey, 0.7), WINDOW)
 
     @cached_property
     def coarse(self) -> Windows:
-        """Blurred by a pixel."""
+        """Returns the windows of the picture, blurred by a pixel."""
         return windows(blurred(self.grey, 1.0), WINDOW)
 
 
 class PairStatistics:
-    """Two laid pictures and what is measured of them, each once: who asks next may exclude other places."""
+    """What is measured of a warped pair, each quantity once, whichever places are excluded later."""
 
     def __init__(self, warped: WarpedPair, reference: _ImageStatistics | None = None) -> None:
         self.warped = warped
@@ -67,14 +67,14 @@ class PairStatistics:
         self.query = _ImageStatistics(warped.query)
 
     def with_homography(self, query: Pixels, homography: Matrix) -> "PairStatistics":
-        """The same pair by another homography."""
+        """Returns the statistics of the same pictures, `query` warped anew by another homography."""
         warped = self.warped
-        ours, shown = warp(query, homography, warped.size, warped.magnification, warped.within)
-        better = replace(warped, query=ours, shown=shown, homography=homography / homography[2, 2])
-        return PairStatistics(better, self.reference)
+        moved, shown = warp(query, homography, warped.size, warped.magnification, warped.within)
+        warped = replace(warped, query=moved, shown=shown, homography=homography / homography[2, 2])
+        return PairStatistics(warped, self.reference)
 
     def whole_windows_outside(self, excluded: Mask | None) -> Mask:
-        """(h, w) where a whole window is shown and none of `excluded` is its middle."""
+        """Returns (h, w): where a whole window is shown whose middle is not excluded."""
         return self._whole_windows if excluded is None else self._whole_windows & ~excluded
 
     @cached_property
@@ -83,23 +83,23 @@ class PairStatistics:
 
     @cached_property
     def fine_agreement(self) -> Grey:
-        """(h, w) -1..1."""
+        """Returns (h, w): the correlation of the hardly blurred pictures in place, -1..1."""
         return correlation(self.reference.fine, self.query.fine)
 
     @cached_property
     def coarse_agreement(self) -> Grey:
-        """(h, w) -1..1, of the blurred pictures."""
+        """Returns (h, w): the correlation of the blurred pictures in place, -1..1."""
         return correlation(self.reference.coarse, self.query.coarse)
 
     @cached_property
     def flow(self) -> Grey:
-        """(h, w, 2): where each pixel of the reference lies in the query."""
-        theirs, ours = self.reference.grey, self.query.grey
-        return flow_between(theirs, as_bright(ours, theirs, self.warped.shown))
+        """Returns (h, w, 2): how far, in pixels, each pixel of the reference lies off in the query."""
+        reference, query = self.reference.grey, self.query.grey
+        return flow_between(reference, with_brightness_of(reference, query, self.warped.shown))
 
     @cached_property
     def agreement_along_flow(self) -> Grey:
-        """(h, w) -1..1, of the blurred pictures, every pixel brought back by the flow."""
+        """Returns (h, w): the correlation of the blurred pictures once the flow is followed, -1..1."""
         return correlation(
             self.reference.coarse, _ImageStatistics(follow(self.query.grey, self.flow)).coarse
         )
@@ -108,7 +108,7 @@ class PairStatistics:
 def refine_alignment(
     statistics: PairStatistics, query: Pixels, excluded: Mask | None = None
 ) -> PairStatistics:
-    """The same pair with the alignment's rest taken out; `excluded`: places that may not pull at it.
+    """Returns the pair by an alignment corrected at most twice; `excluded` places do not pull at it.
 
     `query`: (h, w, 3) uint8 as it was before it was warped.
     """
@@ -118,34 +118,36 @@ def refine_alignment(
         correction = _correction(statistics, excluded)
         if correction is None:
             return statistics
-        better = statistics.with_homography(query, correction @ statistics.warped.homography)
-        if _disagreement(better, excluded) >= _disagreement(statistics, excluded):
-            return statistics  # many features are as exact as the flow, and it is their word that stands
-        statistics = better
-        if _reach(correction, statistics.warped.size) < SETTLED_PX:
+        corrected = statistics.with_homography(query, correction @ statistics.warped.homography)
+        if _disagreement(corrected, excluded) >= _disagreement(statistics, excluded):
+            return statistics  # many features can be as exact as the flow; then their alignment stands
+        statistics = corrected
+        if _reach(correction, statistics.warped.size) < LAST_CORRECTION_PX:
             break
     return statistics
 
 
 def agreeing_share(statistics: PairStatistics, excluded: Mask | None = None) -> float:
-    """Of the windows with detail that both show, the share that agrees closely, 0..1."""
+    """Returns the share of the windows with detail that agree closely, 0..1."""
     counted = (statistics.reference.coarse.variance > LEAST_DETAIL) & statistics.whole_windows_outside(
         excluded
     )
-    return float((statistics.coarse_agreement[counted] > CLOSELY).mean()) if counted.any() else 0.0
+    return float((statistics.coarse_agreement[counted] > AGREES_CLOSELY).mean()) if counted.any() else 0.0
 
 
 def disagreeing_places(statistics: PairStatistics) -> Mask:
-    """(h, w) where either picture has detail that the other does not: colours there say nothing."""
+    """Returns (h, w): where one picture has detail that the other lacks, so that colours say nothing."""
     detail = np.maximum(statistics.reference.coarse.variance, statistics.query.coarse.variance)
     return np.asarray(
-        (statistics.coarse_agreement < DISAGREES) & (detail > LEAST_DETAIL) & statistics.warped.shown,
+        (statistics.coarse_agreement < SHOWS_SOMETHING_ELSE)
+        & (detail > LEAST_DETAIL)
+        & statistics.warped.shown,
         np.bool_,
     )
 
 
 def _disagreement(statistics: PairStatistics, excluded: Mask | None) -> float:
-    """Median of what is missing to a full correlation, in the windows with detail."""
+    """Returns the median of what is missing to a full correlation in the windows with detail."""
     counted = (statistics.reference.fine.variance > LEAST_DETAIL) & statistics.whole_windows_outside(
         excluded
     )
@@ -153,7 +155,7 @@ def _disagreement(statistics: PairStatistics, excluded: Mask | None) -> float:
 
 
 def _reach(correction: Matrix, size: tuple[int, int]) -> float:
-    """How far a correction moves the corners, pixels."""
+    """Returns how far a correction moves the corners at most, in pixels."""
     width, height = size
     corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], np.float64).T
     moved = correction @ corners
@@ -161,10 +163,10 @@ def _reach(correction: Matrix, size: tuple[int, int]) -> float:
 
 
 def _correction(statistics: PairStatistics, excluded: Mask | None) -> Matrix | None:
-    """(3, 3) that moves the laid query to where it belongs; None: nothing reliable says so."""
+    """Returns (3, 3) that moves the warped query to where it belongs; None where no reliable places say."""
     flow = statistics.flow
     usable = (
-        (statistics.agreement_along_flow > AGREES)
+        (statistics.agreement_along_flow > AGREES_ALONG_FLOW)
         & (statistics.reference.coarse.variance > LEAST_DETAIL)
         & (np.hypot(flow[..., 0], flow[..., 1]) < MOST_CORRECTION * max(statistics.warped.size))
         & statistics.whole_windows_outside(excluded)

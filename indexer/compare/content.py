@@ -1,8 +1,8 @@
-"""What was done to parts of the picture that are no faces: laid over, edited, or put together from others.
+"""Names what was done to parts of the picture that are no faces: an overlay, an edit, or a composite.
 
 What is laid over a picture brings hard edges, white, black and pure colours, and makes its place brighter
-or darker throughout: letters, logos, stickers, bars. An edit is as soft as the picture, and as often
-brighter as it is darker than what was there. A piece pasted with hard edges is taken for a sticker.
+or darker throughout: letters, logos, stickers, bars. An edit is as soft as the picture, and brighter than
+what was there as often as it is darker. A piece pasted with hard edges is taken for a sticker.
 """
 
 import cv2
@@ -10,45 +10,45 @@ import numpy as np
 
 from indexer.compare.changes import ChangedRegion, ChangeMap
 from indexer.compare.geometry import Points, project
-from indexer.compare.processing import few_colours
+from indexer.compare.processing import commonest_colours_share
 from indexer.compare.vocabulary import Operation, Quad, as_shares, degree_of, where_in_words
 from indexer.compare.warping import Grey, Mask, WarpedPair, grey
 from indexer.media.images import Pixels
 from indexer.operations import OperationType
 
-COMPOSITE_SHARE = 0.30  # of the picture: no edit of a part any more
+COMPOSITE_SHARE = 0.30  # of the picture: more is no edit of a part any more
 FLAT = 0.85  # share of the three commonest colours
 # WarpedPair over or edited: a logistic regression on 314 edits of nine kinds, made on six photographs.
-EDGE_GAIN, EDGE, ONE_WAY, EXTREME, LAID_OVER = 0.59, 0.016, 3.7, 2.7, 4.9
-SURELY = 0.4  # of the strongest residue in a region
-SAME_OVERLAY = 0.06  # of the long side: parts of an overlay that lie so near are one
-EXPLAINED = 0.35  # share of a region inside heads that makes it part of what was done to the face
+EDGE_GAIN, EDGE, ONE_WAY, EXTREME, OVERLAY_FROM = 0.59, 0.016, 3.7, 2.7, 4.9
+SURELY_CHANGED = 0.4  # of the strongest residue in a region
+SAME_OVERLAY = 0.06  # of the long side: regions of one kind that lie so near are one operation
+EXPLAINED_BY_HEADS = 0.35  # share of a region inside heads from which on it belongs to the face
 MOST_OPERATIONS = 6
 
 
 def content_operations(
     warped: WarpedPair, changes: ChangeMap, heads: Mask, query_size: tuple[int, int]
 ) -> list[Operation]:
-    """Changed regions outside `heads` (h, w), largest first; the heads are left to the face analysis."""
-    regions = [one for one in changes.regions if heads[one.mask].mean() < EXPLAINED]
-    kinds = {id(one): _kind(one, warped, changes) for one in regions}
-    merged: list[tuple[OperationType, list[ChangedRegion]]] = []
+    """Names the changed regions outside `heads` (h, w), largest first; heads are left to `faces`."""
+    regions = [region for region in changes.regions if heads[region.mask].mean() < EXPLAINED_BY_HEADS]
+    groups: list[tuple[OperationType, list[ChangedRegion]]] = []
     reach = SAME_OVERLAY * max(warped.size)
     for region in regions:
-        kind = kinds[id(region)]
-        home = next((group for what, group in merged if what is kind and _near(region, group, reach)), None)
-        if home is None:
-            merged.append((kind, [region]))
+        kind = _kind(region, warped, changes)
+        near = (group for known, group in groups if known is kind and _is_near(region, group, reach))
+        group = next(near, None)
+        if group is None:
+            groups.append((kind, [region]))
         else:
-            home.append(region)
-    return [_operation(kind, group, warped, query_size) for kind, group in merged[:MOST_OPERATIONS]]
+            group.append(region)
+    return [_operation(kind, group, warped, query_size) for kind, group in groups[:MOST_OPERATIONS]]
 
 
-def _near(region: ChangedRegion, group: list[ChangedRegion], reach: float) -> bool:
+def _is_near(region: ChangedRegion, group: list[ChangedRegion], reach: float) -> bool:
     return any(
-        max(region.left, one.left) - min(region.right, one.right) < reach
-        and max(region.top, one.top) - min(region.bottom, one.bottom) < reach
-        for one in group
+        max(region.left, other.left) - min(region.right, other.right) < reach
+        and max(region.top, other.top) - min(region.bottom, other.bottom) < reach
+        for other in group
     )
 
 
@@ -57,19 +57,19 @@ def _kind(region: ChangedRegion, warped: WarpedPair, changes: ChangeMap) -> Oper
     mask, residue = region.mask[box], changes.residue[box]
     strength = np.abs(residue).max(axis=2)
     # Letters, not the ground between them.
-    surely = mask & (strength > SURELY * np.percentile(strength[mask], 95))
-    ours, theirs = warped.query[box], warped.reference[box]
-    if region.share > COMPOSITE_SHARE and few_colours(ours[surely]) < FLAT:
+    changed = mask & (strength > SURELY_CHANGED * np.percentile(strength[mask], 95))
+    query, reference = warped.query[box], warped.reference[box]
+    if region.share > COMPOSITE_SHARE and commonest_colours_share(query[changed]) < FLAT:
         return OperationType.COMPOSITE
-    brighter = float((residue[surely].mean(axis=1) > 0).mean())
-    edge, edge_before = (float(np.percentile(_gradient(one)[mask], 98)) for one in (ours, theirs))
-    looks_laid_over = (
+    brighter = float((residue[changed].mean(axis=1) > 0).mean())
+    edge, edge_before = (float(np.percentile(_gradient(pixels)[mask], 98)) for pixels in (query, reference))
+    overlay_evidence = (
         EDGE_GAIN * np.log2(edge / (edge_before + 5.0) + 0.05)
         + EDGE * edge
         + ONE_WAY * max(brighter, 1 - brighter)
-        + EXTREME * max(0.0, _extreme(ours[surely]) - _extreme(theirs[surely]))
+        + EXTREME * max(0.0, _extreme(query[changed]) - _extreme(reference[changed]))
     )
-    return OperationType.OVERLAY if looks_laid_over > LAID_OVER else OperationType.LOCAL_EDIT
+    return OperationType.OVERLAY if overlay_evidence > OVERLAY_FROM else OperationType.LOCAL_EDIT
 
 
 def _gradient(pixels: Pixels) -> Grey:
@@ -79,7 +79,7 @@ def _gradient(pixels: Pixels) -> Grey:
 
 
 def _extreme(colours: Pixels) -> float:
-    """Share of (n, 3) colours that are nearly white, black or pure: of graphics, seldom of photographs."""
+    """Returns the share of (n, 3) colours that are nearly white, black or pure, as graphics have them."""
     low, high = colours.min(axis=1).astype(np.int16), colours.max(axis=1).astype(np.int16)
     return float(((low > 225) | (high < 30) | (high - low > 190)).mean()) if len(colours) else 0.0
 
@@ -87,11 +87,11 @@ def _extreme(colours: Pixels) -> float:
 def _operation(
     kind: OperationType, group: list[ChangedRegion], warped: WarpedPair, query_size: tuple[int, int]
 ) -> Operation:
-    left, top = min(one.left for one in group), min(one.top for one in group)
-    right, bottom = max(one.right for one in group), max(one.bottom for one in group)
-    region, reference_region = both_quads((left, top, right, bottom), warped, query_size)
-    share = sum(one.share for one in group)
-    levels = max(one.levels for one in group)
+    left, top = min(region.left for region in group), min(region.top for region in group)
+    right, bottom = max(region.right for region in group), max(region.bottom for region in group)
+    query_region, reference_region = both_quads((left, top, right, bottom), warped, query_size)
+    share = sum(region.share for region in group)
+    levels = max(region.levels for region in group)
     where = where_in_words(reference_region)
     sentences = {
         OperationType.OVERLAY: f"Something was laid over it {where}: text, a logo, a sticker or a bar.",
@@ -102,12 +102,12 @@ def _operation(
         kind,
         degree_of(levels, 20, 45),
         sentences[kind],
-        region,
+        query_region,
         reference_region,
         {
             "share": round(share, 4),
             "levels": round(levels, 1),
-            "excess": round(max(one.excess for one in group), 1),
+            "excess": round(max(region.excess for region in group), 1),
         },
     )
 
@@ -115,9 +115,9 @@ def _operation(
 def both_quads(
     box: tuple[float, float, float, float], warped: WarpedPair, query_size: tuple[int, int]
 ) -> tuple[Quad | None, Quad]:
-    """A box of the laid pair (left, top, right, bottom) in the query and in the reference, as shares."""
+    """Returns a box of the warped pair (left, top, right, bottom) in query and reference, as shares."""
     left, top, right, bottom = box
     corners: Points = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
-    there = project(np.asarray(np.linalg.inv(warped.homography), np.float64), corners)
+    in_query = project(np.asarray(np.linalg.inv(warped.homography), np.float64), corners)
     reference_region = as_shares(corners, *warped.size)
-    return (None if there is None else as_shares(there, *query_size)), reference_region
+    return (None if in_query is None else as_shares(in_query, *query_size)), reference_region

@@ -1,9 +1,10 @@
-"""Do two aligned pictures show the same moment? What agrees, what does not, and what only moved.
+"""Are two aligned pictures the same capture? Measures what agrees, what does not, and what only moved.
 
-Features that agree prove a common scene. Another photograph of it, a second take before the same camera, a
-second person in the same room agree on hundreds of them. A copy differs from its original where something
-was laid over it, and agrees everywhere else, to its finest detail; another shot differs all over, or shows
-the same things in other places. So the upload is laid on the reference, window by window.
+Features that agree prove a common scene. Another photograph of it, a second take before the same camera or
+a second person in the same room agree on hundreds of them. A copy differs from its original where something
+was laid over it, and agrees everywhere else, down to its finest detail. A different capture differs all
+over, or shows the same things in other places. So the query is warped onto the reference and compared
+window by window.
 """
 
 from dataclasses import dataclass
@@ -24,29 +25,29 @@ from indexer.compare.warping import (
     inside,
 )
 
-LONG_SIDE = 256  # of the reference, coarse enough that compression and noise hardly count
-WINDOW = 15  # pixels of it
+LONG_SIDE = 256  # px of the reference: coarse enough that compression and noise hardly count
+WINDOW = 15  # px at that size
 SMOOTHING = 1.0
 LEAST_DETAIL = 25.0  # variance in grey levels of 256, below which a window says nothing
-AGREES, DISAGREES = 0.6, 0.3  # normalised cross-correlation
-MOVED_AGREES = 0.8  # of a disagreeing window that is followed to where it went
-LEAST_MOTION = 2.0  # pixels
-FINE_BAND = 1.0  # standard deviation of the blur whose difference is the finest detail
+WINDOW_AGREES, WINDOW_DISAGREES = 0.6, 0.3  # normalised cross-correlation
+MOVED_AGREES = 0.8  # the same, of a window that was followed to where it went
+LEAST_MOTION_PX = 2.0
+FINE_BAND = 1.0  # px, deviation of the blur: what it removes is the finest detail
 FINE_WINDOW = 25
 
 
 @dataclass(frozen=True)
 class DenseAgreement:
-    """Shares of the windows with detail in what both pictures show, 0..1."""
+    """Shares of the windows with detail that both pictures show, 0..1."""
 
     agreeing: float
     disagreeing: float
-    moved: float  # disagree in their place and agree somewhere near
-    fine: float  # correlation of the finest detail where the coarse agrees, -1..1
+    moved: float  # those that disagree in their place and agree somewhere near
+    fine: float  # median correlation of the finest detail where coarse detail agrees, -1..1
 
 
 def dense_agreement(pair: AlignedPair, excluded: Mask | None = None) -> DenseAgreement | None:
-    """Compares the two pictures in the reference's place, window by window. None: nothing there has detail.
+    """Compares the two pictures window by window; returns None where no window has detail.
 
     `excluded`: (h, w) places of the reference, at any size, that do not count.
     """
@@ -59,10 +60,12 @@ def dense_agreement(pair: AlignedPair, excluded: Mask | None = None) -> DenseAgr
     in_place = correlation[counted]
     followed, motion = _follow(reference, query)
     after, _ = correlate(reference, followed, WINDOW)
-    moved = (after[counted] > MOVED_AGREES) & (in_place < AGREES) & (motion[counted] > LEAST_MOTION)
+    moved = (
+        (after[counted] > MOVED_AGREES) & (in_place < WINDOW_AGREES) & (motion[counted] > LEAST_MOTION_PX)
+    )
     return DenseAgreement(
-        agreeing=float((in_place > AGREES).mean()),
-        disagreeing=float((in_place < DISAGREES).mean()),
+        agreeing=float((in_place > WINDOW_AGREES).mean()),
+        disagreeing=float((in_place < WINDOW_DISAGREES).mean()),
         moved=float(moved.mean()),
         fine=_fine_agreement(pair.warped, excluded),
     )
@@ -88,6 +91,6 @@ def _side_by_side(warped: WarpedPair, excluded: Mask | None) -> tuple[Grey, Grey
 
 
 def _follow(reference: Grey, query: Grey) -> tuple[Grey, Grey]:
-    """The query with every window brought back to where it is in the reference, and how far it was."""
+    """Returns the query with every pixel brought back to its place, and how far off it was, in pixels."""
     flow = flow_between(reference, query)
     return follow(query, flow), np.hypot(flow[..., 0], flow[..., 1])

@@ -1,10 +1,16 @@
-"""From a compared pair to what is said of it: its operations, and what could not be told."""
+"""Turns a comparison into what is said of it: the operations, and what could not be told."""
 
 from dataclasses import dataclass
 
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.content import content_operations
-from indexer.compare.faces.findings import Change, FaceFinding, face_operations, judge_faces, uncertainties
+from indexer.compare.faces.findings import (
+    Change,
+    FaceFinding,
+    face_operations,
+    find_face_changes,
+    uncertainties,
+)
 from indexer.compare.operations import operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around
 from indexer.compare.vocabulary import Frame, Operation
@@ -28,10 +34,10 @@ def derive(
     comparison = compare_pair(pair, with_faces=with_faces)
     warped, changes = comparison.warped, comparison.changes
     size = pair.query.shape[1], pair.query.shape[0]
-    findings = judge_faces(warped, changes, comparison.faces)
-    changed = [one.pair for one in findings if one.change is not Change.NONE]
-    boxes = [one.reference_box or one.query_box for one in changed]
-    heads = mask_around([one for one in boxes if one is not None], warped)
+    findings = find_face_changes(warped, changes, comparison.faces)
+    changed = [finding.pair for finding in findings if finding.change is not Change.NONE]
+    boxes = [face.reference_box or face.query_box for face in changed]
+    heads = mask_around([box for box in boxes if box is not None], warped)
     found = face_operations(findings, warped, size) + content_operations(warped, changes, heads, size)
     found.sort(key=lambda operation: OPERATIONS[operation.type].rank)
     found += operations_found(pair.alignment, pair.query, pair.reference, query_frame, reference_frame)

@@ -1,7 +1,7 @@
-"""Local features: RootSIFT keypoints of a frame, and those of its mirror image for free.
+"""Local features: RootSIFT keypoints of a frame, and those of its mirror image without a second extraction.
 
-SIFT after Lowe (2004), square-rooted after Arandjelović and Zisserman (2012). They are derived from
-the preview and can be made again from it at any time.
+SIFT after Lowe (2004), square-rooted after Arandjelović and Zisserman (2012). Features are derived from the
+preview and can be extracted from it again at any time.
 """
 
 import io
@@ -16,7 +16,7 @@ from indexer.media.images import Pixels
 
 WORKING_LONG_SIDE = 640
 MAXIMUM_FEATURES = 1024
-# Low-contrast uploads still have structure; RANSAC pays for the extra noise.
+# Low, because low-contrast uploads still have structure; RANSAC removes the extra noise.
 CONTRAST_THRESHOLD = 0.02
 CELLS, BINS = 4, 8  # SIFT: 4 x 4 cells of 8 orientation bins
 
@@ -31,7 +31,7 @@ class LocalFeatures:
     height: int
 
     def to_bytes(self) -> bytes:
-        """A plain .npz without pickled objects."""
+        """Returns a plain .npz file without pickled objects."""
         buffer = io.BytesIO()
         size = np.array([self.width, self.height], np.int32)
         np.savez(buffer, points=self.points.astype(np.float32), descriptors=self.descriptors, size=size)
@@ -39,14 +39,14 @@ class LocalFeatures:
 
     @staticmethod
     def from_bytes(payload: bytes) -> "LocalFeatures":
-        """Read `to_bytes`. Raises ValueError."""
+        """Reads what `to_bytes` wrote. Raises ValueError."""
         with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
             width, height = (int(side) for side in arrays["size"])
             return LocalFeatures(arrays["points"], arrays["descriptors"], width, height)
 
 
 def extract_features(pixels: Pixels) -> LocalFeatures:
-    """(h, w, 3) uint8 sRGB to RootSIFT features, read at 640 px on the long side."""
+    """Extracts RootSIFT features of (h, w, 3) uint8 sRGB, at 640 px on the long side."""
     height, width = pixels.shape[:2]
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     scale = WORKING_LONG_SIDE / max(height, width)
@@ -64,7 +64,7 @@ def extract_features(pixels: Pixels) -> LocalFeatures:
 
 
 def extract_features_in(pixels: Pixels, region: Region) -> LocalFeatures:
-    """Features of a part, read at 640 px of its own, in the coordinates of the whole frame."""
+    """Extracts the features of a part, itself at 640 px, in the coordinates of the whole frame."""
     part = extract_features(region.cut(pixels))
     height, width = pixels.shape[:2]
     corner = np.array([region.left, region.top], np.float32)
@@ -78,16 +78,16 @@ def _root(raw: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
 
 
 def resized(features: LocalFeatures, width: int, height: int) -> LocalFeatures:
-    """The features of the same frame at another size; they were read at 640 px whatever its size."""
+    """Returns the features in the coordinates of another size of the frame; both are read at 640 px."""
     scale = np.array([width / features.width, height / features.height], np.float32)
     return LocalFeatures(features.points * scale, features.descriptors, width, height)
 
 
 def mirrored(features: LocalFeatures) -> LocalFeatures:
-    """The features of the horizontally mirrored frame, without looking at it again.
+    """Returns the features of the horizontally mirrored frame, without extracting them again.
 
     A mirrored patch, turned to its own orientation, is the old patch upside down: rows of cells swap
-    and each gradient direction changes sign. So the descriptor is a permutation of the old one.
+    and each gradient direction changes sign. So the new descriptor is a permutation of the old one.
     """
     cells = features.descriptors.reshape(-1, CELLS, CELLS, BINS)
     turned = cells[:, ::-1, :, :][..., (-np.arange(BINS)) % BINS]

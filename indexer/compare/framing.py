@@ -1,7 +1,7 @@
-"""The part of an upload that a reference can be compared with: a screenshot has its own things around it.
+"""Finds the part of a query that a reference can be compared with.
 
-Where a cropped picture stands in a screenshot, the reference reaches under the buttons around it. What is
-there is no change of the picture.
+A screenshot has its own things around the picture. Where a cropped picture stands in one, the reference
+reaches under the buttons around it, and what is there is no change of the picture.
 """
 
 from dataclasses import replace
@@ -15,37 +15,37 @@ from indexer.compare.geometry import Alignment, coverage, project
 from indexer.fingerprints.regions import Region, inner_rectangles
 
 LONG_SIDE = 384  # px of the reference
-AGREES_ALREADY = 0.97  # of the windows: nothing around it disagrees
-RECTANGLES = 4
-GAIN = 0.05  # of the windows, by which a frame must help
-UNRELATED = 0.25  # of the windows outside the frame agree at most: coincidences
+AGREES_EVERYWHERE = 0.97  # of the windows: then there is nothing to leave out
+RECTANGLES_TRIED = 4
+LEAST_GAIN = 0.05  # share of the windows by which a frame must improve the agreement
+UNRELATED = 0.25  # of the windows outside the frame: so many agree by coincidence
 LEAST_SHARE = 0.2  # of the reference that the frame must show
 
 
 def restrict_to_frame(pair: AlignedPair) -> AlignedPair:
-    """Returns the pair bound to a picture inside the query, if everything around that is unrelated.
+    """Returns the pair restricted to a picture inside the query, if everything around that is unrelated.
 
     A frame that left out a new face would hide it, so what it leaves out must agree nowhere.
     """
     if pair.alignment.within is not None:
         return pair
     whole = PairStatistics(pair.warped_at(LONG_SIDE))
-    plain = agreeing_share(whole)
-    if plain >= AGREES_ALREADY:
+    unrestricted = agreeing_share(whole)
+    if unrestricted >= AGREES_EVERYWHERE:
         return pair
-    best, bound = plain + GAIN, pair
-    for rectangle in inner_rectangles(pair.query)[:RECTANGLES]:
+    best, restricted = unrestricted + LEAST_GAIN, pair
+    for rectangle in inner_rectangles(pair.query)[:RECTANGLES_TRIED]:
         tried = pair.with_alignment(replace(pair.alignment, within=rectangle))
         share = _share_within(tried, whole)
         if share > best:
-            best, bound = share, tried
-    return bound
+            best, restricted = share, tried
+    return restricted
 
 
 def restrict_to_region(part: Region, alignment: Alignment, reference: LocalFeatures) -> Alignment:
-    """The alignment of a part of the query, bound to it where it shows a fair share of the reference.
+    """Returns the alignment restricted to `part` of the query, if that shows a fair share of the reference.
 
-    Two pictures that share an inset are not one picture; a part of a picture in a screenshot is.
+    Two pictures that share an inset are not copies; a cropped picture in a screenshot is one.
     """
     corners = np.array(
         [
@@ -56,8 +56,8 @@ def restrict_to_region(part: Region, alignment: Alignment, reference: LocalFeatu
         ],
         np.float32,
     )
-    there = project(alignment.homography, corners)
-    if there is None or coverage(there, reference) < LEAST_SHARE:
+    quad = project(alignment.homography, corners)
+    if quad is None or coverage(quad, reference) < LEAST_SHARE:
         return alignment
     return replace(alignment, within=part)
 

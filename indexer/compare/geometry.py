@@ -1,4 +1,4 @@
-"""Does the upload show the reference? Robust homography between local features.
+"""Decides by a robust homography between local features whether a query shows the reference.
 
 Two pictures that merely resemble each other agree on few features, and not on one geometry. A pair is
 confirmed when enough features agree on one plausible homography; the least number is calibrated on
@@ -22,7 +22,7 @@ REPROJECTION_PX = 4.0
 MINIMUM_PAIRS = 6
 RANSAC_ITERATIONS = 2000
 RANSAC_CONFIDENCE = 0.999
-# With so many inliers, and nearly all pairs among them, the mirror image need not be tried. The share
+# With so many inliers, and with nearly all pairs among them, the mirror image need not be tried. The share
 # matters: a face is symmetric enough to agree with its mirror image on 77 features, of 236 pairs.
 BEYOND_DOUBT_INLIERS, BEYOND_DOUBT_SHARE = 60, 0.75
 MINIMUM_SCALE, MAXIMUM_SCALE = 0.1, 10.0
@@ -31,7 +31,7 @@ MAXIMUM_STRETCH = 4.0  # ratio of the homography's two local scales
 
 @dataclass(frozen=True)
 class Alignment:
-    """How the query lies on the reference."""
+    """How the query maps onto the reference."""
 
     homography: Matrix  # (3, 3) query pixels -> reference pixels; the mirror is part of it
     inliers: int  # features that agree
@@ -44,22 +44,22 @@ class Alignment:
     query_coverage: float  # share of the query that shows the reference, 0..1
     reference_coverage: float  # share of the reference that the query shows, 0..1
     spread: float  # share of what both show that the agreeing features span; a shared logo spans little
-    within: Region | None = None  # the part of the query that is compared: around it is something else
+    within: Region | None = None  # the part of the query that is compared; None: all of it
 
     @property
     def inlier_share(self) -> float:
-        """Of the features with a partner, the share that agrees."""
+        """Returns the share of the features with a partner that agree."""
         return self.inliers / max(1, self.pairs)
 
 
 def align(query: LocalFeatures, reference: LocalFeatures) -> Alignment | None:
-    """The better of the straight and the mirrored alignment, or None where neither is plausible."""
+    """Returns the better of the straight and the mirrored alignment; None where neither is plausible."""
     straight = _align_one(query, reference, is_mirrored=False)
     if straight is not None and _is_beyond_doubt(straight):
         return straight
     flipped = _align_one(mirrored(query), reference, is_mirrored=True)
-    found = [one for one in (straight, flipped) if one is not None]
-    return max(found, key=lambda one: one.inliers, default=None)
+    plausible = [alignment for alignment in (straight, flipped) if alignment is not None]
+    return max(plausible, key=lambda alignment: alignment.inliers, default=None)
 
 
 def _is_beyond_doubt(alignment: Alignment) -> bool:
@@ -83,16 +83,17 @@ def _align_one(query: LocalFeatures, reference: LocalFeatures, *, is_mirrored: b
 
 
 def align_together(pairs: list[tuple[LocalFeatures, LocalFeatures]], *, is_mirrored: bool) -> Matrix | None:
-    """One homography for several pairs of frames that lie on one another in the same way.
+    """Returns one homography for several pairs of frames that map onto each other in the same way.
 
-    Query pixels -> reference pixels, more exact than from one pair; None where the pairs do not agree.
+    It takes query pixels to reference pixels, more exactly than one pair does. None where the pairs do not
+    agree on one.
     """
     sources, targets = [], []
     for query, reference in pairs:
         query = mirrored(query) if is_mirrored else query
-        found = match_features(query, reference)
-        sources.append(query.points[found[:, 0]])
-        targets.append(reference.points[found[:, 1]])
+        matched = match_features(query, reference)
+        sources.append(query.points[matched[:, 0]])
+        targets.append(reference.points[matched[:, 1]])
     source, target = np.concatenate(sources), np.concatenate(targets)
     if len(source) < MINIMUM_PAIRS:
         return None
@@ -105,7 +106,7 @@ def align_together(pairs: list[tuple[LocalFeatures, LocalFeatures]], *, is_mirro
 
 
 def match_features(query: LocalFeatures, reference: LocalFeatures) -> npt.NDArray[np.int64]:
-    """Mutual nearest neighbours that pass the ratio test: (m, 2) indices into both."""
+    """Returns (m, 2) indices of mutual nearest neighbours that pass the ratio test."""
     if min(len(query.points), len(reference.points)) < MINIMUM_PAIRS:
         return np.zeros((0, 2), np.int64)
     left = query.descriptors.astype(np.float32)
@@ -120,7 +121,7 @@ def match_features(query: LocalFeatures, reference: LocalFeatures) -> npt.NDArra
     second = squared.min(axis=1)
     squared[rows, best] = nearest
     distinct = np.flatnonzero(np.maximum(nearest, 0.0) < RATIO**2 * second)
-    # Few rows are distinct, so only their columns are looked at from the other side.
+    # Few rows are distinct, so only their columns are searched from the other side.
     mutual = squared[:, best[distinct]].argmin(axis=0) == distinct
     kept = distinct[mutual]
     return np.stack([kept, best[kept]], axis=1)
@@ -145,7 +146,7 @@ def _robust_homography(source: Points, target: Points) -> tuple[Matrix | None, n
 
 
 def count_spread_inliers(source: Points, target: Points) -> int:
-    """Inliers in different places: repeated keypoints on one spot count once in either picture."""
+    """Counts inliers in different places: several keypoints on one spot of either picture count once."""
     places = {
         (tuple(left), tuple(right))
         for left, right in zip(np.round(source / 3).tolist(), np.round(target / 3).tolist(), strict=True)
@@ -203,7 +204,7 @@ def _unmirror(query: LocalFeatures) -> Matrix:
 
 
 def project(homography: Matrix, points: Points) -> Points | None:
-    """(n, 2) points through a homography; None where one would lie behind the camera."""
+    """Projects (n, 2) points by a homography; returns None where one would lie behind the camera."""
     lifted = np.concatenate([points.astype(np.float64), np.ones((len(points), 1))], axis=1) @ homography.T
     depth = lifted[:, 2]
     if not (np.all(depth > 1e-9) or np.all(depth < -1e-9)):
@@ -218,7 +219,7 @@ def _corners(frame: LocalFeatures) -> Points:
 
 
 def _local_scales(homography: Matrix, query: LocalFeatures) -> tuple[float, float] | None:
-    """The smaller and larger singular value of the Jacobian in the middle of the query."""
+    """Returns the smaller and the larger singular value of the Jacobian in the middle of the query."""
     x, y = query.width / 2, query.height / 2
     u, v, w = homography @ np.array([x, y, 1.0])
     if abs(w) < 1e-9:
@@ -237,14 +238,14 @@ def _local_scales(homography: Matrix, query: LocalFeatures) -> tuple[float, floa
 
 
 def _hull_share(points: Points, frame: LocalFeatures) -> float:
-    """Share of the frame inside the convex hull of `points`, 0..1."""
+    """Returns the share of the frame inside the convex hull of `points`, 0..1."""
     return float(cv2.contourArea(cv2.convexHull(points))) / (
         max(1, frame.width - 1) * max(1, frame.height - 1)
     )
 
 
 def coverage(quad: Points, frame: LocalFeatures) -> float:
-    """Share of the frame that lies inside the (4, 2) quad, 0..1."""
+    """Returns the share of the frame that lies inside the (4, 2) quad, 0..1."""
     right, bottom = max(1, frame.width - 1), max(1, frame.height - 1)
     corners = quad.astype(np.float64) / np.array([right, bottom])
     for axis, limit, sign in ((0, 0.0, 1), (0, 1.0, -1), (1, 0.0, 1), (1, 1.0, -1)):
@@ -256,16 +257,16 @@ def coverage(quad: Points, frame: LocalFeatures) -> float:
 
 
 def _clip(corners: Matrix, axis: int, limit: float, sign: int) -> Matrix:
-    """Sutherland and Hodgman (1974): the part of a polygon on one side of a line.
+    """Cuts a polygon at a line and returns the part on one side (Sutherland and Hodgman, 1974).
 
     OpenCV's intersectConvexConvex fails where edges coincide, which is the commonest case here.
     """
     kept: list[Matrix] = []
-    for one, other in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        inside = (sign * (one[axis] - limit) >= 0, sign * (other[axis] - limit) >= 0)
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        inside = (sign * (start[axis] - limit) >= 0, sign * (end[axis] - limit) >= 0)
         if inside[0]:
-            kept.append(one)
+            kept.append(start)
         if inside[0] != inside[1]:
-            share = (limit - one[axis]) / (other[axis] - one[axis])
-            kept.append(one + share * (other - one))
+            share = (limit - start[axis]) / (end[axis] - start[axis])
+            kept.append(start + share * (end - start))
     return np.array(kept, np.float64).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""What was done to the whole picture, as far as the alignment, the sizes and the colours prove it."""
+"""Names what was done to the whole picture, as far as the alignment, the sizes and the colours prove it."""
 
 import cv2
 import numpy as np
@@ -8,21 +8,21 @@ from indexer.compare.vocabulary import FULL, Frame, Operation, as_shares, degree
 from indexer.media.images import Pixels
 from indexer.operations import Degree, OperationType
 
-# Alignment is good to about one percent of a side; less is not told from noise.
+# The alignment is good to about one percent of a side; what is less cannot be told from noise.
 CROP_TOLERANCE = 0.03
 BORDER_TOLERANCE = 0.04
 ROTATION_TOLERANCE_DEGREES = 1.5
 RESIZE_TOLERANCE = 0.03
 COLOUR_TOLERANCE = 8.0  # mean absolute difference in grey levels of 256
-COLOUR_STEP = 4  # px between the places whose colours are compared, each a mean of 15 by 15
-COARSE = 60  # JPEG quality from which on blocks are seen
+COLOUR_STEP = 4  # px between the places whose colours are compared, each the mean of 15 by 15 pixels
+COARSE = 60  # JPEG quality at and below which blocks can be seen
 EMBEDDED_BELOW = 0.55  # share of the query that the reference fills
 
 
 def operations_found(
     alignment: Alignment, query: Pixels, reference: Pixels, query_frame: Frame, reference_frame: Frame
 ) -> list[Operation]:
-    """What the alignment of (h, w, 3) uint8 `query` on `reference` shows, in reading order."""
+    """Returns what the alignment of (h, w, 3) uint8 `query` with `reference` shows, in reading order."""
     found = [
         _mirrored(alignment),
         _rotated(alignment),
@@ -35,7 +35,7 @@ def operations_found(
 
 
 def re_encoded(jpeg_quality: int | None) -> Operation:
-    """In other bytes; `jpeg_quality` 1 to 100 of an upload that is a JPEG: a coarse one is worth saying."""
+    """Says that the bytes are others. `jpeg_quality`, 1 to 100, is that of an upload that is a JPEG."""
     if jpeg_quality is None or jpeg_quality > COARSE:
         sentence = "The same picture in another file: re-encoded."
         return Operation(OperationType.RE_ENCODED, Degree.SLIGHT, sentence, FULL, FULL)
@@ -97,7 +97,7 @@ def _surrounded(alignment: Alignment, query: Pixels) -> Operation | None:
 def _resized(
     alignment: Alignment, query: Pixels, reference: Pixels, query_frame: Frame, reference_frame: Frame
 ) -> Operation | None:
-    # The alignment is between reduced pictures; the files' own sizes put it right.
+    # The alignment joins reduced pictures, so the sizes of the files themselves are taken into account.
     query_reduction = query_frame.width / query.shape[1]
     reference_reduction = reference_frame.width / reference.shape[1]
     factor = query_reduction / (alignment.scale * reference_reduction)
@@ -115,7 +115,7 @@ def _resized(
 
 
 def _recoloured(alignment: Alignment, query: Pixels, reference: Pixels) -> Operation | None:
-    """Mean colours of the part that both show; a caption or logo hardly moves them."""
+    """Compares mean colours of the part that both show; a caption or a logo hardly moves them."""
     height, width = reference.shape[:2]
     warped = cv2.warpPerspective(query, alignment.homography, (width, height))
     shown = cv2.warpPerspective(
@@ -124,13 +124,13 @@ def _recoloured(alignment: Alignment, query: Pixels, reference: Pixels) -> Opera
     mask = cv2.erode(shown, np.ones((9, 9), np.uint8)) > 0
     if mask.sum() < 1000:
         return None
-    some = np.s_[::COLOUR_STEP, ::COLOUR_STEP]
-    small_warped = cv2.blur(warped, (15, 15))[some][mask[some]].astype(np.float32)
-    small_reference = cv2.blur(reference, (15, 15))[some][mask[some]].astype(np.float32)
+    sampled = np.s_[::COLOUR_STEP, ::COLOUR_STEP]
+    small_warped = cv2.blur(warped, (15, 15))[sampled][mask[sampled]].astype(np.float32)
+    small_reference = cv2.blur(reference, (15, 15))[sampled][mask[sampled]].astype(np.float32)
     difference = float(np.median(np.abs(small_warped - small_reference)))
     if difference < COLOUR_TOLERANCE:
         return None
-    spread = [float(np.mean(np.ptp(one, axis=1))) for one in (small_warped, small_reference)]
+    spread = [float(np.mean(np.ptp(colours, axis=1))) for colours in (small_warped, small_reference)]
     grey = spread[0] < 3.0 < 8.0 < spread[1]
     brightness = float(np.mean(small_warped) - np.mean(small_reference))
     change = "made grey" if grey else ("brightened" if brightness > 0 else "darkened")
@@ -147,5 +147,5 @@ def _recoloured(alignment: Alignment, query: Pixels, reference: Pixels) -> Opera
 
 
 def _size(pixels: Pixels) -> tuple[int, int]:
-    """Width and height."""
+    """Returns width and height in pixels."""
     return pixels.shape[1], pixels.shape[0]

@@ -1,4 +1,4 @@
-"""Upload and reference, laid on one another and compared: the measurements that all findings stand on."""
+"""Compares a query with its reference in place: the measurements that all findings stand on."""
 
 from dataclasses import dataclass, replace
 
@@ -28,11 +28,11 @@ from indexer.compare.warping import Mask, WarpedPair, warp
 from indexer.media.images import Pixels
 
 FACE_WORKING_SIDE = 1024
-# Around a face that was found, what may have been changed with it: hair, chin, neck.
+# Shares of a face's box around it that may have been changed with the face: hair, chin, neck.
 MARGIN_X, MARGIN_TOP, MARGIN_BOTTOM = 0.25, 0.35, 0.25
-NOTHING_CHANGED = 0.985  # of the windows agree: there is nothing that could pull at the alignment
-CLOSER_LOOK_SHARE = 0.08  # of the picture: in changed places smaller than this, small faces are looked for
-CLOSER_LOOKS = 6
+NOTHING_CHANGED = 0.985  # of the windows agree: then nothing could have pulled at the alignment
+SMALL_REGION_SHARE = 0.08  # of the picture: small faces are looked for in changed regions below this
+SMALL_REGIONS_SEARCHED = 6
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,29 @@ def compare_pair(pair: AlignedPair, *, with_faces: bool) -> PairComparison:
 
     Raises MissingFaceModels where faces are wanted and cannot be had.
     """
-    query, reference = pair.query, pair.reference
-    theirs = _faces_of(reference, pair.warped) if with_faces else []
-    around = mask_around(theirs, pair.warped)
-    statistics = _align_by_unchanged_places(pair.statistics, query, around)
+    reference_faces = _reference_faces(pair) if with_faces else []
+    heads = mask_around(reference_faces, pair.warped)
+    statistics = _align_by_unchanged_places(pair.statistics, pair.query, heads)
     pair.release()
-    warped, unusual = statistics.warped, around | disagreeing_places(statistics)
+    warped, unusual = statistics.warped, heads | disagreeing_places(statistics)
     processing = estimate_processing(warped, unusual)
     changes = find_changes(warped, processing, unusual)
     faces: list[FacePair] = []
     if with_faces:
-        theirs = distinct_faces(theirs + _small_faces(warped, changes))
-        large = _at_face_size(warped, query, reference)
+        reference_faces = distinct_faces(reference_faces + _small_faces(warped, changes))
+        large = _at_face_size(warped, pair)
         zoom = large.size[0] / warped.size[0]
-        ours = [scaled_face(one, zoom) for one in find_faces(warped.query)]
-        found = compare_faces(large, [scaled_face(one, zoom) for one in theirs], ours)
-        faces = [one.scaled(1 / zoom) for one in found]
+        compared = compare_faces(
+            large,
+            [scaled_face(face, zoom) for face in reference_faces],
+            [scaled_face(face, zoom) for face in find_faces(warped.query)],
+        )
+        faces = [face_pair.scaled(1 / zoom) for face_pair in compared]
     return PairComparison(warped, processing, changes, tuple(faces))
 
 
 def _align_by_unchanged_places(statistics: PairStatistics, query: Pixels, heads: Mask) -> PairStatistics:
-    """Refined by everything, if everything then agrees; else by all but the heads, which may be new."""
+    """Refines by all places, if all of them then agree; else by all but the heads, which may be new."""
     by_all = refine_alignment(statistics, query)
     if not heads.any() or agreeing_share(by_all) >= NOTHING_CHANGED:
         return by_all
@@ -79,9 +81,9 @@ def _align_by_unchanged_places(statistics: PairStatistics, query: Pixels, heads:
 
 
 def agreement_outside_faces(pair: AlignedPair) -> DenseAgreement | None:
-    """How well the pictures agree but for their faces, after the alignment was put right by the rest.
+    """Measures how well the pictures agree outside their faces, after the alignment was refined there.
 
-    None: no face, or nothing else with detail. Raises MissingFaceModels.
+    Returns None where there is no face, or nothing else with detail. Raises MissingFaceModels.
     """
     warped = pair.warped
     faces = find_faces(warped.reference)
@@ -91,15 +93,15 @@ def agreement_outside_faces(pair: AlignedPair) -> DenseAgreement | None:
     for face in faces:
         middle = int((face.left + face.right) / 2), int((face.top + face.bottom) / 2)
         cv2.ellipse(mask, middle, (int(0.5 * face.width), int(0.62 * face.height)), 0, 0, 360, 1, -1)
-    better = refine_alignment(pair.statistics, pair.query, mask > 0).warped
+    homography = refine_alignment(pair.statistics, pair.query, mask > 0).warped.homography
     height, width = pair.reference.shape[:2]
-    back = np.diag([width / warped.size[0], height / warped.size[1], 1.0])
-    refined = pair.with_alignment(replace(pair.alignment, homography=back @ better.homography))
+    to_reference = np.diag([width / warped.size[0], height / warped.size[1], 1.0])
+    refined = pair.with_alignment(replace(pair.alignment, homography=to_reference @ homography))
     return dense_agreement(refined, mask > 0)
 
 
 def mask_around(faces: list[FaceBox], warped: WarpedPair) -> Mask:
-    """(h, w) where heads are."""
+    """Returns (h, w): the faces with what belongs to their heads."""
     width, height = warped.size
     mask = np.zeros((height, width), np.bool_)
     for face in faces:
@@ -109,40 +111,40 @@ def mask_around(faces: list[FaceBox], warped: WarpedPair) -> Mask:
     return mask
 
 
-def _faces_of(reference: Pixels, warped: WarpedPair) -> list[FaceBox]:
-    """In the reference as it is kept, for small faces; in the frame of `warped`."""
-    return [scaled_face(one, warped.reference_scale) for one in find_all_faces(reference)]
+def _reference_faces(pair: AlignedPair) -> list[FaceBox]:
+    """Finds faces in the reference as it was handed in, where small ones show; in the warped frame."""
+    return [scaled_face(face, pair.warped.reference_scale) for face in find_all_faces(pair.reference)]
 
 
 def _small_faces(warped: WarpedPair, changes: ChangeMap) -> list[FaceBox]:
-    """Faces too small to be found in the whole picture, at places that changed."""
+    """Finds faces that are too small to be seen in the whole picture, in regions that changed."""
     found: list[FaceBox] = []
-    places = [one for one in changes.regions if one.share < CLOSER_LOOK_SHARE]
-    for place in places[:CLOSER_LOOKS]:
-        x, y = (place.left + place.right) // 2, (place.top + place.bottom) // 2
-        half = max(place.right - place.left, place.bottom - place.top)
+    small = [region for region in changes.regions if region.share < SMALL_REGION_SHARE]
+    for region in small[:SMALL_REGIONS_SEARCHED]:
+        x, y = (region.left + region.right) // 2, (region.top + region.bottom) // 2
+        half = max(region.right - region.left, region.bottom - region.top)
         found += find_faces_in(warped.reference, x - half, y - half, x + half, y + half)
     return found
 
 
-def _at_face_size(warped: WarpedPair, query: Pixels, reference: Pixels) -> WarpedPair:
-    """The same pair with all the detail that the reference has."""
+def _at_face_size(warped: WarpedPair, pair: AlignedPair) -> WarpedPair:
+    """Returns the refined pair with the detail that faces need, as far as the reference has it."""
+    reference = pair.reference
     height, width = reference.shape[:2]
     if max(height, width) <= WORKING_SIDE:
         return warped
     scale = min(1.0, FACE_WORKING_SIDE / max(height, width))
     size = round(width * scale), round(height * scale)
     zoom = np.diag([size[0] / warped.size[0], size[1] / warped.size[1], 1.0])
-    theirs = reference
     if scale < 1.0:
-        theirs = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
+        reference = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
     magnification = warped.magnification * size[0] / warped.size[0]
     homography = zoom @ warped.homography
-    ours, shown = warp(query, homography, size, magnification, warped.within)
+    query, shown = warp(pair.query, homography, size, magnification, warped.within)
     return replace(
         warped,
-        query=ours,
-        reference=theirs,
+        query=query,
+        reference=reference,
         shown=shown,
         homography=homography,
         magnification=magnification,

@@ -1,8 +1,8 @@
-"""What ordinary processing did to the whole picture, so that it can be taken out of the comparison.
+"""Estimates what ordinary processing did to the whole picture, so that the comparison can take it out.
 
-Exposure, white balance, saturation, gamma and grey are one smooth map of colours; scaling, blur and
+Exposure, white balance, saturation, gamma and grey are one smooth map of colours. Scaling, blur and
 compression cost detail and leave a residue that grows with the detail that was there. Both are estimated
-from the pair, by what most places say: a caption or a new face is outvoted.
+from the pair by what most places say: a caption or a new face is outvoted.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ LEAST_SAMPLES = 200
 LEVELS = 256.0
 CLIPPED, LEAST_UNCLIPPED = 3, 0.2  # grey levels from either end; share of the samples
 LIGHT_ROUNDS = 4
-LIGHT_EXPLAINS, LEAST_LEFT_OVER = 0.6, 2.5  # share of the residue that may be left; grey levels
+LIGHT_EXPLAINS, LEAST_LEFT_OVER = 0.6, 2.5  # share of the residue that a gain may leave; grey levels
 BLUR_STEPS = (0.0, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)  # standard deviations that are tried, px
 
 Matrix = npt.NDArray[np.float64]
@@ -31,16 +31,16 @@ Colours = npt.NDArray[np.float32]  # (n, 3)
 
 @dataclass(frozen=True)
 class Processing:
-    """Applied to the reference, it looks like the query where nothing was changed."""
+    """What turns the reference into something like the query, wherever nothing was changed."""
 
-    colours: Matrix  # (8, 3): 1, R, G, B and bends of the luma to R, G, B
-    light: Matrix | None  # (8,) of `_places`: logarithm of a gain that changes slowly over the picture
-    blur: float  # standard deviation in pixels of the working size; 0: as sharp
+    colours: Matrix  # (8, 3): from 1, R, G, B and four functions of the luma to R, G, B
+    light: Matrix | None  # (8,) over `_places`: the logarithm of a gain that varies slowly in the picture
+    blur: float  # standard deviation in pixels of the working size; 0: equally sharp
     query_is_sharper: bool  # the blur belongs on the query, not on the reference
     shift_levels: float  # median change of a colour, in grey levels
 
     def apply(self, reference: Pixels) -> npt.NDArray[np.float32]:
-        """(h, w, 3) float32, the reference as processing alone would have left it."""
+        """Returns (h, w, 3) float32: the reference as processing alone would have left it."""
         mapped = map_colours(self.colours, reference)
         if self.light is not None:
             size = reference.shape[:2]
@@ -52,7 +52,7 @@ class Processing:
 
 
 def estimate_processing(warped: WarpedPair, excluded: Mask | None = None) -> Processing:
-    """From the places that agree best after a few rounds; `excluded`: places that may not vote."""
+    """Estimates from the places that agree best after a few rounds; `excluded` places have no vote."""
     voting = cv2.erode(warped.shown.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=0) > 0
     if excluded is not None and (voting & ~excluded).sum() >= LEAST_SAMPLES:
         voting &= ~excluded
@@ -60,44 +60,46 @@ def estimate_processing(warped: WarpedPair, excluded: Mask | None = None) -> Pro
     if len(y) < LEAST_SAMPLES:
         return Processing(_identity(), None, 0.0, False, 0.0)
     y, x = (axis[:: max(1, len(axis) // SAMPLES)] for axis in (y, x))
-    theirs = cv2.GaussianBlur(warped.reference, (0, 0), SMOOTHING)[y, x].astype(np.float32)
-    ours = cv2.GaussianBlur(warped.query, (0, 0), SMOOTHING)[y, x].astype(np.float32)
-    colours, light = _fit_colours_and_light(theirs, ours, _places(y, x, voting.shape))
-    shift = float(np.median(np.abs(theirs - ours)))
+    reference = cv2.GaussianBlur(warped.reference, (0, 0), SMOOTHING)[y, x].astype(np.float32)
+    query = cv2.GaussianBlur(warped.query, (0, 0), SMOOTHING)[y, x].astype(np.float32)
+    colours, light = _fit_colours_and_light(reference, query, _places(y, x, voting.shape))
+    shift = float(np.median(np.abs(reference - query)))
     evened = Processing(colours, light, 0.0, False, shift)
     blur, query_is_sharper = _estimate_blur(warped, evened, voting)
     return replace(evened, blur=blur, query_is_sharper=query_is_sharper)
 
 
 def _places(y: npt.NDArray[Any], x: npt.NDArray[Any], size: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """(..., 8) of rows and columns: a constant, slopes and bowls, and the steeper bowl of a vignette."""
+    """Returns (..., 8) per place: a constant, slopes, bowls, and the steeper bowl of a vignette."""
     y, x = (2 * place / max(1, side - 1) - 1 for place, side in zip((y, x), size, strict=True))
     radius = x * x + y * y
     return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, radius**2, radius**3], axis=-1)
 
 
-def _fit_colours_and_light(theirs: Colours, ours: Colours, places: Matrix) -> tuple[Matrix, Matrix | None]:
-    """Colours alone, unless a gain that changes slowly over the picture explains far more."""
-    alone = fit_colours(theirs, ours)
-    left_over = float(np.median(np.abs(_terms(theirs) @ alone - ours)))
+def _fit_colours_and_light(
+    reference: Colours, query: Colours, places: Matrix
+) -> tuple[Matrix, Matrix | None]:
+    """Fits colours alone, unless a gain that varies slowly over the picture explains far more."""
+    alone = fit_colours(reference, query)
+    left_over = float(np.median(np.abs(_terms(reference) @ alone - query)))
     colours, light = _identity(), np.zeros(places.shape[1])
     for _ in range(LIGHT_ROUNDS):
-        light = _fit_light(places, _terms(theirs) @ colours, ours)
+        light = _fit_light(places, _terms(reference) @ colours, query)
         gain = np.exp(places @ light)[:, None]
-        colours = fit_colours(theirs, (ours / gain).astype(np.float32))
-        if float(np.median(np.abs(_terms(theirs) @ colours * gain - ours))) < LIGHT_EXPLAINS * left_over:
-            continue
-        break
+        colours = fit_colours(reference, (query / gain).astype(np.float32))
+        explained = float(np.median(np.abs(_terms(reference) @ colours * gain - query)))
+        if not explained < LIGHT_EXPLAINS * left_over:
+            break
     gain = np.exp(places @ light)[:, None]
-    with_light = float(np.median(np.abs(_terms(theirs) @ colours * gain - ours)))
+    with_light = float(np.median(np.abs(_terms(reference) @ colours * gain - query)))
     if left_over > LEAST_LEFT_OVER and with_light < LIGHT_EXPLAINS * left_over:
         return colours, light
     return alone, None
 
 
-def _fit_light(places: Matrix, mapped: Matrix, ours: Colours) -> Matrix:
-    """(8,) the logarithm of the gain, in terms of `_places`, dark places left out."""
-    before, after = mapped.mean(axis=1), ours.mean(axis=1)
+def _fit_light(places: Matrix, mapped: Matrix, query: Colours) -> Matrix:
+    """Returns (8,) over `_places`: the logarithm of the gain. Dark places are left out."""
+    before, after = mapped.mean(axis=1), query.mean(axis=1)
     usable = (before > 12) & (after > 2)
     if usable.sum() < LEAST_SAMPLES:
         return np.zeros(places.shape[1])
@@ -113,7 +115,7 @@ def _fit_light(places: Matrix, mapped: Matrix, ours: Colours) -> Matrix:
 
 
 def _terms(colours: Colours) -> npt.NDArray[np.float32]:
-    """(n, 8) float32: enough for exposure, contrast, gamma, white balance, saturation and grey."""
+    """Returns (n, 8) float32: enough for exposure, contrast, gamma, white balance, saturation and grey."""
     terms = np.empty((len(colours), 8), np.float32)
     terms[:, 0] = 1.0
     terms[:, 1:4] = colours / np.float32(LEVELS)
@@ -132,21 +134,22 @@ def _identity() -> Matrix:
 
 
 def map_colours(colours: Matrix, pixels: Pixels) -> npt.NDArray[np.float32]:
-    """(h, w, 3) float32, not clipped."""
+    """Returns (h, w, 3) float32, not clipped."""
     mapped = _terms(pixels.reshape(-1, 3).astype(np.float32)) @ colours.astype(np.float32)
     return np.asarray(mapped, np.float32).reshape(pixels.shape)
 
 
-def fit_colours(theirs: Colours, ours: Colours) -> Matrix:
-    """(8, 3) that maps (n, 3) colours on others.
+def fit_colours(reference: Colours, query: Colours) -> Matrix:
+    """Returns (8, 3) that maps the (n, 3) colours of the reference on those of the query.
 
-    Iteratively reweighted least squares with Geman and McClure's weights: outliers lose their vote."""
-    terms, wanted = _terms(theirs).astype(np.float64), ours.astype(np.float64)
-    # Drawn a little towards no change at all, so that colours which the picture lacks are not invented.
+    Iteratively reweighted least squares with Geman and McClure's weights: outliers lose their vote.
+    """
+    terms, wanted = _terms(reference).astype(np.float64), query.astype(np.float64)
+    # Drawn a little towards no change at all, so that nothing is invented for colours the picture lacks.
     prior = _identity()
     ridge = 5e-5 * len(terms) * np.eye(8)
-    # What was clipped to white or black says only that it would lie beyond.
-    usable = np.asarray(((ours > CLIPPED) & (ours < 255 - CLIPPED)).all(axis=1), np.float64)
+    # A value clipped to white or black says only that the true one lies beyond.
+    usable = np.asarray(((query > CLIPPED) & (query < 255 - CLIPPED)).all(axis=1), np.float64)
     if float(usable.mean()) < LEAST_UNCLIPPED:
         usable = np.ones(len(terms))
     weights, colours = usable, prior.copy()
@@ -156,40 +159,40 @@ def fit_colours(theirs: Colours, ours: Colours) -> Matrix:
         colours = np.asarray(solved, np.float64)
         error = np.abs(terms @ colours - wanted).mean(axis=1)
         spread = 2.5 * float(np.median(error[usable > 0])) + 1.0
-        # Of the clipped, those take part that this fit does not put beyond the end.
+        # Of the clipped samples, those take part that this fit does not put beyond the range.
         inside = ((terms @ colours > 0) & (terms @ colours < 255)).all(axis=1)
         weights = np.maximum(usable, inside) / (1.0 + (error / spread) ** 2) ** 2
     return colours
 
 
 def _estimate_blur(warped: WarpedPair, evened: Processing, voting: Mask) -> tuple[float, bool]:
-    """The blur that makes the sharper of the two as soft as the other, and whether that is the query."""
+    """Returns the blur that makes the sharper picture as soft as the other; whether that is the query."""
     height, width = voting.shape
     middle = np.s_[height // 4 : height - height // 4, width // 4 : width - width // 4]
     if evened.light is not None or voting[middle].sum() < LEAST_SAMPLES:
-        middle = np.s_[:, :]  # a slow gain is one of the whole picture
-    theirs, ours = grey(evened.apply(warped.reference[middle])), grey(warped.query[middle])
-    few = voting[middle][::2, ::2]
+        middle = np.s_[:, :]  # a slow gain shows only in the whole picture
+    reference, query = grey(evened.apply(warped.reference[middle])), grey(warped.query[middle])
+    sampled = voting[middle][::2, ::2]
 
     def sharpness(values: Grey) -> float:
         edges = cv2.Laplacian(blurred(values, 0.6), cv2.CV_32F)[::2, ::2]
-        return float(np.median(np.abs(edges[few]))) if few.any() else 0.0
+        return float(np.median(np.abs(edges[sampled]))) if sampled.any() else 0.0
 
-    reference_sharpness, query_sharpness = sharpness(theirs), sharpness(ours)
+    reference_sharpness, query_sharpness = sharpness(reference), sharpness(query)
     query_is_sharper = query_sharpness > reference_sharpness
-    sharper = ours if query_is_sharper else theirs
+    sharper = query if query_is_sharper else reference
     wanted = min(reference_sharpness, query_sharpness)
-    best, before = 0.0, float("inf")
+    best, least_error = 0.0, float("inf")
     for step in BLUR_STEPS:
-        missed = abs(sharpness(blurred(sharper, step)) - wanted)
-        if missed >= before:
+        error = abs(sharpness(blurred(sharper, step)) - wanted)
+        if error >= least_error:
             break  # sharpness only falls with the blur
-        best, before = step, missed
+        best, least_error = step, error
     return best, query_is_sharper
 
 
-def few_colours(colours: npt.NDArray[Any]) -> float:
-    """Share of (n, 3) colours 0..255 that falls in the three commonest of 512 cells."""
+def commonest_colours_share(colours: npt.NDArray[Any]) -> float:
+    """Returns the share of (n, 3) colours 0..255 that fall in the three commonest of 512 cells."""
     cells = (colours.clip(0, 255).astype(np.int32) + 16) // 36
     counts = np.bincount(cells[:, 0] * 64 + cells[:, 1] * 8 + cells[:, 2], minlength=512)
     return float(np.sort(counts)[-3:].sum() / max(1, len(cells)))

@@ -1,7 +1,7 @@
-"""A comparison as pictures: the change map, both sides with what was changed drawn in, and an animation.
+"""Draws a comparison: the change map, both sides with what was changed outlined, and an animation.
 
-The ramp is viridis' warm sibling "inferno" with an opacity that rises with the change: it is read alike by
-people who do not tell red from green, and in grey.
+The change map uses the colour map "inferno" with an opacity that rises with the change. People who cannot
+tell red from green read it in the same way, and so does print in grey.
 """
 
 import io
@@ -17,11 +17,11 @@ from indexer.compare.warping import WarpedPair
 from indexer.media.images import Pixels
 
 FULL_EXCESS = 8.0  # of the expected residue, drawn at full strength
-LEAST_OPACITY, MOST_OPACITY = 60, 150  # of 255: what changed stays to be seen under it
+LEAST_OPACITY, MOST_OPACITY = 60, 150  # of 255: what changed stays visible under the map
 SHOWN_FROM = 2.5  # below this nothing is drawn
 BLINK_MS = 700
 GIF_COLOURS, MAP_COLOURS = 128, 32
-EDGE = (255, 176, 0)  # amber, told from both grounds by everybody
+EDGE = (255, 176, 0)  # amber, which everybody can tell from dark and from light ground
 BAND = 26  # px of a caption
 MARGIN = 10
 GROUND, INK = (250, 249, 246), (30, 32, 36)
@@ -30,7 +30,7 @@ Alpha = npt.NDArray[np.float32]
 
 
 def change_overlay(changes: ChangeMap) -> Image.Image:
-    """(h, w) RGBA: transparent where nothing changed, for laying over either picture."""
+    """Returns (h, w) RGBA to lay over either picture, transparent where nothing changed."""
     amount = ((changes.excess - SHOWN_FROM) / (FULL_EXCESS - SHOWN_FROM)).clip(0, 1)
     ramp = cv2.applyColorMap((255 * (0.25 + 0.75 * amount)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     alpha = np.where(amount > 0, LEAST_OPACITY + (MOST_OPACITY - LEAST_OPACITY) * amount, 0).astype(
@@ -40,14 +40,14 @@ def change_overlay(changes: ChangeMap) -> Image.Image:
 
 
 def difference(changes: ChangeMap) -> Image.Image:
-    """(h, w) RGB: what is left once processing is taken out, four times as strong, on black."""
+    """Returns (h, w) RGB: what differs once processing is taken out, four times as strong, on black."""
     levels = (4 * np.abs(changes.residue)).clip(0, 255)
     levels[~changes.compared] = 0
     return Image.fromarray(levels.astype(np.uint8), "RGB")
 
 
 def as_png(image: Image.Image) -> bytes:
-    """As a file; a map with opacity gets a palette, which keeps it small."""
+    """Encodes the image as PNG; one with opacity gets a palette, which keeps it small."""
     buffer = io.BytesIO()
     if image.mode == "RGBA":
         image = image.quantize(MAP_COLOURS, method=Image.Quantize.FASTOCTREE)
@@ -61,8 +61,8 @@ def comparison_sheet(
     operations: tuple[Operation, ...],
     captions: tuple[str, str, str],
 ) -> Image.Image:
-    """One picture for a report: the registered side, the upload, and where they differ."""
-    marked = [one.reference_region for one in operations if one.reference_region and not _is_whole(one)]
+    """Returns one picture for a report: the reference, the warped query, and where they differ."""
+    marked = _changed_parts(operations)
     panes = [
         outlined(warped.reference, marked),
         outlined(warped.query, marked),
@@ -82,8 +82,8 @@ def comparison_sheet(
 
 
 def blinking(warped: WarpedPair, operations: tuple[Operation, ...]) -> bytes:
-    """A GIF that shows the two in turn, in one place, with what was changed outlined."""
-    marked = [one.reference_region for one in operations if one.reference_region and not _is_whole(one)]
+    """Returns a GIF that shows the two pictures in turn, in one place, with what was changed outlined."""
+    marked = _changed_parts(operations)
     frames = [outlined(side, marked).quantize(GIF_COLOURS) for side in (warped.reference, warped.query)]
     buffer = io.BytesIO()
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=BLINK_MS, loop=0)
@@ -91,7 +91,7 @@ def blinking(warped: WarpedPair, operations: tuple[Operation, ...]) -> bytes:
 
 
 def outlined(pixels: Pixels, quads: list[Quad]) -> Image.Image:
-    """A picture with regions of it, as shares, drawn in."""
+    """Returns the picture with the outlines of regions, given as shares of its sides, drawn in."""
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
     for quad in quads:
@@ -101,9 +101,10 @@ def outlined(pixels: Pixels, quads: list[Quad]) -> Image.Image:
     return image
 
 
-def _is_whole(operation: Operation) -> bool:
-    quad = operation.reference_region or ()
-    return all(x in (0.0, 1.0) and y in (0.0, 1.0) for x, y in quad)
+def _changed_parts(operations: tuple[Operation, ...]) -> list[Quad]:
+    """Returns the regions of operations that concern a part of the reference, not the whole."""
+    regions = [operation.reference_region for operation in operations if operation.reference_region]
+    return [quad for quad in regions if not all(x in (0.0, 1.0) and y in (0.0, 1.0) for x, y in quad)]
 
 
 def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

@@ -26,27 +26,27 @@ class Operation:
 
 @dataclass(frozen=True)
 class Frame:
-    """Size of a picture as it was handed in, before any reduction."""
+    """The size of a picture in pixels as it was handed in, before any reduction."""
 
     width: int
     height: int
 
 
 def degree_of(amount: float, clear: float, strong: float) -> Degree:
-    """Slight below `clear`, strong from `strong` on."""
+    """Returns slight below `clear`, strong from `strong` on, and clear between."""
     if amount < clear:
         return Degree.SLIGHT
     return Degree.CLEAR if amount < strong else Degree.STRONG
 
 
 def as_shares(corners: npt.NDArray[np.float32], width: int, height: int) -> Quad:
-    """(4, 2) corners in pixels as shares of the frame, cut at its edges."""
+    """Returns (4, 2) corners in pixels as shares of the frame, cut at its edges."""
     shares = corners / np.array([max(1, width - 1), max(1, height - 1)], np.float32)
     return tuple((round(float(x), 3), round(float(y), 3)) for x, y in shares.clip(0.0, 1.0))
 
 
 def where_in_words(quad: Quad) -> str:
-    """The middle of a region as a person would say it: "at the upper left"."""
+    """Says where the middle of a region is as a person would: "at the upper left"."""
     x = sum(corner[0] for corner in quad) / 4
     y = sum(corner[1] for corner in quad) / 4
     column = "left" if x < 0.36 else ("right" if x > 0.64 else "")

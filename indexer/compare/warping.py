@@ -1,4 +1,4 @@
-"""The upload laid on the reference by the homography of features, and how two such pictures compare."""
+"""Warps a query onto its reference, and measures how two such pictures correlate and move."""
 
 from dataclasses import dataclass
 
@@ -16,33 +16,34 @@ Mask = npt.NDArray[np.bool_]  # (h, w)
 
 @dataclass(frozen=True)
 class WarpedPair:
-    """Two pictures in the reference's frame, at a working size."""
+    """Two pictures in the frame of the reference, at a working size."""
 
     query: Pixels  # (h, w, 3) uint8, black where it shows nothing
     reference: Pixels  # (h, w, 3) uint8
-    shown: Mask  # where the query shows anything
-    homography: Matrix  # (3, 3) pixels of the query as handed in -> pixels here
-    magnification: float  # pixels here per pixel of the query; above 1 the query is the poorer picture
+    shown: Mask  # (h, w) where the query shows anything
+    homography: Matrix  # (3, 3) pixels of the query as it was handed in -> pixels here
+    magnification: float  # pixels here per pixel of the query; above 1 the query has less detail
     reference_scale: float  # pixels here per pixel of the reference as handed in
     within: Region | None = None  # the part of the query that counts as shown
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height, pixels."""
+        """Returns width and height in pixels."""
         return self.reference.shape[1], self.reference.shape[0]
 
 
 def warp_pair(query: Pixels, reference: Pixels, alignment: Alignment, long_side: int) -> WarpedPair:
-    """Warp (h, w, 3) uint8 `query` on `reference`, at most `long_side` pixels long."""
+    """Warps (h, w, 3) uint8 `query` onto `reference`, which is reduced to `long_side` pixels at most."""
     height, width = reference.shape[:2]
     scale = min(1.0, long_side / max(height, width))
     size = max(16, round(width * scale)), max(16, round(height * scale))
-    theirs = reference
+    reduced = reference
     if size != (width, height):
-        theirs = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
+        reduced = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
     to_here = np.diag([size[0] / width, size[1] / height, 1.0]) @ alignment.homography
-    ours, shown = warp(query, to_here, size, scale * alignment.scale, alignment.within)
-    return WarpedPair(ours, theirs, shown, to_here, scale * alignment.scale, scale, alignment.within)
+    magnification = scale * alignment.scale
+    warped, shown = warp(query, to_here, size, magnification, alignment.within)
+    return WarpedPair(warped, reduced, shown, to_here, magnification, scale, alignment.within)
 
 
 def warp(
@@ -52,52 +53,52 @@ def warp(
     magnification: float,
     within: Region | None = None,
 ) -> tuple[Pixels, Mask]:
-    """The query, or a part of it, at another place and size, and where it shows anything."""
+    """Returns the query, or a part of it, at another place and size, and where it shows anything."""
     small, to_query = query, np.eye(3)
-    if magnification < 0.9:  # a warp that shrinks by itself reads single pixels and aliases
+    if magnification < 0.9:  # a warp that also shrinks reads single pixels, which aliases
         factor = min(1.0, max(magnification, 16 / min(query.shape[:2])))
         reduced = cv2.resize(query, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         small = np.asarray(reduced, np.uint8)
         to_query = np.diag([query.shape[1] / small.shape[1], query.shape[0] / small.shape[0], 1.0])
-        # Pixels are areas: half a pixel of one size is not half a pixel of the other.
+        # A pixel is an area: half a pixel of one size is not half a pixel of the other.
         to_query[0, 2], to_query[1, 2] = (to_query[0, 0] - 1) / 2, (to_query[1, 1] - 1) / 2
     matrix = homography @ to_query
-    ours = cv2.warpPerspective(small, matrix, size, flags=cv2.INTER_LINEAR)
+    warped = cv2.warpPerspective(small, matrix, size, flags=cv2.INTER_LINEAR)
     full = np.full(small.shape[:2], 255, np.uint8)
     if within is not None:
         part = within.scaled(small.shape[1] / query.shape[1], small.shape[0] / query.shape[0])
         full[:] = 0
         full[part.top : part.bottom, part.left : part.right] = 255
     shown = cv2.warpPerspective(full, matrix, size, flags=cv2.INTER_NEAREST) > 0
-    pixels = np.asarray(ours, np.uint8)
+    pixels = np.asarray(warped, np.uint8)
     if within is not None:
         pixels[~shown] = 0
     return pixels, shown
 
 
-def as_bright(query: Grey, reference: Grey, shown: Mask) -> Grey:
-    """The query with the reference's mean and spread: flow takes brightness for motion."""
-    ours, theirs = query[shown], reference[shown]
-    if ours.size < 100:
+def with_brightness_of(reference: Grey, query: Grey, shown: Mask) -> Grey:
+    """Returns the query with the reference's mean and spread, because flow takes brightness for motion."""
+    known, values = reference[shown], query[shown]
+    if values.size < 100:
         return query
-    gain = float(theirs.std()) / max(1.0, float(ours.std()))
-    return np.asarray((query - ours.mean()) * gain + theirs.mean(), np.float32)
+    gain = float(known.std()) / max(1.0, float(values.std()))
+    return np.asarray((query - values.mean()) * gain + known.mean(), np.float32)
 
 
 def grey(pixels: Pixels | npt.NDArray[np.float32]) -> Grey:
-    """(h, w) float32 luma, 0..255."""
+    """Returns (h, w) float32 luma, 0..255."""
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)
 
 
 def blurred(values: Grey, deviation: float) -> Grey:
-    """Gaussian blur; deviation in pixels, 0: as it is."""
+    """Blurs by a Gaussian of that standard deviation in pixels; 0 leaves the values as they are."""
     if deviation <= 0.0:
         return values
     return np.asarray(cv2.GaussianBlur(values, (0, 0), deviation), np.float32)
 
 
 def flow_between(reference: Grey, query: Grey) -> Grey:
-    """(h, w, 2): where each pixel of the reference lies in the query (DIS; Kroeger et al., 2016)."""
+    """Returns (h, w, 2): how many pixels off each one lies in the query (DIS; Kroeger et al., 2016)."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow = np.zeros((*reference.shape, 2), np.float32)
     first, second = reference.clip(0, 255).astype(np.uint8), query.clip(0, 255).astype(np.uint8)
@@ -105,7 +106,7 @@ def flow_between(reference: Grey, query: Grey) -> Grey:
 
 
 def follow(query: Grey, flow: Grey) -> Grey:
-    """The query with every pixel brought back to where it is in the reference."""
+    """Returns the query with every pixel brought back along the flow to its place in the reference."""
     y, x = np.mgrid[: flow.shape[0], : flow.shape[1]].astype(np.float32)
     moved = cv2.remap(query, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR)
     return np.asarray(moved, np.float32)
@@ -113,28 +114,28 @@ def follow(query: Grey, flow: Grey) -> Grey:
 
 @dataclass(frozen=True)
 class Windows:
-    """A picture, and mean and variance of the windows around every pixel, each (h, w)."""
+    """A picture, and the mean and variance of the window around every pixel, each (h, w)."""
 
     values: Grey
     mean: Grey
     variance: Grey
-    side: int
+    side: int  # of a window, in pixels
 
 
 def windows(values: Grey, side: int) -> Windows:
-    """Of `side` by `side` pixels."""
+    """Returns the windows of `side` by `side` pixels."""
     mean = _box_mean(values, side)
     return Windows(values, mean, np.maximum(_box_mean(values * values, side) - mean**2, 1e-3), side)
 
 
 def correlation(left: Windows, right: Windows) -> Grey:
-    """(h, w) normalised cross-correlation, -1..1, of windows of one size."""
-    together = _box_mean(left.values * right.values, left.side) - left.mean * right.mean
-    return np.asarray(together / np.sqrt(left.variance * right.variance), np.float32)
+    """Returns (h, w): the normalised cross-correlation of windows of one size, -1..1."""
+    covariance = _box_mean(left.values * right.values, left.side) - left.mean * right.mean
+    return np.asarray(covariance / np.sqrt(left.variance * right.variance), np.float32)
 
 
 def correlate(left: Grey, right: Grey, window: int) -> tuple[Grey, Grey]:
-    """Normalised cross-correlation of the windows around every pixel, and the variance of the left."""
+    """Returns the normalised cross-correlation around every pixel, and the variance of the left picture."""
     of_left = windows(left, window)
     return correlation(of_left, windows(right, window)), of_left.variance
 
@@ -144,7 +145,7 @@ def _box_mean(values: Grey, side: int) -> Grey:
 
 
 def inside(shown: Mask, window: int) -> Mask:
-    """Where a whole window is shown."""
+    """Returns (h, w): where a whole window around the pixel is shown."""
     kernel = np.ones((window, window), np.uint8)
     eroded = cv2.erode(shown.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(eroded, np.bool_)

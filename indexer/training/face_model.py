@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.compare.faces.findings import Change, judge_measures
+from indexer.compare.faces.findings import Change, decide_by_measures
 from indexer.compare.faces.model import EXCHANGED, HEADS, MODEL_NAME, MOVED, Head, quantities_of
 from indexer.training.face_pairs import MOVED as MOVED_PAIR
 from indexer.training.face_pairs import SWAPPED, MeasuredFace, measure_pairs, read_pairs
@@ -95,7 +95,7 @@ def judge_left_out(
         heads = fit_heads(
             [one for one in faces if folds[key(one)] != fold and one.pair.group not in targets]
         )
-        judged += [(one, judge_measures(one.measures, heads)) for one in held]
+        judged += [(one, decide_by_measures(one.measures, heads)) for one in held]
     return judged
 
 
@@ -139,7 +139,7 @@ def main() -> None:
     print(report(judge_left_out(faces, lambda one: one.pair.group)))
     heads = fit_heads(faces)
     print("\nOn what it was trained on:\n")
-    print(report((one, judge_measures(one.measures, heads)) for one in faces))
+    print(report((one, decide_by_measures(one.measures, heads)) for one in faces))
     content = {"model": MODEL_NAME, "heads": {name: head.to_json() for name, head in heads.items()}}
     given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

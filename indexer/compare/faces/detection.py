@@ -1,7 +1,7 @@
-"""Where faces are: BlazeFace (Bazarevsky et al., 2019), near and far, read by OpenCV.
+"""Finds faces with BlazeFace (Bazarevsky et al., 2019), a near and a far network, read by OpenCV.
 
 The near network sees faces that fill a good part of the picture, the far one those of a tenth of its side.
-Still smaller ones are looked for where something changed.
+Still smaller faces are looked for where something changed.
 """
 
 import threading
@@ -16,13 +16,13 @@ from indexer.compare.faces.weights import DETECTOR_FAR, DETECTOR_NEAR, WeightFil
 from indexer.media.images import Pixels
 
 LEAST_CONFIDENCE = 0.5
-SAME_FACE_OVERLAP = 0.3  # intersection over union above which two finds are one face
+SAME_FACE_OVERLAP = 0.3  # intersection over union, above which two detections are one face
 NEAR_SIDE = 128
 FAR_SIDE = 192
-LARGE_SHARE = 0.15  # of the width: where one face is so large, small ones are not what matters
+LARGE_SHARE = 0.15  # of the width: where one face is so large, small ones do not matter
 QUARTER, QUARTER_SIDE = 0.6, 192  # of the picture's sides, overlapping; px of the network's input
 MOST_FACES = 24
-LEAST_PART = 16  # pixels
+LEAST_PART_PX = 16
 # OpenCV's networks are not safe to call from two threads.
 _LOCK = threading.Lock()
 
@@ -43,25 +43,25 @@ class FaceBox:
 
     @property
     def width(self) -> float:
-        """Of the box, in pixels."""
+        """Returns the width of the box in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
-        """Of the box, in pixels."""
+        """Returns the height of the box in pixels."""
         return self.bottom - self.top
 
 
 def find_faces(pixels: Pixels) -> list[FaceBox]:
-    """Faces in (h, w, 3) uint8 sRGB, largest first. Raises MissingFaceModels."""
+    """Finds faces in (h, w, 3) uint8 sRGB, largest first. Raises MissingFaceModels."""
     found = _detect(DETECTOR_NEAR, pixels, NEAR_SIDE) + _detect(DETECTOR_FAR, pixels, FAR_SIDE)
     return distinct_faces(found)
 
 
 def find_all_faces(pixels: Pixels) -> list[FaceBox]:
-    """Those of `find_faces`, and in a picture of small or no faces also those seen in its four quarters."""
+    """Finds faces; where none is large, searches the four quarters of the picture too."""
     found = find_faces(pixels)
-    if any(one.width > LARGE_SHARE * pixels.shape[1] for one in found):
+    if any(face.width > LARGE_SHARE * pixels.shape[1] for face in found):
         return found
     height, width = pixels.shape[:2]
     high, wide = round(QUARTER * height), round(QUARTER * width)
@@ -74,49 +74,49 @@ def find_all_faces(pixels: Pixels) -> list[FaceBox]:
 def find_faces_in(
     pixels: Pixels, left: int, top: int, right: int, bottom: int, side: int = NEAR_SIDE
 ) -> list[FaceBox]:
-    """Faces in one part of a picture, in pixels of the whole; for those too small to be seen in it."""
+    """Finds faces in one part of a picture, too small to be seen in the whole; in pixels of the whole."""
     part = np.ascontiguousarray(pixels[max(0, top) : bottom, max(0, left) : right])
-    if min(part.shape[:2]) < LEAST_PART:
+    if min(part.shape[:2]) < LEAST_PART_PX:
         return []
     found = _detect(DETECTOR_NEAR, part, side)
-    return distinct_faces([_shifted(one, max(0, left), max(0, top)) for one in found])
+    return distinct_faces([_shifted(face, max(0, left), max(0, top)) for face in found])
 
 
 def distinct_faces(found: list[FaceBox]) -> list[FaceBox]:
-    """Each face once, as the surest detection saw it; largest first."""
+    """Keeps the surest detection of each face; returns the largest faces first."""
     kept: list[FaceBox] = []
-    for one in sorted(found, key=lambda face: -face.confidence):
-        if all(overlap(one, other) < SAME_FACE_OVERLAP and not _within(one, other) for other in kept):
-            kept.append(one)
+    for face in sorted(found, key=lambda face: -face.confidence):
+        if all(overlap(face, other) < SAME_FACE_OVERLAP and not _is_within(face, other) for other in kept):
+            kept.append(face)
     return sorted(kept, key=lambda face: -face.width)[:MOST_FACES]
 
 
 def find_face_near(pixels: Pixels, box: FaceBox) -> FaceBox | None:
-    """The face at a place where one is expected, looked at closely; None: there is none."""
+    """Looks closely at a place where a face is expected; returns None where there is none."""
     x, y, half = (box.left + box.right) / 2, (box.top + box.bottom) / 2, max(box.width, box.height)
     found = find_faces_in(pixels, int(x - half), int(y - half), int(x + half) + 1, int(y + half) + 1)
-    best = max(found, key=lambda one: overlap(one, box), default=None)
+    best = max(found, key=lambda face: overlap(face, box), default=None)
     return best if best is not None and overlap(best, box) >= SAME_FACE_OVERLAP else None
 
 
-def overlap(one: FaceBox, other: FaceBox) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    width = min(one.right, other.right) - max(one.left, other.left)
-    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+def overlap(face: FaceBox, other: FaceBox) -> float:
+    """Returns the intersection over union of two boxes, 0..1."""
+    width = min(face.right, other.right) - max(face.left, other.left)
+    height = min(face.bottom, other.bottom) - max(face.top, other.top)
     if width <= 0 or height <= 0:
         return 0.0
     shared = width * height
-    return shared / (one.width * one.height + other.width * other.height - shared)
+    return shared / (face.width * face.height + other.width * other.height - shared)
 
 
-def _within(one: FaceBox, other: FaceBox) -> bool:
-    """Whether the middle of one lies in the other: nobody has a face in a face."""
-    x, y = (one.left + one.right) / 2, (one.top + one.bottom) / 2
+def _is_within(face: FaceBox, other: FaceBox) -> bool:
+    """Whether the middle of a face lies in another: nobody has a face in a face."""
+    x, y = (face.left + face.right) / 2, (face.top + face.bottom) / 2
     return other.left < x < other.right and other.top < y < other.bottom
 
 
 def scaled_face(face: FaceBox, factor: float) -> FaceBox:
-    """The same face in a picture of another size."""
+    """Returns the same face in a picture of another size."""
     return _mapped(face, factor, 0.0, 0.0)
 
 
@@ -137,7 +137,7 @@ def _mapped(face: FaceBox, factor: float, x: float, y: float) -> FaceBox:
 
 
 def _detect(file: WeightFile, pixels: Pixels, side: int) -> list[FaceBox]:
-    """One pass over the whole picture, letterboxed into a square of `side` pixels."""
+    """Runs one network over the whole picture, letterboxed into a square of `side` pixels."""
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -161,19 +161,19 @@ def _detect(file: WeightFile, pixels: Pixels, side: int) -> list[FaceBox]:
 
 def _face(centre: Numbers, extent: Numbers, eyes: Numbers, confidence: float) -> FaceBox:
     (left, top), (right, bottom) = centre - extent / 2, centre + extent / 2
-    # The networks name eyes as the person does: their right eye comes first, and lies left.
+    # The networks name eyes as the person would: the right eye comes first, and lies on the left.
     first, second = ((float(x), float(y)) for x, y in eyes)
     return FaceBox(float(left), float(top), float(right), float(bottom), confidence, first, second)
 
 
 def _forward(file: WeightFile, blob: Numbers) -> tuple[Numbers, Numbers]:
-    """(n, 16) boxes and points relative to their anchors, and (n,) logits."""
+    """Returns (n, 16) boxes and points relative to their anchors, and (n,) logits."""
     with _LOCK:
         network = _network(file)
         network.setInput(blob)
         outputs = network.forward(list(network.getUnconnectedOutLayersNames()))
-    boxes = next(one for one in outputs if one.shape[-1] == 16)
-    logits = next(one for one in outputs if one.shape[-1] == 1)
+    boxes = next(output for output in outputs if output.shape[-1] == 16)
+    logits = next(output for output in outputs if output.shape[-1] == 1)
     return (
         np.array(boxes, np.float32).reshape(-1, 16),
         np.array(logits, np.float32).reshape(-1).clip(-80, 80),
@@ -189,7 +189,7 @@ def _network(file: WeightFile) -> cv2.dnn.Net:
 
 @cache
 def _anchors(is_near: bool, side: int) -> Numbers:
-    """(n, 2) centres of the cells, 0..1: near, 2 per 8 px and 6 per 16 px; far, 1 per 4 px."""
+    """Returns (n, 2) centres of the cells, 0..1: near, 2 per 8 px and 6 per 16 px; far, 1 per 4 px."""
     grids = ((side // 8, 2), (side // 16, 6)) if is_near else ((side // 4, 1),)
     centres = []
     for cells, each in grids:

@@ -1,4 +1,4 @@
-"""What happened to each face of a compared pair, or that it cannot be told."""
+"""Says what happened to each face of a compared pair, or that it cannot be told."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from indexer.compare.content import both_quads
 from indexer.compare.faces.crops import oval_mask
 from indexer.compare.faces.model import EXCHANGED, MOVED, Head, shipped_heads
 from indexer.compare.faces.pairs import FaceMeasures, FacePair, Points
-from indexer.compare.processing import few_colours
+from indexer.compare.processing import commonest_colours_share
 from indexer.compare.vocabulary import Operation, as_shares, degree_of, where_in_words
 from indexer.compare.warping import Mask, WarpedPair
 from indexer.operations import Degree, OperationType
@@ -20,19 +20,20 @@ LEAST_EYE_PX = 22.0
 FACE_PER_EYE = 2.2
 LEAST_CONFIDENCE = 0.5
 MOST_TURNED = 0.75  # sine: a profile hides half of what identity is read from
-LEAST_STRANGE = 0.38  # identity distance; nearer is the same person, whatever else changed
+LEAST_OTHER_PERSON = 0.38  # identity distance; below it the person is the same, whatever else changed
 SURE, SUSPECT = 0.5, 0.25
-MOVED_SURE = 0.7  # left-out systems: 103 of 114 re-enactments, 1 of 906 others; at 0.6 106 and 1
+# Of systems left out of training: 103 of 114 re-enactments and 1 of 906 others; at 0.6 it is 106 and 1.
+MOVED_SURE = 0.7
 LEAST_MOTION = 3.5e-3  # eye distances: less is the error of measuring it
 # Share of the face that is pixel for pixel the reference's. Nobody else's face keeps so much ...
 MOSTLY_KEPT = 0.60
 PARTLY_KEPT = 0.28  # ... and with so much, what is flat was laid over it.
 FLAT, NOTHING_LEFT = 0.85, 0.45  # share of the three commonest colours; correlation
 BLURRED = 0.25  # of the reference's sharpness
-HIDES_LEAVES = 0.75  # of the face, untouched
-PLAIN = 0.12  # of the face, without any gradient: faces have 0.08 more at most, covers 0.18 at least
-LEAST_SEEN = 0.6  # of the oval that the query must show
-CHANGED_SHARE = 0.12  # of the face's oval that the change map must mark for an edit
+COVER_LEAVES = 0.75  # of the face untouched at most
+PLAIN = 0.12  # of the face newly without gradient: faces have at most 0.08, covers at least 0.18
+LEAST_SHOWN = 0.6  # of the oval, which the query must show
+CHANGED_SHARE = 0.12  # of the face's oval, which the change map must mark for an edit
 
 
 class Change(StrEnum):
@@ -58,8 +59,8 @@ class FaceFinding:
     reason: str | None = None  # of an uncertainty
 
 
-def judge_measures(measures: FaceMeasures, heads: dict[str, Head] | None = None) -> Change:
-    """By the measures alone, without a change map: an edit is then not told from none."""
+def decide_by_measures(measures: FaceMeasures, heads: dict[str, Head] | None = None) -> Change:
+    """Decides by the measures alone: without a change map an edit cannot be told from none."""
     heads = heads or shipped_heads()
     exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
     change, _ = _decide(measures, exchanged, moved, 0.0, laid_over=False)
@@ -67,7 +68,7 @@ def judge_measures(measures: FaceMeasures, heads: dict[str, Head] | None = None)
 
 
 def why_uncertain(measures: FaceMeasures) -> str | None:
-    """What stands against a judgement; None: nothing."""
+    """Says why a face cannot be judged; None where it can."""
     face_px = FACE_PER_EYE * measures.eye_px
     if measures.eye_px < LEAST_EYE_PX:
         return f"it is only about {face_px:.0f} pixels wide"
@@ -78,29 +79,31 @@ def why_uncertain(measures: FaceMeasures) -> str | None:
     return None
 
 
-def hides_face(measures: FaceMeasures) -> bool:
-    """Whether something lies over the whole face: a flat thing, cells, or a blur that leaves no feature."""
-    if measures.reference_confidence < LEAST_CONFIDENCE or measures.kept > HIDES_LEAVES:
+def is_covered(measures: FaceMeasures) -> bool:
+    """Whether something covers the whole face: a flat thing, cells, or a blur that leaves no feature."""
+    if measures.reference_confidence < LEAST_CONFIDENCE or measures.kept > COVER_LEAVES:
         return False
     flat = measures.flatness > FLAT and measures.inside < NOTHING_LEFT
     return flat or measures.sharpness < BLURRED or measures.plain > PLAIN
 
 
-def judge_faces(warped: WarpedPair, changes: ChangeMap, faces: tuple[FacePair, ...]) -> list[FaceFinding]:
-    """One finding for each pair of `warped`'s frame, in their order."""
-    return [_judge(one, warped, changes) for one in faces]
+def find_face_changes(
+    warped: WarpedPair, changes: ChangeMap, faces: tuple[FacePair, ...]
+) -> list[FaceFinding]:
+    """Returns one finding for each face of the warped pair, in the order of `faces`."""
+    return [_finding(face, warped, changes) for face in faces]
 
 
-def _judge(pair: FacePair, warped: WarpedPair, changes: ChangeMap) -> FaceFinding:
+def _finding(pair: FacePair, warped: WarpedPair, changes: ChangeMap) -> FaceFinding:
     shape = warped.shown.shape
     oval = oval_mask(pair.oval, (shape[0], shape[1]))
-    seen = oval & changes.compared
-    if seen.sum() < LEAST_SEEN * max(1, oval.sum()):
+    shown = oval & changes.compared
+    if shown.sum() < LEAST_SHOWN * max(1, oval.sum()):
         return FaceFinding(pair, Change.NONE, 0.0, 0.0, 0.0)  # cropped away
     marked = np.zeros(shape, np.bool_)
     for region in changes.regions:
         marked |= region.mask
-    share = float(marked[seen].mean())
+    share = float(marked[shown].mean())
     measures = pair.measures
     if measures is None:
         was_there = pair.reference_box is not None and pair.confidence >= LEAST_CONFIDENCE
@@ -117,24 +120,24 @@ def _judge(pair: FacePair, warped: WarpedPair, changes: ChangeMap) -> FaceFindin
 def _decide(
     measures: FaceMeasures, exchanged: float, moved: float, share: float, *, laid_over: bool
 ) -> tuple[Change, str | None]:
-    """The order matters: what cannot be told comes before what is told.
+    """Decides in this order, so that what cannot be told comes before what is told.
 
-    1. Something lies over the face, or nobody finds it any more: covered. 2. Too small, too blurred, in
-    profile: uncertain. 3. Another person, unless so much of the face is left untouched that something small
-    was laid over it. 4. Moved, if anything moved at all. 5. Edited.
+    1. Covered, if something lies over the face or it can no longer be found. 2. Uncertain, if it is too
+    small, too blurred or in profile. 3. Exchanged, unless so much of the face is left untouched that
+    something small was laid over it. 4. Moved, if anything moved at all. 5. Edited.
     """
     touched = share > CHANGED_SHARE
     known = measures.reference_confidence >= LEAST_CONFIDENCE
-    if hides_face(measures) or (touched and laid_over and measures.kept > PARTLY_KEPT):
+    if is_covered(measures) or (touched and laid_over and measures.kept > PARTLY_KEPT):
         return Change.COVERED, None
     reason = why_uncertain(measures)
     if reason is not None and measures.confidence < LEAST_CONFIDENCE:
-        if touched and known and measures.kept < HIDES_LEAVES:
+        if touched and known and measures.kept < COVER_LEAVES:
             return Change.COVERED, None
         return (Change.UNCERTAIN, reason) if touched else (Change.NONE, None)  # hardly a face in either
     if reason is not None:
         return Change.UNCERTAIN, reason
-    if exchanged > SURE and min(measures.identity, measures.identity_in_place) > LEAST_STRANGE:
+    if exchanged > SURE and min(measures.identity, measures.identity_in_place) > LEAST_OTHER_PERSON:
         return (Change.COVERED if measures.kept > MOSTLY_KEPT else Change.EXCHANGED), None
     if moved > MOVED_SURE and measures.flow_inside > LEAST_MOTION:
         return Change.MOVED, None
@@ -148,24 +151,26 @@ def _decide(
 def _looks_laid_over(where: Mask, warped: WarpedPair) -> bool:
     if where.sum() < 30:
         return False
-    return few_colours(warped.query[where]) > FLAT
+    return commonest_colours_share(warped.query[where]) > FLAT
 
 
 def face_operations(
     findings: list[FaceFinding], warped: WarpedPair, query_size: tuple[int, int]
 ) -> list[Operation]:
-    """An operation for every face that was changed, largest first."""
-    return [_operation(one, warped, query_size) for one in findings if one.change in TYPES]
+    """Returns an operation for every face that was changed, largest first."""
+    return [_operation(finding, warped, query_size) for finding in findings if finding.change in TYPES]
 
 
 def uncertainties(findings: list[FaceFinding], warped: WarpedPair) -> list[str]:
-    """A sentence for every face that cannot be judged."""
-    return [
-        f"Whether the face {where_in_words(as_shares(_corners(one.pair), *warped.size))} was replaced or "
-        f"changed cannot be told: {one.reason}."
-        for one in findings
-        if one.change is Change.UNCERTAIN
-    ]
+    """Returns a sentence for every face that cannot be judged."""
+    sentences = []
+    for finding in findings:
+        if finding.change is Change.UNCERTAIN:
+            where = where_in_words(as_shares(_corners(finding.pair), *warped.size))
+            sentences.append(
+                f"Whether the face {where} was replaced or changed cannot be told: {finding.reason}."
+            )
+    return sentences
 
 
 TYPES = {
@@ -227,6 +232,6 @@ def _what_moved(finding: FaceFinding) -> str:
 
 
 def _corners(pair: FacePair) -> Points:
-    """(4, 2) the box around the face's outline."""
+    """Returns (4, 2): the box around the face's outline."""
     (left, top), (right, bottom) = pair.oval.min(axis=0), pair.oval.max(axis=0)
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)

@@ -1,4 +1,4 @@
-"""Whose face: dlib's recognition network, 128 numbers that lie close together for one person.
+"""Tells persons apart by dlib's recognition network: 128 numbers that lie close together for one person.
 
 The architecture of `dlib_face_recognition_resnet_model_v1` (Davis King, 2017): a ResNet of 29 convolutions,
 trained so that two pictures of one person are nearer than 0.6 (L2). Its file is read as dlib wrote it.
@@ -21,7 +21,7 @@ CHIP_SIDE = 150
 PADDING = 0.25
 MEAN_RGB = (122.782, 117.001, 104.298)
 SCALE = 256.0
-# Channels of each stage and how many blocks; every stage but the first starts by halving the picture.
+# Channels and number of blocks of each stage; every stage but the first begins by halving the picture.
 STAGES = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))
 DIMENSIONS = 128
 # dlib's mean shape: outer and inner corner of the left eye, of the right eye, below the nose.
@@ -41,7 +41,7 @@ Points = npt.NDArray[np.float32]  # (n, 2)
 
 
 def identity_vectors(chips: list[Pixels]) -> Vectors:
-    """(150, 150, 3) uint8 sRGB chips to (n, 128) float32; compared by L2, norms are about 1.45."""
+    """Returns (n, 128) float32 for (150, 150, 3) uint8 sRGB chips; compared by L2, norms are about 1.45."""
     if not chips:
         return np.zeros((0, DIMENSIONS), np.float32)
     batch = torch.from_numpy(np.stack(chips)).permute(0, 3, 1, 2).float()
@@ -52,12 +52,12 @@ def identity_vectors(chips: list[Pixels]) -> Vectors:
 
 
 def face_chip(pixels: Pixels, five: Points) -> Pixels:
-    """(150, 150, 3): the face turned upright and to size. `five` (5, 2): points in MEAN_SHAPE's order."""
+    """Returns (150, 150, 3): the face upright and to size. `five` (5, 2): points in MEAN_SHAPE's order."""
     target = (PADDING + MEAN_SHAPE) / (2 * PADDING + 1) * CHIP_SIDE
     matrix = similarity_transform(five.astype(np.float64), target)
     shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     source = pixels
-    if shrink < 0.5:  # a warp that shrinks by itself reads single pixels and aliases
+    if shrink < 0.5:  # a warp that also shrinks reads single pixels, which aliases
         factor = 2 * shrink
         source = np.asarray(
             cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
@@ -70,7 +70,7 @@ def face_chip(pixels: Pixels, five: Points) -> Pixels:
 def similarity_transform(
     source: npt.NDArray[np.float64], target: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """(2, 3): the least-squares turn, scale and shift of (n, 2) points. Umeyama (1991)."""
+    """Returns (2, 3): the least-squares rotation, scale and shift of (n, 2) points (Umeyama, 1991)."""
     source_mean, target_mean = source.mean(0), target.mean(0)
     centred, wanted = source - source_mean, target - target_mean
     u, values, vt = np.linalg.svd(wanted.T @ centred / len(source))
@@ -81,7 +81,7 @@ def similarity_transform(
 
 
 class _Block(nn.Module):
-    """Two convolutions beside a shortcut; where the block halves the picture, the shortcut is averaged."""
+    """Two convolutions beside a shortcut, which is averaged where the block halves the picture."""
 
     def __init__(self, inner: int, outer: int, *, halves: bool) -> None:
         super().__init__()
@@ -124,18 +124,18 @@ class _Network(nn.Module):
 
 @cache
 def _network() -> _Network:
-    """The network with dlib's weights; each learned scale and shift is folded into its convolution."""
+    """Returns the network with dlib's weights, learned scales and shifts folded into the convolutions."""
     network, tensors = _Network(), _DlibTensors(weight_path(IDENTITY).read_bytes())
-    convolutions = [one for one in network.modules() if isinstance(one, nn.Conv2d)]
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     with torch.no_grad():
-        for one in convolutions:
-            outer = one.out_channels
-            values = tensors.next(one.weight.numel() + outer)
+        for convolution in convolutions:
+            outer = convolution.out_channels
+            values = tensors.next(convolution.weight.numel() + outer)
             scales, shifts = tensors.next(2 * outer).view(2, outer)
-            weight, bias = values[:-outer].view_as(one.weight), values[-outer:]
-            one.weight.copy_(weight * scales.view(-1, 1, 1, 1))
-            assert one.bias is not None
-            one.bias.copy_(bias * scales + shifts)
+            weight, bias = values[:-outer].view_as(convolution.weight), values[-outer:]
+            convolution.weight.copy_(weight * scales.view(-1, 1, 1, 1))
+            assert convolution.bias is not None
+            convolution.bias.copy_(bias * scales + shifts)
         network.last.weight.copy_(tensors.next(256 * DIMENSIONS, columns=DIMENSIONS).view(256, -1).T)
     return network.eval()
 
@@ -151,7 +151,7 @@ class _DlibTensors:
         self._content, self._place = content, 0
 
     def next(self, count: int, columns: int = 1) -> Tensor:
-        """The next tensor of `count` numbers. Raises MissingFaceModels."""
+        """Returns the next tensor of `count` numbers. Raises MissingFaceModels."""
         sizes = (2, count // columns, columns, 1, 1)
         header = b"".join(_integer(size) for size in sizes)
         found = self._content.find(header, self._place)

@@ -1,4 +1,4 @@
-"""The 468 points of MediaPipe's face mesh (Kartynnik et al., 2019), read by OpenCV."""
+"""Finds the 468 points of MediaPipe's face mesh (Kartynnik et al., 2019), read by OpenCV."""
 
 import threading
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from indexer.compare.faces.weights import LANDMARKS, weight_path
 from indexer.media.images import Pixels
 
 SIDE = 192
-MARGIN = 1.5  # of the detector's box, as the mesh was trained
+MARGIN = 1.5  # of the detector's box, as in the training of the mesh
 # Indices of the mesh: corners of the eyes and below the nose, in the order of dlib's five points.
 FIVE = (263, 362, 33, 133, 2)
 OVAL = (
@@ -42,12 +42,12 @@ class Landmarks:
 
     @property
     def eye_distance(self) -> float:
-        """Between the outer corners of the eyes, pixels."""
+        """Returns the distance between the outer corners of the eyes, in pixels."""
         return float(np.hypot(*(self.points[33] - self.points[263])))
 
 
 def landmarks_of(pixels: Pixels, face: FaceBox) -> Landmarks:
-    """The mesh of one face that was found in (h, w, 3) uint8 sRGB. Raises MissingFaceModels."""
+    """Returns the mesh of one face that was found in (h, w, 3) uint8 sRGB. Raises MissingFaceModels."""
     (lx, ly), (rx, ry) = face.left_eye, face.right_eye
     angle = float(np.arctan2(ry - ly, rx - lx))
     centre = (face.left + face.right) / 2, (face.top + face.bottom) / 2
@@ -69,7 +69,7 @@ def landmarks_of(pixels: Pixels, face: FaceBox) -> Landmarks:
 
 
 def _turned(mesh: npt.NDArray[np.float32]) -> float:
-    """From the depth of the two cheeks: the sine of the head's turn."""
+    """Returns the sine of the angle by which the head is turned, from the depth of the two cheeks."""
     across = mesh[454] - mesh[234]
     return float(abs(across[2]) / max(float(np.linalg.norm(across)), 1e-6))
 
@@ -79,8 +79,8 @@ def _forward(blob: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], fl
         network = _network()
         network.setInput(blob)
         outputs = network.forward(list(network.getUnconnectedOutLayersNames()))
-    mesh = next(one for one in outputs if one.size == 3 * 468).reshape(468, 3)
-    flag = next(one for one in outputs if one.size == 1)
+    mesh = next(output for output in outputs if output.size == 3 * 468).reshape(468, 3)
+    flag = next(output for output in outputs if output.size == 1)
     return np.array(mesh, np.float32), float(np.clip(flag.ravel()[0], -60, 60))
 
 

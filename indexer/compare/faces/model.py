@@ -1,8 +1,8 @@
-"""The small model that joins the evidence of one face: two logistic regressions over named quantities.
+"""Joins the evidence of one face by a small model: two logistic regressions over named quantities.
 
-`exchanged` says whether the face is another person's; `moved` whether the person's expression, mouth or
-pose was changed. Both were trained by `indexer.training.face_model`; the weights are a page of numbers with
-a card beside it.
+`exchanged` says whether the face is another person's; `moved` says whether the person's expression, mouth
+or pose was changed. Both were trained by `indexer.training.face_model`. The weights are a page of numbers
+with a card beside it.
 """
 
 import json
@@ -23,18 +23,18 @@ Numbers = npt.NDArray[np.float64]
 
 
 def _lost(correlation: float) -> float:
-    """Correlations crowd below 1: what is missing there says more than what is there."""
+    """Returns the logarithm of what is missing to 1, because correlations crowd just below it."""
     return float(np.log10(1.02 - min(1.0, correlation)))
 
 
 def _motion(distance: float) -> float:
-    """Less than three thousandths of an eye distance is the error of measuring it."""
+    """Returns the logarithm of a distance, counted from the error of measuring it (0.003 eye distances)."""
     return float(np.log10(max(distance, 3e-3) / 3e-3))
 
 
 # Every quantity that a head may use, each bounded, so that one wild measurement cannot decide alone.
 QUANTITIES: dict[str, Callable[[FaceMeasures], float]] = {
-    # A head that moved is a stranger in its place, a turned one by its own landmarks: the nearer counts.
+    # Read in place, a head that moved seems another person; read at its own landmarks, a turned one does.
     "identity": lambda m: min(m.identity, m.identity_in_place),
     "identity_in_place": lambda m: m.identity_in_place,
     "size": lambda m: float(np.log2(np.clip(m.eye_px, 8, 160) / 40)),
@@ -74,13 +74,13 @@ class Head:
     bias: float
 
     def probability(self, measures: FaceMeasures) -> float:
-        """Of this head's statement, 0..1, as calibrated on the training set."""
+        """Returns the probability of this head's statement, 0..1, as calibrated on the training set."""
         values = quantities_of(measures, self.names)
         logit = float((values - self.means) / self.scales @ self.weights) + self.bias
         return float(1 / (1 + np.exp(-np.clip(logit, -30, 30))))
 
     def to_json(self) -> dict[str, object]:
-        """As it is kept in the weight file."""
+        """Returns the head as it is kept in the weight file."""
         rows = zip(self.names, self.means, self.scales, self.weights, strict=True)
         quantities = {
             name: {
@@ -94,23 +94,23 @@ class Head:
 
     @staticmethod
     def from_json(head: dict[str, object]) -> "Head":
-        """Read `to_json`."""
+        """Reads what `to_json` returned."""
         quantities = head["quantities"]
         assert isinstance(quantities, dict)
         means, scales, weights = (
-            np.array([one[key] for one in quantities.values()], np.float64)
+            np.array([quantity[key] for quantity in quantities.values()], np.float64)
             for key in ("mean", "scale", "weight")
         )
         return Head(tuple(quantities), means, scales, weights, float(str(head["bias"])))
 
 
 def quantities_of(measures: FaceMeasures, names: tuple[str, ...]) -> Numbers:
-    """(len(names),) float64."""
+    """Returns (len(names),) float64."""
     return np.array([QUANTITIES[name](measures) for name in names], np.float64)
 
 
 @cache
 def shipped_heads() -> dict[str, Head]:
-    """The heads that come with the package."""
+    """Returns the heads that come with the package."""
     content = (files("indexer") / "weights" / f"{MODEL_NAME}.json").read_text(encoding="utf-8")
     return {name: Head.from_json(head) for name, head in json.loads(content)["heads"].items()}

@@ -1,4 +1,4 @@
-"""Weight files of the face networks, as two packages bring them. Each is known by its SHA-256.
+"""Weight files of the face networks, which come with two packages. Each is checked by its SHA-256.
 
 Both packages are read by path and never imported: one wants TensorFlow, the other an old setuptools. Of the
 second only dlib's recognition network is read; the 68-point file beside it may not be used commercially.
@@ -59,7 +59,7 @@ FACE_MODELS = (DETECTOR_NEAR, DETECTOR_FAR, LANDMARKS, IDENTITY)
 
 @cache
 def weight_path(file: WeightFile) -> Path:
-    """Where the checked file lies. Raises MissingFaceModels."""
+    """Returns the path of the checked file. Raises MissingFaceModels."""
     spec = find_spec(file.package)
     folders = list(spec.submodule_search_locations or ()) if spec else []
     path = Path(folders[0]) / file.path if folders else None
@@ -73,7 +73,7 @@ def weight_path(file: WeightFile) -> Path:
 
 
 def missing_face_models() -> str | None:
-    """Why faces cannot be analysed here; None: they can."""
+    """Says why faces cannot be analysed here; None where they can."""
     try:
         for file in FACE_MODELS:
             weight_path(file)
