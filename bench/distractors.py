@@ -27,7 +27,7 @@ from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Vectors, unpack_codes, unpack_vectors
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
-from registry.match.evidence_rules import Measured, judge, may_be_verified
+from registry.match.evidence_rules import MatchEvidence, assess, may_be_verified
 from registry.settings import Settings
 from registry.thresholds import Thresholds
 from sdk.cli.output import pictures_in
@@ -41,12 +41,12 @@ SEED = 1
 Frame = tuple[Pixels, LocalFeatures]
 
 
-def compare(query: Frame, reference: Frame, limits: Thresholds) -> Measured:
+def compare(query: Frame, reference: Frame, limits: Thresholds) -> MatchEvidence:
     """What the registry measures of two pictures, without fingerprints."""
     found = align(query[1], reference[1])
     if found is None:
-        return Measured(compared=True)
-    measured = Measured(compared=True, inliers=found.inliers, pairs=found.pairs, spread=found.spread)
+        return MatchEvidence(compared=True)
+    measured = MatchEvidence(compared=True, inliers=found.inliers, pairs=found.pairs, spread=found.spread)
     if not may_be_verified(measured, limits):
         return measured
     return replace(measured, dense=dense_agreement(AlignedPair(query[0], reference[0], found)))
@@ -65,9 +65,9 @@ def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, i
     )
 
 
-def share_line(name: str, found: Sequence[Measured], limits: Thresholds) -> str:
+def share_line(name: str, found: Sequence[MatchEvidence], limits: Thresholds) -> str:
     """How many pairs get each word."""
-    judged = [one.strength for measured in found if (one := judge(measured, limits))]
+    judged = [one.strength for measured in found if (one := assess(measured, limits))]
     words = (Strength.WEAK, Strength.MODERATE, Strength.STRONG, Strength.VERY_STRONG)
     counts = [str(judged.count(word)) for word in words]
     return f"| {name} | {len(found):,} | {' | '.join(counts)} |"

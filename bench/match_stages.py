@@ -3,38 +3,37 @@
 from bench.shares import Stage, shares_of
 from indexer.fingerprints import compute
 from indexer.fingerprints.embedders import TorchEmbedder
-from registry.match import matching
-from registry.match import retrieval as nomination
-from registry.match import verification as candidates
+from registry.match import answers, matching, retrieval, verification
 from registry.media import uploads
-from registry.media.previews import PreviewCache
+from registry.media.decoding import Decoders
 from registry.services import Services
 from registry.storage.db import transaction
 
 STAGES: tuple[Stage, ...] = (
-    (uploads, "video_info", "hand the file to the limited process, twice, and take the pixels"),
-    (uploads, "decode", "hand the file to the limited process, twice, and take the pixels"),
+    (Decoders, "identify", "hand the file to the limited process, and take the pixels"),
     (compute, "compute_hashes", "PDQ in eight orientations, pHash"),
     (TorchEmbedder, "embed", "descriptor, of the whole and of its parts"),
     (uploads, "extract_features", "local features"),
-    (candidates, "extract_features_in", "local features"),
-    (nomination, "_by_pdq", "index"),
-    (nomination, "_by_descriptor", "index"),
-    (nomination, "_choose", "rows of the candidates"),
-    (candidates, "align", "alignment of candidates"),
-    (candidates, "_compare_densely", "warped and compared: a copy or a different capture?"),
-    (matching, "_describe", "what was changed"),
-    (matching, "_facts", "words, receipts, signature"),
-    (matching, "_match_of", "words, receipts, signature"),
+    (verification, "extract_features_in", "local features"),
+    (retrieval, "search_by_pdq", "index"),
+    (retrieval, "search_by_descriptor", "index"),
+    (retrieval, "search_by_parts", "index"),
+    (retrieval, "join_records", "rows of the candidates"),
+    (verification, "measure_candidates", "rows of the candidates"),
+    (verification, "align", "alignment of candidates"),
+    (verification, "compare_in_place", "warped and compared: a copy or a different capture?"),
+    (matching, "describe_still", "what was changed"),
+    (answers, "summaries_for", "words, receipts, signature"),
+    (answers, "wire_match", "words, receipts, signature"),
 )
 
 
 def match_shares(services: Services, content: bytes) -> dict[str, float]:
     """CPU milliseconds of matching `content`, largest first."""
-    cache = PreviewCache()
 
     def match() -> None:
         with transaction(services.engine) as session:
-            matching.match_media(services, cache, session, content, with_evidence=True)
+            context = services.in_request(session)
+            answers.answer_about(context, services.uploads.read(content), with_evidence=True)
 
     return dict(sorted(shares_of(STAGES, match).items(), key=lambda item: -item[1]))

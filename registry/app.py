@@ -26,7 +26,9 @@ from registry.jobs.webhooks import load_or_make_key
 from registry.jobs.worker import JobWorker
 from registry.log.answer_signer import AnswerSigner
 from registry.log.transparency_log import Log, head_of, load_log_key
+from registry.media.decoding import Decoders
 from registry.media.previews import PreviewCache, sweep_orphans
+from registry.media.uploads import UploadReader
 from registry.services import Services
 from registry.settings import ANSWER_KEY, API, LOG_KEY, Settings
 from registry.storage import db
@@ -54,22 +56,27 @@ def running_services(
     embedders = _open_embedders(settings, embedder)
     with ExitStack() as stack:
         index = stack.enter_context(open_index(settings, engine, registry_id))
+        blobs = Blobs(settings.blob_url, settings.blob_folder)
+        decoders = Decoders(
+            images=stack.enter_context(DecoderPool(settings.decoder_workers)),
+            videos=stack.enter_context(DecoderPool(max(1, settings.video_workers))),
+        )
         services = Services(
             settings=settings,
             engine=engine,
             log=log,
             index=index,
-            blobs=Blobs(settings.blob_url, settings.blob_folder),
-            decoder=stack.enter_context(DecoderPool(settings.decoder_workers)),
-            video_decoder=stack.enter_context(DecoderPool(max(1, settings.video_workers))),
-            embedders=embedders,
+            blobs=blobs,
+            uploads=UploadReader(decoders, embedders, index),
+            previews=PreviewCache(blobs, decoders),
             signer=AnswerSigner(settings.key_folder / ANSWER_KEY),
             webhook_key=load_or_make_key(settings.key_folder),
             thresholds=load_thresholds(settings.thresholds),
             faces_missing=missing_face_models() if settings.faces else FACES_ARE_OFF,
         )
         use_one_core_per_request()  # now that every library is loaded
-        sweep_orphans(services)
+        with db.transaction(engine) as session:
+            sweep_orphans(session, blobs)
         if settings.role == API:
             yield services
             return
@@ -122,7 +129,6 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    app.state.features = PreviewCache()
     problems.install(app)
     problems.describe(app)
     app.add_middleware(BodyLimit, max_bytes=max_body_bytes)

@@ -1,32 +1,68 @@
-"""The parts that use cases work with, joined once at start."""
+"""The parts that use cases work with, joined once at start, and what one request is handed of them."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
+from sqlmodel import Session
 
-from indexer.fingerprints.embedders import Embedders
-from indexer.media.sandbox import DecoderPool
 from registry.index.access import IndexAccess
 from registry.log.answer_signer import AnswerSigner
 from registry.log.transparency_log import Log
+from registry.media.previews import PreviewCache
+from registry.media.uploads import UploadReader
 from registry.settings import Settings
 from registry.storage.blobs import Blobs
 from registry.thresholds import Thresholds
 
 
 @dataclass(frozen=True)
+class RequestContext:
+    """What the functions of matching are handed: one transaction, and the parts that they read."""
+
+    session: Session
+    index: IndexAccess
+    uploads: UploadReader
+    previews: PreviewCache
+    log: Log
+    signer: AnswerSigner
+    thresholds: Thresholds
+    max_candidates: int  # registered assets that one upload is compared with
+    faces_not_compared: str | None  # why faces are not compared, as a caller may read it; None: they are
+
+
+@dataclass(frozen=True)
 class Services:
-    """Made by `app`, handed to every use case."""
+    """Made by `app`. Use cases that write are handed it; matching is handed a `RequestContext`."""
 
     settings: Settings
     engine: Engine
     log: Log
     index: IndexAccess
     blobs: Blobs
-    decoder: DecoderPool
-    video_decoder: DecoderPool  # apart, so that a long video keeps no picture waiting
-    embedders: Embedders
+    uploads: UploadReader
+    previews: PreviewCache
     signer: AnswerSigner
     webhook_key: bytes
     thresholds: Thresholds
-    faces_missing: str | None  # why faces are not compared; None: they are
+    faces_missing: str | None  # why faces are not compared, for the operator; None: they are
+
+    def in_request(self, session: Session) -> RequestContext:
+        """What this request works with."""
+        return RequestContext(
+            session=session,
+            index=self.index,
+            uploads=self.uploads,
+            previews=self.previews,
+            log=self.log,
+            signer=self.signer,
+            thresholds=self.thresholds,
+            max_candidates=self.settings.candidates,
+            faces_not_compared=self._faces_not_compared(),
+        )
+
+    def _faces_not_compared(self) -> str | None:
+        # The doctor says how to mend it; whoever asks about an upload only has to know that it was not
+        # done.
+        if self.faces_missing is not None and self.settings.faces:
+            return "their networks are not installed here"
+        return self.faces_missing

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 
-from registry.api.deps import CacheDep, Matcher, ServicesDep, SessionDep, read_upload
-from registry.match.comparison import Compared, PictureFormat, as_picture, as_wire, compare_with
+from registry.api.deps import ContextDep, Matcher, ServicesDep, read_upload
+from registry.match.comparison import ComparedUpload, PictureFormat, as_picture, as_wire, compare_with
 from registry.records.access import Action, may
 from sdk.models import Comparison
 
@@ -16,31 +16,29 @@ def compared_of(
     media: Annotated[UploadFile, File(description="the picture or video")],
     record: Annotated[str, Form(description="id of the registered asset")],
     services: ServicesDep,
-    cache: CacheDep,
-    session: SessionDep,
+    context: ContextDep,
     _: Matcher,
-) -> Compared:
+) -> ComparedUpload:
     """What both forms of the answer are made from."""
-    return compare_with(services, cache, session, read_upload(media, services), record)
+    return compare_with(context, read_upload(media, services), record)
 
 
-ComparedDep = Annotated[Compared, Depends(compared_of)]
+ComparedDep = Annotated[ComparedUpload, Depends(compared_of)]
 
 
 @router.post("", operation_id="compare")
-def compare(compared: ComparedDep, services: ServicesDep, api_key: Matcher) -> Comparison:
+def compare(compared: ComparedDep, context: ContextDep, api_key: Matcher) -> Comparison:
     """What was changed between a registered asset and this picture, and where."""
-    return as_wire(services, compared, with_evidence=may(api_key, Action.SEE_EVIDENCE))
+    return as_wire(context, compared, with_evidence=may(api_key, Action.SEE_EVIDENCE))
 
 
 @router.post("/picture", operation_id="comparePicture", response_class=Response)
 def compare_picture(
     compared: ComparedDep,
-    services: ServicesDep,
-    cache: CacheDep,
+    context: ContextDep,
     form: Annotated[
         PictureFormat, Form(description="png: side by side; gif: in turn; of a video mp4 or gif")
     ] = PictureFormat.SHEET,
 ) -> Response:
     """The same as a picture: side by side with the difference, or an animation; of a video as a film."""
-    return Response(as_picture(services, cache, compared, form), media_type=form.media_type)
+    return Response(as_picture(context, compared, form), media_type=form.media_type)

@@ -8,10 +8,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
 from registry.errors import MediaTooLarge, NotAuthenticated
-from registry.media.previews import PreviewCache
 from registry.records.access import Action, require, require_scope
 from registry.records.publishers import authenticate
-from registry.services import Services
+from registry.services import RequestContext, Services
 from registry.storage.db import transaction
 from registry.storage.models import ApiKey
 
@@ -24,14 +23,7 @@ async def services_of(request: Request) -> Services:
     return services
 
 
-async def cache_of(request: Request) -> PreviewCache:
-    """Features of registered previews."""
-    cache: PreviewCache = request.app.state.features
-    return cache
-
-
 ServicesDep = Annotated[Services, Depends(services_of)]
-CacheDep = Annotated[PreviewCache, Depends(cache_of)]
 
 
 def session_of(services: ServicesDep) -> Iterator[Session]:
@@ -42,6 +34,14 @@ def session_of(services: ServicesDep) -> Iterator[Session]:
 
 # scope="function": the commit comes before the answer, so that an answer is never untrue.
 SessionDep = Annotated[Session, Depends(session_of, scope="function")]
+
+
+async def context_of(services: ServicesDep, session: SessionDep) -> RequestContext:
+    """What matching is handed of the services, with this request's transaction."""
+    return services.in_request(session)
+
+
+ContextDep = Annotated[RequestContext, Depends(context_of, scope="function")]
 
 
 def api_key_of(
@@ -85,7 +85,7 @@ def read_upload(upload: UploadFile, services: Services) -> bytes:
 
     Only the decoder tells a video from a still image, and then holds the smaller limit of stills.
     """
-    limit = services.decoder.limits.video.max_bytes
+    limit = services.uploads.decoders.images.limits.video.max_bytes
     content = upload.file.read(limit + 1)
     if len(content) > limit:
         raise MediaTooLarge(f"more than {limit} bytes")

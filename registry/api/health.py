@@ -7,7 +7,7 @@ from registry import __version__
 from registry.api.deps import Operator, ServicesDep, SessionDep
 from registry.errors import IndexStale
 from registry.jobs.reembedding import count_behind
-from registry.match.matching import freshness
+from registry.match.answers import freshness
 from registry.operate.audit import audit as run_audit
 from registry.storage.db import describe
 from registry.storage.models import Fingerprint, Record
@@ -38,16 +38,16 @@ def status(services: ServicesDep, session: SessionDep) -> ServerStatus:
     kinds = session.exec(select(Fingerprint.kind, func.count()).group_by(Fingerprint.kind)).all()
     return ServerStatus(
         version=__version__,
-        device=f"{services.embedders.wanted.kind} on {services.embedders.wanted.device}",
+        device=f"{services.uploads.embedders.wanted.kind} on {services.uploads.embedders.wanted.device}",
         faces=services.faces_missing or "compared one to one, never kept",
         index=services.index.description,
-        isolation=services.decoder.isolation(),
+        isolation=services.uploads.decoders.images.isolation(),
         database=describe(services.engine),
         blobs=services.blobs.description.split("?")[0],
         records=session.exec(select(func.count()).select_from(Record)).one(),
         fingerprints=dict(kinds),
         to_describe_anew=count_behind(services, session),
-        freshness=freshness(services, session),
+        freshness=freshness(services.in_request(session)),
         oldest_index_s=round(services.index.state(session).age_s, 3),
     )
 

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Response, UploadFile
 
-from registry.api.deps import CacheDep, Matcher, ServicesDep, SessionDep, read_upload
+from indexer.media.frames import VideoInfo
+from registry.api.deps import ContextDep, Matcher, ServicesDep, read_upload
 from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
 from registry.jobs import lifecycle as jobs
-from registry.match import matching
-from registry.media.uploads import is_video
+from registry.match.answers import answer_about
+from registry.media.uploads import upload_of_fingerprints
 from registry.records.access import Action, may
 from sdk.models import FingerprintQuery, Job, MatchAnswer
 
@@ -19,8 +20,7 @@ router = APIRouter(prefix="/v1/match", tags=["match"])
 def match_media(
     media: Annotated[UploadFile, File(description="the picture or video")],
     services: ServicesDep,
-    cache: CacheDep,
-    session: SessionDep,
+    context: ContextDep,
     api_key: Matcher,
     response: Response,
     webhook: WebhookForm = None,
@@ -31,17 +31,17 @@ def match_media(
     A video that is not done in time is answered with 202 and a job.
     """
     content = read_upload(media, services)
-    if is_video(services, content):
+    identified = context.uploads.decoders.identify(content)
+    if isinstance(identified, VideoInfo):
         new = jobs.NewJob(jobs.MATCH, webhook=webhook)
         return answer_of(accepted(services, api_key, content, new, prefer), response, MatchAnswer)
-    with_evidence = may(api_key, Action.SEE_EVIDENCE)
-    return matching.match_media(services, cache, session, content, with_evidence=with_evidence)
+    upload = context.uploads.describe_image(content, identified)
+    return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer
 
 
 @router.post("/fingerprints", operation_id="matchFingerprints")
-def match_fingerprints(
-    query: FingerprintQuery, services: ServicesDep, cache: CacheDep, session: SessionDep, api_key: Matcher
-) -> MatchAnswer:
+def match_fingerprints(query: FingerprintQuery, context: ContextDep, api_key: Matcher) -> MatchAnswer:
     """The same question without the picture."""
-    with_evidence = may(api_key, Action.SEE_EVIDENCE)
-    return matching.match_fingerprints(services, cache, session, query, with_evidence=with_evidence)
+    values = [(value.value, value.quality, value.orientation) for value in query.fingerprints]
+    upload = upload_of_fingerprints(values, query.digest_sha256)
+    return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
 
+from indexer.media.frames import VideoInfo
 from registry.api.deps import (
     BearerDep,
-    CacheDep,
     Registrar,
     ServicesDep,
     SessionDep,
@@ -16,7 +16,6 @@ from registry.api.deps import (
 from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
 from registry.errors import UnknownRecord
 from registry.jobs import lifecycle as jobs
-from registry.media.uploads import is_video
 from registry.publish import registration, withdrawal
 from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
 from registry.storage.models.records import ACTIVE
@@ -35,7 +34,6 @@ def register_media(
     media: Annotated[UploadFile, File(description="the picture or video")],
     statement: Annotated[str, Form(max_length=32 * 1024, description="the signed statement, compact JWS")],
     services: ServicesDep,
-    cache: CacheDep,
     session: SessionDep,
     api_key: Registrar,
     response: Response,
@@ -48,13 +46,14 @@ def register_media(
     A video that is not done in time is answered with 202 and a job.
     """
     content = read_upload(media, services)
-    if is_video(services, content):
+    identified = services.uploads.decoders.identify(content)
+    if isinstance(identified, VideoInfo):
         # What is wrong with the statement is said at once, not by the job.
-        registration.check_before(session, api_key, statement, content)
+        registration.verify_before_decoding(session, api_key, statement, content)
         new = jobs.NewJob(jobs.REGISTER, statement, idempotency_key, webhook)
         return answer_of(accepted(services, api_key, content, new, prefer), response, Registration)
     answer = registration.register_media(
-        services, cache, session, api_key, statement, content, idempotency_key
+        services, session, api_key, statement, content, idempotency_key, image=identified
     )
     response.status_code = 200 if answer.already_registered else 201
     return answer
@@ -64,14 +63,13 @@ def register_media(
 def register_fingerprints(
     request: FingerprintRegistration,
     services: ServicesDep,
-    cache: CacheDep,
     session: SessionDep,
     api_key: Registrar,
     response: Response,
     idempotency_key: IdempotencyHeader = None,
 ) -> Registration:
     """Register fingerprints only: the picture stays where it is."""
-    answer = registration.register_fingerprints(services, cache, session, api_key, request, idempotency_key)
+    answer = registration.register_fingerprints(services, session, api_key, request, idempotency_key)
     response.status_code = 200 if answer.already_registered else 201
     return answer
 
@@ -120,7 +118,6 @@ def get_frame(
     record_id: str,
     time_ms: int,
     services: ServicesDep,
-    cache: CacheDep,
     session: SessionDep,
     credentials: BearerDep,
 ) -> Response:
@@ -129,7 +126,7 @@ def get_frame(
     if record.intimate:
         may_see_intimate(services, credentials)
     key = record.preview_key if record.status == ACTIVE and record.duration_ms is not None else None
-    board = cache.storyboard(services, key) if key else None
+    board = services.previews.storyboard(key) if key else None
     if board is None or not board.times_ms:
         raise UnknownRecord("no frames of this record are kept")
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=600"}

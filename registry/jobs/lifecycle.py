@@ -16,8 +16,8 @@ import procrastinate
 from sqlmodel import Session, col, delete, select
 
 from registry.errors import JobFailed, JobPending, NotAllowed, RegistryError, UnknownJob, problem_of
-from registry.match.matching import match_media
-from registry.media.previews import PreviewCache
+from registry.match.answers import answer_about
+from registry.media.uploads import in_two_parts
 from registry.publish.registration import register_media
 from registry.records.access import Action, may
 from registry.services import Services
@@ -31,6 +31,7 @@ from sdk.models import JobStatus, MatchAnswer, Problem, Registration
 PAYLOAD_SUFFIX = ".upload"
 MOST_ATTEMPTS = 3  # a file that ends its worker so often is given up
 PROGRESS_EVERY_S = 0.4
+READING_SHARE = 0.5  # of the work of matching a video, about
 KEPT = timedelta(days=7)  # answers of finished jobs
 KEPT_FOR_THE_PAGE = timedelta(minutes=15)  # where nobody came for the answer
 QUEUE = "video"
@@ -142,9 +143,7 @@ def followed(services: Services, job_id: str, seconds: float, every_s: float = 0
         time.sleep(every_s)
 
 
-def run(
-    services: Services, cache: PreviewCache, job_id: str, stopping: threading.Event | None = None
-) -> None:
+def run(services: Services, job_id: str, stopping: threading.Event | None = None) -> None:
     """Do the work of one job, if it is not done. What a worker calls.
 
     Raises Interrupted when `stopping` is set meanwhile; the job is then begun again by another.
@@ -162,7 +161,7 @@ def run(
         _fail(services, job_id, RegistryError(reason))
         return
     try:
-        _work(services, cache, job_id, content, stopping or threading.Event())
+        _work(services, job_id, content, stopping or threading.Event())
     except RegistryError as error:
         _fail(services, job_id, error)
     except Interrupted:
@@ -174,9 +173,7 @@ def run(
         raise
 
 
-def _work(
-    services: Services, cache: PreviewCache, job_id: str, content: bytes, stopping: threading.Event
-) -> None:
+def _work(services: Services, job_id: str, content: bytes, stopping: threading.Event) -> None:
     progress = _Reporter(services, job_id, stopping).report
     with transaction(services.engine) as session:
         job = session.get(Job, job_id)
@@ -188,15 +185,15 @@ def _work(
         if job.kind == MATCH:
             # The page draws how alike the frames are, and shows no numbers.
             evidence = api_key is None or may(api_key, Action.SEE_EVIDENCE)
-            answer = match_media(
-                services, cache, session, content, with_evidence=evidence, progress=progress
-            )
+            reading, comparing = in_two_parts(progress, READING_SHARE)
+            upload = services.uploads.read(content, progress=reading)
+            context = services.in_request(session)
+            answer = answer_about(context, upload, with_evidence=evidence, progress=comparing).answer
         else:
             assert api_key is not None
             assert job.statement is not None
             answer = register_media(
                 services,
-                cache,
                 session,
                 api_key,
                 job.statement,

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, func, select
 from indexer.fingerprints.kinds import Vectors, pack_vector, vector_kinds
 from registry.errors import RegistryError
 from registry.index.changes import ADD, CHANGE, append_to_outbox
-from registry.media.previews import PreviewCache, picture_of
+from registry.media.previews import picture_of
 from registry.services import Services
 from registry.storage.db import transaction
 from registry.storage.models import Fingerprint, Record
@@ -37,8 +37,8 @@ class Reembedding:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._wanted = services.embedders.wanted
-        self._previews = PreviewCache(features=1, storyboards=1)
+        self._wanted = services.uploads.embedders.wanted
+        self._previews = services.previews
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="re-embedding", daemon=True)
         self._passed = ""  # id of the last record that was looked at; what failed is not tried for ever
@@ -81,13 +81,13 @@ class Reembedding:
         assert record.preview_key is not None
         times: tuple[int, ...] = (0,)
         if record.duration_ms is not None:
-            board = self._previews.storyboard(self._services, record.preview_key)
+            board = self._previews.storyboard(record.preview_key)
             times = board.times_ms if board else ()
         vectors = {}
         try:
             for time_ms in times:
                 picture = picture_of(record, time_ms)
-                pixels = self._previews.pixels(self._services, picture) if picture else None
+                pixels = self._previews.pixels(picture) if picture else None
                 if pixels is not None:
                     vectors[time_ms] = self._wanted.embed([pixels])[0]
         except RegistryError as error:
@@ -113,7 +113,7 @@ class Reembedding:
 
 def count_behind(services: Services, session: Session) -> int:
     """Records with a preview that are still described by another descriptor."""
-    behind = _behind(services.embedders.wanted.kind).subquery()
+    behind = _behind(services.uploads.embedders.wanted.kind).subquery()
     return session.exec(select(func.count()).select_from(behind)).one()
 
 

@@ -12,7 +12,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from registry.jobs import lifecycle as jobs
 from registry.jobs import webhooks
-from registry.media.previews import PreviewCache
 from registry.services import Services
 from registry.storage.db import conninfo
 
@@ -30,7 +29,6 @@ class JobWorker:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._cache = PreviewCache()
         self._started, self._stopping = threading.Event(), threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -96,7 +94,7 @@ class JobWorker:
             name=jobs.RUN_JOB, queue=jobs.QUEUE, retry=procrastinate.RetryStrategy(max_attempts=100, wait=1)
         )
         def run_job(job_id: str) -> None:
-            jobs.run(self._services, self._cache, job_id, self._stopping)
+            jobs.run(self._services, job_id, self._stopping)
 
         @app.task(
             name=jobs.DELIVER_WEBHOOK,

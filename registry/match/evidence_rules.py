@@ -1,4 +1,7 @@
-"""The rules: what one comparison is worth, and what confirms it. Pure functions."""
+"""What the evidence of one comparison amounts to, and what confirms a match. Pure functions.
+
+Every limit comes from `Thresholds`; the constants here only order matches of one strength.
+"""
 
 from dataclasses import dataclass, replace
 from math import exp
@@ -14,11 +17,18 @@ STRENGTH_ORDER = (
     Strength.MODERATE,
     Strength.WEAK,
 )
-SPOT_CONFIDENCE = 0.25  # ranks agreement on a spot below agreement of whole pictures
+# Confidence orders matches of one strength; it is no probability, and no threshold is read off it. By
+# geometry it rises with the features that agree, to 0.62 at 25 and 0.88 at 58; similarity only breaks ties.
+GEOMETRY_CEILING, INLIERS_SCALE, SIMILARITY_TIE_BREAK = 0.98, 25.0, 0.01
+# By PDQ it falls by a hundredth a bit, so that within Meta's radius it ends where some 30 features begin.
+PDQ_CEILING, CONFIDENCE_PER_BIT = 0.99, 0.01
+# A descriptor alone ranks below both, and below that where it says no more than "possibly".
+DESCRIPTOR_MATCH_FACTOR, DESCRIPTOR_POSSIBLE_FACTOR = 0.5, 0.3
+SUSPICION_FACTOR = 0.25  # ranks agreement on a spot, or of two captures, below agreement of whole pictures
 
 
 @dataclass(frozen=True)
-class Measured:
+class MatchEvidence:
     """Everything that was measured between the upload and one registered asset."""
 
     same_digest: bool = False
@@ -26,7 +36,7 @@ class Measured:
     pdq_orientation: int = 0
     phash_distance: int | None = None
     descriptor_similarity: float | None = None
-    descriptor_rate: float | None = None  # of unrelated pairs, those that are so similar
+    descriptor_rate: float | None = None  # share of unrelated pairs that are so similar
     compared: bool = False  # whether both pictures were at hand
     inliers: int = 0
     pairs: int = 0
@@ -35,123 +45,129 @@ class Measured:
     spread: float = 0.0
     is_mirrored: bool = False
     dense: DenseAgreement | None = None  # only where the geometry confirms
-    outside_faces: DenseAgreement | None = None  # only where `dense` hints at a different capture
+    outside_faces: DenseAgreement | None = None  # only where `dense` suggests a different capture
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What one comparison is worth."""
+class MatchAssessment:
+    """What one comparison amounts to."""
 
     strength: Strength
     relation: MatchRelation
     confidence: float  # 0..1, orders matches of one strength; not a probability
 
     @staticmethod
-    def exact() -> "Judgement":
-        """The same bytes."""
-        return Judgement(Strength.EXACT, MatchRelation.SAME_FILE, 1.0)
+    def exact() -> "MatchAssessment":
+        """The upload has the same bytes."""
+        return MatchAssessment(Strength.EXACT, MatchRelation.SAME_FILE, 1.0)
+
+    @staticmethod
+    def suspicion(confidence: float) -> "MatchAssessment":
+        """The two have something in common; a person should look."""
+        return MatchAssessment(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, confidence)
 
 
-def judge(measured: Measured, limits: Thresholds) -> Judgement | None:
-    """None: a coincidence, not a match.
+def assess(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment | None:
+    """Assesses one comparison. None: a coincidence, not a match.
 
     1. The same bytes are the same asset.
-    2. Agreeing geometry confirms; how much agrees, and how widely, says how sure. A few features are
-       enough where the warped query agrees with the reference in most places. Agreement on one small spot
-       is at most a suspicion: a watermark is on many pictures.
+    2. Agreeing geometry confirms; how much agrees, and how widely, says how sure. A few features suffice
+       where the pictures, warped onto one another, agree in most places. Agreement on one small spot is at
+       most a suspicion: a watermark is on many pictures.
     3. PDQ within Meta's radius is the same picture even where features fail (blurred, tiny).
-    4. A different capture of the same scene, warped onto the reference, differs all over or shows things in
-       other places: that is a suspicion at most, whatever 2 and 3 say.
-    5. A descriptor speaks alone only where pictures could not be compared.
+    4. A different capture of the same scene differs all over or shows things in other places: it is a
+       suspicion at most, whatever 2 and 3 say.
+    5. A descriptor counts alone only where pictures could not be compared.
     """
-    if measured.same_digest:
-        return Judgement.exact()
-    near = measured.pdq_distance is not None and measured.pdq_distance <= limits.pdq_same_bits
-    by_geometry = _judge_geometry(measured, limits)
-    by_pdq = _judge_pdq(measured, limits) if near else None
-    found = [one for one in (by_geometry, by_pdq) if one is not None]
-    if found:
-        best = max(found, key=lambda one: one.confidence)
-        if is_different_capture(measured, limits):
-            suspicion = SPOT_CONFIDENCE * best.confidence
-            return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, suspicion)
+    if evidence.same_digest:
+        return MatchAssessment.exact()
+    by_geometry = _by_geometry(evidence, limits)
+    by_pdq = _by_pdq(evidence, limits) if is_near_by_pdq(evidence, limits) else None
+    assessments = [assessment for assessment in (by_geometry, by_pdq) if assessment is not None]
+    if assessments:
+        best = max(assessments, key=lambda assessment: assessment.confidence)
+        if is_different_capture(evidence, limits):
+            return MatchAssessment.suspicion(SUSPICION_FACTOR * best.confidence)
         return best
-    return None if measured.compared else _judge_descriptor(measured, limits)
+    return None if evidence.compared else _by_descriptor(evidence, limits)
 
 
-def judge_footage(measured: Measured, limits: Thresholds, *, in_time: bool) -> Judgement | None:
-    """Of the best pair of frames of two videos; `in_time`: whether frames agree along a line.
+def assess_video(evidence: MatchEvidence, limits: Thresholds, *, in_time: bool) -> MatchAssessment | None:
+    """Assesses the best pair of frames of two videos; `in_time`: whether frames agree along a segment.
 
-    Where they do, a different capture of the same scene is excluded. Where they do not, a frame is all
-    there is.
+    Where they do, a different capture of the same scene is excluded. Where they do not, one frame is all
+    the evidence there is, which is a suspicion.
     """
     if not in_time:
-        found = judge(measured, limits)
-        if found is None:
-            return None
-        return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, SPOT_CONFIDENCE * found.confidence)
-    found = _judge_geometry(measured, limits) if measured.compared else _judge_descriptor(measured, limits)
-    return None if found is None else replace(found, relation=MatchRelation.DERIVATIVE)
+        of_frame = assess(evidence, limits)
+        return (
+            None if of_frame is None else MatchAssessment.suspicion(SUSPICION_FACTOR * of_frame.confidence)
+        )
+    assessment = _by_geometry(evidence, limits) if evidence.compared else _by_descriptor(evidence, limits)
+    return None if assessment is None else replace(assessment, relation=MatchRelation.DERIVATIVE)
 
 
-def agreement(measured: Measured, limits: Thresholds) -> float:
-    """Agreeing features, fewer where they lie close together: coincidences and watermarks do."""
-    return measured.inliers * min(1.0, measured.spread / limits.full_spread)
+def is_near_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether PDQ is within Meta's radius."""
+    return evidence.pdq_distance is not None and evidence.pdq_distance <= limits.pdq_same_bits
 
 
-def is_verified(measured: Measured, limits: Thresholds) -> bool:
+def agreement(evidence: MatchEvidence, limits: Thresholds) -> float:
+    """Counts agreeing features, fewer where they lie close together: coincidences and watermarks do."""
+    return evidence.inliers * min(1.0, evidence.spread / limits.full_spread)
+
+
+def is_verified(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether the pictures themselves were compared and agree on one geometry."""
-    if measured.spread < limits.least_spread or is_different_capture(measured, limits):
+    if evidence.spread < limits.least_spread or is_different_capture(evidence, limits):
         return False
-    return agreement(measured, limits) >= limits.inliers_moderate or _windows_confirm(measured, limits)
+    return agreement(evidence, limits) >= limits.inliers_moderate or _windows_confirm(evidence, limits)
 
 
-def may_be_verified(measured: Measured, limits: Thresholds) -> bool:
-    """Whether it is worth warping the query onto the reference and comparing them window by window."""
-    return measured.spread >= limits.least_spread and agreement(measured, limits) >= limits.inliers_least
+def may_be_verified(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether warping the pictures onto one another could still confirm them."""
+    return evidence.spread >= limits.least_spread and agreement(evidence, limits) >= limits.inliers_least
 
 
-def _windows_confirm(measured: Measured, limits: Thresholds) -> bool:
-    dense = measured.dense
-    enough = agreement(measured, limits) >= limits.inliers_least
+def _windows_confirm(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    dense = evidence.dense
+    enough = agreement(evidence, limits) >= limits.inliers_least
     return enough and dense is not None and dense.agreeing >= limits.agreeing_confirms
 
 
-def is_different_capture(measured: Measured, limits: Thresholds) -> bool:
-    """Whether the pictures are two captures of one scene, and neither is a copy of the other."""
-    dense = measured.dense
+def is_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether both pictures show one scene, but were not made from one capture of it."""
+    dense = evidence.dense
     if dense is None:
         return False
-    if _is_different_frame(measured, limits):
+    if _is_different_frame(evidence, limits):
         return True
-    if _agrees_outside_faces(measured, limits):
+    if _agrees_outside_faces(evidence, limits):
         return False
-    if (
-        dense.agreeing < limits.different_capture_agreeing
-        and dense.disagreeing > limits.different_capture_disagreeing
-    ):
+    differs_all_over = dense.disagreeing > limits.different_capture_disagreeing
+    if dense.agreeing < limits.different_capture_agreeing and differs_all_over:
         return True
     if dense.agreeing >= limits.moved_agreeing:
         return False
-    inlier_share = measured.inliers / max(1, measured.pairs)
+    inlier_share = evidence.inliers / max(1, evidence.pairs)
     if dense.moved >= 2 * limits.moved and inlier_share < limits.moved_far_inlier_share:
         return True
     not_a_copy = inlier_share < limits.moved_inlier_share and dense.fine < limits.moved_fine
     return dense.moved >= limits.moved and not_a_copy
 
 
-def may_be_different_capture(measured: Measured, limits: Thresholds) -> bool:
-    """Whether it is worth measuring the agreement again with the faces left out."""
-    moved = measured.dense is not None and measured.dense.moved >= limits.moved
-    return moved or is_different_capture(measured, limits)
+def may_be_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether comparing again with the faces left out could change the answer."""
+    moved = evidence.dense is not None and evidence.dense.moved >= limits.moved
+    return moved or is_different_capture(evidence, limits)
 
 
-def _is_different_frame(measured: Measured, limits: Thresholds) -> bool:
-    """Whether both are frames of one video: bodies moved too, and what stood still has the same grain.
+def _is_different_frame(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether it is another frame of one video: bodies moved too, and what stood still has the same grain.
 
     What a network re-enacts is drawn anew and does not keep the grain.
     """
-    rest = measured.outside_faces
+    rest = evidence.outside_faces
     return (
         rest is not None
         and rest.moved >= limits.different_frame_moved
@@ -159,9 +175,9 @@ def _is_different_frame(measured: Measured, limits: Thresholds) -> bool:
     )
 
 
-def _agrees_outside_faces(measured: Measured, limits: Thresholds) -> bool:
+def _agrees_outside_faces(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether it is a copy with other faces: in a different capture, more than the faces has moved."""
-    rest = measured.outside_faces
+    rest = evidence.outside_faces
     return (
         rest is not None
         and rest.agreeing >= limits.outside_faces_agreeing
@@ -170,42 +186,49 @@ def _agrees_outside_faces(measured: Measured, limits: Thresholds) -> bool:
     )
 
 
-def _judge_geometry(measured: Measured, limits: Thresholds) -> Judgement | None:
-    agreeing = agreement(measured, limits)
-    confirmed = _windows_confirm(measured, limits)
+def _by_geometry(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment | None:
+    agreeing = agreement(evidence, limits)
+    confirmed = _windows_confirm(evidence, limits)
     if agreeing < limits.inliers_weak and not confirmed:
         return None
-    # Rises with the number that agrees; similarity only breaks ties.
     counted = max(agreeing, limits.inliers_moderate) if confirmed else agreeing
-    confidence = 0.98 * (1 - exp(-counted / 25)) + 0.01 * (measured.descriptor_similarity or 0.0)
-    if measured.spread < limits.least_spread:
-        return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, SPOT_CONFIDENCE * confidence)
+    confidence = GEOMETRY_CEILING * (1 - exp(-counted / INLIERS_SCALE)) + SIMILARITY_TIE_BREAK * (
+        evidence.descriptor_similarity or 0.0
+    )
+    if evidence.spread < limits.least_spread:
+        return MatchAssessment.suspicion(SUSPICION_FACTOR * confidence)
     if agreeing < limits.inliers_moderate and not confirmed:
-        return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, confidence)
+        return MatchAssessment.suspicion(confidence)
     strength = Strength.MODERATE
     if agreeing >= limits.inliers_strong:
         strength = Strength.STRONG
     if agreeing >= limits.inliers_very_strong:
         strength = Strength.VERY_STRONG
-    whole = min(measured.query_coverage, measured.reference_coverage) >= limits.same_picture_coverage
-    near = measured.pdq_distance is not None and measured.pdq_distance <= limits.pdq_same_bits
-    same = whole and near and not measured.is_mirrored and measured.pdq_orientation == 0
-    return Judgement(strength, MatchRelation.SAME_PICTURE if same else MatchRelation.DERIVATIVE, confidence)
+    return MatchAssessment(strength, _relation_by_geometry(evidence, limits), confidence)
 
 
-def _judge_descriptor(measured: Measured, limits: Thresholds) -> Judgement | None:
-    rate, similarity = measured.descriptor_rate, measured.descriptor_similarity or 0.0
+def _relation_by_geometry(evidence: MatchEvidence, limits: Thresholds) -> MatchRelation:
+    covered = min(evidence.query_coverage, evidence.reference_coverage) >= limits.same_picture_coverage
+    upright = not evidence.is_mirrored and evidence.pdq_orientation == 0
+    same = covered and upright and is_near_by_pdq(evidence, limits)
+    return MatchRelation.SAME_PICTURE if same else MatchRelation.DERIVATIVE
+
+
+def _by_descriptor(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment | None:
+    rate, similarity = evidence.descriptor_rate, evidence.descriptor_similarity or 0.0
     if rate is None or rate > limits.descriptor_possible_rate:
         return None
     if rate > limits.descriptor_match_rate:
-        return Judgement(Strength.WEAK, MatchRelation.POSSIBLY_RELATED, 0.3 * similarity)
-    return Judgement(Strength.MODERATE, MatchRelation.DERIVATIVE, 0.5 * similarity)
+        return MatchAssessment.suspicion(DESCRIPTOR_POSSIBLE_FACTOR * similarity)
+    return MatchAssessment(
+        Strength.MODERATE, MatchRelation.DERIVATIVE, DESCRIPTOR_MATCH_FACTOR * similarity
+    )
 
 
-def _judge_pdq(measured: Measured, limits: Thresholds) -> Judgement:
-    distance = measured.pdq_distance or 0
+def _by_pdq(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment:
+    distance = evidence.pdq_distance or 0
     identical = distance <= limits.pdq_identical_bits
-    upright = measured.pdq_orientation == 0
+    upright = evidence.pdq_orientation == 0
     relation = MatchRelation.SAME_PICTURE if upright else MatchRelation.DERIVATIVE
     strength = Strength.VERY_STRONG if identical else Strength.STRONG
-    return Judgement(strength, relation, 0.99 - 0.01 * distance)
+    return MatchAssessment(strength, relation, PDQ_CEILING - CONFIDENCE_PER_BIT * distance)

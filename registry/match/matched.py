@@ -1,32 +1,75 @@
-"""A match in the making: a candidate, what it is worth, and what was found between the two."""
+"""A matched record: the candidate, what its evidence amounts to, and what was found to have been done."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation
+from indexer.operations import OPERATIONS, Degree
 from indexer.timeline.temporal_segments import TemporalSegment
-from registry.match.evidence_rules import Judgement
-from registry.match.retrieval import Candidate
+from registry.match.candidates import Candidate
+from registry.match.evidence_rules import STRENGTH_ORDER, MatchAssessment
+from registry.storage.models import Record
+from sdk.models import MatchRelation
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A stretch of an uploaded video on a registered one, and what was done in it."""
+class MatchedSegment:
+    """A stretch of an uploaded video that shows a registered one, and what was done in it."""
 
-    line: TemporalSegment
+    segment: TemporalSegment
     operations: tuple[Operation, ...]
     of_a_still: bool = False
 
 
 @dataclass(frozen=True)
-class Found:
-    """Ordered and explained by `matching`."""
+class MatchedRecord:
+    """One registered asset that the upload comes from; ordered by `rank_key`."""
 
     candidate: Candidate
-    judgement: Judgement
-    operations: tuple[Operation, ...] = ()
-    uncertain: tuple[str, ...] = ()
-    changes_content: bool = False
+    assessment: MatchAssessment
+    operations: tuple[Operation, ...] = ()  # most severe first
+    uncertain: tuple[str, ...] = ()  # sentences: what could not be told, and why
     derivation: Derivation | None = None  # of a still image
-    stretches: tuple[Stretch, ...] = ()  # of a video, in the order of its seconds
+    segments: tuple[MatchedSegment, ...] = ()  # of a video, in the order of its seconds
     where: str | None = None  # a sentence: which seconds are which
+
+    @property
+    def record(self) -> Record:
+        """The registered asset."""
+        return self.candidate.record
+
+    @property
+    def changes_content(self) -> bool:
+        """Whether the upload shows something else than the registered asset."""
+        return changes_content(self.operations)
+
+    @property
+    def shows_another_face(self) -> bool:
+        """Whether the upload shows another face, or another moment of one, at some place."""
+        return any(OPERATIONS[operation.type].shows_another_face for operation in self.operations)
+
+    @property
+    def rank_key(self) -> tuple[int, bool, float]:
+        """The stronger first; of two as strong, the one that differs in size and colours only."""
+        strength = STRENGTH_ORDER.index(self.assessment.strength)
+        return strength, self.changes_content, -self.assessment.confidence
+
+    def described(
+        self, operations: Iterable[Operation], uncertain: tuple[str, ...], derivation: Derivation | None
+    ) -> "MatchedRecord":
+        """Adds what was changed; with other content it is no longer the same picture."""
+        described = replace(self, operations=tuple(operations), uncertain=uncertain, derivation=derivation)
+        same = self.assessment.relation is MatchRelation.SAME_PICTURE
+        if not same or not described.changes_content:
+            return described
+        return replace(described, assessment=replace(self.assessment, relation=MatchRelation.DERIVATIVE))
+
+
+def changes_content(operations: Iterable[Operation]) -> bool:
+    """Whether the picture shows something else than its original, not only in other colours or smaller."""
+    return any(
+        OPERATIONS[operation.type].shows_another_face
+        or (OPERATIONS[operation.type].changes_content and operation.degree is not Degree.SLIGHT)
+        for operation in operations
+    )

@@ -1,207 +1,248 @@
-"""From an upload to records that it may come from: the index nominates, the database has the last word."""
+"""Candidate retrieval: the index finds rows near an upload's frames, the database has the last word.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+A still image is a video of one frame, so this is written once: frames are asked about by PDQ and by
+descriptor, parts of frames by descriptor, a video by its audio too; what is found is joined by record, and
+the records are ranked.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import tuple_
 from sqlmodel import Session, col, select
 
-from indexer.compare.aligned_pair import AlignedPair
-from indexer.compare.geometry import Alignment
-from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.compute import upright
-from indexer.fingerprints.kinds import (
-    KINDS,
-    PDQ,
-    PHASH,
-    Family,
-    Vectors,
-    hamming,
-    unpack_codes,
-    unpack_vectors,
-)
+from indexer.fingerprints.kinds import AUDIO, PDQ, Fingerprint, unpack_codes, unpack_vectors, vector_kinds
 from indexer.fingerprints.regions import Region
+from indexer.index.port import Hit
 from indexer.media.images import Pixels
-from registry.match.evidence_rules import Measured
-from registry.media.uploads import Upload, answering_embedders
-from registry.services import Services
-from registry.storage.models import Fingerprint, Record
+from registry.match.candidates import BY_NAME, FrameHit, RetrievedRecord
+from registry.match.evidence_rules import MatchEvidence
+from registry.media.uploads import Upload
+from registry.services import RequestContext
+from registry.storage.models import Fingerprint as FingerprintRow
+from registry.storage.models import Record
 from registry.storage.models.records import ACTIVE
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A registered asset and everything measured between it and the upload."""
-
-    record: Record
-    measured: Measured
-    found_by: tuple[str, ...]
-    region: Region | None = None  # the part of the upload in which it was found; None: the whole
-    alignment: Alignment | None = None
-    reference: Pixels | None = None  # its preview, where it was read
-    pair: AlignedPair | None = None  # the upload and that preview, where they were compared
-    time_ms: int = 0  # of the frame that was found; a still image is a video of one frame
+FRAMES_ASKED = 64  # spread over a video
+HITS_PER_VIDEO_FRAME = 6
+# Of 256 bits; the same speech coded anew is within 50, unrelated speech beyond 85 (docs/quality.md).
+AUDIO_RADIUS_BITS = 62
+AUDIO_CODES_ASKED = 200
+AUDIO_HITS_IN_ORDER = 3  # single codes agree by chance
+AUDIO_ORDER_TOLERANCE_MS = 400
 
 
 @dataclass(frozen=True)
-class Nomination:
-    """What one search of the index says of one fingerprint row."""
+class QueryFrame:
+    """One frame of an upload, by its fingerprints."""
 
-    measured: Measured
-    found_by: str
-    region: Region | None = None
-
-
-Nominations = dict[int, Nomination]  # by fingerprint id
+    time_ms: int
+    fingerprints: tuple[Fingerprint, ...]
 
 
-def nominate(services: Services, session: Session, upload: Upload) -> list[Candidate]:
-    """By the whole frame: PDQ in all orientations, and the descriptor."""
-    found = _by_pdq(services, upload)
-    wanted = services.embedders.wanted.kind
-    # The wanted one last: a record that moves to it meanwhile is then seen at its old place or at its new.
-    for kind in (*(set(services.index.descriptors_held()) - {wanted}), wanted):
-        descriptor = upright(upload.fingerprints, kind)
-        if descriptor is not None and not upload.insufficient_detail:
-            found |= _by_descriptor(services, kind, unpack_vectors([descriptor.value]), kind)
-    return _choose(services, session, upload, found)
+@dataclass(frozen=True)
+class QueryPart:
+    """A part of one frame that is asked about by itself: a picture inside the picture, or a tile."""
+
+    time_ms: int
+    pixels: Pixels  # (h, w, 3)
+    name: str
+    region: Region | None = None  # where it is in the frame
 
 
-def nominate_within(
-    services: Services, session: Session, upload: Upload, regions: Sequence[Region], name: str
-) -> list[Candidate]:
-    """By the descriptors of parts of the picture; `name` says what the parts are."""
-    if not regions or upload.image is None:
+RowHit = tuple[int, FrameHit]  # with the id of the fingerprint row
+Hits = dict[int, list[FrameHit]]  # by the id of the fingerprint row, nearest first within one search
+
+
+def query_frames(upload: Upload) -> list[QueryFrame]:
+    """The frames of an upload to ask about: of a video those that say something new, spread evenly."""
+    if upload.insufficient_detail:
         return []
-    parts = [region.cut(upload.image.pixels) for region in regions]
-    found: Nominations = {}
-    for embedder in answering_embedders(services):
-        found |= _by_descriptor(services, embedder.kind, embedder.embed(parts), name, regions)
-    return _choose(services, session, upload, found)
+    if upload.video is None:
+        return [QueryFrame(0, upload.fingerprints)]
+    frames = upload.video.new_frames
+    if len(frames) > FRAMES_ASKED:
+        frames = [frames[place] for place in np.linspace(0, len(frames) - 1, FRAMES_ASKED).astype(int)]
+    return [QueryFrame(frame.time_ms, frame.fingerprints) for frame in frames]
 
 
-def _choose(services: Services, session: Session, upload: Upload, found: Nominations) -> list[Candidate]:
-    """The most promising that the database still knows, measured by every kind."""
-    by_record = _join_records(session, found)
-    _add_same_digest(session, upload, by_record)
-    chosen = sorted(by_record.values(), key=_promise, reverse=True)
-    return _complete(session, chosen[: services.settings.candidates], upload)
+def retrieve(
+    context: RequestContext, upload: Upload, parts: Sequence[QueryPart] = ()
+) -> list[RetrievedRecord]:
+    """Records that the upload may come from, those worth comparing first at the front."""
+    frames = query_frames(upload)
+    hits: Hits = {}
+    _collect(hits, search_by_pdq(context, upload, frames))
+    for kind in _kinds_to_search(context):
+        _collect(hits, search_by_descriptor(context, upload, frames, kind))
+    _collect(hits, search_by_parts(context, upload, parts))
+    return _ranked(context, join_records(context, upload, hits))
 
 
-def _by_pdq(services: Services, upload: Upload) -> Nominations:
-    codes = [one for one in upload.fingerprints if one.kind == PDQ.name]
-    if not codes or upload.insufficient_detail:
-        return {}
-    queries = unpack_codes([one.value for one in codes])
-    limits = services.thresholds
-    # Without the picture nothing beyond Meta's radius could be confirmed, and a scan would be needed.
-    radius = limits.pdq_candidate_bits if upload.image is not None else limits.pdq_same_bits
-    hits = services.index.by_kind[PDQ.name].within(queries, radius)
-    found: Nominations = {}
-    for hit in hits:  # nearest first
-        measured = Measured(pdq_distance=int(hit.distance), pdq_orientation=codes[hit.query].orientation)
-        found.setdefault(hit.id, Nomination(measured, PDQ.name))
-    return found
+def retrieve_by_parts(
+    context: RequestContext, upload: Upload, parts: Sequence[QueryPart]
+) -> list[RetrievedRecord]:
+    """The same by parts of the upload only: its frames were asked about before."""
+    hits: Hits = {}
+    _collect(hits, search_by_parts(context, upload, parts))
+    return _ranked(context, join_records(context, upload, hits)) if hits else []
 
 
-def _by_descriptor(
-    services: Services, kind: str, vectors: Vectors, name: str, regions: Sequence[Region] = ()
-) -> Nominations:
-    """(n, dimensions) descriptors of one upload; a row counts by its best similarity to any of them."""
-    hits = services.index.by_kind[kind].nearest(vectors, services.settings.candidates)
-    found: Nominations = {}
-    for hit in hits:  # nearest first
-        region = regions[hit.query] if regions else None
-        nomination = Nomination(Measured(descriptor_similarity=1 - hit.distance), name, region)
-        found.setdefault(hit.id, nomination)
-    return found
-
-
-def _join_records(session: Session, found: Nominations) -> dict[str, Candidate]:
-    """The database has the last word: what was withdrawn a moment ago is no hit any more."""
-    if not found:
-        return {}
-    rows = session.exec(
-        select(Fingerprint.id, Fingerprint.time_ms, Record)
-        .join(Record, col(Record.id) == col(Fingerprint.record_id))
-        .where(col(Fingerprint.id).in_(list(found)), Record.status == ACTIVE)
+def retrieve_named(context: RequestContext, upload: Upload, record: Record) -> RetrievedRecord:
+    """A record that was named, with those of its frames that are nearest to frames of the upload."""
+    retrieved = RetrievedRecord(
+        record,
+        same_digest=upload.digest_sha256 is not None and upload.digest_sha256 == record.digest_sha256,
+    )
+    stored = context.session.exec(
+        select(FingerprintRow).where(
+            FingerprintRow.record_id == record.id,
+            FingerprintRow.orientation == 0,
+            col(FingerprintRow.kind).in_([kind.name for kind in vector_kinds()]),
+        )
     ).all()
-    joined: dict[tuple[str, int], Candidate] = {}
-    for fingerprint_id, time_ms, record in rows:
-        assert fingerprint_id is not None
-        one, frame = found[fingerprint_id], (record.id, time_ms)
-        known = joined.get(frame)
-        if known is None:
-            joined[frame] = Candidate(record, one.measured, (one.found_by,), one.region, time_ms=time_ms)
-            continue
-        merged = {name: value for name, value in vars(known.measured).items() if value is not None}
-        said = {name: value for name, value in vars(one.measured).items() if value not in (None, 0, False)}
-        names = tuple(sorted({*known.found_by, one.found_by}))
-        joined[frame] = replace(known, measured=Measured(**merged | said), found_by=names)
-    best: dict[str, Candidate] = {}  # of the frames of one video the most promising
-    for candidate in joined.values():
-        rival = best.get(candidate.record.id)
-        if rival is None or _promise(candidate) > _promise(rival):
-            best[candidate.record.id] = candidate
-    return best
+    for kind in {row.kind for row in stored}:
+        rows = [row for row in stored if row.kind == kind]
+        references = unpack_vectors([row.value for row in rows])
+        for frame in query_frames(upload):
+            descriptor = upright(frame.fingerprints, kind)
+            if descriptor is None:
+                continue
+            similarities = references @ unpack_vectors([descriptor.value])[0]
+            nearest = int(similarities.argmax())
+            evidence = MatchEvidence(descriptor_similarity=float(similarities[nearest]))
+            retrieved.hits.append(FrameHit(frame.time_ms, rows[nearest].time_ms, evidence, BY_NAME))
+    return retrieved
 
 
-def _add_same_digest(session: Session, upload: Upload, joined: dict[str, Candidate]) -> None:
+def _kinds_to_search(context: RequestContext) -> Iterator[str]:
+    """The wanted descriptor last: a record that moves to it meanwhile is seen in one place or the other."""
+    wanted = context.uploads.embedders.wanted.kind
+    yield from sorted(set(context.index.descriptors_held()) - {wanted})
+    yield wanted
+
+
+def _collect(hits: Hits, found: Iterable[RowHit]) -> None:
+    for row, hit in found:
+        hits.setdefault(row, []).append(hit)
+
+
+def search_by_pdq(context: RequestContext, upload: Upload, frames: Sequence[QueryFrame]) -> list[RowHit]:
+    """Rows near the PDQ codes of the frames, in every orientation that the upload has."""
+    asked = [(frame, code) for frame in frames for code in frame.fingerprints if code.kind == PDQ.name]
+    if not asked:
+        return []
+    limits = context.thresholds
+    # Beyond Meta's radius only a comparison of pictures confirms, and a scan is needed: too much for
+    # fingerprints that came alone, and for every frame of a video.
+    radius = limits.pdq_candidate_bits if upload.image is not None else limits.pdq_same_bits
+    queries = unpack_codes([code.value for _, code in asked])
+    hits = []
+    for hit in context.index.by_kind[PDQ.name].within(queries, radius):
+        frame, code = asked[hit.query]
+        evidence = MatchEvidence(pdq_distance=int(hit.distance), pdq_orientation=code.orientation)
+        hits.append((hit.id, FrameHit(frame.time_ms, 0, evidence, PDQ.name)))
+    return hits
+
+
+def search_by_descriptor(
+    context: RequestContext, upload: Upload, frames: Sequence[QueryFrame], kind: str
+) -> list[RowHit]:
+    """The nearest rows to the descriptors of the frames."""
+    described = [(frame.time_ms, upright(frame.fingerprints, kind)) for frame in frames]
+    asked = [(time_ms, descriptor) for time_ms, descriptor in described if descriptor is not None]
+    if not asked:
+        return []
+    queries = unpack_vectors([descriptor.value for _, descriptor in asked])
+    return [
+        (hit.id, FrameHit(asked[hit.query][0], 0, _similarity(hit), kind))
+        for hit in context.index.by_kind[kind].nearest(queries, _neighbours(context, upload))
+    ]
+
+
+def search_by_parts(context: RequestContext, upload: Upload, parts: Sequence[QueryPart]) -> list[RowHit]:
+    """The nearest rows to the descriptors of parts of frames, which are computed here."""
+    hits: list[RowHit] = []
+    for embedder in context.uploads.answering_embedders() if parts else ():
+        queries = embedder.embed([part.pixels for part in parts])
+        for hit in context.index.by_kind[embedder.kind].nearest(queries, _neighbours(context, upload)):
+            part = parts[hit.query]
+            hits.append((hit.id, FrameHit(part.time_ms, 0, _similarity(hit), part.name, part.region)))
+    return hits
+
+
+def _similarity(hit: Hit) -> MatchEvidence:
+    return MatchEvidence(descriptor_similarity=1 - hit.distance)
+
+
+def _neighbours(context: RequestContext, upload: Upload) -> int:
+    return HITS_PER_VIDEO_FRAME if upload.video is not None else context.max_candidates
+
+
+def join_records(context: RequestContext, upload: Upload, hits: Hits) -> dict[str, RetrievedRecord]:
+    """The hits by record, with records of the same audio and of the same bytes."""
+    retrieved: dict[str, RetrievedRecord] = {}
+    for row, time_ms, record in _active_rows(context.session, hits):
+        known = retrieved.setdefault(record.id, RetrievedRecord(record))
+        known.hits += [
+            FrameHit(hit.query_ms, time_ms, hit.evidence, hit.found_by, hit.region) for hit in hits[row]
+        ]
+    _add_same_audio(context, upload, retrieved)
+    _add_same_digest(context.session, upload, retrieved)
+    return retrieved
+
+
+def _active_rows(session: Session, rows: Iterable[int]) -> Iterator[tuple[int, int, Record]]:
+    """(id, time_ms, record) of rows whose record was not withdrawn a moment ago."""
+    wanted = list(rows)
+    if not wanted:
+        return
+    found = session.exec(
+        select(FingerprintRow.id, FingerprintRow.time_ms, Record)
+        .join(Record, col(Record.id) == col(FingerprintRow.record_id))
+        .where(col(FingerprintRow.id).in_(wanted), Record.status == ACTIVE)
+    )
+    for row, time_ms, record in found:
+        assert row is not None
+        yield row, time_ms, record
+
+
+def _add_same_audio(context: RequestContext, upload: Upload, retrieved: dict[str, RetrievedRecord]) -> None:
+    """Records whose audio agrees at several places in one order."""
+    codes = [code for code in upload.fingerprints if code.kind == AUDIO.name]
+    if upload.video is None or not codes:
+        return
+    places = np.unique(np.linspace(0, len(codes) - 1, min(AUDIO_CODES_ASKED, len(codes))).astype(int))
+    asked = [codes[place] for place in places]
+    queries = unpack_codes([code.value for code in asked])
+    by_row: dict[int, list[int]] = {}
+    for hit in context.index.by_kind[AUDIO.name].within(queries, AUDIO_RADIUS_BITS):
+        by_row.setdefault(hit.id, []).append(asked[hit.query].time_ms)
+    heard: dict[str, tuple[Record, list[tuple[int, int]]]] = {}
+    for row, time_ms, record in _active_rows(context.session, by_row):
+        _, times = heard.setdefault(record.id, (record, []))
+        times += [(query_ms, time_ms) for query_ms in by_row[row]]
+    for name, (record, times) in heard.items():
+        if _most_in_order(times) >= AUDIO_HITS_IN_ORDER:
+            retrieved.setdefault(name, RetrievedRecord(record)).audio_hits = times
+
+
+def _most_in_order(times: list[tuple[int, int]]) -> int:
+    """How many hits (query_ms, reference_ms) agree on one shift in time."""
+    shifts = np.sort([reference_ms - query_ms for query_ms, reference_ms in times])
+    ends = np.searchsorted(shifts, shifts + AUDIO_ORDER_TOLERANCE_MS, side="right")
+    return int((ends - np.arange(len(shifts))).max())
+
+
+def _add_same_digest(session: Session, upload: Upload, retrieved: dict[str, RetrievedRecord]) -> None:
     if upload.digest_sha256 is None:
         return
     same = select(Record).where(Record.digest_sha256 == upload.digest_sha256, Record.status == ACTIVE)
     for record in session.exec(same):
-        known = joined.get(record.id, Candidate(record, Measured(), ()))
-        measured = replace(known.measured, same_digest=True)
-        joined[record.id] = replace(known, measured=measured, found_by=("sha256", *known.found_by))
+        retrieved.setdefault(record.id, RetrievedRecord(record)).same_digest = True
 
 
-def _promise(candidate: Candidate) -> float:
-    """What is compared first: orders candidates only, decides nothing."""
-    measured = candidate.measured
-    if measured.same_digest:
-        return 3.0
-    nearness = 0.0 if measured.pdq_distance is None else max(0.0, (90 - measured.pdq_distance) / 90)
-    return max(nearness, measured.descriptor_similarity or 0.0)
-
-
-def _complete(session: Session, candidates: list[Candidate], upload: Upload) -> list[Candidate]:
-    """Measure by every kind, whichever found the candidates; their rows by one query."""
-    if not candidates:
-        return []
-    frames = [(candidate.record.id, candidate.time_ms) for candidate in candidates]
-    stored = session.exec(
-        select(Fingerprint).where(
-            tuple_(col(Fingerprint.record_id), col(Fingerprint.time_ms)).in_(frames),
-            col(Fingerprint.orientation) == 0,
-        )
-    )
-    of_frame: dict[tuple[str, int], list[Fingerprint]] = {}
-    for row in stored:
-        of_frame.setdefault((row.record_id, row.time_ms), []).append(row)
-    return [
-        _measured(candidate, of_frame.get(frame, []), upload)
-        for candidate, frame in zip(candidates, frames, strict=True)
-    ]
-
-
-def _measured(candidate: Candidate, stored: list[Fingerprint], upload: Upload) -> Candidate:
-    changes: dict[str, float | int] = {}
-    for row in stored:
-        if row.kind == PDQ.name:
-            queries = [one for one in upload.fingerprints if one.kind == PDQ.name]
-            if queries:
-                best = min(queries, key=lambda one: hamming(one.value, row.value))
-                changes["pdq_distance"] = hamming(best.value, row.value)
-                changes["pdq_orientation"] = best.orientation
-        elif mine := upright(upload.fingerprints, row.kind):
-            if row.kind == PHASH.name:
-                changes["phash_distance"] = hamming(mine.value, row.value)
-            elif KINDS[row.kind].family is Family.VECTOR:
-                pair = unpack_vectors([mine.value, row.value])
-                similarity = float(np.dot(pair[0], pair[1]))
-                changes["descriptor_similarity"] = similarity
-                if known := calibration_of(row.kind):
-                    changes["descriptor_rate"] = known.rate_of(similarity)
-    return replace(candidate, measured=replace(candidate.measured, **changes))  # type: ignore[arg-type]
+def _ranked(context: RequestContext, retrieved: dict[str, RetrievedRecord]) -> list[RetrievedRecord]:
+    ranked = sorted(retrieved.values(), key=lambda record: record.rank_key, reverse=True)
+    return ranked[: context.max_candidates]

@@ -11,26 +11,28 @@ from PIL import Image, ImageDraw, ImageFont
 from indexer.compare.rendering import BAND, GROUND, INK, MARGIN, outlined
 from indexer.compare.vocabulary import Quad
 from indexer.media.images import Pixels
-from registry.match.matched import Found, Stretch
+from registry.match.matched import MatchedRecord, MatchedSegment
 from registry.match.video.segments import clock
-from registry.media.previews import PreviewCache, picture_of
-from registry.media.uploads import VideoContent, frames_at
-from registry.services import Services
+from registry.media.previews import picture_of
+from registry.media.uploads import VideoContent
+from registry.services import RequestContext
 from sdk.models import in_words
 
 PANE_HEIGHT, WIDEST_PANE = 360, 640
-FILM_RATE, ANIMATION_RATE = 10, 5
-LONGEST_FILM_S, LONGEST_ANIMATION_S = 60.0, 12.0
+VIDEO_RATE, ANIMATION_RATE = 10, 5
+LONGEST_VIDEO_S, LONGEST_ANIMATION_S = 60.0, 12.0
 ANIMATION_COLOURS = 128
 
 
-def film(services: Services, cache: PreviewCache, video: VideoContent, found: Found, label: str) -> bytes:
-    """As an MP4 without sound, at most a minute of what the two share."""
-    pictures = _frames(services, cache, video, found, label, FILM_RATE, LONGEST_FILM_S)
+def side_by_side_video(
+    context: RequestContext, video: VideoContent, match: MatchedRecord, label: str
+) -> bytes:
+    """An MP4 without sound, at most a minute of what the two share."""
+    pictures = _frames(context, video, match, label, VIDEO_RATE, LONGEST_VIDEO_S)
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream(
-            "libx264", rate=FILM_RATE, options={"crf": "23", "preset": "veryfast"}
+            "libx264", rate=VIDEO_RATE, options={"crf": "23", "preset": "veryfast"}
         )
         for number, picture in enumerate(pictures):
             if number == 0:
@@ -38,20 +40,20 @@ def film(services: Services, cache: PreviewCache, video: VideoContent, found: Fo
                 stream.pix_fmt = "yuv420p"
             even = picture.crop((0, 0, stream.width, stream.height))
             frame = av.VideoFrame.from_ndarray(np.asarray(even), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, FILM_RATE)
+            frame.pts, frame.time_base = number, Fraction(1, VIDEO_RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return buffer.getvalue()
 
 
-def animation(
-    services: Services, cache: PreviewCache, video: VideoContent, found: Found, label: str
+def side_by_side_animation(
+    context: RequestContext, video: VideoContent, match: MatchedRecord, label: str
 ) -> bytes:
-    """As a GIF, of the first seconds that the two share."""
+    """A GIF of the first seconds that the two share."""
     rate = ANIMATION_RATE
     pictures = [
         one.resize((one.width * 2 // 3, one.height * 2 // 3)).quantize(ANIMATION_COLOURS)
-        for one in _frames(services, cache, video, found, label, rate, LONGEST_ANIMATION_S)
+        for one in _frames(context, video, match, label, rate, LONGEST_ANIMATION_S)
     ]
     buffer = io.BytesIO()
     pictures[0].save(
@@ -61,47 +63,49 @@ def animation(
 
 
 def _frames(
-    services: Services,
-    cache: PreviewCache,
+    context: RequestContext,
     video: VideoContent,
-    found: Found,
+    match: MatchedRecord,
     label: str,
     rate: int,
     longest_s: float,
 ) -> Iterator[Image.Image]:
-    """The pictures of the film; of a match without segments one."""
+    """Yields the pictures in the order of time."""
     left = longest_s
-    for stretch in found.stretches:
-        line = stretch.line
-        length = min(left, line.end - line.start)
+    for matched in match.segments:
+        segment = matched.segment
+        length = min(left, segment.end - segment.start)
         left -= length
-        seconds = line.start + np.arange(max(1, int(length * rate))) / rate
-        shown = frames_at(services, video, [round(1000 * one) for one in seconds])
+        seconds = segment.start + np.arange(max(1, int(length * rate))) / rate
+        times_ms = [round(1000 * second) for second in seconds]
+        shown = context.uploads.decoders.frames_at(video.payload, times_ms)
         for second, pixels in zip(seconds.tolist(), shown, strict=False):
-            there = 0.0 if stretch.of_a_still else line.at(second)
-            picture = picture_of(found.candidate.record, round(1000 * there))
-            theirs = cache.pixels(services, picture) if picture else None
-            captions = f"Registered: {label}, {clock(there)}", f"Upload, {clock(second)}, {_what(stretch)}"
-            yield _side_by_side(theirs, pixels, captions, _regions(stretch))
+            there = 0.0 if matched.of_a_still else segment.at(second)
+            picture = picture_of(match.record, round(1000 * there))
+            reference = context.previews.pixels(picture) if picture else None
+            captions = f"Registered: {label}, {clock(there)}", f"Upload, {clock(second)}, {_what(matched)}"
+            yield _side_by_side(reference, pixels, captions, _regions(matched))
         if left <= 0:
             return
 
 
-def _what(stretch: Stretch) -> str:
-    kinds = [in_words(one.type) for one in stretch.operations]
-    return ", ".join(kinds) or "unchanged"
+def _what(matched: MatchedSegment) -> str:
+    types = [in_words(operation.type) for operation in matched.operations]
+    return ", ".join(types) or "unchanged"
 
 
-def _regions(stretch: Stretch) -> list[Quad]:
-    quads = [one.region for one in stretch.operations if one.region]
-    return [one for one in quads if any(0.0 < value < 1.0 for corner in one for value in corner)]
+def _regions(matched: MatchedSegment) -> list[Quad]:
+    quads = [operation.region for operation in matched.operations if operation.region]
+    return [quad for quad in quads if any(0.0 < value < 1.0 for corner in quad for value in corner)]
 
 
 def _side_by_side(
-    theirs: Pixels | None, ours: Pixels, captions: tuple[str, str], regions: list[Quad]
+    reference: Pixels | None, query: Pixels, captions: tuple[str, str], regions: list[Quad]
 ) -> Image.Image:
-    right = _pane(outlined(ours, regions))
-    left = _pane(Image.fromarray(theirs)) if theirs is not None else Image.new("RGB", right.size, GROUND)
+    right = _pane(outlined(query, regions))
+    left = (
+        _pane(Image.fromarray(reference)) if reference is not None else Image.new("RGB", right.size, GROUND)
+    )
     width = left.width + right.width + 3 * MARGIN
     sheet = Image.new("RGB", (width, PANE_HEIGHT + BAND + 2 * MARGIN), GROUND)
     draw = ImageDraw.Draw(sheet)

@@ -10,7 +10,7 @@ NOT_IN_REGISTRY = "Not in this registry; this says nothing about authenticity."
 
 
 @dataclass(frozen=True)
-class Judged:
+class MatchFacts:
     """One match, as far as the verdict needs it."""
 
     asset_class: AssetClass
@@ -24,12 +24,14 @@ class Judged:
     is_video: bool = False
 
     @property
-    def has_another_face(self) -> bool:
+    def shows_another_face(self) -> bool:
         """Whether upload and registered picture show another face at one place: not the same fake."""
         return any(OPERATIONS[operation].shows_another_face for operation in self.operations)
 
 
-def conclude(matches: list[Judged], insufficient_detail: str | None, *, is_empty: bool = False) -> Verdict:
+def conclude(
+    matches: list[MatchFacts], insufficient_detail: str | None, *, is_empty: bool = False
+) -> Verdict:
     """What the matches mean together; the most serious thing is said first.
 
     A known fake outranks its original: whoever posts the fake posts a near copy of both. But a picture with
@@ -38,7 +40,7 @@ def conclude(matches: list[Judged], insufficient_detail: str | None, *, is_empty
     sure = [match for match in matches if match.strength is not Strength.WEAK]
     if not sure:
         return _conclude_unsure(matches, insufficient_detail, is_empty)
-    same = [match for match in sure if not match.has_another_face] or sure
+    same = [match for match in sure if not match.shows_another_face] or sure
     fakes = [match for match in same if match.asset_class is AssetClass.KNOWN_FAKE]
     first = fakes[0] if fakes else same[0]
     what = f"{_relation_words(first)} {first.label!r}, registered by {first.publisher_name}"
@@ -52,7 +54,7 @@ def conclude(matches: list[Judged], insufficient_detail: str | None, *, is_empty
     return Verdict(kind=kind, sentence=f"{sure_word}{what} {says}.")
 
 
-def _conclude_unsure(matches: list[Judged], insufficient_detail: str | None, is_empty: bool) -> Verdict:
+def _conclude_unsure(matches: list[MatchFacts], insufficient_detail: str | None, is_empty: bool) -> Verdict:
     if matches:
         first = matches[0]
         sentence = f"Possibly related to {first.label!r} of {first.publisher_name}; a person should look."
@@ -64,7 +66,7 @@ def _conclude_unsure(matches: list[Judged], insufficient_detail: str | None, is_
     return Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence=sentence)
 
 
-def _relation_words(match: Judged) -> str:
+def _relation_words(match: MatchFacts) -> str:
     return {
         MatchRelation.SAME_FILE: "the very file",
         MatchRelation.SAME_PICTURE: f"the same {'footage' if match.is_video else 'picture'} as",
@@ -73,7 +75,7 @@ def _relation_words(match: Judged) -> str:
     }[match.relation]
 
 
-def _meaning(match: Judged) -> tuple[VerdictKind, str]:
+def _meaning(match: MatchFacts) -> tuple[VerdictKind, str]:
     source = f"; that was made from {match.made_from!r}" if match.made_from else ""
     altered = _altered_words(match)
     match match.asset_class:
@@ -90,7 +92,7 @@ def _meaning(match: Judged) -> tuple[VerdictKind, str]:
             return VerdictKind.REGISTERED_ORIGINAL, "as authentic"
 
 
-def _altered_words(match: Judged) -> str:
+def _altered_words(match: MatchFacts) -> str:
     """The most severe change of what the picture shows, in words; empty where there is none."""
     rows = sorted((OPERATIONS[operation] for operation in match.operations), key=lambda row: row.rank)
     phrase = next((row.phrase for row in rows if row.phrase), None)

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from PIL import Image
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from indexer.compare.features import LocalFeatures, extract_features, resized
 from indexer.media.images import Pixels
+from registry.media.decoding import Decoders
 from registry.media.storyboards import Storyboard, load_storyboard, store_storyboard
-from registry.media.uploads import Upload, decode
-from registry.services import Services
-from registry.storage.blobs import ORPHAN_AGE
-from registry.storage.db import transaction
+from registry.media.uploads import Upload
+from registry.storage.blobs import ORPHAN_AGE, Blobs
 from registry.storage.models import Job, Record
 
 K = TypeVar("K")
@@ -42,86 +41,95 @@ def picture_of(record: Record, time_ms: int = 0) -> Picture | None:
     return Picture(record.preview_key, None if record.duration_ms is None else time_ms)
 
 
-def store_preview(services: Services, upload: Upload) -> str | None:
-    """Keep a small WebP of the upload under a new random key, of a video its frames as well.
+def store_preview(blobs: Blobs, upload: Upload, long_side: int) -> str | None:
+    """Keeps a small WebP of the upload under a new random key; of a video its frames as well.
 
-    None where there is no picture.
+    `long_side` in pixels. None where there is no picture.
     """
     if upload.video is not None:
-        key = services.blobs.put(".webp", _webp(services, upload.video.poster).getvalue())
-        store_storyboard(services.blobs, key, upload.video)
+        key = blobs.put(".webp", _webp(upload.video.poster, long_side).getvalue())
+        store_storyboard(blobs, key, upload.video)
         return key
     if upload.image is None or upload.features is None:
         return None
-    stored = _webp(services, upload.image.pixels)
-    key = services.blobs.put(".webp", stored.getvalue())
+    stored = _webp(upload.image.pixels, long_side)
+    key = blobs.put(".webp", stored.getvalue())
     with Image.open(stored) as picture:
         size = picture.size
-    services.blobs.put_beside(key, FEATURES_SUFFIX, resized(upload.features, *size).to_bytes())
+    blobs.put_beside(key, FEATURES_SUFFIX, resized(upload.features, *size).to_bytes())
     return key
 
 
-def _webp(services: Services, pixels: Pixels) -> io.BytesIO:
+def _webp(pixels: Pixels, long_side: int) -> io.BytesIO:
     picture = Image.fromarray(pixels)
-    side = services.settings.preview_long_side
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    picture.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=PREVIEW_QUALITY, method=2)
     return buffer
 
 
 class PreviewCache:
-    """Features of registered pictures and storyboards that were used lately; safe for many threads."""
+    """Previews of registered pictures, with their features and storyboards; safe for many threads.
 
-    def __init__(self, features: int = FEATURES_KEPT, storyboards: int = STORYBOARDS_KEPT) -> None:
-        self._features = _Kept[Picture, LocalFeatures](features)
-        self._storyboards = _Kept[str, Storyboard](storyboards)
+    What was used lately is kept in memory: features and storyboards, never pixels.
+    """
 
-    def features(self, services: Services, picture: Picture) -> LocalFeatures | None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        decoders: Decoders,
+        features: int = FEATURES_KEPT,
+        storyboards: int = STORYBOARDS_KEPT,
+    ) -> None:
+        self._blobs, self._decoders = blobs, decoders
+        self._features = _RecentlyUsed[Picture, LocalFeatures](features)
+        self._storyboards = _RecentlyUsed[str, Storyboard](storyboards)
+
+    def features(self, picture: Picture) -> LocalFeatures | None:
         """From memory, else from beside the preview, else made again from it; None if it is lost."""
-        picture = self._exact(services, picture)
-        return self._features.get(picture, lambda: self._load_features(services, picture))
+        picture = self._at_kept_time(picture)
+        return self._features.get(picture, lambda: self._load_features(picture))
 
-    def pixels(self, services: Services, picture: Picture) -> Pixels | None:
+    def pixels(self, picture: Picture) -> Pixels | None:
         """(h, w, 3) uint8 of a stored preview, or None if it is lost."""
         if picture.time_ms is None:
-            content = services.blobs.get(picture.key)
-            return decode(services, content).pixels if content else None
-        board = self.storyboard(services, picture.key)
+            content = self._blobs.get(picture.key)
+            return self._decoders.image(content).pixels if content else None
+        board = self.storyboard(picture.key)
         if board is None or not board.times_ms:
             return None
-        return decode(services, board.frames[board.nearest(picture.time_ms)]).pixels
+        return self._decoders.image(board.frames[board.nearest(picture.time_ms)]).pixels
 
-    def storyboard(self, services: Services, key: str) -> Storyboard | None:
-        """Of the video whose poster has this key."""
-        return self._storyboards.get(key, lambda: load_storyboard(services.blobs, key))
+    def storyboard(self, key: str) -> Storyboard | None:
+        """The storyboard of the video whose poster has this key; None if it is lost."""
+        return self._storyboards.get(key, lambda: load_storyboard(self._blobs, key))
 
-    def _exact(self, services: Services, picture: Picture) -> Picture:
-        """By the time of the frame that is kept, so that it is looked at once only."""
-        board = None if picture.time_ms is None else self.storyboard(services, picture.key)
+    def _at_kept_time(self, picture: Picture) -> Picture:
+        """The picture by the time of the frame that is kept, so that each frame is looked at once."""
+        board = None if picture.time_ms is None else self.storyboard(picture.key)
         if board is None or not board.times_ms or picture.time_ms is None:
             return picture
         return Picture(picture.key, board.times_ms[board.nearest(picture.time_ms)])
 
-    def _load_features(self, services: Services, picture: Picture) -> LocalFeatures | None:
+    def _load_features(self, picture: Picture) -> LocalFeatures | None:
         if picture.time_ms is None:
-            stored = services.blobs.get_beside(picture.key, FEATURES_SUFFIX)
+            stored = self._blobs.get_beside(picture.key, FEATURES_SUFFIX)
             if stored is not None:
                 try:
                     return LocalFeatures.from_bytes(stored)
                 except (ValueError, KeyError, OSError):
                     pass  # derived, so made again below
-        pixels = self.pixels(services, picture)
+        pixels = self.pixels(picture)
         if pixels is None:
             return None
         features = extract_features(pixels)
         if picture.time_ms is None:
-            services.blobs.put_beside(picture.key, FEATURES_SUFFIX, features.to_bytes())
+            self._blobs.put_beside(picture.key, FEATURES_SUFFIX, features.to_bytes())
         return features
 
 
-class _Kept(Generic[K, T]):
-    """The last values that were asked for; what is None is not kept."""
+class _RecentlyUsed(Generic[K, T]):
+    """A cache of the values that were asked for last; None is not kept."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -143,17 +151,14 @@ class _Kept(Generic[K, T]):
         return value
 
 
-def sweep_orphans(services: Services) -> int:
-    """Delete blobs that no record names: leftovers of registrations that were killed half-way."""
-    with transaction(services.engine) as session:
-        named = {
-            key.rpartition(".")[0]
-            for key in session.exec(select(Record.preview_key).where(col(Record.preview_key).is_not(None)))
-            if key
-        }
-        waiting = session.exec(select(Job.payload_key).where(col(Job.payload_key).is_not(None)))
-        named |= {key.rpartition(".")[0] for key in waiting if key}
-    orphans = {key.partition(".")[0] for key in services.blobs.older_than(ORPHAN_AGE)} - named
+def sweep_orphans(session: Session, blobs: Blobs) -> int:
+    """Deletes blobs that no record names: leftovers of registrations that were killed half-way."""
+    kept = [
+        *session.exec(select(Record.preview_key).where(col(Record.preview_key).is_not(None))),
+        *session.exec(select(Job.payload_key).where(col(Job.payload_key).is_not(None))),
+    ]
+    named = {key.rpartition(".")[0] for key in kept if key}
+    orphans = {key.partition(".")[0] for key in blobs.older_than(ORPHAN_AGE)} - named
     for orphan in orphans:
-        services.blobs.delete(orphan + ".webp")
+        blobs.delete(orphan + ".webp")
     return len(orphans)

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from indexer.compare.features import extract_features
 from indexer.compare.geometry import Matrix
 from indexer.media.images import DecodedImage, Pixels
 from indexer.timeline.tracks import Size
-from registry.media.uploads import Upload, VideoContent, frames_at
-from registry.services import Services
+from registry.media.decoding import Decoders
+from registry.media.uploads import Upload, VideoContent
 
 NEAR_MS = 100  # around a computed moment, every frame is tried
 USUAL_FRAME_RATE, MOST_FRAME_RATE = 30.0, 60.0
 # Large enough for a running headline to be told from itself a frame later.
 SIMILARITY_SIDE = 320
+LEAST_SHOWN_PX = 50  # of a frame that is shown at all
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A time of the upload that a line puts on a registered frame."""
+    """A time of the upload that a segment puts on a registered frame."""
 
     query_ms: int
     reference_ms: int
@@ -29,21 +29,21 @@ class Moment:
 
 
 class QueryFrames:
-    """Frames of one upload, decoded when they are first wanted, with their local features."""
+    """Frames of one upload, each decoded when it is first wanted, as still uploads."""
 
-    def __init__(self, services: Services, video: VideoContent) -> None:
-        self._services, self._video = services, video
+    def __init__(self, decoders: Decoders, video: VideoContent) -> None:
+        self._decoders, self._video = decoders, video
         self._frames: dict[int, Upload] = {}
 
     @property
     def video(self) -> VideoContent:
-        """Whose frames these are."""
+        """The video whose frames these are."""
         return self._video
 
     def prepare(self, times_ms: Iterable[int]) -> None:
-        """Decode all of them in one pass."""
-        wanted = sorted({self._inside(one) for one in times_ms} - set(self._frames))
-        for time_ms, pixels in zip(wanted, frames_at(self._services, self._video, wanted), strict=False):
+        """Decodes all of them in one pass."""
+        wanted = sorted({self._inside(time_ms) for time_ms in times_ms} - set(self._frames))
+        for time_ms, pixels in zip(wanted, self._decode(wanted), strict=False):
             self._frames[time_ms] = _as_upload(pixels, self._video)
 
     def at(self, time_ms: int) -> Upload | None:
@@ -52,9 +52,10 @@ class QueryFrames:
         return self._frames.get(self._inside(time_ms))
 
     def prepare_exactly(self, moments: Sequence[Moment], homography: Matrix, size: Size) -> list[int]:
-        """For every moment the time near it whose frame is most like the registered one.
+        """For every moment the time near it whose frame is most similar to the registered one.
 
-        A line is good to a few hundredths of a second, in which a mouth opens. The frames are then at hand.
+        A segment is good to a few hundredths of a second, in which a mouth opens. The frames are then at
+        hand.
         """
         step = 1000 / min(MOST_FRAME_RATE, self._video.info.frame_rate or USUAL_FRAME_RATE)
         reach = int(np.ceil(NEAR_MS / step))
@@ -62,25 +63,31 @@ class QueryFrames:
         around = [sorted({self._inside(moment.query_ms + shift) for shift in shifts}) for moment in moments]
         # One pass over the file for all of them.
         every = sorted({time_ms for times in around for time_ms in times})
-        shown = dict(zip(every, frames_at(self._services, self._video, every), strict=False))
-        found = []
+        shown = dict(zip(every, self._decode(every), strict=False))
+        exact = []
         for moment, times in zip(moments, around, strict=True):
-            tried = [one for one in times if one in shown]
+            tried = [time_ms for time_ms in times if time_ms in shown]
             time_ms = moment.query_ms
             if tried and moment.reference is not None:
-                alike = [frame_similarity(shown[one], moment.reference, homography, size) for one in tried]
-                time_ms = tried[int(np.argmax(alike))]
+                similarities = [
+                    frame_similarity(shown[tried_ms], moment.reference, homography, size)
+                    for tried_ms in tried
+                ]
+                time_ms = tried[int(np.argmax(similarities))]
                 if time_ms not in self._frames:
                     self._frames[time_ms] = _as_upload(shown[time_ms], self._video)
-            found.append(time_ms)
-        return found
+            exact.append(time_ms)
+        return exact
+
+    def _decode(self, times_ms: list[int]) -> list[Pixels]:
+        return self._decoders.frames_at(self._video.payload, times_ms)
 
     def _inside(self, time_ms: int) -> int:
         return int(min(max(0, time_ms), self._video.track.times_ms[-1]))
 
 
 def frame_similarity(query: Pixels, reference: Pixels, homography: Matrix, size: Size) -> float:
-    """Correlation of a frame with a registered one of the given size, laid on it and small; -1..1."""
+    """Correlation of a frame with a registered one of the given size, warped onto it and small; -1..1."""
     scale = SIMILARITY_SIDE / max(size)
     small = max(8, round(size[0] * scale)), max(8, round(size[1] * scale))
     matrix = np.diag([small[0] / size[0], small[1] / size[1], 1.0]) @ homography
@@ -88,16 +95,16 @@ def frame_similarity(query: Pixels, reference: Pixels, homography: Matrix, size:
     # As coarse as it will be shown, or the finest detail would be taken at random.
     reduction = scale * float(np.sqrt(abs(np.linalg.det(homography[:2, :2]))))
     grey = cv2.GaussianBlur(grey, (0, 0), max(0.5, 0.4 / max(reduction, 1e-3)))
-    ours = cv2.warpPerspective(grey, matrix, small)
+    warped = cv2.warpPerspective(grey, matrix, small)
     shown = cv2.warpPerspective(np.full(grey.shape, 255, np.uint8), matrix, small) > 250
-    theirs = cv2.resize(cv2.cvtColor(reference, cv2.COLOR_RGB2GRAY), small, interpolation=cv2.INTER_AREA)
-    if shown.sum() < 50:
+    target = cv2.resize(cv2.cvtColor(reference, cv2.COLOR_RGB2GRAY), small, interpolation=cv2.INTER_AREA)
+    if shown.sum() < LEAST_SHOWN_PX:
         return -1.0
-    left, right = ours[shown].astype(np.float64), theirs[shown].astype(np.float64)
+    left, right = warped[shown].astype(np.float64), target[shown].astype(np.float64)
     left, right = left - left.mean(), right - right.mean()
     return float((left * right).sum() / max(1e-6, np.linalg.norm(left) * np.linalg.norm(right)))
 
 
 def _as_upload(pixels: Pixels, video: VideoContent) -> Upload:
     image = DecodedImage(pixels, video.info.media_type, video.info.width, video.info.height)
-    return Upload(None, (), None, None, image, extract_features(pixels))
+    return Upload(None, (), None, None, image)

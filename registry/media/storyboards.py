@@ -17,7 +17,7 @@ from registry.media.uploads import VideoContent
 from registry.storage.blobs import Blobs
 
 SUFFIX = ".frames.zip"
-TRACK, AUDIO = "track.npz", "sound.npz"  # names within stored archives: they stay
+TRACK, AUDIO = "track.npz", "sound.npz"
 
 
 @dataclass(frozen=True)

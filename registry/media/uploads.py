@@ -1,9 +1,13 @@
-"""What is computed from an upload before anything is asked: pixels, fingerprints, features, tracks."""
+"""What is computed of an upload before anything is asked: pixels, fingerprints, features, tracks.
+
+All of it belongs to the upload and is computed once; whoever needs it later reads it here.
+"""
 
 import hashlib
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -11,34 +15,21 @@ from PIL import Image
 from indexer.compare.features import LocalFeatures, extract_features
 from indexer.fingerprints.audio import Spectrogram, audio_codes, spectrogram_of
 from indexer.fingerprints.compute import fingerprint_frame, upright
-from indexer.fingerprints.embedders import Embedder
+from indexer.fingerprints.embedders import Embedder, Embedders
 from indexer.fingerprints.kinds import PDQ, Fingerprint, parse_fingerprint
 from indexer.fingerprints.kinds import InvalidFingerprint as BadFingerprint
 from indexer.fingerprints.video import SampledFrame, fingerprint_samples
-from indexer.media import errors as media
 from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage, Pixels
 from indexer.media.sandbox import VideoReading
 from indexer.timeline.track import Track
-from registry.errors import (
-    DecoderGaveUp,
-    InvalidFingerprint,
-    MediaTooLarge,
-    RegistryError,
-    UndecodableMedia,
-    UnsupportedMedia,
-)
-from registry.services import Services
+from registry.errors import InvalidFingerprint
+from registry.index.access import IndexAccess
+from registry.media.decoding import Decoders
 
-MEDIA_ERRORS: dict[type[media.MediaError], type[RegistryError]] = {
-    media.UnsupportedFormat: UnsupportedMedia,
-    media.TooLarge: MediaTooLarge,
-    media.Undecodable: UndecodableMedia,
-    media.DecoderStopped: DecoderGaveUp,
-}
 FRAME_PREVIEW_LONG_SIDE = 640
 FRAME_PREVIEW_QUALITY = 70
-NO_FRAME_HAS_DETAIL = "no frame has enough detail to be recognised"
+NO_DETAIL = "no frame has enough detail to be recognised"
 Progress = Callable[[float], None]  # share done, 0..1
 
 
@@ -57,8 +48,8 @@ class VideoContent:
 
     @property
     def new_frames(self) -> list[SampledFrame]:
-        """Those that are indexed and asked about."""
-        return [one for one in self.frames if one.is_new]
+        """The frames that are indexed and asked about."""
+        return [frame for frame in self.frames if frame.is_new]
 
 
 @dataclass(frozen=True)
@@ -68,14 +59,18 @@ class Upload:
     digest_sha256: str | None
     fingerprints: tuple[Fingerprint, ...]
     quality: int | None
-    insufficient_detail: str | None
+    insufficient_detail: str | None  # why it cannot be recognised, in words
     image: DecodedImage | None = None
-    features: LocalFeatures | None = None
     video: VideoContent | None = None
+
+    @cached_property
+    def features(self) -> LocalFeatures | None:
+        """Local features of a still image, extracted when they are first wanted."""
+        return extract_features(self.image.pixels) if self.image else None
 
     @property
     def media_type(self) -> str | None:
-        """As the decoder found it."""
+        """The media type that the decoder found."""
         if self.video:
             return self.video.info.media_type
         return self.image.media_type if self.image else None
@@ -88,41 +83,12 @@ class Upload:
 
     @property
     def duration_ms(self) -> int | None:
-        """Of a video."""
+        """The length of a video."""
         return self.video.track.end_ms if self.video else None
 
 
-def answering_embedders(services: Services) -> list[Embedder]:
-    """Every descriptor by which some record is still described, the wanted one last."""
-    wanted = services.embedders.wanted
-    others = [services.embedders.of(kind) for kind in services.index.descriptors_held()]
-    return [*(one for one in others if one is not None and one is not wanted), wanted]
-
-
-def digest_of(content: bytes) -> str:
-    """SHA-256 of the bytes as they were received, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def analyse(
-    services: Services, content: bytes, *, with_previews: bool = False, progress: Progress | None = None
-) -> Upload:
-    """Decode in the limited process and fingerprint. Raises a MediaRefused error."""
-    info = video_info(services, content)
-    if info is None:
-        return _analyse_image(services, content, decode(services, content))
-    try:
-        # Before the pictures: one limited process does both, one after the other.
-        audio = spectrogram_of(services.video_decoder.audio(content)) if info.has_audio else None
-        with services.video_decoder.open(content) as opened:
-            assert isinstance(opened, VideoReading)
-            return _analyse_video(services, content, opened, audio, with_previews, progress)
-    except media.MediaError as error:
-        raise MEDIA_ERRORS[type(error)](str(error)) from error
-
-
 def upload_of_fingerprints(values: list[tuple[str, int | None, int]], digest: str | None) -> Upload:
-    """Fingerprints that came without their picture. Raises InvalidFingerprint."""
+    """An upload whose picture stayed where it is. Raises InvalidFingerprint."""
     try:
         parsed = tuple(
             parse_fingerprint(text, quality, orientation) for text, quality, orientation in values
@@ -133,37 +99,13 @@ def upload_of_fingerprints(values: list[tuple[str, int | None, int]], digest: st
     return Upload(digest, parsed, pdq.quality if pdq else None, None)
 
 
-def video_info(services: Services, content: bytes) -> VideoInfo | None:
-    """What a video says of itself; None: a still image. Raises a MediaRefused error."""
-    try:
-        return services.decoder.info(content)
-    except media.MediaError as error:
-        raise MEDIA_ERRORS[type(error)](str(error)) from error
+def digest_of(content: bytes) -> str:
+    """SHA-256 of the bytes as they were received, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
-def is_video(services: Services, content: bytes) -> bool:
-    """Whether it has more than one frame in time. Raises a MediaRefused error."""
-    return video_info(services, content) is not None
-
-
-def decode(services: Services, content: bytes) -> DecodedImage:
-    """Decode a still image in the limited process; its errors become the registry's."""
-    try:
-        return services.decoder.decode(content)
-    except media.MediaError as error:
-        raise MEDIA_ERRORS[type(error)](str(error)) from error
-
-
-def frames_at(services: Services, video: VideoContent, times_ms: list[int]) -> list[Pixels]:
-    """(h, w, 3) frames of an upload at rising times; fewer where it breaks off."""
-    try:
-        return services.video_decoder.frames_at(video.payload, times_ms) if times_ms else []
-    except media.MediaError as error:
-        raise MEDIA_ERRORS[type(error)](str(error)) from error
-
-
-def halves(progress: Progress | None, first: float) -> tuple[Progress | None, Progress | None]:
-    """Two parts of one progress, one after the other; `first` is the share of the first."""
+def in_two_parts(progress: Progress | None, first: float) -> tuple[Progress | None, Progress | None]:
+    """Splits one progress over two pieces of work, the first of which takes the share `first`."""
     if progress is None:
         return None, None
     return (
@@ -172,68 +114,103 @@ def halves(progress: Progress | None, first: float) -> tuple[Progress | None, Pr
     )
 
 
-def _analyse_image(services: Services, content: bytes, image: DecodedImage) -> Upload:
-    frame = fingerprint_frame(
-        image.pixels, *answering_embedders(services), full_size=(image.width, image.height)
-    )
-    return Upload(
-        digest_sha256=digest_of(content),
-        fingerprints=frame.fingerprints,
-        quality=frame.quality,
-        insufficient_detail=frame.insufficient_detail,
-        image=image,
-        features=extract_features(image.pixels),
-    )
+@dataclass(frozen=True)
+class UploadReader:
+    """Decodes and describes uploads: the limited processes, and every descriptor that is searched by."""
+
+    decoders: Decoders
+    embedders: Embedders
+    index: IndexAccess
+
+    def answering_embedders(self) -> list[Embedder]:
+        """Every descriptor by which some record is still described, the wanted one last."""
+        wanted = self.embedders.wanted
+        held = [self.embedders.of(kind) for kind in self.index.descriptors_held()]
+        others = [embedder for embedder in held if embedder is not None and embedder is not wanted]
+        return [*others, wanted]
+
+    def read(
+        self, content: bytes, *, with_previews: bool = False, progress: Progress | None = None
+    ) -> Upload:
+        """Decodes and fingerprints a file of any kind. Raises MediaRefused."""
+        identified = self.decoders.identify(content)
+        if isinstance(identified, DecodedImage):
+            return self.describe_image(content, identified)
+        return self.read_video(content, with_previews=with_previews, progress=progress)
+
+    def describe_image(self, content: bytes, image: DecodedImage) -> Upload:
+        """Fingerprints a still image that was decoded from `content`."""
+        frame = fingerprint_frame(
+            image.pixels, *self.answering_embedders(), full_size=(image.width, image.height)
+        )
+        return Upload(
+            digest_of(content), frame.fingerprints, frame.quality, frame.insufficient_detail, image
+        )
+
+    def read_video(
+        self, content: bytes, *, with_previews: bool = False, progress: Progress | None = None
+    ) -> Upload:
+        """Decodes and fingerprints a video, picture and audio. Raises MediaRefused."""
+        with self.decoders.video(content) as reading:
+            frames = _FrameCollector(with_previews)
+            frames.collect(reading, self.answering_embedders(), progress)
+        # After the pictures: one limited process does both, one after the other.
+        audio = spectrogram_of(self.decoders.audio(content)) if reading.info.has_audio else None
+        return frames.as_upload(content, reading, audio)
 
 
-def _analyse_video(
-    services: Services,
-    content: bytes,
-    reading: VideoReading,
-    audio: Spectrogram | None,
-    with_previews: bool,
-    progress: Progress | None,
-) -> Upload:
-    times: list[int] = []
-    luma: list[Pixels] = []
+class _FrameCollector:
+    """What is kept of the frames of one video while they go by."""
 
-    def watched() -> Iterator[Frame]:
+    def __init__(self, with_previews: bool) -> None:
+        self._with_previews = with_previews
+        self._times: list[int] = []
+        self._luma: list[Pixels] = []
+        self._frames: list[SampledFrame] = []
+        self._previews: list[tuple[int, bytes]] = []
+        self._poster: tuple[int, Pixels] | None = None  # its PDQ quality, and the frame
+
+    def collect(self, reading: VideoReading, embedders: list[Embedder], progress: Progress | None) -> None:
+        """Reads the video to its end."""
+        watched = self._watched(reading, progress)
+        for frame, pixels in fingerprint_samples(watched, *embedders):
+            self._frames.append(frame)
+            if self._poster is None or frame.quality > self._poster[0]:
+                self._poster = frame.quality, pixels
+            if self._with_previews and frame.is_new:
+                self._previews.append((frame.time_ms, frame_preview(pixels)))
+
+    def _watched(self, reading: VideoReading, progress: Progress | None) -> Iterator[Frame]:
         for frame in reading.frames():
             if frame.luma is not None:
-                times.append(frame.time_ms)
-                luma.append(frame.luma)
+                self._times.append(frame.time_ms)
+                self._luma.append(frame.luma)
             if progress and reading.info.duration_ms:
                 progress(min(1.0, frame.time_ms / reading.info.duration_ms))
             yield frame
 
-    frames: list[SampledFrame] = []
-    previews: list[tuple[int, bytes]] = []
-    poster: tuple[int, Pixels] | None = None
-    for sampled, pixels in fingerprint_samples(watched(), *answering_embedders(services)):
-        frames.append(sampled)
-        if poster is None or sampled.quality > poster[0]:
-            poster = sampled.quality, pixels
-        if with_previews and sampled.is_new:
-            previews.append((sampled.time_ms, frame_preview(pixels)))
-    assert poster is not None, "a video that is opened has a frame"
-    new = [one for one in frames if one.is_new]
-    seen = tuple(value for one in new for value in one.fingerprints)
-    return Upload(
-        digest_sha256=digest_of(content),
-        fingerprints=seen + tuple(audio_codes(audio) if audio else ()),
-        quality=max(one.quality for one in frames),
-        insufficient_detail=None if new else NO_FRAME_HAS_DETAIL,
-        video=VideoContent(
-            content,
-            reading.info,
-            Track(np.array(times, np.int64), np.array(luma, np.uint8), max(reading.end_ms, times[-1] + 1)),
-            tuple(frames),
-            tuple(previews),
-            audio,
-            poster[1],
-            reading.notes,
-        ),
-    )
+    def as_upload(self, content: bytes, reading: VideoReading, audio: Spectrogram | None) -> Upload:
+        """The whole video, once it was read."""
+        assert self._poster is not None, "a video that is opened has a frame"
+        new_frames = [frame for frame in self._frames if frame.is_new]
+        of_frames = tuple(value for frame in new_frames for value in frame.fingerprints)
+        end_ms = max(reading.end_ms, self._times[-1] + 1)
+        return Upload(
+            digest_sha256=digest_of(content),
+            fingerprints=of_frames + tuple(audio_codes(audio) if audio else ()),
+            quality=max(frame.quality for frame in self._frames),
+            insufficient_detail=None if new_frames else NO_DETAIL,
+            video=VideoContent(
+                content,
+                reading.info,
+                Track(np.array(self._times, np.int64), np.array(self._luma, np.uint8), end_ms),
+                tuple(self._frames),
+                tuple(self._previews),
+                audio,
+                self._poster[1],
+                reading.notes,
+            ),
+        )
 
 
 def frame_preview(pixels: Pixels) -> bytes:

@@ -3,86 +3,73 @@
 A disagreement refuses nothing and hides nothing: it stands beside the declaration.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
-from registry.match.evidence_rules import Measured, judge
-from registry.match.explanation import derivation_of, operations_of
-from registry.match.retrieval import Candidate
-from registry.match.verification import compare_candidate
-from registry.match.video.matching import find_in_video
-from registry.media.previews import PreviewCache
+from registry.match.matched import MatchedRecord
 from registry.media.uploads import Upload
 from registry.records.reading import URN_PREFIX
 from registry.records.statements import VerifiedStatement
-from registry.services import Services
 from registry.storage.models import DeclaredSource, Record
 from registry.storage.models.records import ACTIVE
 from sdk.models import MatchRelation, SourceAgreement
 from sdk.records import Relation
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """What was found between a picture and the one that it is declared to come from."""
+def declared_ids(verified: VerifiedStatement) -> set[str]:
+    """Ids of every record that a statement names as a source of the picture or of a face."""
+    statement = verified.statement
+    return {
+        target.removeprefix(URN_PREFIX) for target in (*statement.derived_from, *statement.identity_from)
+    }
 
-    word: SourceAgreement
-    operations: tuple[str, ...] = ()
+
+def comparable_sources(session: Session, verified: VerifiedStatement, upload: Upload) -> Sequence[Record]:
+    """Registered pictures that the upload is declared to come from and that it can be compared with."""
+    if upload.image is None and upload.video is None:
+        return []
+    targets = [target.removeprefix(URN_PREFIX) for target in verified.statement.derived_from]
+    if not targets:
+        return []
+    return session.exec(
+        select(Record).where(
+            col(Record.id).in_(targets), Record.status == ACTIVE, col(Record.preview_key).is_not(None)
+        )
+    ).all()
 
 
-def compare_declared_sources(
-    services: Services, cache: PreviewCache, session: Session, verified: VerifiedStatement, upload: Upload
+def declared_sources(
+    verified: VerifiedStatement, compared: Iterable[Record], matches: Iterable[MatchedRecord]
 ) -> list[DeclaredSource]:
-    """Rows for every declaration of a statement, compared where both pictures are at hand."""
+    """Rows for every declaration of a statement, with what the comparison found where it was made."""
     statement = verified.statement
     declared = [(Relation.DERIVED_FROM, target) for target in statement.derived_from]
     declared += [(Relation.IDENTITY_FROM, target) for target in statement.identity_from]
-    declared_sources = []
+    ids, by_id = {record.id for record in compared}, {match.record.id: match for match in matches}
+    rows = []
     for relation, target in dict.fromkeys(declared):
         name = target.removeprefix(URN_PREFIX)
-        found = Agreement(SourceAgreement.NOT_COMPARED)
-        source = session.get(Record, name) if relation is Relation.DERIVED_FROM else None
-        if source is not None:
-            found = agreement_with(services, cache, session, upload, source)
-        declared_sources.append(
+        is_compared = relation is Relation.DERIVED_FROM and name in ids
+        agreement = _agreement(by_id.get(name)) if is_compared else SourceAgreement.NOT_COMPARED
+        confirmed = agreement is SourceAgreement.CONFIRMED
+        rows.append(
             DeclaredSource(
                 record_id=verified.record_id,
                 relation=relation.value,
                 target=name,
-                agreement=found.word.value,
-                operations=list(found.operations),
+                agreement=agreement.value,
+                operations=_operations(by_id[name]) if confirmed else [],
             )
         )
-    return declared_sources
+    return rows
 
 
-def agreement_with(
-    services: Services, cache: PreviewCache, session: Session, upload: Upload, source: Record
-) -> Agreement:
-    """Whether the upload shows what `source` shows, and what was changed."""
-    if source.status != ACTIVE or source.preview_key is None:
-        return Agreement(SourceAgreement.NOT_COMPARED)
-    if upload.video is not None:
-        return _agreement_of_video(services, cache, session, upload, source)
-    if upload.image is None:
-        return Agreement(SourceAgreement.NOT_COMPARED)
-    same = upload.digest_sha256 == source.digest_sha256
-    candidate = Candidate(source, Measured(same_digest=same), ("declared",))
-    candidate = compare_candidate(services, cache, upload, candidate, upload.features)
-    judgement = judge(candidate.measured, services.thresholds)
-    if judgement is None or judgement.relation is MatchRelation.POSSIBLY_RELATED:
-        return Agreement(SourceAgreement.NOT_CONFIRMED)
-    operations = operations_of(services, upload, candidate, derivation_of(services, upload, candidate))
-    return Agreement(SourceAgreement.CONFIRMED, tuple(dict.fromkeys(one.type.value for one in operations)))
+def _agreement(match: MatchedRecord | None) -> SourceAgreement:
+    if match is None or match.assessment.relation is MatchRelation.POSSIBLY_RELATED:
+        return SourceAgreement.NOT_CONFIRMED
+    return SourceAgreement.CONFIRMED
 
 
-def _agreement_of_video(
-    services: Services, cache: PreviewCache, session: Session, upload: Upload, source: Record
-) -> Agreement:
-    found = next(iter(find_in_video(services, cache, session, upload, only=source)), None)
-    if found is None or found.judgement.relation is MatchRelation.POSSIBLY_RELATED:
-        return Agreement(SourceAgreement.NOT_CONFIRMED)
-    return Agreement(
-        SourceAgreement.CONFIRMED, tuple(dict.fromkeys(one.type.value for one in found.operations))
-    )
+def _operations(match: MatchedRecord) -> list[str]:
+    return list(dict.fromkeys(operation.type.value for operation in match.operations))

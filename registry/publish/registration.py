@@ -1,19 +1,21 @@
 """Use case: register an asset under a publisher's signed statement.
 
 Order, so that a crash at any point loses nothing that was acknowledged and keeps nothing that was not:
-1. check statement, key and signature; 2. decode and fingerprint, outside any lock; 3. look for near
-copies; 4. store the preview under a random name (an orphan is swept later); 5. in one transaction under
-the log's writer lock: idempotency, duplicates, rows, log entry, head; 6. after the commit: publish the
-checkpoint, let the index follow, answer.
+1. check statement, key and signature; 2. decode and fingerprint, outside any lock; 3. find what the upload
+matches, for declared sources and disputes; 4. store the preview under a random name (an orphan is swept
+later); 5. in one transaction under the log's writer lock: idempotency, duplicates, rows, log entry, head;
+6. after the commit: publish the checkpoint, let the index follow, answer.
 """
 
 import hashlib
+from dataclasses import dataclass
 
 from sqlmodel import Session, and_, col, select
 
 from indexer.fingerprints.compute import has_insufficient_detail, upright
 from indexer.fingerprints.kinds import AUDIO, KINDS, PDQ, Family
 from indexer.fingerprints.kinds import Fingerprint as Computed
+from indexer.media.images import DecodedImage
 from registry.errors import (
     BadStatement,
     DigestMismatch,
@@ -24,9 +26,11 @@ from registry.errors import (
     InvalidFingerprint,
 )
 from registry.index.changes import ADD, append_to_outbox
-from registry.media.previews import PreviewCache, store_preview
-from registry.media.uploads import Progress, Upload, analyse, digest_of, upload_of_fingerprints
-from registry.publish.declared_sources import compare_declared_sources
+from registry.match.matched import MatchedRecord
+from registry.match.matching import find_matches
+from registry.media.previews import store_preview
+from registry.media.uploads import Progress, Upload, digest_of, upload_of_fingerprints
+from registry.publish.declared_sources import comparable_sources, declared_ids, declared_sources
 from registry.publish.disputes import near_copies_of_others
 from registry.records.reading import get_record, receipt_of, summary_of
 from registry.records.statements import VerifiedStatement, verify_statement
@@ -34,6 +38,7 @@ from registry.services import Services
 from registry.storage.db import after_commit, transaction
 from registry.storage.models import (
     ApiKey,
+    DeclaredSource,
     Dispute,
     Fingerprint,
     IdempotencyKey,
@@ -44,29 +49,49 @@ from sdk import records as signed
 from sdk.models import FingerprintRegistration, Registration
 
 
+@dataclass(frozen=True)
+class RegistrationRequest:
+    """What is registered: a verified statement, by whom it was sent, and under which idempotency key."""
+
+    verified: VerifiedStatement
+    api_key: ApiKey
+    idempotency_key: str | None
+
+
 def register_media(
     services: Services,
-    cache: PreviewCache,
     session: Session,
     api_key: ApiKey,
     jws: str,
     content: bytes,
     idempotency_key: str | None,
+    *,
+    image: DecodedImage | None = None,
     progress: Progress | None = None,
 ) -> Registration:
-    """Register a file. Raises a StatementRefused, MediaRefused or Conflict error."""
-    verified = check_before(session, api_key, jws, content)
-    known = _known_answer(services, session, api_key, verified, idempotency_key)
+    """Registers a file; `image` where it was decoded before.
+
+    Raises StatementRefused, MediaRefused or Conflict.
+    """
+    verified = verify_before_decoding(session, api_key, jws, content)
+    request = RegistrationRequest(verified, api_key, idempotency_key)
+    known = _known_answer(services, session, request)
     if known is not None:
         return known
-    upload = analyse(services, content, with_previews=verified.statement.preview_allowed, progress=progress)
+    if image is not None:
+        upload = services.uploads.describe_image(content, image)
+    else:
+        with_previews = verified.statement.preview_allowed
+        upload = services.uploads.read(content, with_previews=with_previews, progress=progress)
     if upload.insufficient_detail:
         raise InsufficientDetail(upload.insufficient_detail)
-    return _store(services, cache, session, api_key, verified, upload, idempotency_key)
+    return _store(services, session, request, upload)
 
 
-def check_before(session: Session, api_key: ApiKey, jws: str, content: bytes) -> VerifiedStatement:
-    """What is known before anything is decoded. Raises a StatementRefused error."""
+def verify_before_decoding(
+    session: Session, api_key: ApiKey, jws: str, content: bytes
+) -> VerifiedStatement:
+    """Everything that can be refused before the file is decoded. Raises StatementRefused."""
     verified = verify_statement(session, api_key, jws)
     if digest_of(content) != verified.statement.digest_sha256:
         raise DigestMismatch("the digest in the statement is not that of the file")
@@ -75,46 +100,42 @@ def check_before(session: Session, api_key: ApiKey, jws: str, content: bytes) ->
 
 def register_fingerprints(
     services: Services,
-    cache: PreviewCache,
     session: Session,
     api_key: ApiKey,
-    request: FingerprintRegistration,
+    registration: FingerprintRegistration,
     idempotency_key: str | None,
 ) -> Registration:
-    """Register without the picture; the signed statement must bind the fingerprints."""
-    verified = verify_statement(session, api_key, request.statement)
-    plain = [one.model_dump(mode="json") for one in request.fingerprints]
-    if verified.statement.fingerprints_sha256 != signed.fingerprints_digest(request.nonce, plain):
+    """Registers without the picture; the signed statement must bind the fingerprints."""
+    verified = verify_statement(session, api_key, registration.statement)
+    plain = [value.model_dump(mode="json") for value in registration.fingerprints]
+    if verified.statement.fingerprints_sha256 != signed.fingerprints_digest(registration.nonce, plain):
         raise FingerprintMismatch("`fingerprintsSHA256` in the statement is not that of nonce and list")
     if verified.statement.preview_allowed:
         raise BadStatement("a preview is allowed, but no picture was sent")
-    known = _known_answer(services, session, api_key, verified, idempotency_key)
+    request = RegistrationRequest(verified, api_key, idempotency_key)
+    known = _known_answer(services, session, request)
     if known is not None:
         return known
     upload = upload_of_fingerprints(
-        [(one.value, one.quality, one.orientation) for one in request.fingerprints],
+        [(value.value, value.quality, value.orientation) for value in registration.fingerprints],
         verified.statement.digest_sha256,
     )
     if upright(upload.fingerprints, PDQ.name) is None:
         raise InvalidFingerprint(f"an upright {PDQ.name} is needed")
     if has_insufficient_detail(upload.fingerprints):
         raise InsufficientDetail("the PDQ quality is missing or below 50")
-    return _store(services, cache, session, api_key, verified, upload, idempotency_key)
+    return _store(services, session, request, upload)
 
 
 def _known_answer(
-    services: Services,
-    session: Session,
-    api_key: ApiKey,
-    verified: VerifiedStatement,
-    idempotency_key: str | None,
+    services: Services, session: Session, request: RegistrationRequest
 ) -> Registration | None:
     """The answer to a repeated request or to content that this publisher registered before."""
-    record = _replayed(session, api_key, verified, idempotency_key) or _same(session, verified)
+    record = _replayed(session, request) or _registered_before(session, request.verified)
     return _answer(services, session, record, already_registered=True) if record else None
 
 
-def _same(session: Session, verified: VerifiedStatement) -> Record | None:
+def _registered_before(session: Session, verified: VerifiedStatement) -> Record | None:
     """One publisher, one content, one record: whatever else the second statement says."""
     publisher, digest = verified.publisher_id, verified.statement.digest_sha256
     same_content = and_(
@@ -122,7 +143,8 @@ def _same(session: Session, verified: VerifiedStatement) -> Record | None:
         col(Record.digest_sha256) == digest,
         col(Record.status) == ACTIVE,
     )
-    found = session.exec(select(Record).where(same_content | (col(Record.id) == verified.record_id))).all()
+    same_id = col(Record.id) == verified.record_id
+    found = session.exec(select(Record).where(same_content | same_id)).all()
     for record in found:
         if (record.publisher_id, record.digest_sha256, record.status) == (publisher, digest, ACTIVE):
             return record
@@ -131,15 +153,13 @@ def _same(session: Session, verified: VerifiedStatement) -> Record | None:
     return None
 
 
-def _replayed(
-    session: Session, api_key: ApiKey, verified: VerifiedStatement, idempotency_key: str | None
-) -> Record | None:
-    if idempotency_key is None:
+def _replayed(session: Session, request: RegistrationRequest) -> Record | None:
+    if request.idempotency_key is None:
         return None
-    row = session.get(IdempotencyKey, (api_key.id, idempotency_key))
+    row = session.get(IdempotencyKey, (request.api_key.id, request.idempotency_key))
     if row is None:
         return None
-    if row.request_sha256 != _request_digest(verified):
+    if row.request_sha256 != _request_digest(request.verified):
         raise IdempotencyConflict("the key was used for a statement about something else")
     return get_record(session, row.record_id)
 
@@ -152,20 +172,15 @@ def _request_digest(verified: VerifiedStatement) -> str:
 
 
 def _store(
-    services: Services,
-    cache: PreviewCache,
-    session: Session,
-    api_key: ApiKey,
-    verified: VerifiedStatement,
-    upload: Upload,
-    idempotency_key: str | None,
+    services: Services, session: Session, request: RegistrationRequest, upload: Upload
 ) -> Registration:
-    services.index.catch_up(session)
-    declared_sources = compare_declared_sources(services, cache, session, verified, upload)
-    disputed = near_copies_of_others(services, cache, session, verified, upload)
-    preview_key = store_preview(services, upload) if verified.statement.preview_allowed else None
+    verified = request.verified
+    sources, disputed = _relations(services, session, verified, upload)
+    preview_key = None
+    if verified.statement.preview_allowed:
+        preview_key = store_preview(services.blobs, upload, services.settings.preview_long_side)
     services.log.lock(session)
-    known = _known_answer(services, session, api_key, verified, idempotency_key)
+    known = _known_answer(services, session, request)
     if known is not None:  # registered by another request meanwhile
         if preview_key:
             services.blobs.delete(preview_key)
@@ -174,28 +189,14 @@ def _store(
     record = _record_row(verified, upload, preview_key, index, salt)
     session.add(record)
     session.flush()
-    rows = [
-        Fingerprint(
-            record_id=record.id,
-            kind=one.kind,
-            orientation=one.orientation,
-            time_ms=one.time_ms,
-            quality=one.quality,
-            value=one.value,
-        )
-        for one in _kept_fingerprints(services, upload)
-    ]
-    session.add_all(rows)
-    session.flush()
-    ids = [row.id for row in rows if row.id is not None]
-    append_to_outbox(session, ADD, ids)
+    _add_fingerprints(services, session, record, upload)
     session.add_all(Dispute(record_id=record.id, other_id=other) for other in disputed)
-    session.add_all(declared_sources)
-    if idempotency_key is not None:
+    session.add_all(sources)
+    if request.idempotency_key is not None:
         session.add(
             IdempotencyKey(
-                api_key_id=api_key.id,
-                key=idempotency_key,
+                api_key_id=request.api_key.id,
+                key=request.idempotency_key,
                 request_sha256=_request_digest(verified),
                 record_id=record.id,
             )
@@ -205,20 +206,57 @@ def _store(
     return _answer(services, session, record, already_registered=False)
 
 
+def _relations(
+    services: Services, session: Session, verified: VerifiedStatement, upload: Upload
+) -> tuple[list[DeclaredSource], list[str]]:
+    """What the statement declares, compared, and the records that it disputes: by one search for both."""
+    compared, declared = comparable_sources(session, verified, upload), declared_ids(verified)
+
+    def is_described(match: MatchedRecord) -> bool:
+        return match.record.id in declared or match.record.publisher_id != verified.publisher_id
+
+    matches = find_matches(services.in_request(session), upload, including=compared, describe=is_described)
+    return (
+        declared_sources(verified, compared, matches),
+        near_copies_of_others(verified, declared, matches),
+    )
+
+
+def _add_fingerprints(services: Services, session: Session, record: Record, upload: Upload) -> None:
+    rows = [
+        Fingerprint(
+            record_id=record.id,
+            kind=fingerprint.kind,
+            orientation=fingerprint.orientation,
+            time_ms=fingerprint.time_ms,
+            quality=fingerprint.quality,
+            value=fingerprint.value,
+        )
+        for fingerprint in _kept_fingerprints(services, upload)
+    ]
+    session.add_all(rows)
+    session.flush()
+    append_to_outbox(session, ADD, [row.id for row in rows if row.id is not None])
+
+
 def _kept_fingerprints(services: Services, upload: Upload) -> list[Computed]:
     """Of a picture the wanted descriptor only: older ones were computed to search with.
 
     Of a video's frames what is searched by: they are many, and asked about in all orientations anyway.
     """
-    wanted = services.embedders.wanted.kind
+    wanted = services.uploads.embedders.wanted.kind
     if upload.video is not None:
         return [
-            one for one in upload.fingerprints if one.kind in (wanted, AUDIO.name) or _is_upright_pdq(one)
+            fingerprint
+            for fingerprint in upload.fingerprints
+            if fingerprint.kind in (wanted, AUDIO.name) or _is_upright_pdq(fingerprint)
         ]
     return [
-        one
-        for one in upload.fingerprints
-        if upload.image is None or one.kind == wanted or KINDS[one.kind].family is Family.BINARY
+        fingerprint
+        for fingerprint in upload.fingerprints
+        if upload.image is None
+        or fingerprint.kind == wanted
+        or KINDS[fingerprint.kind].family is Family.BINARY
     ]
 
 
@@ -227,7 +265,7 @@ def _is_upright_pdq(fingerprint: Computed) -> bool:
 
 
 def publish_and_follow(services: Services) -> None:
-    """After a commit: publish the checkpoint, then let this node's index see the change."""
+    """After a commit: publishes the checkpoint, then lets this node's index see the change."""
     with transaction(services.engine) as session:
         services.log.publish(session)
         services.index.catch_up(session)

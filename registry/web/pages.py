@@ -11,14 +11,15 @@ from fastapi.templating import Jinja2Templates
 from PIL import Image
 from sqlmodel import Session
 
-from registry.api.deps import CacheDep, ServicesDep, SessionDep, read_upload
+from indexer.media.frames import VideoInfo
+from indexer.media.images import Pixels
+from registry.api.deps import ContextDep, ServicesDep, SessionDep, read_upload
 from registry.errors import RecordErased, RegistryError
 from registry.jobs import lifecycle as jobs
 from registry.log.transparency_log import head_of
-from registry.match import comparison, matching
+from registry.match import comparison
+from registry.match.answers import answer_about
 from registry.match.comparison import PictureFormat
-from registry.media.previews import PreviewCache
-from registry.media.uploads import decode, is_video
 from registry.records.publishers import get_publisher
 from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
 from registry.services import Services
@@ -86,28 +87,28 @@ def look_up(
     request: Request,
     media: Annotated[UploadFile, File()],
     services: ServicesDep,
-    cache: CacheDep,
-    session: SessionDep,
+    context: ContextDep,
 ) -> HTMLResponse:
     """The verdict on a dropped picture, in words; with htmx only the fragment."""
     fragment = "HX-Request" in request.headers
     template = "_answer.html" if fragment else "answer.html"
     try:
         content = read_upload(media, services)
-        if is_video(services, content):
+        identified = context.uploads.decoders.identify(content)
+        if isinstance(identified, VideoInfo):
             job = jobs.accept(services, None, content, jobs.NewJob(jobs.MATCH))
-            return lookup_state(request, job, services, cache, session, fragment=fragment)
-        explored = matching.explore_media(services, cache, session, content)
-        answer = explored.answer
-        upload = shown_upload(services, content)
+            return lookup_state(request, job, services, context.session, fragment=fragment)
+        upload = context.uploads.describe_image(content, identified)
+        answered = answer_about(context, upload, with_evidence=False)
+        answer = answered.answer
     except RegistryError as error:
         # htmx swaps only successful answers; the words of the problem are the answer here.
         return page(request, template, {"problem": error}, 200 if fragment else error.status)
-    views = {record: view_of(one) for record, one in explored.derivations.items()}
-    context = {
+    views = {record: view_of(one) for record, one in answered.derivations.items()}
+    shown = {
         "answer": answer,
         "tone": TONES[answer.verdict.kind],
-        "upload": upload,
+        "upload": shown_upload(identified.pixels),
         "upload_name": Path(media.filename or "your picture").name,
         "matched": [
             (match, upload_region(match), reference_region(match), views.get(match.record.id))
@@ -115,17 +116,17 @@ def look_up(
         ],
         "checks": receipt_checks(answer, services.log.key.text()),
     }
-    return page(request, template, context)
+    return page(request, template, shown)
 
 
 @router.get("/lookup/{job_id}", response_class=HTMLResponse)
 def look_up_again(
-    request: Request, job_id: str, services: ServicesDep, cache: CacheDep, session: SessionDep
+    request: Request, job_id: str, services: ServicesDep, session: SessionDep
 ) -> HTMLResponse:
     """How far the look-up of a video is, and its answer, once."""
     fragment = "HX-Request" in request.headers
     try:
-        return lookup_state(request, job_id, services, cache, session, fragment=fragment)
+        return lookup_state(request, job_id, services, session, fragment=fragment)
     except RegistryError as error:
         template = "_answer.html" if fragment else "answer.html"
         return page(request, template, {"problem": error}, 200 if fragment else error.status)
@@ -135,7 +136,6 @@ def lookup_state(
     request: Request,
     job_id: str,
     services: Services,
-    cache: PreviewCache,
     session: Session,
     *,
     fragment: bool,
@@ -154,7 +154,7 @@ def lookup_state(
         "upload_name": "your video",
         "matched": [(match, None, None, None) for match in answer.matches],
         "footage": {
-            match.record.id: footage_of(services, cache, session, match, answer) for match in answer.matches
+            match.record.id: footage_of(services, session, match, answer) for match in answer.matches
         },
         "checks": receipt_checks(answer, services.log.key.text()),
     }
@@ -166,15 +166,13 @@ def look_up_picture(
     media: Annotated[UploadFile, File()],
     record: Annotated[str, Form()],
     services: ServicesDep,
-    cache: CacheDep,
-    session: SessionDep,
+    context: ContextDep,
     form: Annotated[PictureFormat, Form()] = PictureFormat.SHEET,
 ) -> Response:
     """The comparison with one record as a file to keep."""
-    content = read_upload(media, services)
-    compared = comparison.compare_with(services, cache, session, content, record)
+    compared = comparison.compare_with(context, read_upload(media, services), record)
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="comparison.{form.value}"'}
-    picture = comparison.as_picture(services, cache, compared, form)
+    picture = comparison.as_picture(context, compared, form)
     return Response(picture, media_type=form.media_type, headers=headers)
 
 
@@ -201,9 +199,9 @@ def _show_record(request: Request, record_id: str, services: Services, session: 
     return page(request, "record.html", context)
 
 
-def shown_upload(services: Services, content: bytes) -> str:
-    """The upload, re-encoded small, as a data address: nothing of it is kept."""
-    picture = Image.fromarray(decode(services, content).pixels)
+def shown_upload(pixels: Pixels) -> str:
+    """An upload, re-encoded small, as a data address: nothing of it is kept."""
+    picture = Image.fromarray(pixels)
     picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=80)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from registry.match.video.segments import clock
-from registry.media.previews import PreviewCache
 from registry.records.reading import get_record
 from registry.services import Services
 from sdk.models import Match, MatchAnswer, OperationType, Segment
@@ -39,14 +38,12 @@ class Footage:
     length: str
 
 
-def footage_of(
-    services: Services, cache: PreviewCache, session: Session, match: Match, answer: MatchAnswer
-) -> Footage:
+def footage_of(services: Services, session: Session, match: Match, answer: MatchAnswer) -> Footage:
     """Of one match of a video's answer."""
     length = answer.computed.duration_s or 1.0
     record = get_record(session, match.record.id)
     is_video = record.preview_key is not None and record.duration_ms is not None
-    board = cache.storyboard(services, record.preview_key) if is_video and record.preview_key else None
+    board = services.previews.storyboard(record.preview_key) if is_video and record.preview_key else None
     return Footage(
         tuple(_shown(one, length) for one in match.segments),
         json.dumps([_mapped(one) for one in match.segments]),

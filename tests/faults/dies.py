@@ -19,7 +19,6 @@ import obstore
 from sqlalchemy import Engine, event
 
 from registry.app import running_services
-from registry.media.previews import PreviewCache
 from registry.publish.registration import register_media
 from registry.settings import Settings
 from registry.storage.db import connect, transaction
@@ -83,7 +82,7 @@ def register_and_die(
         with transaction(engine) as session:
             api_key = session.get(ApiKey, api_key_id)
             assert api_key is not None
-            register_media(services, PreviewCache(), session, api_key, statement, content, IDEMPOTENCY_KEY)
+            register_media(services, session, api_key, statement, content, IDEMPOTENCY_KEY)
         told.write_bytes(b"acknowledged")
         countdown.armed = False
     return SURVIVED

@@ -22,7 +22,7 @@ from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
 from indexer.operations import OperationType
 from indexer.training.face_pairs import MOVED, SAME, SWAPPED, as_preview, read_pairs
-from registry.match.evidence_rules import Measured, is_verified
+from registry.match.evidence_rules import MatchEvidence, is_verified
 from registry.thresholds import Thresholds
 from tests.portraits import derived, types_of
 
@@ -44,7 +44,9 @@ def confirmed(query: Pixels, reference: Pixels, *, densely: bool) -> bool:
         return False
     dense = dense_agreement(AlignedPair(query, reference, found)) if densely else None
     return is_verified(
-        Measured(compared=True, inliers=found.inliers, pairs=found.pairs, spread=found.spread, dense=dense),
+        MatchEvidence(
+            compared=True, inliers=found.inliers, pairs=found.pairs, spread=found.spread, dense=dense
+        ),
         Thresholds(),
     )
 

@@ -1,5 +1,6 @@
 """A frame of an upload beside a registered one, and the pair that tells how one video lies on the other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,19 +9,19 @@ import numpy as np
 
 from indexer.timeline.track import SIDE, Track
 from indexer.timeline.tracks import Size, track_similarity
+from registry.match.candidates import Candidate, FrameHit
 from registry.match.evidence_rules import agreement
-from registry.match.retrieval import Candidate
-from registry.match.verification import compare_candidate
-from registry.match.video.retrieval import FrameHit
-from registry.media.previews import PreviewCache, picture_of
+from registry.match.verification import verify_candidate
+from registry.media.previews import picture_of
 from registry.media.query_frames import QueryFrames
 from registry.media.uploads import Upload
-from registry.services import Services
+from registry.services import RequestContext
 
 PAIRS_TRIED = 4
 APART_MS = 700
-IN_STEP_MS, IN_STEP_WORTH = 300, 0.1  # hits that agree on one shift in time go first where others are equal
-SURELY_ALIKE = 0.9  # frames that correlate so well leave no doubt about the geometry
+# Hits that agree on one shift in time go first where others are equal.
+SHIFT_TOLERANCE_MS, SHIFT_WEIGHT = 300, 0.1
+NO_DOUBT_SIMILARITY = 0.9  # frames that correlate so well leave no doubt about the geometry
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class FramePair:
 
 
 @dataclass(frozen=True)
-class Known:
+class ReferenceVideo:
     """The registered side: what is kept of a video, or of a still image."""
 
     candidate: Candidate
-    track: Track  # reduced; of a still one frame
+    track: Track  # reduced; a still image has one frame
     times_ms: tuple[int, ...]  # of the frames that are kept
     size: Size
 
@@ -49,80 +50,77 @@ class Known:
 
 
 def first_pair(
-    services: Services,
-    cache: PreviewCache,
-    frames: QueryFrames,
-    hits: list[FrameHit],
-    candidate: Candidate,
-) -> tuple[FramePair, Known] | None:
+    context: RequestContext, frames: QueryFrames, hits: list[FrameHit], candidate: Candidate
+) -> tuple[FramePair, ReferenceVideo] | None:
     """Of the first few pairs whose features agree, the one whose geometry fits all other frames best."""
     chosen: list[FrameHit] = []
     for hit in _in_order(hits):
-        if all(abs(hit.query_ms - one.query_ms) >= APART_MS for one in chosen):
+        if all(abs(hit.query_ms - other.query_ms) >= APART_MS for other in chosen):
             chosen.append(hit)
         if len(chosen) == PAIRS_TRIED:
             break
-    frames.prepare(one.query_ms for one in chosen)
-    thresholds = services.thresholds
-    best: tuple[tuple[bool, float, float], FramePair, Known] | None = None
+    frames.prepare(hit.query_ms for hit in chosen)
+    limits = context.thresholds
+    best: tuple[tuple[bool, float, float], FramePair, ReferenceVideo] | None = None
     for hit in chosen:
-        asked = replace(candidate, measured=hit.measured, time_ms=hit.reference_ms)
-        pair = compare_frames(services, cache, frames, hit.query_ms, asked)
+        asked = replace(candidate, evidence=hit.evidence, time_ms=hit.reference_ms)
+        pair = verify_pair(context, frames, hit.query_ms, asked)
         if pair is None or pair.candidate.alignment is None:
             continue
-        worth = agreement(pair.candidate.measured, thresholds)
-        known = _known(services, cache, pair.candidate) if worth >= thresholds.inliers_weak else None
-        if known is None:
+        agreeing = agreement(pair.candidate.evidence, limits)
+        reference = _reference_of(context, pair.candidate) if agreeing >= limits.inliers_weak else None
+        if reference is None:
             continue
-        alike = _alike(frames, known, pair)
-        rank = worth >= thresholds.inliers_moderate, alike, worth
+        similarity = _similarity(frames, reference, pair)
+        rank = agreeing >= limits.inliers_moderate, similarity, agreeing
         if best is None or rank > best[0]:
-            best = rank, pair, known
-        if worth >= thresholds.inliers_very_strong and alike >= SURELY_ALIKE:
+            best = rank, pair, reference
+        if agreeing >= limits.inliers_very_strong and similarity >= NO_DOUBT_SIMILARITY:
             break
     return best[1:] if best else None
 
 
-def _in_order(hits: list[FrameHit]) -> list[FrameHit]:
-    """The most promising first."""
-    shifts = np.array([one.reference_ms - one.query_ms for one in hits])
-    in_order = np.sort(shifts)
-    together = np.searchsorted(in_order, shifts + IN_STEP_MS, side="right") - np.searchsorted(
-        in_order, shifts - IN_STEP_MS
+def _in_order(hits: Sequence[FrameHit]) -> list[FrameHit]:
+    """The hits worth comparing first at the front."""
+    shifts = np.array([hit.reference_ms - hit.query_ms for hit in hits])
+    ordered = np.sort(shifts)
+    agreeing = np.searchsorted(ordered, shifts + SHIFT_TOLERANCE_MS, side="right") - np.searchsorted(
+        ordered, shifts - SHIFT_TOLERANCE_MS
     )
-    share = together / max(1, len({one.query_ms for one in hits}))
-    worth = [
-        one.promise + IN_STEP_WORTH * min(1.0, agreeing) for one, agreeing in zip(hits, share, strict=True)
-    ]
-    return [hits[place] for place in np.argsort(-np.array(worth), kind="stable")]
+    shares = agreeing / max(1, len({hit.query_ms for hit in hits}))
+    keys = [hit.rank_key + SHIFT_WEIGHT * min(1.0, share) for hit, share in zip(hits, shares, strict=True)]
+    return [hits[place] for place in np.argsort(-np.array(keys), kind="stable")]
 
 
-def _alike(frames: QueryFrames, known: Known, pair: FramePair) -> float:
+def _similarity(frames: QueryFrames, reference: ReferenceVideo, pair: FramePair) -> float:
+    """How well all frames of both tracks correlate through the geometry of one pair, -1..1."""
     assert pair.upload.image is not None
     assert pair.candidate.alignment is not None
     height, width = pair.upload.image.pixels.shape[:2]
     homography = pair.candidate.alignment.homography
-    return track_similarity(frames.video.track, known.track, homography, (width, height), known.size)
+    return track_similarity(
+        frames.video.track, reference.track, homography, (width, height), reference.size
+    )
 
 
-def compare_frames(
-    services: Services, cache: PreviewCache, frames: QueryFrames, query_ms: int, candidate: Candidate
+def verify_pair(
+    context: RequestContext, frames: QueryFrames, query_ms: int, candidate: Candidate
 ) -> FramePair | None:
-    """One frame of the upload laid on the frame of the candidate nearest to its time."""
+    """One frame of the upload compared with the frame of the candidate nearest to its time."""
     upload = frames.at(query_ms)
     if upload is None:
         return None
-    compared = compare_candidate(services, cache, upload, candidate, upload.features)
-    if compared.pair is not None:
-        compared.pair.release()  # up to thirty pairs of a video wait for each other
-    return FramePair(query_ms, candidate.time_ms, upload, compared)
+    verified = verify_candidate(context, upload, candidate, upload.features)
+    if verified.pair is not None:
+        verified.pair.release()  # up to thirty pairs of a video wait for each other
+    return FramePair(query_ms, candidate.time_ms, upload, verified)
 
 
-def _known(services: Services, cache: PreviewCache, candidate: Candidate) -> Known | None:
+def _reference_of(context: RequestContext, candidate: Candidate) -> ReferenceVideo | None:
     picture = picture_of(candidate.record, candidate.time_ms)
     if picture is None:
         return None
-    pixels = cache.pixels(services, picture) if candidate.reference is None else candidate.reference
+    pixels = context.previews.pixels(picture) if candidate.reference is None else candidate.reference
     if pixels is None:
         return None
     size = pixels.shape[1], pixels.shape[0]
@@ -131,13 +129,12 @@ def _known(services: Services, cache: PreviewCache, candidate: Candidate) -> Kno
             cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA
         )
         track = Track(np.zeros(1, np.int64), np.asarray(grey, np.uint8)[None], 1)
-        return Known(candidate, track, (0,), size)
-    board = cache.storyboard(services, picture.key)
-    return None if board is None else Known(candidate, board.track, board.times_ms, size)
+        return ReferenceVideo(candidate, track, (0,), size)
+    board = context.previews.storyboard(picture.key)
+    return None if board is None else ReferenceVideo(candidate, board.track, board.times_ms, size)
 
 
-def agrees(services: Services, pair: FramePair) -> bool:
+def agrees(context: RequestContext, pair: FramePair) -> bool:
     """Whether both frames show one picture; which moment of it the track says better."""
-    measured = pair.candidate.measured
-    enough = agreement(measured, services.thresholds) >= services.thresholds.inliers_moderate
-    return enough and measured.spread >= services.thresholds.least_spread
+    evidence, limits = pair.candidate.evidence, context.thresholds
+    return agreement(evidence, limits) >= limits.inliers_moderate and evidence.spread >= limits.least_spread

@@ -12,18 +12,18 @@ from indexer.compare.dense import DenseAgreement, dense_agreement
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.training.edits import overlays, screens, tone
-from registry.match.evidence_rules import Measured, is_different_capture
+from registry.match.evidence_rules import MatchEvidence, is_different_capture
 from registry.thresholds import Thresholds
 from tests.pictures import picture, pixels
 
 
-def laid_over(query: Image.Image, reference: Image.Image) -> tuple[DenseAgreement, Measured]:
+def laid_over(query: Image.Image, reference: Image.Image) -> tuple[DenseAgreement, MatchEvidence]:
     ours, theirs = np.asarray(query), np.asarray(reference)
     alignment = align(extract_features(ours), extract_features(theirs))
     assert alignment is not None
     dense = dense_agreement(AlignedPair(ours, theirs, alignment))
     assert dense is not None
-    measured = Measured(
+    measured = MatchEvidence(
         compared=True,
         inliers=alignment.inliers,
         pairs=alignment.pairs,

@@ -94,7 +94,7 @@ def test_an_invalid_request_names_the_fields_and_never_echoes_what_was_sent(worl
 
 def test_an_upload_over_the_limit_is_refused(world: World) -> None:
     desk = world.enrol("A platform", Role.PLATFORM)
-    too_large = b"\xff\xd8" + bytes(world.services.decoder.limits.image.max_bytes)
+    too_large = b"\xff\xd8" + bytes(world.services.uploads.decoders.images.limits.image.max_bytes)
     with pytest.raises(ProblemError, match="too large") as error:
         desk.client.match(too_large)
     assert error.value.code == "media_too_large"

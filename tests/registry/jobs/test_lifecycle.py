@@ -14,7 +14,6 @@ from sqlmodel import Session, select
 from standardwebhooks.webhooks import Webhook
 
 from registry.jobs import lifecycle as jobs
-from registry.media.previews import PreviewCache
 from registry.storage.models import ApiKey, Job, Record
 from registry.storage.models.columns import now
 from registry.storage.models.jobs import QUEUED, RUNNING
@@ -124,7 +123,7 @@ def test_a_job_that_ran_does_not_run_again(world: World) -> None:
     with Session(world.engine) as session:
         [job] = session.exec(select(Job)).all()
         records = len(session.exec(select(Record)).all())
-    jobs.run(world.services, PreviewCache(), job.id)
+    jobs.run(world.services, job.id)
     with Session(world.engine) as session:
         assert session.get(Job, job.id) == job
         assert len(session.exec(select(Record)).all()) == records
@@ -146,7 +145,7 @@ def test_a_job_whose_worker_died_is_begun_again_and_given_up_in_the_end(world: W
         session.add_all([left, lost, hard])
         session.commit()
     for name in ("left", "lost", "hard"):
-        jobs.run(world.services, PreviewCache(), name)
+        jobs.run(world.services, name)
     states = {name: desk.client.get_job(name) for name in ("left", "lost", "hard")}
     assert states["left"].status is JobStatus.DONE
     assert states["lost"].status is states["hard"].status is JobStatus.FAILED

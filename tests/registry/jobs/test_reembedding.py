@@ -104,7 +104,7 @@ def test_the_old_descriptor_answers_for_records_that_have_not_moved(
 
 def test_fingerprints_without_a_picture_keep_their_descriptor_and_are_still_found(old_world: World) -> None:
     party = old_world.enrol("A person")
-    embedder = old_world.services.embedders.wanted
+    embedder = old_world.services.uploads.embedders.wanted
     made = fingerprint_frame(pixels("astronaut"), embedder).fingerprints
     values = [
         FingerprintValue(value=one.text(), orientation=one.orientation, quality=one.quality) for one in made

@@ -13,8 +13,8 @@ from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from registry.app import create_app, running_services
 from registry.cli.home import listening
-from registry.match.evidence_rules import Measured, judge
-from registry.match.verdicts import Judged, conclude
+from registry.match.evidence_rules import MatchEvidence, assess
+from registry.match.verdicts import MatchFacts, conclude
 from registry.thresholds import Thresholds
 from sdk.answers import BadAnswer, verify_answer
 from sdk.client import Client
@@ -263,64 +263,82 @@ class TestRules:
     """The pure functions, by table."""
 
     @pytest.mark.parametrize(
-        ("measured", "strength", "relation"),
+        ("evidence", "strength", "relation"),
         [
-            (Measured(same_digest=True), Strength.EXACT, MatchRelation.SAME_FILE),
-            (Measured(pdq_distance=4), Strength.VERY_STRONG, MatchRelation.SAME_PICTURE),
-            (Measured(pdq_distance=31), Strength.STRONG, MatchRelation.SAME_PICTURE),
-            (Measured(pdq_distance=8, pdq_orientation=5), Strength.VERY_STRONG, MatchRelation.DERIVATIVE),
+            (MatchEvidence(same_digest=True), Strength.EXACT, MatchRelation.SAME_FILE),
+            (MatchEvidence(pdq_distance=4), Strength.VERY_STRONG, MatchRelation.SAME_PICTURE),
+            (MatchEvidence(pdq_distance=31), Strength.STRONG, MatchRelation.SAME_PICTURE),
             (
-                Measured(compared=True, inliers=100, spread=0.4),
+                MatchEvidence(pdq_distance=8, pdq_orientation=5),
                 Strength.VERY_STRONG,
                 MatchRelation.DERIVATIVE,
             ),
-            (Measured(compared=True, inliers=20, spread=0.4), Strength.STRONG, MatchRelation.DERIVATIVE),
-            (Measured(compared=True, inliers=13, spread=0.4), Strength.MODERATE, MatchRelation.DERIVATIVE),
-            (Measured(compared=True, inliers=9, spread=0.4), Strength.WEAK, MatchRelation.POSSIBLY_RELATED),
             (
-                Measured(compared=True, inliers=99, spread=0.02),
-                Strength.WEAK,
-                MatchRelation.POSSIBLY_RELATED,
+                MatchEvidence(compared=True, inliers=100, spread=0.4),
+                Strength.VERY_STRONG,
+                MatchRelation.DERIVATIVE,
             ),
             (
-                Measured(descriptor_similarity=0.6, descriptor_rate=5e-5),
-                Strength.WEAK,
-                MatchRelation.POSSIBLY_RELATED,
+                MatchEvidence(compared=True, inliers=20, spread=0.4),
+                Strength.STRONG,
+                MatchRelation.DERIVATIVE,
             ),
             (
-                Measured(descriptor_similarity=0.9, descriptor_rate=5e-7),
+                MatchEvidence(compared=True, inliers=13, spread=0.4),
                 Strength.MODERATE,
                 MatchRelation.DERIVATIVE,
             ),
             (
-                Measured(pdq_distance=25, compared=True, inliers=90, pairs=100, spread=0.5, dense=DIFFERS),
+                MatchEvidence(compared=True, inliers=9, spread=0.4),
                 Strength.WEAK,
                 MatchRelation.POSSIBLY_RELATED,
             ),
             (
-                Measured(compared=True, inliers=6, pairs=12, spread=0.3, dense=AGREES),
+                MatchEvidence(compared=True, inliers=99, spread=0.02),
+                Strength.WEAK,
+                MatchRelation.POSSIBLY_RELATED,
+            ),
+            (
+                MatchEvidence(descriptor_similarity=0.6, descriptor_rate=5e-5),
+                Strength.WEAK,
+                MatchRelation.POSSIBLY_RELATED,
+            ),
+            (
+                MatchEvidence(descriptor_similarity=0.9, descriptor_rate=5e-7),
                 Strength.MODERATE,
                 MatchRelation.DERIVATIVE,
             ),
             (
-                Measured(compared=True, inliers=90, pairs=150, spread=0.5, dense=MOVED),
+                MatchEvidence(
+                    pdq_distance=25, compared=True, inliers=90, pairs=100, spread=0.5, dense=DIFFERS
+                ),
                 Strength.WEAK,
                 MatchRelation.POSSIBLY_RELATED,
             ),
             (
-                Measured(compared=True, inliers=90, pairs=100, spread=0.5, dense=MOVED),
+                MatchEvidence(compared=True, inliers=6, pairs=12, spread=0.3, dense=AGREES),
+                Strength.MODERATE,
+                MatchRelation.DERIVATIVE,
+            ),
+            (
+                MatchEvidence(compared=True, inliers=90, pairs=150, spread=0.5, dense=MOVED),
+                Strength.WEAK,
+                MatchRelation.POSSIBLY_RELATED,
+            ),
+            (
+                MatchEvidence(compared=True, inliers=90, pairs=100, spread=0.5, dense=MOVED),
                 Strength.VERY_STRONG,
                 MatchRelation.DERIVATIVE,
             ),
             (  # a different capture, but for the faces a copy: they were exchanged
-                Measured(
+                MatchEvidence(
                     compared=True, inliers=90, pairs=150, spread=0.5, dense=MOVED, outside_faces=STAYED
                 ),
                 Strength.VERY_STRONG,
                 MatchRelation.DERIVATIVE,
             ),
             (  # another frame of one video: the body moved with the head, the grain is the same
-                Measured(
+                MatchEvidence(
                     compared=True, inliers=90, pairs=100, spread=0.5, dense=MOVED, outside_faces=BODY_MOVED
                 ),
                 Strength.WEAK,
@@ -329,44 +347,48 @@ class TestRules:
         ],
     )
     def test_each_rule_gives_its_word(
-        self, measured: Measured, strength: Strength, relation: MatchRelation
+        self, evidence: MatchEvidence, strength: Strength, relation: MatchRelation
     ) -> None:
-        judgement = judge(measured, LIMITS)
-        assert judgement is not None
-        assert (judgement.strength, judgement.relation) == (strength, relation)
+        assessment = assess(evidence, LIMITS)
+        assert assessment is not None
+        assert (assessment.strength, assessment.relation) == (strength, relation)
 
     @pytest.mark.parametrize(
-        "measured",
+        "evidence",
         [
-            Measured(),
-            Measured(pdq_distance=32),
-            Measured(pdq_distance=80, compared=True, inliers=0),
-            Measured(descriptor_similarity=0.99, descriptor_rate=1e-9, compared=True, inliers=3),
-            Measured(compared=True, inliers=60, spread=0.01),
-            Measured(compared=True, inliers=14, spread=0.04),
-            Measured(compared=True, inliers=5, pairs=12, spread=0.3, dense=AGREES),
-            Measured(compared=True, inliers=7, pairs=12, spread=0.3, dense=DIFFERS),
-            Measured(descriptor_similarity=0.9),  # of a kind that nobody calibrated
-            Measured(descriptor_similarity=0.3, descriptor_rate=1e-3),
+            MatchEvidence(),
+            MatchEvidence(pdq_distance=32),
+            MatchEvidence(pdq_distance=80, compared=True, inliers=0),
+            MatchEvidence(descriptor_similarity=0.99, descriptor_rate=1e-9, compared=True, inliers=3),
+            MatchEvidence(compared=True, inliers=60, spread=0.01),
+            MatchEvidence(compared=True, inliers=14, spread=0.04),
+            MatchEvidence(compared=True, inliers=5, pairs=12, spread=0.3, dense=AGREES),
+            MatchEvidence(compared=True, inliers=7, pairs=12, spread=0.3, dense=DIFFERS),
+            MatchEvidence(descriptor_similarity=0.9),  # of a kind that nobody calibrated
+            MatchEvidence(descriptor_similarity=0.3, descriptor_rate=1e-3),
         ],
     )
-    def test_a_coincidence_is_no_match(self, measured: Measured) -> None:
-        assert judge(measured, LIMITS) is None
+    def test_a_coincidence_is_no_match(self, evidence: MatchEvidence) -> None:
+        assert assess(evidence, LIMITS) is None
 
     def test_more_agreement_never_means_less_confidence(self) -> None:
-        by_inliers = [judge(Measured(compared=True, inliers=n, spread=0.4), LIMITS) for n in range(9, 300)]
-        confidences = [one.confidence for one in by_inliers if one]
+        by_inliers = [
+            assess(MatchEvidence(compared=True, inliers=n, spread=0.4), LIMITS) for n in range(9, 300)
+        ]
+        confidences = [assessment.confidence for assessment in by_inliers if assessment]
         assert confidences == sorted(confidences)
         assert max(confidences) < 1
 
     def test_the_verdict_puts_a_known_fake_before_its_original(self) -> None:
-        original = Judged(
+        original = MatchFacts(
             AssetClass.AUTHENTIC, False, Strength.VERY_STRONG, MatchRelation.DERIVATIVE, "o", "desk"
         )
-        fake = Judged(AssetClass.KNOWN_FAKE, False, Strength.STRONG, MatchRelation.SAME_PICTURE, "f", "lab")
+        fake = MatchFacts(
+            AssetClass.KNOWN_FAKE, False, Strength.STRONG, MatchRelation.SAME_PICTURE, "f", "lab"
+        )
         assert conclude([original, fake], None).kind is VerdictKind.KNOWN_FAKE
         assert conclude([original], None).kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
-        weak = Judged(
+        weak = MatchFacts(
             AssetClass.KNOWN_FAKE, False, Strength.WEAK, MatchRelation.POSSIBLY_RELATED, "f", "lab"
         )
         assert conclude([weak], None).kind is VerdictKind.POSSIBLE_MATCH

@@ -1,0 +1,244 @@
+"""Wire types out of matches: the only place that builds what is answered about an upload."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from indexer.compare.derivation import Derivation
+from indexer.compare.vocabulary import Operation as DetectedOperation
+from indexer.fingerprints.pdq import ORIENTATIONS
+from indexer.operations import OPERATIONS
+from registry.errors import RecordErased
+from registry.log.transparency_log import head_of
+from registry.match.candidates import Candidate
+from registry.match.evidence_rules import MatchAssessment, is_verified
+from registry.match.explanation import explain
+from registry.match.matched import MatchedRecord, MatchedSegment
+from registry.match.matching import find_matches
+from registry.match.verdicts import MatchFacts, conclude
+from registry.media.uploads import Progress, Upload
+from registry.records.reading import receipt_of, sources_of, summaries_of
+from registry.services import RequestContext
+from registry.storage.models import Record
+from registry.storage.models.columns import now
+from sdk.models import (
+    Comparison,
+    Computed,
+    Evidence,
+    Freshness,
+    Match,
+    MatchAnswer,
+    Operation,
+    Receipt,
+    RecordSummary,
+    Region,
+    Segment,
+)
+
+MAXIMUM_MATCHES = 20
+NOT_RELATED = "No common picture was found: features and windows of the two do not agree."
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer, and the comparisons behind it, which are shown and then forgotten."""
+
+    answer: MatchAnswer
+    derivations: dict[str, Derivation]  # by record
+
+
+def answer_about(
+    context: RequestContext, upload: Upload, *, with_evidence: bool, progress: Progress | None = None
+) -> Answered:
+    """Which registered assets an upload comes from, what was done, and what that means; signed.
+
+    `with_evidence`: whether the caller may see the numbers.
+    """
+    matches = find_matches(context, upload, progress=progress)[:MAXIMUM_MATCHES]
+    summaries = summaries_for(context, matches)
+    answers = tuple(wire_match(context, match, summaries, with_evidence=with_evidence) for match in matches)
+    searched = freshness(context)
+    facts = [_facts_of(answer) for answer in answers]
+    answer = MatchAnswer(
+        answered_at=now(),
+        computed=_computed(upload),
+        verdict=conclude(facts, upload.insufficient_detail, is_empty=not searched.records_searched),
+        matches=answers,
+        index=searched,
+    )
+    derivations = {match.record.id: match.derivation for match in matches if match.derivation}
+    return Answered(context.signer.signed(answer), derivations)
+
+
+def wire_match(
+    context: RequestContext,
+    match: MatchedRecord,
+    summaries: dict[str, RecordSummary],
+    *,
+    with_evidence: bool,
+) -> Match:
+    """One match; `summaries` of its record and of the records that it was declared to come from."""
+    record = summaries[match.record.id]
+    sources = (summaries.get(source.target) for source in record.declared_sources)
+    return Match(
+        record=record,
+        made_from=tuple(source for source in sources if source is not None),
+        relation=match.assessment.relation,
+        strength=match.assessment.strength,
+        operations=_wire_operations(match.operations, with_evidence=with_evidence),
+        segments=wire_segments(match, with_evidence=with_evidence),
+        uncertain=match.uncertain,
+        verified=is_verified(match.candidate.evidence, context.thresholds),
+        explanation=explain(match, record, context.thresholds),
+        receipt=_receipt(context, match.record),
+        evidence=_wire_evidence(match.candidate, match.assessment) if with_evidence else None,
+    )
+
+
+def wire_comparison(
+    context: RequestContext,
+    upload: Upload,
+    record: RecordSummary,
+    match: MatchedRecord | None,
+    change_map: bytes | None,
+    *,
+    with_evidence: bool,
+) -> Comparison:
+    """An upload beside one record; `match` None: nothing that the two have in common was found."""
+    return Comparison(
+        record=record,
+        digest_sha256=upload.digest_sha256 or "",
+        relation=match.assessment.relation if match else None,
+        strength=match.assessment.strength if match else None,
+        verified=match is not None and is_verified(match.candidate.evidence, context.thresholds),
+        operations=_wire_operations(match.operations, with_evidence=with_evidence) if match else (),
+        segments=wire_segments(match, with_evidence=with_evidence) if match else (),
+        uncertain=match.uncertain if match else (),
+        explanation=explain(match, record, context.thresholds) if match else NOT_RELATED,
+        change_map=change_map,
+    )
+
+
+def _wire_operations(
+    operations: Iterable[DetectedOperation], *, with_evidence: bool
+) -> tuple[Operation, ...]:
+    return tuple(wire_operation(operation, with_evidence=with_evidence) for operation in operations)
+
+
+def wire_operation(operation: DetectedOperation, *, with_evidence: bool) -> Operation:
+    """With its terms in other vocabularies; numbers only for those who may see them."""
+    row = OPERATIONS[operation.type]
+    return Operation(
+        type=operation.type,
+        degree=operation.degree,
+        sentence=operation.sentence,
+        c2pa_action=row.c2pa_action,
+        digital_source_type=row.digital_source_type,
+        media_authenticity=row.media_authenticity,
+        region=Region(corners=operation.region) if operation.region else None,
+        reference_region=(
+            Region(corners=operation.reference_region) if operation.reference_region else None
+        ),
+        factor=operation.factor,
+        measured=dict(operation.measured) if with_evidence else {},
+    )
+
+
+def wire_segments(match: MatchedRecord, *, with_evidence: bool) -> tuple[Segment, ...]:
+    """Which seconds are which; of a still image that was found in a video the moment that it shows."""
+    record = match.record
+    if not match.segments and record.duration_ms is not None:
+        second = round(match.candidate.time_ms / 1000, 3)
+        return (Segment(query=(0.0, 0.0), reference=(second, second), factor=None, operations=()),)
+    longest = (record.duration_ms or 0) / 1000
+    return tuple(_wire_segment(segment, longest, with_evidence=with_evidence) for segment in match.segments)
+
+
+def _wire_segment(matched: MatchedSegment, longest: float, *, with_evidence: bool) -> Segment:
+    segment = matched.segment
+    start, end = (round(min(max(0.0, second), longest), 3) for second in segment.reference)
+    return Segment(
+        query=(round(segment.start, 3), round(segment.end, 3)),
+        reference=(start, end),
+        factor=None if matched.of_a_still else round(abs(segment.factor), 4),
+        operations=_wire_operations(matched.operations, with_evidence=with_evidence),
+        similarity=segment.similarity_profile if with_evidence else (),
+    )
+
+
+def _wire_evidence(candidate: Candidate, assessment: MatchAssessment) -> Evidence:
+    evidence = candidate.evidence
+    similarity, compared = evidence.descriptor_similarity, evidence.compared
+    by_pdq = evidence.pdq_distance is not None
+    return Evidence(
+        found_by=candidate.found_by,
+        pdq_distance=evidence.pdq_distance,
+        pdq_orientation=ORIENTATIONS[evidence.pdq_orientation] if by_pdq else None,
+        phash_distance=evidence.phash_distance,
+        descriptor_similarity=None if similarity is None else round(similarity, 4),
+        descriptor_rate=evidence.descriptor_rate,
+        inliers=evidence.inliers if compared else None,
+        pairs=evidence.pairs if compared else None,
+        spread=round(evidence.spread, 4) if compared else None,
+        confidence=round(assessment.confidence, 5),
+        **{name: round(value, 4) for name, value in vars(evidence.dense).items()} if evidence.dense else {},
+    )
+
+
+def _facts_of(match: Match) -> MatchFacts:
+    record = match.record
+    return MatchFacts(
+        asset_class=record.asset_class,
+        disputed=bool(record.disputed_with),
+        strength=match.strength,
+        relation=match.relation,
+        label=record.label,
+        publisher_name=record.publisher_name,
+        operations=tuple(operation.type for operation in match.operations),
+        made_from=match.made_from[0].label if match.made_from else None,
+        is_video=record.duration_s is not None,
+    )
+
+
+def summaries_for(context: RequestContext, matches: list[MatchedRecord]) -> dict[str, RecordSummary]:
+    """Summaries of the matched records and of the records that they were declared to come from."""
+    matched = summaries_of(context.session, [match.record for match in matches])
+    sources = sources_of(context.session, matched.values())
+    return matched | summaries_of(context.session, sources)
+
+
+def _receipt(context: RequestContext, record: Record) -> Receipt | None:
+    try:
+        return receipt_of(context.session, context.log, record)
+    except RecordErased:
+        return None
+
+
+def _computed(upload: Upload) -> Computed:
+    width, height = upload.size
+    return Computed(
+        digest_sha256=upload.digest_sha256,
+        kinds=tuple(dict.fromkeys(value.kind for value in upload.fingerprints)),
+        quality=upload.quality,
+        media_type=upload.media_type,
+        width=width,
+        height=height,
+        duration_s=None if upload.duration_ms is None else upload.duration_ms / 1000,
+        note=_note(upload),
+    )
+
+
+def _note(upload: Upload) -> str | None:
+    damage = upload.video.notes if upload.video else ()
+    detail = [upload.insufficient_detail] if upload.insufficient_detail else []
+    return "; ".join((*detail, *damage)) or None
+
+
+def freshness(context: RequestContext) -> Freshness:
+    """How current the index is against what this request sees."""
+    state, head = context.index.state(context.session), head_of(context.session)
+    return Freshness(
+        records_searched=head.active_records,
+        position=state.position,
+        lag=state.lag,
+        checkpoint_size=head.size,
+    )

@@ -1,0 +1,67 @@
+"""What matching does for a still upload: verify, assess, and say what was changed."""
+
+from indexer.compare.derivation import Derivation, derive
+from indexer.compare.operations import COARSE, re_encoded
+from indexer.compare.vocabulary import Frame, Operation
+from registry.match.candidates import Candidate, RetrievedRecord
+from registry.match.evidence_rules import assess, is_verified
+from registry.match.explanation import faces_uncertainty
+from registry.match.matched import MatchedRecord
+from registry.match.verification import verify_candidates
+from registry.match.video.segments import moment_in_words
+from registry.media.uploads import Upload
+from registry.services import RequestContext
+from sdk.models import MatchRelation
+
+
+def match_still(
+    context: RequestContext, upload: Upload, retrieved: list[RetrievedRecord], *, second_pass: bool = True
+) -> list[MatchedRecord]:
+    """Assesses every retrieved record; returns those that match, not yet described, in no order."""
+    candidates = verify_candidates(context, upload, retrieved, second_pass=second_pass)
+    return [
+        MatchedRecord(candidate, assessment, where=moment_in_words(candidate))
+        for candidate in candidates
+        if (assessment := assess(candidate.evidence, context.thresholds)) is not None
+    ]
+
+
+def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord) -> MatchedRecord:
+    """The match with what was changed between the upload and the registered picture."""
+    if match.assessment.relation is MatchRelation.POSSIBLY_RELATED:
+        return match
+    derivation = derivation_of(context, upload, match.candidate)
+    if derivation is None:
+        return match
+    uncertain = faces_uncertainty(context.faces_not_compared) or derivation.uncertain
+    return match.described(_operations(context, upload, match, derivation), uncertain, derivation)
+
+
+def derivation_of(context: RequestContext, upload: Upload, candidate: Candidate) -> Derivation | None:
+    """How the upload was made from the preview of a verified candidate; None where that cannot be said."""
+    pair, image = candidate.pair, upload.image
+    if pair is None or image is None:
+        return None
+    if not is_verified(candidate.evidence, context.thresholds):
+        return None
+    record = candidate.record
+    return derive(
+        pair,
+        Frame(image.width, image.height),
+        Frame(record.width or pair.reference.shape[1], record.height or pair.reference.shape[0]),
+        with_faces=context.faces_not_compared is None,
+    )
+
+
+def _operations(
+    context: RequestContext, upload: Upload, match: MatchedRecord, derivation: Derivation
+) -> list[Operation]:
+    """What the comparison found; where it found nothing, the same picture in other bytes."""
+    found = list(derivation.operations)
+    if match.assessment.relation is MatchRelation.SAME_FILE:
+        return found
+    quality = upload.image.jpeg_quality if upload.image else None
+    near = (match.candidate.evidence.pdq_distance or 0) <= context.thresholds.pdq_same_bits
+    if (quality is not None and quality <= COARSE) or (near and not found):
+        found.append(re_encoded(quality))
+    return found
