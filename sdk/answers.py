@@ -1,8 +1,8 @@
-"""An answer as the registry signed it, so that a platform can show later, offline, what it was told.
+"""Signs and verifies answers, so that a platform can show later, offline, what it was told.
 
 The signature is a compact JWS (RFC 7515, ES256) over the claim itself: what was asked, when, the verdict,
 and each match with its operations; no numbers, receipts or pictures. The keys are those of the registry's
-/.well-known/jwks.json, to be kept beside the answers.
+/.well-known/jwks.json; keep them beside the answers.
 """
 
 import json
@@ -21,11 +21,11 @@ HEADER_TYPE = "trueprint-answer+jws"
 
 
 class BadAnswer(VerificationError):
-    """Not signed by the registry's keys, or not what was signed."""
+    """The answer is not signed by the registry's keys, or does not say what was signed."""
 
 
 def answer_core(answer: MatchAnswer) -> dict[str, Any]:
-    """What is signed of an answer."""
+    """Selects what is signed of an answer."""
     return {
         "answeredAt": answer.answered_at.isoformat(),
         "query": answer.computed.digest_sha256,
@@ -48,7 +48,7 @@ def answer_core(answer: MatchAnswer) -> dict[str, Any]:
 
 
 def sign_answer(answer: MatchAnswer, key: ECKey) -> str:
-    """The signature that goes with an answer."""
+    """Signs an answer; returns the compact JWS that goes with it."""
     header = {"alg": ALGORITHM, "typ": HEADER_TYPE, "kid": key.thumbprint()}
     payload = json.dumps(answer_core(answer), ensure_ascii=False, separators=(",", ":"))
     return jws.serialize_compact(header, payload, key, algorithms=[ALGORITHM])

@@ -1,4 +1,4 @@
-"""Every endpoint as a request and the type of its answer; `client` only sends them."""
+"""Describes every endpoint: its request, and the type of its answer. `client` sends them."""
 
 import json
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def register(
     webhook: str | None = None,
     wait: bool = True,
 ) -> Call[models.Registration | models.Job]:
-    """POST /v1/records, multipart; `wait=False`: a job at once, where it is a video."""
+    """POST /v1/records, multipart; with `wait=False` a video is answered with a job at once."""
     data = {"statement": statement} | ({} if webhook is None else {"webhook": webhook})
     headers = _idempotent(idempotency_key) | _unwaited(wait)
     options: dict[str, Any] = {"files": {"media": ("media", content)}, "data": data, "headers": headers}
@@ -148,7 +148,7 @@ def erase(record: str) -> Call[None]:
 def match(
     content: bytes, *, webhook: str | None = None, wait: bool = True
 ) -> Call[models.MatchAnswer | models.Job]:
-    """POST /v1/match, multipart; `wait=False`: a job at once, where it is a video."""
+    """POST /v1/match, multipart; with `wait=False` a video is answered with a job at once."""
     options: dict[str, Any] = {
         "files": {"media": ("media", content)},
         "data": {} if webhook is None else {"webhook": webhook},

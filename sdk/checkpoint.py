@@ -1,4 +1,4 @@
-"""C2SP checkpoints and signed notes: what a log commits to, signed with Ed25519.
+"""Signs and verifies C2SP checkpoints, signed notes that say with Ed25519 what a log commits to.
 
 Formats: c2sp.org/signed-note@v1.0.0, c2sp.org/tlog-checkpoint@v1.0.0. Parsing is strict on purpose:
 no `splitlines` (it splits on more than line feeds), no bare `int` (it takes `+0` and `1_0`), base64
@@ -25,42 +25,42 @@ _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
 class BadCheckpoint(VerificationError):
-    """Not a checkpoint, or not signed by the key that was expected."""
+    """The note is no checkpoint, or is not signed by the key that was expected."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What the log commits to."""
+    """The tree that a log commits to."""
 
     origin: str
     size: int
     root: bytes  # 32 bytes
 
     def body(self) -> str:
-        """The text that is signed."""
+        """Returns the text that is signed."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
 @dataclass(frozen=True)
 class VerifierKey:
-    """A log's public key under its name, as `name+hash+key`."""
+    """A log's public key and name, written as `name+hash+key`."""
 
     name: str
     public_key: bytes  # 32 bytes, Ed25519
 
     @property
     def key_id(self) -> bytes:
-        """The first four bytes of the hash that names the key in a signature line."""
+        """Returns the first four bytes of the hash that names the key in a signature line."""
         return hashlib.sha256(self.name.encode() + b"\n" + ED25519_TYPE + self.public_key).digest()[:4]
 
     def text(self) -> str:
-        """The vkey, as clients are configured with it."""
+        """Returns the vkey, as clients are configured with it."""
         encoded = base64.b64encode(ED25519_TYPE + self.public_key).decode()
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
 
 
 def parse_verifier_key(text: str) -> VerifierKey:
-    """Read a vkey. Raises BadCheckpoint."""
+    """Reads a vkey. Raises BadCheckpoint."""
     name, plus, rest = text.partition("+")
     key_id, second_plus, encoded = rest.partition("+")
     decoded = _decode_base64(encoded, "the verifier key")
@@ -73,13 +73,13 @@ def parse_verifier_key(text: str) -> VerifierKey:
 
 
 def verifier_key(private_key: Ed25519PrivateKey, name: str) -> VerifierKey:
-    """The public half of a log key."""
+    """Returns the public half of a log key."""
     raw = private_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return VerifierKey(_checked_name(name), raw)
 
 
 def sign_checkpoint(checkpoint: Checkpoint, private_key: Ed25519PrivateKey) -> str:
-    """A signed note with one signature line."""
+    """Signs a checkpoint; returns a note with one signature line."""
     body = checkpoint.body()
     key = verifier_key(private_key, checkpoint.origin)
     signature = base64.b64encode(key.key_id + private_key.sign(body.encode())).decode()
@@ -87,10 +87,10 @@ def sign_checkpoint(checkpoint: Checkpoint, private_key: Ed25519PrivateKey) -> s
 
 
 def verify_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
-    """Return what the note commits to. Raises BadCheckpoint.
+    """Verifies a note and returns what it commits to. Raises BadCheckpoint.
 
-    Signature lines of unknown keys are ignored; a line of this key that does not verify spoils the
-    whole note.
+    Signature lines of unknown keys are ignored. A line of this key that does not verify makes the whole
+    note invalid.
     """
     body, signatures = _split_note(note)
     verified = False
@@ -112,7 +112,7 @@ def verify_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
 
 
 def parse_checkpoint_unverified(note: str) -> Checkpoint:
-    """What the note says, its signature not looked at. Raises BadCheckpoint."""
+    """Reads what a note says without looking at its signature. Raises BadCheckpoint."""
     return _parse_body(_split_note(note)[0])
 
 

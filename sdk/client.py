@@ -36,7 +36,7 @@ def _answer(call: Call[T], response: httpx2.Response) -> T:
 
 
 class Client:
-    """A synchronous client; `transport` is for tests."""
+    """A client that waits for its answers; `transport` is replaced in tests."""
 
     def __init__(
         self, url: str, api_key: str | None = None, *, transport: httpx2.BaseTransport | None = None
@@ -55,7 +55,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._http.close()
 
     def _send(self, call: Call[T]) -> T:
@@ -66,43 +66,43 @@ class Client:
         return _answer(call, response)
 
     def enrol(self, new: models.NewPublisher) -> models.Publisher:
-        """Enrol an organisation (scope `admin`)."""
+        """Enrols an organisation (scope `admin`)."""
         return self._send(calls.enrol(new))
 
     def list_publishers(self) -> list[models.Publisher]:
-        """All organisations."""
+        """Lists all organisations."""
         return self._send(calls.list_publishers())
 
     def who_am_i(self) -> models.Publisher:
-        """The organisation behind this API key."""
+        """Returns the organisation that this API key belongs to."""
         return self._send(calls.who_am_i())
 
     def list_keys(self, publisher: str) -> list[models.PublisherKey]:
-        """All signing keys of a publisher."""
+        """Lists all signing keys of a publisher, retired and revoked ones too."""
         return self._send(calls.list_keys(publisher))
 
     def add_key(self, publisher: str, jwk: dict[str, str]) -> models.PublisherKey:
-        """Enrol a signing key."""
+        """Enrols a signing key."""
         return self._send(calls.add_key(publisher, jwk))
 
     def rotate_key(self, publisher: str, kid: str, jwk: dict[str, str]) -> models.PublisherKey:
-        """Replace a signing key."""
+        """Replaces a signing key: the old one signs nothing new, what it signed stays valid."""
         return self._send(calls.rotate_key(publisher, kid, jwk))
 
     def revoke_key(self, publisher: str, kid: str) -> models.PublisherKey:
-        """Declare a signing key compromised."""
+        """Declares a signing key compromised: nothing that it signs from now on is believed."""
         return self._send(calls.revoke_key(publisher, kid))
 
     def key_validity(self, kid: str, at: datetime) -> models.KeyValidity:
-        """Was this key valid at that time?"""
+        """Tells whether this signing key was valid at that time, and why."""
         return self._send(calls.key_validity(kid, at))
 
     def issue_api_key(self, new: models.NewApiKey) -> models.IssuedApiKey:
-        """A new API key; its secret is shown this once."""
+        """Issues an API key. Its secret is in this answer and in no other (scope `admin`)."""
         return self._send(calls.issue_api_key(new))
 
     def revoke_api_key(self, key_id: str) -> models.ApiKey:
-        """From now on the key opens nothing."""
+        """Revokes an API key at once (scope `admin`)."""
         return self._send(calls.revoke_api_key(key_id))
 
     def register(
@@ -113,7 +113,10 @@ class Client:
         idempotency_key: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> models.Registration:
-        """Register a picture or video under a signed statement; `on_progress` hears of a video's."""
+        """Registers a picture or video under a signed statement, and waits until it is done.
+
+        `on_progress` is told the share that is done, 0..1, of a video that takes longer.
+        """
         answer = self._send(calls.register(content, statement, idempotency_key))
         return answer if isinstance(answer, models.Registration) else self._done(answer, on_progress)
 
@@ -125,59 +128,62 @@ class Client:
         idempotency_key: str | None = None,
         webhook: str | None = None,
     ) -> models.Registration | models.Job:
-        """The same without waiting for a video."""
+        """Registers without waiting for a video: a job is returned for one that takes longer."""
         call = calls.register(content, statement, idempotency_key, webhook=webhook, wait=False)
         return self._send(call)
 
     def register_fingerprints(
         self, request: models.FingerprintRegistration, *, idempotency_key: str | None = None
     ) -> models.Registration:
-        """Register fingerprints only."""
+        """Registers a picture by its fingerprints alone, without sending it."""
         return self._send(calls.register_fingerprints(request, idempotency_key))
 
     def get_record(self, record: str) -> models.RecordSummary:
-        """One record."""
+        """Returns one record, without fingerprints."""
         return self._send(calls.get_record(record))
 
     def list_records(self, *, before: int | None = None, limit: int = 50) -> list[models.RecordSummary]:
-        """Records, newest first."""
+        """Lists records, newest first; `before` is the log index to continue below."""
         return self._send(calls.list_records(before, limit))
 
     def receipt(self, record: str) -> models.Receipt:
-        """Everything that verifies a record offline."""
+        """Returns everything that is needed to verify a record offline."""
         return self._send(calls.receipt(record))
 
     def preview(self, record: str) -> bytes:
-        """The preview that the publisher allowed, as WebP."""
+        """Returns the preview that the publisher allowed, as WebP."""
         return self._send(calls.preview(record))
 
     def withdraw(self, record: str) -> models.RecordSummary:
-        """Withdraw a record: it matches no more."""
+        """Withdraws a record. It matches no more, and stays readable."""
         return self._send(calls.withdraw(record))
 
     def erase(self, record: str) -> None:
-        """Erase a record's data; the log stays whole."""
+        """Erases what is known of a record. Its entry in the log stays and says nothing."""
         self._send(calls.erase(record))
 
     def match(self, content: bytes, *, on_progress: OnProgress | None = None) -> models.MatchAnswer:
-        """Which registered assets does this picture or video come from?"""
+        """Asks which registered assets a picture or video comes from, and waits for the answer.
+
+        `on_progress` is told the share that is done, 0..1, of a video that takes longer.
+        """
         answer = self._send(calls.match(content))
         return answer if isinstance(answer, models.MatchAnswer) else self._done(answer, on_progress)
 
     def start_match(self, content: bytes, *, webhook: str | None = None) -> models.MatchAnswer | models.Job:
-        """The same without waiting for a video."""
+        """Asks without waiting for a video: a job is returned for one that takes longer."""
         return self._send(calls.match(content, webhook=webhook, wait=False))
 
     def get_job(self, job: str) -> models.Job:
-        """How far a job is."""
+        """Returns how far a job is."""
         return self._send(calls.get_job(job))
 
     def job_result(self, job: str) -> models.MatchAnswer | models.Registration:
-        """The answer of a job that is done; its problem as an exception, if it failed."""
+        """Returns the answer of a job that is done. Raises the problem of one that failed."""
         return self._send(calls.job_result(job))
 
     def webhook_secret(self) -> str:
-        """What deliveries for this API key are signed with."""
+        """Returns the secret that webhook deliveries for this API key are signed with."""
         return self._send(calls.webhook_secret()).secret
 
     def _done(self, job: models.Job, on_progress: OnProgress | None) -> Any:
@@ -189,40 +195,40 @@ class Client:
         return self.job_result(job.id)
 
     def match_fingerprints(self, query: models.FingerprintQuery) -> models.MatchAnswer:
-        """The same question without the picture."""
+        """Asks which registered assets a picture comes from, by its fingerprints alone."""
         return self._send(calls.match_fingerprints(query))
 
     def compare(self, content: bytes, record: str) -> models.Comparison:
-        """What was changed between a registered asset and this picture."""
+        """Compares a picture or video with one registered asset: what was changed, and where."""
         return self._send(calls.compare(content, record))
 
     def compare_picture(self, content: bytes, record: str, form: str = "png") -> bytes:
-        """The comparison as a picture: `png` side by side, `gif` in turn."""
+        """Returns the comparison as `png` (side by side), `gif` (in turn), or `mp4` of a video."""
         return self._send(calls.compare_picture(content, record, form))
 
     def log_state(self) -> models.LogState:
-        """The newest checkpoint and the key to pin."""
+        """Returns the newest checkpoint of the log, and the key to pin."""
         return self._send(calls.log_state())
 
     def consistency(self, first: int, second: int) -> models.Consistency:
-        """That the log at `second` extends the log at `first`."""
+        """Returns the proof that the log of `second` entries extends the log of `first` entries."""
         return self._send(calls.consistency(first, second))
 
     def status(self) -> models.ServerStatus:
-        """What the registry runs on."""
+        """Returns what the registry runs on, and how current its index is."""
         return self._send(calls.status())
 
     def audit(self) -> models.AuditReport:
-        """Derive everything again and list every difference (scope `admin`)."""
+        """Lets the registry derive everything again and list every difference (scope `admin`)."""
         return self._send(calls.audit())
 
     def jwks(self) -> dict[str, Any]:
-        """The keys that sign the registry's answers."""
+        """Returns the public keys that sign the registry's answers."""
         return self._send(calls.jwks())
 
 
 class AsyncClient:
-    """An asynchronous client; `transport` is for tests."""
+    """The same client for asyncio; `transport` is replaced in tests."""
 
     def __init__(
         self, url: str, api_key: str | None = None, *, transport: httpx2.AsyncBaseTransport | None = None
@@ -241,7 +247,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         await self._http.aclose()
 
     async def _send(self, call: Call[T]) -> T:
@@ -252,43 +258,43 @@ class AsyncClient:
         return _answer(call, response)
 
     async def enrol(self, new: models.NewPublisher) -> models.Publisher:
-        """Enrol an organisation (scope `admin`)."""
+        """Enrols an organisation (scope `admin`)."""
         return await self._send(calls.enrol(new))
 
     async def list_publishers(self) -> list[models.Publisher]:
-        """All organisations."""
+        """Lists all organisations."""
         return await self._send(calls.list_publishers())
 
     async def who_am_i(self) -> models.Publisher:
-        """The organisation behind this API key."""
+        """Returns the organisation that this API key belongs to."""
         return await self._send(calls.who_am_i())
 
     async def list_keys(self, publisher: str) -> list[models.PublisherKey]:
-        """All signing keys of a publisher."""
+        """Lists all signing keys of a publisher, retired and revoked ones too."""
         return await self._send(calls.list_keys(publisher))
 
     async def add_key(self, publisher: str, jwk: dict[str, str]) -> models.PublisherKey:
-        """Enrol a signing key."""
+        """Enrols a signing key."""
         return await self._send(calls.add_key(publisher, jwk))
 
     async def rotate_key(self, publisher: str, kid: str, jwk: dict[str, str]) -> models.PublisherKey:
-        """Replace a signing key."""
+        """Replaces a signing key: the old one signs nothing new, what it signed stays valid."""
         return await self._send(calls.rotate_key(publisher, kid, jwk))
 
     async def revoke_key(self, publisher: str, kid: str) -> models.PublisherKey:
-        """Declare a signing key compromised."""
+        """Declares a signing key compromised: nothing that it signs from now on is believed."""
         return await self._send(calls.revoke_key(publisher, kid))
 
     async def key_validity(self, kid: str, at: datetime) -> models.KeyValidity:
-        """Was this key valid at that time?"""
+        """Tells whether this signing key was valid at that time, and why."""
         return await self._send(calls.key_validity(kid, at))
 
     async def issue_api_key(self, new: models.NewApiKey) -> models.IssuedApiKey:
-        """A new API key; its secret is shown this once."""
+        """Issues an API key. Its secret is in this answer and in no other (scope `admin`)."""
         return await self._send(calls.issue_api_key(new))
 
     async def revoke_api_key(self, key_id: str) -> models.ApiKey:
-        """From now on the key opens nothing."""
+        """Revokes an API key at once (scope `admin`)."""
         return await self._send(calls.revoke_api_key(key_id))
 
     async def register(
@@ -299,7 +305,10 @@ class AsyncClient:
         idempotency_key: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> models.Registration:
-        """Register a picture or video under a signed statement; `on_progress` hears of a video's."""
+        """Registers a picture or video under a signed statement, and waits until it is done.
+
+        `on_progress` is told the share that is done, 0..1, of a video that takes longer.
+        """
         answer = await self._send(calls.register(content, statement, idempotency_key))
         return answer if isinstance(answer, models.Registration) else await self._done(answer, on_progress)
 
@@ -311,63 +320,66 @@ class AsyncClient:
         idempotency_key: str | None = None,
         webhook: str | None = None,
     ) -> models.Registration | models.Job:
-        """The same without waiting for a video."""
+        """Registers without waiting for a video: a job is returned for one that takes longer."""
         call = calls.register(content, statement, idempotency_key, webhook=webhook, wait=False)
         return await self._send(call)
 
     async def register_fingerprints(
         self, request: models.FingerprintRegistration, *, idempotency_key: str | None = None
     ) -> models.Registration:
-        """Register fingerprints only."""
+        """Registers a picture by its fingerprints alone, without sending it."""
         return await self._send(calls.register_fingerprints(request, idempotency_key))
 
     async def get_record(self, record: str) -> models.RecordSummary:
-        """One record."""
+        """Returns one record, without fingerprints."""
         return await self._send(calls.get_record(record))
 
     async def list_records(
         self, *, before: int | None = None, limit: int = 50
     ) -> list[models.RecordSummary]:
-        """Records, newest first."""
+        """Lists records, newest first; `before` is the log index to continue below."""
         return await self._send(calls.list_records(before, limit))
 
     async def receipt(self, record: str) -> models.Receipt:
-        """Everything that verifies a record offline."""
+        """Returns everything that is needed to verify a record offline."""
         return await self._send(calls.receipt(record))
 
     async def preview(self, record: str) -> bytes:
-        """The preview that the publisher allowed, as WebP."""
+        """Returns the preview that the publisher allowed, as WebP."""
         return await self._send(calls.preview(record))
 
     async def withdraw(self, record: str) -> models.RecordSummary:
-        """Withdraw a record: it matches no more."""
+        """Withdraws a record. It matches no more, and stays readable."""
         return await self._send(calls.withdraw(record))
 
     async def erase(self, record: str) -> None:
-        """Erase a record's data; the log stays whole."""
+        """Erases what is known of a record. Its entry in the log stays and says nothing."""
         await self._send(calls.erase(record))
 
     async def match(self, content: bytes, *, on_progress: OnProgress | None = None) -> models.MatchAnswer:
-        """Which registered assets does this picture or video come from?"""
+        """Asks which registered assets a picture or video comes from, and waits for the answer.
+
+        `on_progress` is told the share that is done, 0..1, of a video that takes longer.
+        """
         answer = await self._send(calls.match(content))
         return answer if isinstance(answer, models.MatchAnswer) else await self._done(answer, on_progress)
 
     async def start_match(
         self, content: bytes, *, webhook: str | None = None
     ) -> models.MatchAnswer | models.Job:
-        """The same without waiting for a video."""
+        """Asks without waiting for a video: a job is returned for one that takes longer."""
         return await self._send(calls.match(content, webhook=webhook, wait=False))
 
     async def get_job(self, job: str) -> models.Job:
-        """How far a job is."""
+        """Returns how far a job is."""
         return await self._send(calls.get_job(job))
 
     async def job_result(self, job: str) -> models.MatchAnswer | models.Registration:
-        """The answer of a job that is done; its problem as an exception, if it failed."""
+        """Returns the answer of a job that is done. Raises the problem of one that failed."""
         return await self._send(calls.job_result(job))
 
     async def webhook_secret(self) -> str:
-        """What deliveries for this API key are signed with."""
+        """Returns the secret that webhook deliveries for this API key are signed with."""
         return (await self._send(calls.webhook_secret())).secret
 
     async def _done(self, job: models.Job, on_progress: OnProgress | None) -> Any:
@@ -379,33 +391,33 @@ class AsyncClient:
         return await self.job_result(job.id)
 
     async def match_fingerprints(self, query: models.FingerprintQuery) -> models.MatchAnswer:
-        """The same question without the picture."""
+        """Asks which registered assets a picture comes from, by its fingerprints alone."""
         return await self._send(calls.match_fingerprints(query))
 
     async def compare(self, content: bytes, record: str) -> models.Comparison:
-        """What was changed between a registered asset and this picture."""
+        """Compares a picture or video with one registered asset: what was changed, and where."""
         return await self._send(calls.compare(content, record))
 
     async def compare_picture(self, content: bytes, record: str, form: str = "png") -> bytes:
-        """The comparison as a picture: `png` side by side, `gif` in turn."""
+        """Returns the comparison as `png` (side by side), `gif` (in turn), or `mp4` of a video."""
         return await self._send(calls.compare_picture(content, record, form))
 
     async def log_state(self) -> models.LogState:
-        """The newest checkpoint and the key to pin."""
+        """Returns the newest checkpoint of the log, and the key to pin."""
         return await self._send(calls.log_state())
 
     async def consistency(self, first: int, second: int) -> models.Consistency:
-        """That the log at `second` extends the log at `first`."""
+        """Returns the proof that the log of `second` entries extends the log of `first` entries."""
         return await self._send(calls.consistency(first, second))
 
     async def status(self) -> models.ServerStatus:
-        """What the registry runs on."""
+        """Returns what the registry runs on, and how current its index is."""
         return await self._send(calls.status())
 
     async def audit(self) -> models.AuditReport:
-        """Derive everything again and list every difference (scope `admin`)."""
+        """Lets the registry derive everything again and list every difference (scope `admin`)."""
         return await self._send(calls.audit())
 
     async def jwks(self) -> dict[str, Any]:
-        """The keys that sign the registry's answers."""
+        """Returns the public keys that sign the registry's answers."""
         return await self._send(calls.jwks())

@@ -1,4 +1,4 @@
-"""What can go wrong for a caller, as one tree.
+"""Everything that can go wrong for a caller, as one tree.
 
 SdkError
 ├── Unreachable               no answer from the registry
@@ -16,7 +16,7 @@ from typing import Any
 
 
 class SdkError(Exception):
-    """Anything this package raises on purpose."""
+    """Base of everything that this package raises on purpose."""
 
 
 class Unreachable(SdkError):
@@ -24,7 +24,7 @@ class Unreachable(SdkError):
 
 
 class ProblemError(SdkError):
-    """An RFC 9457 problem document; `code` is stable, `detail` is for people."""
+    """The registry answered with an RFC 9457 problem; `code` is stable, `detail` is for people."""
 
     def __init__(self, status: int, code: str, title: str, detail: str, members: dict[str, Any]) -> None:
         super().__init__(f"{title}: {detail}" if detail else title)
@@ -33,11 +33,11 @@ class ProblemError(SdkError):
 
 
 class BadRequest(ProblemError):
-    """The request or its media is at fault."""
+    """The request or the uploaded file is at fault."""
 
 
 class NotAuthenticated(ProblemError):
-    """No API key, or one that is unknown, expired or revoked."""
+    """The API key is missing, unknown, expired or revoked."""
 
 
 class NotAllowed(ProblemError):
@@ -45,11 +45,11 @@ class NotAllowed(ProblemError):
 
 
 class NotFound(ProblemError):
-    """There is nothing by that name."""
+    """Nothing has that name or id."""
 
 
 class Conflict(ProblemError):
-    """It contradicts what the registry already holds."""
+    """The request contradicts what the registry already holds."""
 
 
 class ServerError(ProblemError):
@@ -70,7 +70,7 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
 
 
 def problem_to_error(status: int, document: dict[str, Any]) -> ProblemError:
-    """The exception that fits a problem document."""
+    """Makes the exception that fits a problem document."""
     kind = _BY_STATUS.get(status, ServerError if status >= 500 else BadRequest)
     return kind(
         status=status,
@@ -81,5 +81,5 @@ def problem_to_error(status: int, document: dict[str, Any]) -> ProblemError:
     )
 
 
-# What would go wrong again with every further request of the same caller.
+# These would be raised by every further request of the same caller too.
 NON_RETRYABLE = (Unreachable, NotAuthenticated, NotAllowed)

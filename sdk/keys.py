@@ -1,4 +1,4 @@
-"""ES256 keys of publishers: make, save, load, name by thumbprint (RFC 7638)."""
+"""Makes, saves and loads the ES256 keys of publishers, and names them by thumbprint (RFC 7638)."""
 
 import os
 from pathlib import Path
@@ -10,28 +10,28 @@ from sdk.errors import SdkError
 
 
 class BadKey(SdkError):
-    """Not an ES256 key that can be used here."""
+    """This is no ES256 key that can be used here."""
 
 
 def generate_key() -> ECKey:
-    """A new private key on P-256."""
+    """Makes a private key on P-256."""
     return ECKey.generate_key("P-256", private=True)
 
 
 def thumbprint(key: ECKey) -> str:
-    """The RFC 7638 thumbprint: the `kid` of every signature made with this key."""
+    """Returns the RFC 7638 thumbprint, which is the `kid` of every signature made with this key."""
     return key.thumbprint()
 
 
 def save_private_key(key: ECKey, path: Path) -> None:
-    """Write PEM readable by its owner only; an existing file is never overwritten."""
+    """Writes PEM that only its owner can read. Raises FileExistsError: no file is ever overwritten."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(key.as_pem(private=True))
 
 
 def load_private_key(path: Path) -> ECKey:
-    """Read a PEM private key. Raises BadKey."""
+    """Reads a PEM private key. Raises BadKey."""
     try:
         key = ECKey.import_key(path.read_bytes())
     except OSError as error:
@@ -44,7 +44,7 @@ def load_private_key(path: Path) -> ECKey:
 
 
 def import_public_key(jwk: dict[str, str]) -> ECKey:
-    """Read a public JWK. Raises BadKey."""
+    """Reads a public JWK. Raises BadKey."""
     try:
         key = ECKey.import_key({name: jwk[name] for name in ("kty", "crv", "x", "y")})
     except (JoseError, ValueError, KeyError, TypeError) as error:
@@ -55,5 +55,5 @@ def import_public_key(jwk: dict[str, str]) -> ECKey:
 
 
 def public_jwk(key: ECKey) -> dict[str, str]:
-    """The public half, with its thumbprint as `kid`."""
+    """Returns the public half as JWK, with its thumbprint as `kid`."""
     return {**{k: str(v) for k, v in key.as_dict(private=False).items()}, "kid": key.thumbprint()}

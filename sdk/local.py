@@ -1,4 +1,4 @@
-"""Fingerprint on this device: the picture never leaves it."""
+"""Fingerprints a picture on this device, which it never leaves."""
 
 import secrets
 from pathlib import Path
@@ -10,7 +10,7 @@ from sdk.records import AssetClass, Statement, fingerprints_digest, new_statemen
 
 
 def fingerprint_file(path: Path, *, with_descriptor: bool = False) -> list[FingerprintValue]:
-    """PDQ in eight orientations and pHash of a picture; the descriptor on request (it loads torch).
+    """Computes PDQ in eight orientations and pHash of a picture; on request the descriptor, by torch.
 
     Raises indexer.media.errors.MediaError.
     """
@@ -21,27 +21,30 @@ def fingerprint_file(path: Path, *, with_descriptor: bool = False) -> list[Finge
     with DecoderPool(1) as decoder:
         image = decoder.decode(path.read_bytes())
     full_size = image.width, image.height
-    found = compute_hashes(image.pixels, full_size)
+    fingerprints = compute_hashes(image.pixels, full_size)
     if with_descriptor:
         from indexer.fingerprints.compute import fingerprint_frame
         from indexer.fingerprints.embedders import TorchEmbedder
 
-        found = list(fingerprint_frame(image.pixels, TorchEmbedder(), full_size=full_size).fingerprints)
+        frame = fingerprint_frame(image.pixels, TorchEmbedder(), full_size=full_size)
+        fingerprints = list(frame.fingerprints)
     return [
-        FingerprintValue(value=one.text(), orientation=one.orientation, quality=one.quality)
-        for one in found
+        FingerprintValue(
+            value=fingerprint.text(), orientation=fingerprint.orientation, quality=fingerprint.quality
+        )
+        for fingerprint in fingerprints
     ]
 
 
 def descriptor_device() -> str:
-    """Where the descriptor runs on this machine: `cuda` or `cpu`."""
+    """Returns the device that the descriptor runs on here: `cuda` or `cpu`."""
     from indexer.fingerprints.embedders import best_device
 
     return best_device()
 
 
 def local_query(path: Path, *, with_descriptor: bool = False) -> FingerprintQuery:
-    """What `Client.match_fingerprints` takes."""
+    """Fingerprints a file into what `Client.match_fingerprints` takes."""
     return FingerprintQuery(fingerprints=tuple(fingerprint_file(path, with_descriptor=with_descriptor)))
 
 
@@ -53,11 +56,11 @@ def local_registration(
     label: str,
     key: ECKey,
 ) -> FingerprintRegistration:
-    """Fingerprints bound to a signed statement, as `Client.register_fingerprints` takes them."""
+    """Binds fingerprints to a signed statement, as `Client.register_fingerprints` takes them."""
     nonce = secrets.token_urlsafe(24)
-    plain = [one.model_dump(mode="json") for one in fingerprints]
+    listed = [fingerprint.model_dump(mode="json") for fingerprint in fingerprints]
     statement: Statement = new_statement(
-        issuer, asset_class, digest_sha256, label, fingerprints_sha256=fingerprints_digest(nonce, plain)
+        issuer, asset_class, digest_sha256, label, fingerprints_sha256=fingerprints_digest(nonce, listed)
     )
     return FingerprintRegistration(
         statement=sign_statement(statement, key), nonce=nonce, fingerprints=tuple(fingerprints)

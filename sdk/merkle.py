@@ -1,4 +1,4 @@
-"""RFC 9162 Merkle trees: hashing and the checking of proofs. Bytes only; no storage, no signatures."""
+"""Hashes RFC 9162 Merkle trees and verifies proofs. Knows no storage and no signatures."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ class BadProof(VerificationError):
 
 
 def leaf_hash(entry: bytes) -> bytes:
-    """RFC 9162, section 2.1.1: the hash of one entry."""
+    """Computes the hash of one entry (RFC 9162, section 2.1.1)."""
     return hashlib.sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """RFC 9162, section 2.1.1: the hash of an inner node."""
+    """Computes the hash of an inner node (RFC 9162, section 2.1.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def largest_power_of_two_below(size: int) -> int:
-    """The k of RFC 9162, section 2.1.1: the split of a tree of `size` > 1 leaves."""
+    """Returns k of RFC 9162, section 2.1.1: where a tree of `size` > 1 leaves is split."""
     return 1 << ((size - 1).bit_length() - 1)
 
 
 def root_of(hashes: Sequence[bytes]) -> bytes:
-    """The root of the tree over these leaf hashes."""
+    """Computes the root of the tree over these leaf hashes."""
     if not hashes:
         return EMPTY_ROOT
     if len(hashes) == 1:
@@ -39,7 +39,7 @@ def root_of(hashes: Sequence[bytes]) -> bytes:
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """RFC 9162, section 2.1.3.2. Raises BadProof unless `leaf` is entry `index` of the tree."""
+    """Raises BadProof unless `leaf` is entry `index` of the tree (RFC 9162, section 2.1.3.2)."""
     _require_hashes(leaf, root, *proof)
     if not 0 <= index < size:
         raise BadProof(f"index {index} is outside a tree of {size}")
@@ -63,7 +63,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 def verify_consistency(
     old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
 ) -> None:
-    """RFC 9162, section 2.1.4.2. Raises BadProof unless the new tree extends the old one."""
+    """Raises BadProof unless the new tree extends the old one (RFC 9162, section 2.1.4.2)."""
     if not 0 <= old_size <= new_size:
         raise BadProof(f"a tree of {new_size} cannot extend one of {old_size}")
     if old_size == new_size:
@@ -116,5 +116,5 @@ def _walk_consistency(
 
 def _require_hashes(*hashes: bytes) -> None:
     # Before anything else: three published verifiers accept short hashes in corner cases.
-    if any(len(one) != HASH_SIZE for one in hashes):
+    if any(len(digest) != HASH_SIZE for digest in hashes):
         raise BadProof(f"every hash has {HASH_SIZE} bytes")

@@ -37,7 +37,7 @@ class BadSignature(VerificationError):
 
 
 class BadStatement(VerificationError):
-    """Signed, but not a statement that this registry understands."""
+    """The record is signed, but is no statement that this registry understands."""
 
 
 class AssetClass(StrEnum):
@@ -82,7 +82,7 @@ class Statement(BaseModel):
     fingerprints_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
     def payload(self) -> dict[str, Any]:
-        """The credential, as it is signed."""
+        """Returns the credential as it is signed."""
         subject: dict[str, Any] = {
             "id": f"urn:sha256:{self.digest_sha256}",
             "class": self.asset_class.value,
@@ -111,7 +111,7 @@ class Statement(BaseModel):
 def new_statement(
     issuer: str, asset_class: AssetClass, digest_sha256: str, label: str, **more: Any
 ) -> Statement:
-    """A statement made now; `more` are further fields of Statement. Raises BadStatement."""
+    """Makes a statement that is valid from now; `more` are further fields of it. Raises BadStatement."""
     now = datetime.now(UTC).replace(microsecond=0)
     try:
         return Statement(
@@ -132,14 +132,14 @@ def _first_fault(error: ValidationError) -> BadStatement:
 
 
 def sign_statement(statement: Statement, key: ECKey) -> str:
-    """The record: a compact JWS over the statement."""
+    """Signs a statement; returns the record, a compact JWS."""
     header = {"alg": ALGORITHM, "typ": HEADER_TYPE, "cty": "vc", "kid": thumbprint(key)}
     payload = json.dumps(statement.payload(), ensure_ascii=False, separators=(",", ":"))
     return jws.serialize_compact(header, payload, key, algorithms=[ALGORITHM])
 
 
 def verify_record(record: str, key: ECKey) -> Statement:
-    """Return what the record says. Raises BadSignature or BadStatement."""
+    """Verifies a record's signature and returns its statement. Raises BadSignature or BadStatement."""
     if len(record) > MAXIMUM_RECORD_BYTES:
         raise BadStatement(f"a record has at most {MAXIMUM_RECORD_BYTES} bytes")
     try:
@@ -152,7 +152,7 @@ def verify_record(record: str, key: ECKey) -> Statement:
 
 
 def signing_kid(record: str) -> str:
-    """The key id that an unverified record names. Raises BadStatement."""
+    """Returns the key id that an unverified record names. Raises BadStatement."""
     kid = _unverified_header(record).get("kid")
     if not isinstance(kid, str):
         raise BadStatement("the record names no key")
@@ -174,7 +174,7 @@ def _unverified_header(record: str) -> dict[str, Any]:
 
 
 def parse_payload(payload: bytes) -> Statement:
-    """The statement in a credential. Raises BadStatement."""
+    """Reads the statement in a credential. Raises BadStatement."""
     try:
         credential = json.loads(payload)
         subject = credential["credentialSubject"]
@@ -203,16 +203,16 @@ def parse_payload(payload: bytes) -> Statement:
 
 
 def fingerprints_digest(nonce: str, fingerprints: list[dict[str, Any]]) -> str:
-    """SHA-256 over nonce and the JCS (RFC 8785) list of fingerprints, in hexadecimal."""
+    """Computes SHA-256 over the nonce and the JCS (RFC 8785) list of fingerprints, in hexadecimal."""
     return hashlib.sha256(nonce.encode() + b"\n" + rfc8785.dumps(fingerprints)).hexdigest()
 
 
 def commitment(salt: bytes, content: bytes) -> bytes:
-    """What a log entry holds of a record: SHA-256 over its 32-byte salt and its bytes."""
+    """Computes what a log entry holds of a record: SHA-256 over its 32-byte salt and its bytes."""
     return hashlib.sha256(salt + content).digest()
 
 
 def log_entry(entry_type: str, committed: bytes) -> bytes:
-    """The bytes of a leaf: JCS over version, type and commitment. One shape for every polarity."""
+    """Encodes a leaf: JCS over version, type and commitment, of one shape for every class of asset."""
     encoded = base64.b64encode(committed).decode()
     return rfc8785.dumps({"v": 1, "type": entry_type, "commitment": encoded})

@@ -1,4 +1,4 @@
-"""The receipt's proof as a `c2sp.org/tlog-proof@v1` file, which other verifiers read."""
+"""Writes and reads a receipt's proof as a `c2sp.org/tlog-proof@v1` file, which other verifiers read too."""
 
 import base64
 import binascii
@@ -11,13 +11,13 @@ _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
 
 
 def format_tlog_proof(index: int, hashes: list[bytes], checkpoint: str) -> str:
-    """Index, hashes from the leaf's sibling up, and the checkpoint, verbatim."""
-    lines = [HEADER, f"index {index}", *(base64.b64encode(one).decode() for one in hashes)]
+    """Formats the index, the hashes from the leaf's sibling up, and the checkpoint as it is."""
+    lines = [HEADER, f"index {index}", *(base64.b64encode(digest).decode() for digest in hashes)]
     return "\n".join(lines) + "\n\n" + checkpoint
 
 
 def parse_tlog_proof(text: str) -> tuple[int, list[bytes], str]:
-    """Read `format_tlog_proof`. Raises BadCheckpoint."""
+    """Reads what `format_tlog_proof` writes. Raises BadCheckpoint."""
     head, empty, checkpoint = text.partition("\n\n")
     lines = head.split("\n")
     if not empty or lines[0] != HEADER:

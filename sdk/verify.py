@@ -1,4 +1,4 @@
-"""Check a receipt offline, in numbered steps. No network, no registry: two public keys are enough.
+"""Verifies a receipt offline, in numbered steps: two public keys are enough, no network is needed.
 
 1. The record is signed by the publisher's key (ES256, RFC 7515), and the key is the one it names.
 2. The log entry commits to this record under this salt.
@@ -49,8 +49,8 @@ def verify_receipt(
 ) -> VerifiedReceipt:
     """Check every step in order and return what is proved. Raises a VerificationError.
 
-    Without `log_key` and `publisher_kid` the keys inside the receipt are believed, which proves that
-    the receipt is whole but not whose it is: pin both wherever it matters.
+    Without `log_key` and `publisher_kid` the keys inside the receipt are believed. That proves that the
+    receipt is whole, but not whose it is: pin both wherever it matters.
     """
     statement, kid = _step_1_signature(receipt, publisher_kid)
     entry = _step_2_commitment(receipt)

@@ -1,4 +1,4 @@
-"""Refuse a request whose body is too large before it is kept anywhere, by its header and by counting.
+"""Refuses a request whose body is too large before it is kept anywhere, by its header and by counting.
 
 Without this a multipart body of any size would be spooled to disk before a handler sees its first byte.
 """
@@ -11,14 +11,14 @@ from registry.errors import MediaTooLarge
 
 
 class BodyLimit:
-    """ASGI middleware; `max_bytes` bounds the whole body, form fields and boundaries included."""
+    """An ASGI middleware; `max_bytes` bounds the whole body, form fields and boundaries included."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self.app = app
         self.max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handles one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -41,7 +41,7 @@ class BodyLimit:
 
 
 def _declared_length(scope: Scope) -> int:
-    """What Content-Length says; 0 where it is absent (chunked) or no number: then counting decides."""
+    """Returns what Content-Length says; 0 where it is absent or no number: then counting decides."""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value)

@@ -1,4 +1,4 @@
-"""Comparing an upload with one registered asset."""
+"""Endpoints that compare an upload with one registered asset."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ def compared_of(
     context: ContextDep,
     _: Matcher,
 ) -> ComparedUpload:
-    """What both forms of the answer are made from."""
+    """Compares the upload; both forms of the answer are made from the result."""
     return compare_with(context, read_upload(media, services), record)
 
 
@@ -28,7 +28,7 @@ ComparedDep = Annotated[ComparedUpload, Depends(compared_of)]
 
 @router.post("", operation_id="compare")
 def compare(compared: ComparedDep, context: ContextDep, api_key: Matcher) -> Comparison:
-    """What was changed between a registered asset and this picture, and where."""
+    """Says what was changed between a registered asset and this picture or video, and where."""
     return as_wire(context, compared, with_evidence=may(api_key, Action.SEE_EVIDENCE))
 
 
@@ -40,5 +40,5 @@ def compare_picture(
         PictureFormat, Form(description="png: side by side; gif: in turn; of a video mp4 or gif")
     ] = PictureFormat.SHEET,
 ) -> Response:
-    """The same as a picture: side by side with the difference, or an animation; of a video as a film."""
+    """Shows the same as a picture or animation with the difference; a video as a side-by-side video."""
     return Response(as_picture(context, compared, form), media_type=form.media_type)

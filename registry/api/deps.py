@@ -1,4 +1,4 @@
-"""What handlers are given: the services, one transaction, the caller's API key."""
+"""What handlers depend on: the services, one transaction, the caller's API key."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated
@@ -18,7 +18,7 @@ _bearer = HTTPBearer(auto_error=False, description="An API key, as `Authorizatio
 
 
 async def services_of(request: Request) -> Services:
-    """The services that `create_app` joined."""
+    """Returns the services that `create_app` was given."""
     services: Services = request.app.state.services
     return services
 
@@ -27,7 +27,7 @@ ServicesDep = Annotated[Services, Depends(services_of)]
 
 
 def session_of(services: ServicesDep) -> Iterator[Session]:
-    """One transaction per request."""
+    """Opens the one transaction of a request."""
     with transaction(services.engine) as session:
         yield session
 
@@ -48,7 +48,7 @@ def api_key_of(
     services: ServicesDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> ApiKey:
-    """The caller's API key, in a transaction of its own: its row must not stay locked."""
+    """Returns the caller's API key. Reads it in a transaction of its own: its row must not stay locked."""
     if credentials is None:
         raise NotAuthenticated("send an API key as `Authorization: Bearer ...`")
     with transaction(services.engine) as session:
@@ -59,7 +59,7 @@ AnyKey = Annotated[ApiKey, Depends(api_key_of)]
 
 
 def may_see_intimate(services: Services, credentials: HTTPAuthorizationCredentials | None) -> None:
-    """Intimate previews are for those who match uploads. Raises NotAuthenticated or NotAllowed."""
+    """Refuses who may not see intimate previews. Raises NotAuthenticated or NotAllowed."""
     require(api_key_of(services, credentials), Action.SEE_INTIMATE)
 
 
@@ -67,7 +67,7 @@ BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def _requiring(action: Action) -> Callable[[ApiKey], Awaitable[ApiKey]]:
-    # What waits for nothing is a coroutine: a function would be sent to a thread and back.
+    # A coroutine, because it waits for nothing: FastAPI would send a function to a thread and back.
     async def check(api_key: AnyKey) -> ApiKey:
         require_scope(api_key, action)
         return api_key
@@ -81,9 +81,9 @@ Operator = Annotated[ApiKey, Depends(_requiring(Action.OPERATE))]
 
 
 def read_upload(upload: UploadFile, services: Services) -> bytes:
-    """The bytes of a part, counted while they are read. Raises MediaTooLarge.
+    """Reads the bytes of an upload, and counts them meanwhile. Raises MediaTooLarge.
 
-    Only the decoder tells a video from a still image, and then holds the smaller limit of stills.
+    The limit is that of videos: only the decoder can tell a still image, and applies its smaller limit.
     """
     limit = services.uploads.decoders.images.limits.video.max_bytes
     content = upload.file.read(limit + 1)

@@ -1,4 +1,4 @@
-"""Liveness, readiness, what this registry runs on, the audit, and the registry's own keys."""
+"""Endpoints for operators: liveness, readiness, status, the audit, and the registry's own keys."""
 
 from fastapi import APIRouter
 from sqlmodel import func, select
@@ -19,13 +19,13 @@ STALE_AFTER_S = 10.0
 
 @router.get("/livez", operation_id="getLiveness")
 def liveness() -> dict[str, str]:
-    """The process runs."""
+    """Answers as long as the process runs."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", operation_id="getReadiness")
 def readiness(services: ServicesDep, session: SessionDep) -> dict[str, str]:
-    """The database answers and the index follows it."""
+    """Answers as long as the database does and the index follows it. Raises IndexStale."""
     state = services.index.state(session)
     if state.lag and state.age_s > STALE_AFTER_S:
         raise IndexStale(f"the index is {state.lag} changes behind for {state.age_s:.0f} s")
@@ -34,7 +34,7 @@ def readiness(services: ServicesDep, session: SessionDep) -> dict[str, str]:
 
 @router.get("/v1/status", operation_id="getStatus")
 def status(services: ServicesDep, session: SessionDep) -> ServerStatus:
-    """What is installed, on which device, how large and how old the index is."""
+    """Says what is installed, on which device, and how large and how current the index is."""
     kinds = session.exec(select(Fingerprint.kind, func.count()).group_by(Fingerprint.kind)).all()
     return ServerStatus(
         version=__version__,
@@ -54,11 +54,11 @@ def status(services: ServicesDep, session: SessionDep) -> ServerStatus:
 
 @router.post("/v1/audit", operation_id="audit")
 def audit(services: ServicesDep, session: SessionDep, _: Operator) -> AuditReport:
-    """Derive everything again and list every difference."""
+    """Derives everything again and lists every difference."""
     return run_audit(services, session)
 
 
 @router.get("/.well-known/jwks.json", operation_id="getRegistryKeys")
 def jwks(services: ServicesDep) -> dict[str, list[dict[str, str]]]:
-    """The keys that sign this registry's answers."""
+    """Returns the public keys that sign this registry's answers."""
     return {"keys": [services.signer.public_jwk()]}

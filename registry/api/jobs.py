@@ -1,4 +1,4 @@
-"""Jobs: their state, their events, their results."""
+"""Endpoints of jobs: their state, their events, their results."""
 
 from collections.abc import Iterator
 from typing import Annotated, TypeVar
@@ -34,7 +34,7 @@ PreferHeader = Annotated[
 def accepted(
     services: Services, api_key: ApiKey, content: bytes, new: jobs.NewJob, prefer: str | None
 ) -> JobRow:
-    """A job for a video, waited for as long as the caller likes. Raises BadWebhook."""
+    """Accepts a video as a job and waits for it as long as the caller likes. Raises BadWebhook."""
     if new.webhook:
         check_address(services, new.webhook)
     job_id = jobs.accept(services, api_key, content, new)
@@ -42,7 +42,7 @@ def accepted(
 
 
 def answer_of(job: JobRow, response: Response, kind: type[T]) -> T | Job:
-    """The answer with the status that it has without a job, or 202 and a job. Raises JobFailed."""
+    """Returns the answer with the status it has without a job, or 202 and the job. Raises JobFailed."""
     if job.status in (DONE, FAILED):
         answer = jobs.result_of(job)
         assert isinstance(answer, kind)
@@ -56,8 +56,8 @@ def answer_of(job: JobRow, response: Response, kind: type[T]) -> T | Job:
 
 def _wait_s(services: Services, prefer: str | None) -> float:
     longest = services.settings.video_wait_s
-    for one in (prefer or "").split(","):
-        name, _, value = one.strip().partition("=")
+    for preference in (prefer or "").split(","):
+        name, _, value = preference.strip().partition("=")
         if name == "wait" and value.isdigit():
             return min(float(value), longest)
         if name == "respond-async":
@@ -67,19 +67,19 @@ def _wait_s(services: Services, prefer: str | None) -> float:
 
 @router.get("/jobs/{job_id}", operation_id="getJob")
 def get_job(job_id: str, session: SessionDep, api_key: AnyKey) -> Job:
-    """How far a job is."""
+    """Returns how far a job is."""
     return jobs.as_wire(jobs.get_job(session, api_key, job_id))
 
 
 @router.get("/jobs/{job_id}/result", operation_id="getJobResult")
 def get_result(job_id: str, session: SessionDep, api_key: AnyKey) -> MatchAnswer | Registration:
-    """The answer, as it would have been without a job; the problem of a job that failed."""
+    """Returns the answer, as it would have been without a job, or the problem of a job that failed."""
     return jobs.result_of(jobs.get_job(session, api_key, job_id))
 
 
 @router.get("/jobs/{job_id}/events", operation_id="followJob", response_class=EventSourceResponse)
 def follow(job_id: str, services: ServicesDep, api_key: AnyKey) -> Iterator[ServerSentEvent]:
-    """Server-sent events: `progress` while it runs, `done` or `failed` at the end."""
+    """Sends events as the job goes on: `progress` while it runs, `done` or `failed` at the end."""
     with transaction(services.engine) as session:
         jobs.get_job(session, api_key, job_id)
     last: Job | None = None
@@ -93,5 +93,5 @@ def follow(job_id: str, services: ServicesDep, api_key: AnyKey) -> Iterator[Serv
 
 @router.get("/webhook-secret", operation_id="getWebhookSecret")
 def webhook_secret(services: ServicesDep, api_key: AnyKey) -> WebhookSecret:
-    """What deliveries for jobs of this API key are signed with."""
+    """Returns the secret that deliveries for jobs of this API key are signed with."""
     return WebhookSecret(secret=secret_of(services, api_key.id))

@@ -1,4 +1,4 @@
-"""The log as C2SP tlog-tiles under /log, and its state and proofs as JSON under /v1/log."""
+"""Endpoints of the log: C2SP tlog-tiles under /log, its state and proofs as JSON under /v1/log."""
 
 import base64
 
@@ -21,13 +21,13 @@ FRESH = {**OPEN, "Cache-Control": "no-cache"}
 
 @tiles.get("/checkpoint", operation_id="getCheckpoint", response_class=PlainTextResponse)
 def checkpoint(session: SessionDep) -> Response:
-    """The newest checkpoint, a signed note."""
+    """Returns the newest checkpoint, a signed note."""
     return PlainTextResponse(log.head_of(session).checkpoint, headers=FRESH)
 
 
 @tiles.get("/tile/{path:path}", operation_id="getTile", response_class=Response)
 def tile(path: str, session: SessionDep) -> Response:
-    """A tile of hashes or a bundle of entries."""
+    """Returns a tile of hashes or a bundle of entries."""
     parsed = parse_tile_path(path)
     if parsed is None:
         raise UnknownEntry("not the path of a tile")
@@ -37,7 +37,7 @@ def tile(path: str, session: SessionDep) -> Response:
 
 @router.get("", operation_id="getLog")
 def state(services: ServicesDep, session: SessionDep) -> LogState:
-    """Origin, size, newest checkpoint, and the key to pin."""
+    """Returns origin, size, newest checkpoint, and the key to pin."""
     head = log.head_of(session)
     return LogState(
         origin=services.log.origin,
@@ -49,13 +49,13 @@ def state(services: ServicesDep, session: SessionDep) -> LogState:
 
 @router.get("/proof/{index}", operation_id="getInclusionProof", response_class=PlainTextResponse)
 def proof(index: int, session: SessionDep) -> Response:
-    """A c2sp.org/tlog-proof@v1 file for one entry."""
+    """Returns the inclusion proof of one entry, as a c2sp.org/tlog-proof@v1 file."""
     return PlainTextResponse(log.prove(session, index)[1], headers=FRESH)
 
 
 @router.get("/consistency", operation_id="getConsistencyProof")
 def consistency(first: int, second: int, session: SessionDep) -> Consistency:
-    """That the log at `second` extends the log at `first`."""
+    """Returns the proof that the log of `second` entries extends the log of `first` entries."""
     hashes = log.prove_consistency(session, first, second)
-    encoded = tuple(base64.b64encode(one).decode() for one in hashes)
+    encoded = tuple(base64.b64encode(digest).decode() for digest in hashes)
     return Consistency(first=first, second=second, hashes=encoded)

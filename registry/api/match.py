@@ -1,4 +1,4 @@
-"""Matching: by picture or by fingerprints only."""
+"""Endpoints of matching: by picture or video, or by fingerprints alone."""
 
 from typing import Annotated
 
@@ -26,9 +26,10 @@ def match_media(
     webhook: WebhookForm = None,
     prefer: PreferHeader = None,
 ) -> MatchAnswer | Job:
-    """Which registered assets does it come from? Numbers only with the scope `evidence`.
+    """Answers which registered assets a picture or video comes from.
 
-    A video that is not done in time is answered with 202 and a job.
+    Numbers are given to keys with the scope `evidence` only. A video that is not done in time is answered
+    with 202 and a job.
     """
     content = read_upload(media, services)
     identified = context.uploads.decoders.identify(content)
@@ -41,7 +42,7 @@ def match_media(
 
 @router.post("/fingerprints", operation_id="matchFingerprints")
 def match_fingerprints(query: FingerprintQuery, context: ContextDep, api_key: Matcher) -> MatchAnswer:
-    """The same question without the picture."""
+    """Answers the same without the picture, by its fingerprints alone."""
     values = [(value.value, value.quality, value.orientation) for value in query.fingerprints]
     upload = upload_of_fingerprints(values, query.digest_sha256)
     return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer

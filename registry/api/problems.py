@@ -1,4 +1,4 @@
-"""Every error as an RFC 9457 problem document with a stable code. What was sent is never echoed."""
+"""Answers every error with an RFC 9457 problem document of a stable code. What was sent is never echoed."""
 
 import logging
 from typing import Any
@@ -30,7 +30,7 @@ SCHEMA = "#/components/schemas/{model}"
 
 
 def problem(status: int, code: str, title: str, detail: str, **members: Any) -> JSONResponse:
-    """A problem document."""
+    """Makes the answer that carries a problem document."""
     body = {
         "type": PROBLEM_TYPE_BASE + code,
         "title": title,
@@ -44,7 +44,7 @@ def problem(status: int, code: str, title: str, detail: str, **members: Any) -> 
 
 
 def describe(app: FastAPI) -> None:
-    """Let the OpenAPI document say that every operation fails with a problem, in place of FastAPI's own."""
+    """Lets the OpenAPI document say that operations fail with problems, in place of FastAPI's own."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -69,7 +69,7 @@ def describe(app: FastAPI) -> None:
 
 
 def install(app: FastAPI) -> None:
-    """One handler per family of errors; handlers themselves never catch."""
+    """Adds one handler for each family of errors, so that no endpoint catches any."""
 
     @app.exception_handler(RegistryError)
     def known(_: Request, error: RegistryError) -> JSONResponse:
@@ -78,10 +78,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         fields = [
-            {"field": ".".join(str(part) for part in one["loc"][1:]), "reason": one["msg"]}
-            for one in error.errors()
+            {"field": ".".join(str(part) for part in flaw["loc"][1:]), "reason": flaw["msg"]}
+            for flaw in error.errors()
         ]
-        detail = "; ".join(f"{one['field'] or 'body'}: {one['reason']}" for one in fields)
+        detail = "; ".join(f"{field['field'] or 'body'}: {field['reason']}" for field in fields)
         return problem(
             InvalidRequest.status, InvalidRequest.code, InvalidRequest.title, detail, fields=fields
         )

@@ -1,4 +1,4 @@
-"""Publishers, their signing keys, and API keys."""
+"""Endpoints of publishers, their signing keys, and API keys."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1", tags=["publishers"])
 
 
 def wire_publisher(row: PublisherRow) -> models.Publisher:
-    """What anybody may read of a publisher; the contact is not in it."""
+    """Returns what anybody may read of a publisher; the contact is not in it."""
     return models.Publisher(
         id=row.id,
         name=row.name,
@@ -54,31 +54,31 @@ def _wire_api_key(row: ApiKeyRow) -> models.ApiKey:
 
 @router.post("/publishers", status_code=201, operation_id="enrolPublisher")
 def enrol(new: models.NewPublisher, session: SessionDep, _: Operator) -> models.Publisher:
-    """Enrol an organisation."""
+    """Enrols an organisation."""
     return wire_publisher(publishers.enrol(session, new))
 
 
 @router.get("/publishers", operation_id="listPublishers")
 def list_all(session: SessionDep) -> list[models.Publisher]:
-    """All organisations."""
+    """Lists all organisations."""
     return [wire_publisher(row) for row in publishers.list_publishers(session)]
 
 
 @router.get("/publishers/{publisher_id}", operation_id="getPublisher")
 def get_one(publisher_id: str, session: SessionDep) -> models.Publisher:
-    """One organisation."""
+    """Returns one organisation."""
     return wire_publisher(publishers.get_publisher(session, publisher_id))
 
 
 @router.get("/whoami", operation_id="whoAmI")
 def who_am_i(session: SessionDep, api_key: AnyKey) -> models.Publisher:
-    """The organisation behind the API key; its `issuer` belongs into every statement."""
+    """Returns the organisation that the API key belongs to; its `issuer` stands in every statement."""
     return wire_publisher(publishers.get_publisher(session, api_key.publisher_id))
 
 
 @router.get("/publishers/{publisher_id}/keys", operation_id="listPublisherKeys")
 def list_keys(publisher_id: str, session: SessionDep) -> list[models.PublisherKey]:
-    """All signing keys, retired and revoked ones too."""
+    """Lists all signing keys, retired and revoked ones too."""
     publisher = publishers.get_publisher(session, publisher_id)
     return [_wire_key(row) for row in publishers.keys_of(session, publisher)]
 
@@ -91,7 +91,7 @@ def add_key(
     session: SessionDep,
     api_key: AnyKey,
 ) -> models.PublisherKey:
-    """Enrol a signing key."""
+    """Enrols a signing key."""
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
     row = publishers.add_key(session, services.log, publisher, new.jwk)
@@ -110,7 +110,7 @@ def rotate_key(
     session: SessionDep,
     api_key: AnyKey,
 ) -> models.PublisherKey:
-    """Replace a key: what it signed stays valid, it signs nothing new."""
+    """Replaces a key: what it signed stays valid, it signs nothing new."""
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
     row = publishers.rotate_key(session, services.log, publisher, kid, new.jwk)
@@ -122,7 +122,7 @@ def rotate_key(
 def revoke_key(
     publisher_id: str, kid: str, services: ServicesDep, session: SessionDep, api_key: AnyKey
 ) -> models.PublisherKey:
-    """The key was compromised."""
+    """Declares a key compromised: nothing that it signs from now on is believed."""
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
     row = publishers.revoke_key(session, services.log, publisher, kid)
@@ -132,18 +132,18 @@ def revoke_key(
 
 @router.get("/keys/{kid}/validity", operation_id="getKeyValidity")
 def key_validity(kid: str, at: datetime, session: SessionDep) -> models.KeyValidity:
-    """Was this key valid at that time?"""
+    """Tells whether this key was valid at that time, and why."""
     return publishers.key_validity(publishers.get_key(session, kid), at)
 
 
 @router.post("/api-keys", status_code=201, operation_id="issueApiKey")
 def issue_api_key(new: models.NewApiKey, session: SessionDep, _: Operator) -> models.IssuedApiKey:
-    """A new API key; its secret is shown this once."""
+    """Issues an API key. Its secret is in this answer and in no other."""
     row, secret = publishers.issue_api_key(session, new)
     return models.IssuedApiKey(**_wire_api_key(row).model_dump(), secret=secret)
 
 
 @router.post("/api-keys/{key_id}/revoke", operation_id="revokeApiKey")
 def revoke_api_key(key_id: str, session: SessionDep, _: Operator) -> models.ApiKey:
-    """From now on the key opens nothing."""
+    """Revokes an API key at once."""
     return _wire_api_key(publishers.revoke_api_key(session, key_id))

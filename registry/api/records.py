@@ -1,4 +1,4 @@
-"""Records: register, read, withdraw, erase."""
+"""Endpoints of records: register, read, withdraw, erase."""
 
 from typing import Annotated
 
@@ -41,7 +41,7 @@ def register_media(
     webhook: WebhookForm = None,
     prefer: PreferHeader = None,
 ) -> Registration | Job:
-    """Register a picture or video under a signed statement; 200 when it was registered before.
+    """Registers a picture or video under a signed statement; status 200 when it was registered before.
 
     A video that is not done in time is answered with 202 and a job.
     """
@@ -68,7 +68,7 @@ def register_fingerprints(
     response: Response,
     idempotency_key: IdempotencyHeader = None,
 ) -> Registration:
-    """Register fingerprints only: the picture stays where it is."""
+    """Registers a picture by its fingerprints alone; it is not sent."""
     answer = registration.register_fingerprints(services, session, api_key, request, idempotency_key)
     response.status_code = 200 if answer.already_registered else 201
     return answer
@@ -80,21 +80,21 @@ def list_records(
     before: Annotated[int | None, Query(ge=0, description="log index to continue below")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> list[RecordSummary]:
-    """Records, newest first."""
-    found = newest_records(session, before, limit)
-    facts = summaries_of(session, found)
-    return [facts[record.id] for record in found]
+    """Lists records, newest first."""
+    records = newest_records(session, before, limit)
+    summaries = summaries_of(session, records)
+    return [summaries[record.id] for record in records]
 
 
 @router.get("/{record_id}", operation_id="getRecord")
 def read_record(record_id: str, session: SessionDep) -> RecordSummary:
-    """One record, without fingerprints."""
+    """Returns one record, without fingerprints."""
     return summary_of(session, get_record(session, record_id))
 
 
 @router.get("/{record_id}/receipt", operation_id="getReceipt")
 def get_receipt(record_id: str, services: ServicesDep, session: SessionDep) -> Receipt:
-    """Everything that verifies the record offline."""
+    """Returns everything that is needed to verify the record offline."""
     return receipt_of(session, services.log, get_record(session, record_id))
 
 
@@ -102,7 +102,10 @@ def get_receipt(record_id: str, services: ServicesDep, session: SessionDep) -> R
 def get_preview(
     record_id: str, services: ServicesDep, session: SessionDep, credentials: BearerDep
 ) -> Response:
-    """The preview that the publisher allowed, as WebP; of an intimate record only with scope `match`."""
+    """Returns the preview that the publisher allowed, as WebP.
+
+    That of an intimate record is returned to keys with the scope `match` only.
+    """
     record = get_record(session, record_id)
     if record.intimate:
         may_see_intimate(services, credentials)
@@ -121,7 +124,10 @@ def get_frame(
     session: SessionDep,
     credentials: BearerDep,
 ) -> Response:
-    """The kept frame of a video nearest to a time, as WebP; under the same rule as its preview."""
+    """Returns the kept frame of a video that is nearest to a time, as WebP.
+
+    Whoever may see the preview may see the frames.
+    """
     record = get_record(session, record_id)
     if record.intimate:
         may_see_intimate(services, credentials)
@@ -137,11 +143,11 @@ def get_frame(
 def withdraw(
     record_id: str, services: ServicesDep, session: SessionDep, api_key: Registrar
 ) -> RecordSummary:
-    """Matches no more from the next request on; stays readable."""
+    """Withdraws a record: it matches no more from the next request on, and stays readable."""
     return summary_of(session, withdrawal.withdraw(services, session, api_key, record_id))
 
 
 @router.delete("/{record_id}", status_code=204, operation_id="eraseRecord")
 def erase(record_id: str, services: ServicesDep, session: SessionDep, api_key: Registrar) -> None:
-    """Erase signed bytes, salt, fingerprints and preview; the log stays whole."""
+    """Erases signed bytes, salt, fingerprints and preview; the entry in the log stays and says nothing."""
     withdrawal.erase(services, session, api_key, record_id)

@@ -1,4 +1,4 @@
-"""Use case: work on videos in the background. Nothing that was accepted is lost, nothing is done twice.
+"""Works on videos in the background. Nothing that was accepted is lost, nothing is done twice.
 
 A job's row, its payload and its place in the queue (procrastinate, in the same database) are committed
 before the caller hears of it. Its result is written in the transaction of its effects, under a lock on its
@@ -29,14 +29,14 @@ from sdk.models import Job as WireJob
 from sdk.models import JobStatus, MatchAnswer, Problem, Registration
 
 PAYLOAD_SUFFIX = ".upload"
-MOST_ATTEMPTS = 3  # a file that ends its worker so often is given up
+MOST_ATTEMPTS = 3  # then a file that ends its worker is given up
 PROGRESS_EVERY_S = 0.4
 READING_SHARE = 0.5  # of the work of matching a video, about
 KEPT = timedelta(days=7)  # answers of finished jobs
 KEPT_FOR_THE_PAGE = timedelta(minutes=15)  # where nobody came for the answer
 QUEUE = "video"
 RUN_JOB, DELIVER_WEBHOOK = "run_job", "deliver_webhook"
-# Only to put jobs into the queue on a connection of ours; `worker` takes them out.
+# Only puts jobs into the queue, on connections of the caller; `worker` takes them out.
 _queue = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 
@@ -54,7 +54,7 @@ class NewJob:
 
 
 def accept(services: Services, api_key: ApiKey | None, content: bytes, new: NewJob) -> str:
-    """Store and enqueue; the id of the job. Committed when it returns."""
+    """Stores and enqueues a job; returns its id. The job is committed when this returns."""
     payload_key = services.blobs.put(PAYLOAD_SUFFIX, content)
     job = Job(
         id=str(uuid.uuid4()),
@@ -73,13 +73,13 @@ def accept(services: Services, api_key: ApiKey | None, content: bytes, new: NewJ
 
 
 def enqueue(session: Session, task: str, job_id: str) -> None:
-    """In the transaction of `session`; a worker hears of it when that is committed."""
+    """Puts a task into the queue in the transaction of `session`; a worker sees it after the commit."""
     connection = session.connection().connection.driver_connection
     _queue.configure_task(task, queue=QUEUE, connection=connection).defer(job_id=job_id)
 
 
 def get_job(session: Session, api_key: ApiKey, job_id: str) -> Job:
-    """A job of the caller's own organisation. Raises UnknownJob."""
+    """Returns a job of the caller's own organisation. Raises UnknownJob."""
     job = session.get(Job, job_id)
     owner = session.get(ApiKey, job.api_key_id) if job and job.api_key_id else None
     if job is None or not may(api_key, Action.READ_JOB, owner.publisher_id if owner else None):
@@ -88,7 +88,7 @@ def get_job(session: Session, api_key: ApiKey, job_id: str) -> Job:
 
 
 def take_page_job(session: Session, job_id: str) -> Job:
-    """A job of the page; forgotten once its end was told. Raises UnknownJob."""
+    """Returns a job of the page, and forgets it once it is finished. Raises UnknownJob."""
     job = session.get(Job, job_id)
     if job is None or job.api_key_id is not None:
         raise UnknownJob("this lookup is not known, or its answer was shown already")
@@ -98,7 +98,7 @@ def take_page_job(session: Session, job_id: str) -> Job:
 
 
 def as_wire(job: Job) -> WireJob:
-    """What its owner reads; the result has a path of its own."""
+    """Returns what the owner of a job reads of it; the result has a path of its own."""
     return WireJob(
         id=job.id,
         kind=job.kind,
@@ -113,7 +113,7 @@ def as_wire(job: Job) -> WireJob:
 
 
 def result_of(job: Job) -> MatchAnswer | Registration:
-    """Raises JobFailed with the problem of the job, or JobPending."""
+    """Returns the answer of a job. Raises JobFailed with its problem, or JobPending."""
     if job.status == FAILED and job.problem:
         raise JobFailed(Problem.model_validate_json(job.problem))
     if job.result is None:
@@ -123,7 +123,7 @@ def result_of(job: Job) -> MatchAnswer | Registration:
 
 
 def wait_for(services: Services, job_id: str, seconds: float) -> Job:
-    """The job when it is finished, or as it is after so long."""
+    """Waits for a job; returns it finished, or as it is when the time is over."""
     for job in followed(services, job_id, seconds):
         if job.status in (DONE, FAILED):
             break
@@ -131,7 +131,7 @@ def wait_for(services: Services, job_id: str, seconds: float) -> Job:
 
 
 def followed(services: Services, job_id: str, seconds: float, every_s: float = 0.1) -> Iterator[Job]:
-    """The job again and again, until it is finished or the time is over; at least once."""
+    """Yields the job again and again until it is finished or the time is over, at least once."""
     end = time.monotonic() + seconds
     while True:
         with transaction(services.engine) as session:
@@ -144,7 +144,7 @@ def followed(services: Services, job_id: str, seconds: float, every_s: float = 0
 
 
 def run(services: Services, job_id: str, stopping: threading.Event | None = None) -> None:
-    """Do the work of one job, if it is not done. What a worker calls.
+    """Does the work of one job, unless it is done already. Workers call this.
 
     Raises Interrupted when `stopping` is set meanwhile; the job is then begun again by another.
     """
@@ -183,7 +183,7 @@ def _work(services: Services, job_id: str, content: bytes, stopping: threading.E
             raise NotAllowed("the API key of this job was revoked")
         answer: MatchAnswer | Registration
         if job.kind == MATCH:
-            # The page draws how alike the frames are, and shows no numbers.
+            # The page draws the similarity of the frames over time, and shows no numbers.
             evidence = api_key is None or may(api_key, Action.SEE_EVIDENCE)
             reading, comparing = in_two_parts(progress, READING_SHARE)
             upload = services.uploads.read(content, progress=reading)
@@ -214,7 +214,7 @@ class Interrupted(Exception):
 
 
 class AlreadyDone(Exception):
-    """Another worker, thought dead, finished first: what this one did is rolled back."""
+    """A worker that was thought dead finished first: what this one did is rolled back."""
 
 
 def _fail(services: Services, job_id: str, error: RegistryError) -> None:
@@ -227,7 +227,7 @@ def _fail(services: Services, job_id: str, error: RegistryError) -> None:
 
 
 def _finish(services: Services, session: Session, job: Job, status: str) -> None:
-    """With the transaction: the state, the webhook's place in the queue; after it the payload goes."""
+    """Sets the state and enqueues the webhook in the transaction; deletes the payload after it."""
     job.status, job.progress, job.finished_at = status, 1.0, now()
     payload_key, job.payload_key = job.payload_key, None
     session.add(job)
@@ -244,7 +244,7 @@ def _locked(session: Session, job_id: str) -> Job | None:
 
 
 def sweep_finished(services: Services) -> None:
-    """Forget jobs that were finished long ago."""
+    """Forgets jobs that were finished long ago."""
     with transaction(services.engine) as session:
         session.execute(delete(Job).where(col(Job.finished_at) < now() - KEPT))
         of_the_page = col(Job.api_key_id).is_(None)
@@ -252,7 +252,7 @@ def sweep_finished(services: Services) -> None:
 
 
 class _Reporter:
-    """Writes how far a job is, in transactions of its own and not too often."""
+    """Writes the progress of a job, in transactions of its own and not too often."""
 
     def __init__(self, services: Services, job_id: str, stopping: threading.Event) -> None:
         self._services, self._job_id, self._stopping = services, job_id, stopping

@@ -1,8 +1,8 @@
-"""Use case: describe registered pictures by another descriptor, in the background, from their previews.
+"""Describes registered pictures by another descriptor, in the background, from their previews.
 
 A record has one descriptor at every moment: one transaction gives its row another kind and value, and the
-index follows. So the old kind answers for every record that is not done yet, nothing is found twice or not
-at all, and a process that is killed goes on where it was. Records without a preview keep what they have.
+index follows. So the old kind answers for every record that is not done yet, and no record is found twice
+or missed. A process that is killed goes on where it was. Records without a preview keep their descriptor.
 """
 
 import logging
@@ -41,19 +41,19 @@ class Reembedding:
         self._previews = services.previews
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="re-embedding", daemon=True)
-        self._passed = ""  # id of the last record that was looked at; what failed is not tried for ever
+        self._passed = ""  # id of the last record that was looked at, so that what failed is tried once
 
     def start(self) -> None:
-        """Begin, if anything is left to do."""
+        """Starts the thread; it ends at once if nothing is left to do."""
         self._thread.start()
 
     def stop(self) -> None:
-        """After the batch in hand."""
+        """Stops after the batch in hand."""
         self._stopping.set()
         self._thread.join()
 
     def wait(self) -> None:
-        """Until nothing is left."""
+        """Waits until nothing is left to do."""
         self._thread.join()
 
     def _run(self) -> None:
@@ -64,7 +64,8 @@ class Reembedding:
                     batch = self._next(session)
                 if not batch:
                     break
-                done += self._replace([one for record in batch if (one := self._describe(record))])
+                described = [self._describe(record) for record in batch]
+                done += self._replace([record for record in described if record is not None])
                 self._passed = batch[-1].id
             except SQLAlchemyError:  # the database is away: nothing is lost, the batch comes again
                 self._stopping.wait(RETRY_AFTER_S)
@@ -99,20 +100,20 @@ class Reembedding:
         with transaction(self._services.engine) as session:
             self._services.log.lock(session)  # index changes become visible in the order of their numbers
             still = select(Record.id).where(
-                col(Record.id).in_([one.record_id for one in described]), Record.status == ACTIVE
+                col(Record.id).in_([record.record_id for record in described]), Record.status == ACTIVE
             )
             active = set(session.exec(still))
-            replaced = [one for one in described if one.record_id in active]
-            for one in replaced:
-                for time_ms, vector in one.vectors.items():
-                    _replace_descriptor(session, one.record_id, time_ms, vector, self._wanted.kind)
+            replaced = [record for record in described if record.record_id in active]
+            for record in replaced:
+                for time_ms, vector in record.vectors.items():
+                    _replace_descriptor(session, record.record_id, time_ms, vector, self._wanted.kind)
         with transaction(self._services.engine) as session:
             self._services.index.catch_up(session)
         return len(replaced)
 
 
 def count_behind(services: Services, session: Session) -> int:
-    """Records with a preview that are still described by another descriptor."""
+    """Counts records with a preview that are still described by another descriptor."""
     behind = _behind(services.uploads.embedders.wanted.kind).subquery()
     return session.exec(select(func.count()).select_from(behind)).one()
 
@@ -127,9 +128,9 @@ def _behind(wanted: str):  # type: ignore[no-untyped-def]  # SQLModel's SelectOf
 
 
 def _replace_descriptor(session: Session, record_id: str, time_ms: int, vector: Vectors, kind: str) -> None:
-    others = [one.name for one in vector_kinds()]
+    descriptors = [known.name for known in vector_kinds()]
     mine = select(Fingerprint).where(Fingerprint.record_id == record_id, Fingerprint.time_ms == time_ms)
-    row = session.exec(mine.where(col(Fingerprint.kind).in_(others))).first()
+    row = session.exec(mine.where(col(Fingerprint.kind).in_(descriptors))).first()
     if row is not None and row.kind == kind:
         return  # another node was faster
     operation = CHANGE

@@ -1,4 +1,4 @@
-"""Telling a caller that a job is finished: signed after Standard Webhooks, never into a private network.
+"""Notifies callers of finished jobs: signed after Standard Webhooks, never into a private network.
 
 The secret of an API key is derived from a key of this registry, so that it need not be stored.
 """
@@ -30,11 +30,11 @@ KEY_FILE = "webhooks.key"
 
 
 class NotDelivered(Exception):
-    """The receiver did not take it; it is tried again."""
+    """The receiver did not take the delivery; it is tried again."""
 
 
 def load_or_make_key(folder: Path) -> bytes:
-    """The key that secrets are derived from; readable by its owner only."""
+    """Reads the key that secrets are derived from, or makes it; only its owner can read the file."""
     path = folder / KEY_FILE
     if not path.exists():
         # Written under another name first: a process that starts at the same time never reads half a key.
@@ -48,18 +48,18 @@ def load_or_make_key(folder: Path) -> bytes:
 
 
 def secret_of(services: Services, api_key_id: str) -> str:
-    """What a receiver verifies deliveries with, as `whsec_...`."""
+    """Derives the secret that a receiver verifies deliveries with, as `whsec_...`."""
     digest = hmac.new(services.webhook_key, api_key_id.encode(), hashlib.sha256).digest()
     return "whsec_" + base64.b64encode(digest).decode()
 
 
 def check_address(services: Services, url: str) -> None:
-    """Raises BadWebhook for an address that is no public https address."""
+    """Raises BadWebhook unless this is a public https address."""
     _target(services, url)
 
 
 def _target(services: Services, url: str) -> tuple[httpx2.URL, str]:
-    """The address by its number, and the host's name: what was checked is what is connected to."""
+    """Returns the address by its number, and the host's name. What was checked is what is connected to."""
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL as error:
@@ -74,14 +74,14 @@ def _target(services: Services, url: str) -> tuple[httpx2.URL, str]:
         found = socket.getaddrinfo(parsed.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise BadWebhook(f"the webhook's host {parsed.host[:100]!r} is not known") from error
-    addresses = [ipaddress.ip_address(one[4][0]) for one in found]
-    if not private and not all(one.is_global for one in addresses):
+    addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
+    if not private and not all(address.is_global for address in addresses):
         raise BadWebhook("a webhook must not lead into a private network")
     return parsed.copy_with(host=str(addresses[0]), port=port), parsed.netloc.decode()
 
 
 def deliver(services: Services, job_id: str) -> None:
-    """Send the state of a finished job once. Raises NotDelivered."""
+    """Sends the state of a finished job once. Raises NotDelivered."""
     with transaction(services.engine) as session:
         job = session.get(Job, job_id)
     if job is None or job.webhook is None or job.api_key_id is None:

@@ -1,4 +1,4 @@
-"""The thread that takes jobs from the queue, one at a time, and gives back those of workers that died."""
+"""Takes jobs from the queue in a thread, and puts back those of workers that died."""
 
 import asyncio
 import logging
@@ -19,13 +19,13 @@ HEARTBEAT_S = 5.0
 DEAD_AFTER_S = 20.0
 POLL_S = 5.0
 STOPPING_SEEN_WITHIN_S = 0.1  # while the queue is not at hand
-STOP_AFTER_S = 2.0  # a job in hand at the end is begun again by the next process
+STOP_AFTER_S = 2.0  # a job that is still running then is begun again by the next process
 WEBHOOK_ATTEMPTS = 6
 _log = logging.getLogger(__name__)
 
 
 class JobWorker:
-    """Runs in every process that serves; safe beside others on the same database."""
+    """Works on the jobs of the queue; runs beside other workers on the same database."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -35,13 +35,13 @@ class JobWorker:
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Starts the thread; returns once it runs."""
         jobs.sweep_finished(self._services)
         self._thread.start()
         self._started.wait()
 
     def stop(self) -> None:
-        """Leave the job in hand to whoever comes next."""
+        """Stops the thread; the job in hand is left to the next worker."""
         self._stopping.set()
         loop = self._loop
         with suppress(RuntimeError):  # it is over already
@@ -81,7 +81,7 @@ class JobWorker:
         )
         self._add_tasks(app)
         async with app.open_async():
-            # Only from here on: a pool of connections whose opening is cancelled never ends.
+            # The task can be cancelled only from here on: a pool whose opening is cancelled never ends.
             self._task = asyncio.current_task()
             try:
                 if not self._stopping.is_set():
@@ -117,7 +117,7 @@ class JobWorker:
         )
 
     async def _recover(self, app: procrastinate.App) -> None:
-        """Put jobs of dead workers back into the queue and forget old answers, again and again."""
+        """Puts jobs of dead workers back into the queue and forgets old answers, again and again."""
         while True:
             try:
                 for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_S):

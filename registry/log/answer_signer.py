@@ -1,4 +1,4 @@
-"""Sign answers with the registry's own key."""
+"""Signs answers with the registry's own key."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from sdk.models import MatchAnswer
 
 
 class AnswerSigner:
-    """The registry's ES256 key."""
+    """Holds the registry's ES256 key."""
 
     def __init__(self, key_file: Path) -> None:
         try:
@@ -20,9 +20,9 @@ class AnswerSigner:
             raise MissingKey(f"the registry's answer key: {error}") from error
 
     def signed(self, answer: MatchAnswer) -> MatchAnswer:
-        """The answer with its signature."""
+        """Returns the answer with its signature."""
         return answer.model_copy(update={"signature": sign_answer(answer, self._key)})
 
     def public_jwk(self) -> dict[str, str]:
-        """The public half, for /.well-known/jwks.json."""
+        """Returns the public half, for /.well-known/jwks.json."""
         return public_jwk(self._key)

@@ -1,4 +1,4 @@
-"""C2SP tlog-tiles: which hashes lie where, and proofs from them (c2sp.org/tlog-tiles@v0.1.0).
+"""Lays out hashes in C2SP tlog-tiles and builds proofs from them (c2sp.org/tlog-tiles@v0.1.0).
 
 Tile (L, N) holds up to 256 hashes of subtrees with 256^L leaves each. Pure functions over a reader of
 tiles; knows nothing of the database.
@@ -21,7 +21,7 @@ ReadTile = Callable[[int, int], bytes]  # level, number -> at least the hashes t
 
 
 def parse_tile_path(path: str) -> tuple[int | None, int, int] | None:
-    """`level/number[.p/width]` -> (level or None for entries, number, width); None if malformed."""
+    """Parses `level/number[.p/width]` into level (None: entries), number and width; None if malformed."""
     found = _PATH.fullmatch(path)
     if not found:
         return None
@@ -33,7 +33,7 @@ def parse_tile_path(path: str) -> tuple[int | None, int, int] | None:
 
 
 def tile_path(level: int | None, number: int, width: int = TILE_WIDTH) -> str:
-    """The path that `parse_tile_path` reads."""
+    """Formats the path that `parse_tile_path` reads."""
     groups = [f"{number % 1000:03d}"]
     while number >= 1000:
         number //= 1000
@@ -43,13 +43,13 @@ def tile_path(level: int | None, number: int, width: int = TILE_WIDTH) -> str:
 
 
 def published_width(level: int | None, number: int, size: int) -> int:
-    """How many hashes of that tile (entries of that bundle) a tree of `size` has, 0..256."""
+    """Counts the hashes of that tile, or entries of that bundle, in a tree of `size`: 0..256."""
     hashes = size >> (TILE_BITS * (level or 0))
     return max(0, min(TILE_WIDTH, hashes - number * TILE_WIDTH))
 
 
 def subtree_hash(read_tile: ReadTile, start: int, end: int) -> bytes:
-    """MTH(D[start:end]) of RFC 9162, for a `start` that the tree's own splits lead to."""
+    """Computes MTH(D[start:end]) of RFC 9162, for a `start` that the tree's own splits lead to."""
     count = end - start
     if count & (count - 1) == 0:
         return _complete_subtree_hash(read_tile, start, count)
@@ -69,12 +69,12 @@ def _complete_subtree_hash(read_tile: ReadTile, start: int, count: int) -> bytes
 
 
 def tree_root(read_tile: ReadTile, size: int) -> bytes:
-    """The root hash of the first `size` entries."""
+    """Computes the root hash of the first `size` entries."""
     return subtree_hash(read_tile, 0, size) if size else EMPTY_ROOT
 
 
 def inclusion_proof(read_tile: ReadTile, index: int, size: int) -> list[bytes]:
-    """RFC 9162, section 2.1.3.1: from the leaf's sibling up."""
+    """Builds the inclusion proof of RFC 9162, section 2.1.3.1, from the leaf's sibling up."""
 
     def path(start: int, end: int) -> list[bytes]:
         if end - start == 1:
@@ -88,7 +88,7 @@ def inclusion_proof(read_tile: ReadTile, index: int, size: int) -> list[bytes]:
 
 
 def consistency_proof(read_tile: ReadTile, old_size: int, new_size: int) -> list[bytes]:
-    """RFC 9162, section 2.1.4.1."""
+    """Builds the consistency proof of RFC 9162, section 2.1.4.1."""
 
     def proof(start: int, end: int, old_end: int, whole: bool) -> list[bytes]:
         if old_end == end:

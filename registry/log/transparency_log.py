@@ -1,4 +1,4 @@
-"""The transparency log: append in the caller's transaction, sign, prove, and refuse to run when it lies.
+"""Keeps the transparency log: appends in the caller's transaction, signs, proves, and refuses a broken log.
 
 Order: entries, tiles and head move in the transaction that stores the record; only after its commit is
 the checkpoint published to a file outside the database, and only then is the request answered. One
@@ -44,7 +44,7 @@ LOCKED_IN = "log_locked_in"  # of a session's notes: the transaction that holds 
 
 
 class Log:
-    """The log's key, its name, and where its newest checkpoint is published."""
+    """Holds the log's key, its name, and where its newest checkpoint is published."""
 
     def __init__(self, origin: str, private_key: Ed25519PrivateKey, checkpoint_file: Path) -> None:
         self.origin = origin
@@ -53,7 +53,7 @@ class Log:
         self.key: VerifierKey = verifier_key(private_key, origin)
 
     def lock(self, session: Session) -> None:
-        """Become the only writer until the caller's transaction ends; may be called twice."""
+        """Makes the caller the only writer until its transaction ends; may be called twice."""
         if session.info.get(LOCKED_IN) is None or session.info[LOCKED_IN] is not session.get_transaction():
             session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
             session.info[LOCKED_IN] = session.get_transaction()
@@ -61,10 +61,10 @@ class Log:
     def append(
         self, session: Session, entry_type: str, content: bytes, *, active: int = 0
     ) -> tuple[int, bytes]:
-        """Append a salted commitment to `content`; returns its index and the salt.
+        """Appends a salted commitment to `content`; returns its index and the salt.
 
-        `active`: by how many records more, or less, can be found from now on; every answer tells their
-        count. Holds the writer lock until the caller's transaction ends: do slow work before this.
+        `active` is by how many the records that can match grow or shrink; every answer tells their count.
+        Holds the writer lock until the caller's transaction ends: do slow work before this.
         """
         self.lock(session)
         head = session.exec(select(LogHead).with_for_update()).one()
@@ -97,12 +97,12 @@ class Log:
         session.expire(head)
 
     def publish(self, session: Session) -> None:
-        """Write the newest committed checkpoint to its file, durably; an older one never replaces a newer.
+        """Writes the newest committed checkpoint to its file, durably; no older one replaces it.
 
-        Of several that wait for the file the first writes for all: the head is read when it is its turn.
+        Of several that wait for the file, the first writes for all: each reads the head in its turn.
         """
-        # Before the lock: who held it and waited for a connection, while those who have them all wait for
-        # the lock, would wait for ever.
+        # Taken before the lock: a holder that still had to wait for a connection would wait for ever, where
+        # those that have all the connections wait for the lock.
         session.connection()
         lock = os.open(self._checkpoint_file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o644)
         try:
@@ -148,7 +148,7 @@ class Log:
 
 
 def load_log_key(path: Path) -> Ed25519PrivateKey:
-    """Read the log's private key. Raises MissingKey."""
+    """Reads the log's private key. Raises MissingKey."""
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
@@ -161,24 +161,24 @@ def load_log_key(path: Path) -> Ed25519PrivateKey:
 
 
 def create_log(session: Session, log: Log, private_key: Ed25519PrivateKey) -> None:
-    """The empty log, once in the life of a database."""
+    """Creates the empty log, once in the life of a database."""
     checkpoint = Checkpoint(log.origin, 0, EMPTY_ROOT)
     note = sign_checkpoint(checkpoint, private_key)
     session.add(LogHead(registry_id=str(uuid.uuid4()), size=0, root=EMPTY_ROOT, checkpoint=note))
 
 
 def has_log(session: Session) -> bool:
-    """Whether this database has a log already."""
+    """Tells whether this database has a log already."""
     return session.exec(select(LogHead)).first() is not None
 
 
 def head_of(session: Session, *, anew: bool = False) -> LogHead:
-    """How far the log goes; `anew`: now, whatever this session saw before."""
+    """Reads the head of the log; with `anew` as it is now, whatever this session saw before."""
     return session.exec(select(LogHead).execution_options(populate_existing=anew)).one()
 
 
 def tile_reader(session: Session) -> ReadTile:
-    """Reads stored tiles, each once."""
+    """Makes a reader of stored tiles, which reads each of them once."""
     seen: dict[tuple[int, int], bytes] = {}
 
     def read(level: int, number: int) -> bytes:
@@ -191,7 +191,7 @@ def tile_reader(session: Session) -> ReadTile:
 
 
 def _extend_tiles(session: Session, index: int, new_hash: bytes) -> None:
-    """Append the hash of leaf `index`; a tile that becomes full adds one hash a level up."""
+    """Appends the hash of leaf `index`; a tile that becomes full adds one hash a level up."""
     level, number = 0, index
     while True:
         tile = session.get(LogTile, (level, number // TILE_WIDTH))
@@ -208,12 +208,12 @@ def _extend_tiles(session: Session, index: int, new_hash: bytes) -> None:
 
 
 def split_hashes(tile: bytes) -> list[bytes]:
-    """The hashes of a tile."""
+    """Splits a tile into its hashes."""
     return [tile[place : place + HASH_SIZE] for place in range(0, len(tile), HASH_SIZE)]
 
 
 def prove(session: Session, index: int) -> tuple[bytes, str]:
-    """The entry and its proof under the newest checkpoint, as a tlog-proof file."""
+    """Returns an entry and its tlog-proof file under the newest checkpoint. Raises UnknownEntry."""
     head = head_of(session)
     entry = session.get(LogEntry, index)
     if entry is None or index >= head.size:
@@ -223,14 +223,14 @@ def prove(session: Session, index: int) -> tuple[bytes, str]:
 
 
 def prove_consistency(session: Session, first: int, second: int) -> list[bytes]:
-    """A consistency proof between two sizes that the log has had."""
+    """Builds the consistency proof between two sizes that the log has had. Raises UnknownEntry."""
     if not 0 <= first <= second <= head_of(session).size:
         raise UnknownEntry("sizes must ascend and not exceed the log's")
     return consistency_proof(tile_reader(session), first, second)
 
 
 def read_tile_resource(session: Session, level: int | None, number: int, width: int) -> bytes:
-    """The bytes of a tile or an entry bundle, only as far as the checkpoint goes."""
+    """Reads a tile or a bundle of entries, only as far as the checkpoint goes. Raises UnknownEntry."""
     published = published_width(level, number, head_of(session).size)
     if width > published:
         raise UnknownEntry("no such tile under the published checkpoint")

@@ -1,6 +1,6 @@
-"""Use case: derive tree, checkpoint, fingerprint rows and index again, and list every difference.
+"""Derives tree, checkpoint, fingerprint rows and index again, and lists every difference.
 
-Numbered as it runs: 1. entries and tiles, 2. head, checkpoint and the published file, 3. records against
+The steps in order: 1. entries and tiles, 2. head, checkpoint and the published file, 3. records against
 their log entries and keys, 4. fingerprint rows and index changes, 5. the index of this node,
 6. previews. It changes nothing.
 """
@@ -29,7 +29,7 @@ STREAM_ROWS = 1000
 
 
 def audit(services: Services, session: Session) -> AuditReport:
-    """Run every step; a clean report has no findings."""
+    """Runs every step; a clean report has no findings."""
     services.log.lock(session)  # nothing moves while the parts are compared
     services.index.catch_up(session)
     findings: list[AuditFinding] = []
@@ -155,12 +155,12 @@ def _check_fingerprints(session: Session) -> Step:
         )
     for record_id in active - with_pdq:
         yield "fingerprint", f"active record {record_id} has no {PDQ.name}"
-    announced: set[int] = set()
+    in_outbox: set[int] = set()
     for change in session.exec(select(IndexChange).order_by(col(IndexChange.seq))):
         ids = set(change.fingerprint_ids)
-        announced = announced - ids if change.operation == REMOVE else announced | ids
-    if announced != searchable:
-        yield "index changes", f"{len(announced ^ searchable)} rows were not announced to the index rightly"
+        in_outbox = in_outbox - ids if change.operation == REMOVE else in_outbox | ids
+    if in_outbox != searchable:
+        yield "index changes", f"{len(in_outbox ^ searchable)} rows are not what the outbox says of them"
 
 
 def _check_index(services: Services, session: Session) -> Step:

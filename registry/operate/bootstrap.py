@@ -1,7 +1,6 @@
-"""A new registry: its tables, its keys, its log and its operator.
+"""Sets up a new registry: its tables, its keys, its log and its operator.
 
-Everything here does nothing to a registry that exists: a key that is missing is then an error at start, and
-is never made anew.
+A registry that exists is left alone: a key that is missing there is an error at start and never made anew.
 """
 
 from pathlib import Path
@@ -21,9 +20,9 @@ from sdk.models import NewApiKey, NewPublisher, Role, Scope
 
 
 def initialise(settings: Settings, engine: Engine) -> str | None:
-    """Migrate an empty database, make keys, log and operator; the operator's API key, if it is new.
+    """Migrates an empty database, makes keys, log and operator; returns the operator's new API key.
 
-    Does nothing to a database that has a log: a missing key is then an error at start, never replaced.
+    Does nothing to a database that has a log. Raises LogRolledBack where a database was lost.
     """
     if db.is_empty(engine):
         _require_new(settings.checkpoint_file)

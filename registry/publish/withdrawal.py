@@ -1,4 +1,4 @@
-"""Use cases: withdraw a record (it stays readable, it matches no more) and erase one (its data goes)."""
+"""Withdraws a record (it stays readable and matches no more), or erases one (its data goes)."""
 
 from sqlmodel import Session, delete, select
 
@@ -17,7 +17,7 @@ ERASED_LABEL = "(erased)"
 
 
 def withdraw(services: Services, session: Session, api_key: ApiKey, record_id: str) -> Record:
-    """The record matches no more from the next request on; the withdrawal itself is logged."""
+    """Withdraws a record: it matches no more from the next request on. The withdrawal is logged."""
     record = _own_record(session, api_key, record_id)
     services.log.lock(session)
     session.refresh(record)
@@ -33,9 +33,9 @@ def withdraw(services: Services, session: Session, api_key: ApiKey, record_id: s
 
 
 def erase(services: Services, session: Session, api_key: ApiKey, record_id: str) -> None:
-    """Remove signed bytes, salt, fingerprints, declared sources and preview.
+    """Erases signed bytes, salt, fingerprints, declared sources and preview of a record.
 
-    The log entry then says nothing.
+    The log entry stays, and says nothing without the salt.
     """
     record = _own_record(session, api_key, record_id)
     services.log.lock(session)
@@ -74,4 +74,4 @@ def _own_record(session: Session, api_key: ApiKey, record_id: str) -> Record:
 
 def _remove_from_index(session: Session, record: Record) -> None:
     ids = session.exec(select(Fingerprint.id).where(Fingerprint.record_id == record.id)).all()
-    append_to_outbox(session, REMOVE, [one for one in ids if one is not None])
+    append_to_outbox(session, REMOVE, [row_id for row_id in ids if row_id is not None])

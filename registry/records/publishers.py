@@ -33,7 +33,7 @@ LAST_USED_RESOLUTION = timedelta(minutes=1)
 
 
 def enrol(session: Session, new: NewPublisher) -> Publisher:
-    """Add an organisation. The name need not be unique: the issuer is."""
+    """Adds an organisation. Its name need not be unique, its issuer is. Raises DuplicatePublisher."""
     if new.did and session.exec(select(Publisher).where(Publisher.did == new.did)).first():
         raise DuplicatePublisher(f"{new.did} belongs to another publisher here")
     publisher = Publisher(
@@ -45,7 +45,7 @@ def enrol(session: Session, new: NewPublisher) -> Publisher:
 
 
 def get_publisher(session: Session, publisher_id: str) -> Publisher:
-    """Raises UnknownPublisher."""
+    """Returns an organisation. Raises UnknownPublisher."""
     publisher = session.get(Publisher, publisher_id)
     if publisher is None:
         raise UnknownPublisher(f"no publisher has the id {publisher_id[:60]!r}")
@@ -53,7 +53,7 @@ def get_publisher(session: Session, publisher_id: str) -> Publisher:
 
 
 def add_key(session: Session, log: Log, publisher: Publisher, jwk: dict[str, str]) -> PublisherKey:
-    """Enrol a signing key; its addition is committed to in the log."""
+    """Enrols a signing key, and commits to it in the log. Raises InvalidRequest, DuplicateKey."""
     try:
         public = public_jwk(import_public_key(jwk))
     except BadKey as error:
@@ -70,7 +70,7 @@ def add_key(session: Session, log: Log, publisher: Publisher, jwk: dict[str, str
 def rotate_key(
     session: Session, log: Log, publisher: Publisher, old_kid: str, jwk: dict[str, str]
 ) -> PublisherKey:
-    """Add a key and let the old one sign nothing new from now on; what it signed stays valid."""
+    """Adds a key and lets the old one sign nothing new from now on; what it signed stays valid."""
     old = get_key(session, old_kid, publisher)
     if old.valid_until or old.revoked_at:
         raise InvalidRequest("the old key signs nothing any more")
@@ -82,7 +82,7 @@ def rotate_key(
 
 
 def revoke_key(session: Session, log: Log, publisher: Publisher, kid: str) -> PublisherKey:
-    """The key was compromised: nothing it signs from now on is believed."""
+    """Declares a key compromised: nothing that it signs from now on is believed."""
     key = get_key(session, kid, publisher)
     if key.revoked_at is None:
         key.revoked_at = now()
@@ -92,7 +92,7 @@ def revoke_key(session: Session, log: Log, publisher: Publisher, kid: str) -> Pu
 
 
 def get_key(session: Session, kid: str, publisher: Publisher | None = None) -> PublisherKey:
-    """Raises UnknownKey; a key of somebody else counts as unknown."""
+    """Returns a signing key. Raises UnknownKey, also for a key of somebody else."""
     key = session.get(PublisherKey, kid)
     if key is None or (publisher is not None and key.publisher_id != publisher.id):
         raise UnknownKey(f"no signing key has the id {kid[:60]!r}")
@@ -100,13 +100,13 @@ def get_key(session: Session, kid: str, publisher: Publisher | None = None) -> P
 
 
 def keys_of(session: Session, publisher: Publisher) -> list[PublisherKey]:
-    """All keys, oldest first, retired and revoked ones too."""
+    """Returns all keys, oldest first, retired and revoked ones too."""
     mine = select(PublisherKey).where(PublisherKey.publisher_id == publisher.id)
     return list(session.exec(mine.order_by(col(PublisherKey.valid_from))))
 
 
 def key_validity(key: PublisherKey, at: datetime) -> KeyValidity:
-    """Was this key valid at that time, and why (not)?"""
+    """Tells whether this key was valid at that time, and why or why not."""
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     if at < key.valid_from:
@@ -121,7 +121,7 @@ def key_validity(key: PublisherKey, at: datetime) -> KeyValidity:
 
 
 def issue_api_key(session: Session, new: NewApiKey) -> tuple[ApiKey, str]:
-    """A new API key and its secret, which is not kept."""
+    """Issues an API key; returns it with its secret, which is not kept. Raises NotAllowed."""
     publisher = get_publisher(session, new.publisher)
     excess = set(new.scopes) - SCOPES_OF_ROLE[Role(publisher.role)]
     if excess:
@@ -143,7 +143,7 @@ def issue_api_key(session: Session, new: NewApiKey) -> tuple[ApiKey, str]:
 
 
 def authenticate(session: Session, secret: str) -> ApiKey:
-    """The API key behind a secret. Raises NotAuthenticated. Its last use is noted by the minute."""
+    """Returns the API key behind a secret, and notes its use by the minute. Raises NotAuthenticated."""
     parts = secret.split("_")
     row = session.get(ApiKey, parts[1]) if len(parts) == 3 else None
     digest = hashlib.sha256(secret.encode()).hexdigest()
@@ -161,7 +161,7 @@ def authenticate(session: Session, secret: str) -> ApiKey:
 
 
 def revoke_api_key(session: Session, key_id: str) -> ApiKey:
-    """From now on the key opens nothing. Raises UnknownApiKey."""
+    """Revokes an API key at once. Raises UnknownApiKey."""
     row = session.get(ApiKey, key_id)
     if row is None:
         raise UnknownApiKey(f"no API key has the id {key_id[:40]!r}")
@@ -171,5 +171,5 @@ def revoke_api_key(session: Session, key_id: str) -> ApiKey:
 
 
 def list_publishers(session: Session) -> list[Publisher]:
-    """All organisations, oldest first."""
+    """Returns all organisations, oldest first."""
     return list(session.exec(select(Publisher).order_by(col(Publisher.enrolled_at))))

@@ -1,4 +1,4 @@
-"""Reading records: summaries without fingerprints, and receipts that verify offline."""
+"""Reads records: summaries without fingerprints, and receipts that verify offline."""
 
 import base64
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ URN_PREFIX = "urn:uuid:"
 
 
 def get_record(session: Session, record_id: str) -> Record:
-    """Raises UnknownRecord."""
+    """Returns a record by its id, with or without its prefix. Raises UnknownRecord."""
     record = session.get(Record, record_id.removeprefix(URN_PREFIX))
     if record is None:
         raise UnknownRecord(f"no record has the id {record_id[:60]!r}")
@@ -25,7 +25,7 @@ def get_record(session: Session, record_id: str) -> Record:
 
 
 def summaries_of(session: Session, records: Iterable[Record]) -> dict[str, RecordSummary]:
-    """What anybody may read of these records, by id."""
+    """Returns what anybody may read of these records, by id."""
     rows = list(records)
     if not rows:
         return {}
@@ -53,7 +53,7 @@ def summaries_of(session: Session, records: Iterable[Record]) -> dict[str, Recor
                     target=source.target,
                     origin="declared",
                     agreement=SourceAgreement(source.agreement),
-                    operations=tuple(OperationType(one) for one in source.operations),
+                    operations=tuple(OperationType(name) for name in source.operations),
                 )
                 for source in declared
                 if source.record_id == record.id
@@ -68,7 +68,7 @@ def summaries_of(session: Session, records: Iterable[Record]) -> dict[str, Recor
 
 
 def sources_of(session: Session, found: Iterable[RecordSummary]) -> list[Record]:
-    """Records here that these are declared to be derived from, in no order."""
+    """Returns the records here that these are declared to be derived from, in no order."""
     targets = {
         source.target
         for record in found
@@ -85,12 +85,12 @@ def _other_sides(disputes: Iterable[Dispute], record_id: str) -> tuple[str, ...]
 
 
 def summary_of(session: Session, record: Record) -> RecordSummary:
-    """What anybody may read of this record."""
+    """Returns what anybody may read of this record."""
     return summaries_of(session, [record])[record.id]
 
 
 def receipt_of(session: Session, log: Log, record: Record) -> Receipt:
-    """The record with its proof under the newest checkpoint. Raises RecordErased."""
+    """Returns the record with its proof under the newest checkpoint. Raises RecordErased."""
     if record.status == ERASED or record.jws is None or record.salt is None:
         raise RecordErased("record and salt were erased; the log entry alone says nothing")
     entry, proof = prove(session, record.log_index)
@@ -107,7 +107,7 @@ def receipt_of(session: Session, log: Log, record: Record) -> Receipt:
 
 
 def newest_records(session: Session, before: int | None, limit: int) -> list[Record]:
-    """Newest first, by log index; `before` continues a listing."""
+    """Returns records, newest first, by log index; those below `before`, where a listing goes on."""
     query = select(Record).order_by(col(Record.log_index).desc()).limit(limit)
     if before is not None:
         query = query.where(col(Record.log_index) < before)

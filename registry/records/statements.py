@@ -1,4 +1,4 @@
-"""A publisher's signed statement, as far as it can be believed before anything is computed."""
+"""Verifies a publisher's signed statement, as far as that is possible before anything is computed."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +20,7 @@ CLOCK_LEEWAY = timedelta(minutes=5)  # publishers' clocks differ from ours
 
 @dataclass(frozen=True)
 class VerifiedStatement:
-    """A statement whose signature and key were found good."""
+    """A statement whose signature and key were verified."""
 
     statement: Statement
     jws: str
@@ -34,7 +34,11 @@ class VerifiedStatement:
 
 
 def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedStatement:
-    """1. read the key id, 2. is the key good now, 3. is the signature, 4. may this caller say that?"""
+    """Verifies a statement before anything is decoded. Raises a StatementRefused error or NotAllowed.
+
+    1. The key that it names is enrolled here. 2. That key is valid now. 3. The signature verifies.
+    4. Date and issuer are right. 5. This caller may say that.
+    """
     try:
         kid = signed.signing_kid(jws)
         key = session.get(PublisherKey, kid)

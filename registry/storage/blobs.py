@@ -1,4 +1,4 @@
-"""Previews and what is derived from them, in a folder or in S3 (through obstore).
+"""Stores previews and what is derived from them, in a folder or in S3 (through obstore).
 
 Keys are random, so that a key says nothing of the picture. Lost blobs cost previews and geometric
 verification, never a record: fingerprints and the log are in the database.
@@ -19,7 +19,7 @@ ORPHAN_AGE = timedelta(hours=1)
 
 
 class Blobs:
-    """A flat store of bytes by key."""
+    """A flat store of bytes under keys."""
 
     def __init__(self, url: str | None, folder: Path) -> None:
         if url is None:
@@ -28,34 +28,34 @@ class Blobs:
         self.description = url or f"folder {folder}"
 
     def put(self, suffix: str, content: bytes) -> str:
-        """Store bytes under a new key."""
+        """Stores bytes under a new key, and returns it."""
         name = secrets.token_hex(16)
         key = f"{PREVIEWS}/{name[:2]}/{name}{suffix}"
         obstore.put(self._store, key, content)
         return key
 
     def put_beside(self, key: str, suffix: str, content: bytes) -> None:
-        """Store bytes that are derived from the blob `key`."""
+        """Stores bytes that are derived from the blob `key`."""
         obstore.put(self._store, _beside(key, suffix), content)
 
     def get(self, key: str) -> bytes | None:
-        """The bytes, or None where they are lost."""
+        """Returns the bytes, or None where they are lost."""
         try:
             return bytes(obstore.get(self._store, key).bytes())
         except (BaseError, FileNotFoundError):
             return None
 
     def get_beside(self, key: str, suffix: str) -> bytes | None:
-        """Bytes derived from the blob `key`, or None."""
+        """Returns bytes that are derived from the blob `key`, or None."""
         return self.get(_beside(key, suffix))
 
     def delete(self, key: str) -> None:
-        """Remove a blob and everything derived from it; what is missing is ignored."""
-        for one in self._keys(prefix=key.rpartition(".")[0]):
-            obstore.delete(self._store, one)
+        """Removes a blob and everything derived from it; what is missing is ignored."""
+        for found in self._keys(prefix=key.rpartition(".")[0]):
+            obstore.delete(self._store, found)
 
     def older_than(self, age: timedelta) -> Iterator[str]:
-        """Keys of blobs that were stored at least `age` ago."""
+        """Lists keys of blobs that were stored at least `age` ago."""
         limit = datetime.now(UTC) - age
         for batch in obstore.list(self._store, prefix=PREVIEWS):
             for entry in batch:

@@ -1,4 +1,4 @@
-"""The database: embedded PostgreSQL or one by URL, migrations, one transaction per request."""
+"""Opens the database, embedded or by URL, migrates it, and runs transactions."""
 
 import json
 import warnings
@@ -42,7 +42,7 @@ class EmbeddedDatabase:
         self.url = str(self._server.get_uri(driver="psycopg"))
 
     def stop(self) -> None:
-        """Stop the server if no other process uses it."""
+        """Stops the server if no other process uses it."""
         self._server.cleanup()
 
 
@@ -55,7 +55,7 @@ def _forget_dead_users(folder: Path) -> None:
 
 
 def connect(url: str) -> Engine:
-    """An engine for the psycopg driver; waits for locks at most 30 seconds."""
+    """Makes an engine that waits for locks at most 30 seconds. Raises StartRefused."""
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -72,15 +72,15 @@ def connect(url: str) -> Engine:
 
 
 def conninfo(engine: Engine) -> str:
-    """The engine's database as libpq reads it, for connections of their own."""
+    """Returns the address of the engine's database as libpq reads it, for connections outside its pool."""
     return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Session]:
-    """One session in one transaction: committed at the end, rolled back on any error.
+    """Opens a session in one transaction: committed at the end, rolled back on any error.
 
-    What `after_commit` was given runs once the commit is durable, in order.
+    What `after_commit` was given runs in order once the commit is durable.
     """
     with Session(engine, expire_on_commit=False) as session:
         with session.begin():
@@ -90,18 +90,18 @@ def transaction(engine: Engine) -> Iterator[Session]:
 
 
 def after_commit(session: Session, action: Callable[[], None]) -> None:
-    """Run `action` when, and only if, this session's transaction is committed."""
+    """Runs `action` once this session's transaction is committed, and only then."""
     session.info.setdefault("after_commit", []).append(action)
 
 
 def migration_folder() -> Path:
-    """Beside the packages in a checkout, beside this module in a wheel."""
+    """Returns where the migrations lie: beside the packages in a checkout, here in a wheel."""
     checkout = Path(__file__).parents[2] / "alembic"
     return checkout if (checkout / "env.py").exists() else Path(__file__).parent / "migrations"
 
 
 def alembic_config(engine: Engine) -> Config:
-    """Alembic, pointed at our migrations and this database."""
+    """Configures Alembic for our migrations and this database."""
     config = Config()
     config.set_main_option("script_location", str(migration_folder()))
     config.attributes["engine"] = engine
@@ -109,7 +109,7 @@ def alembic_config(engine: Engine) -> Config:
 
 
 def is_empty(engine: Engine) -> bool:
-    """Whether the database holds no tables at all."""
+    """Tells whether the database holds no tables at all."""
     with engine.connect() as connection:
         count = connection.scalar(
             text("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'")
@@ -118,7 +118,7 @@ def is_empty(engine: Engine) -> bool:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database to the newest migration."""
+    """Brings the database to the newest migration."""
     command.upgrade(alembic_config(engine), "head")
 
 
@@ -157,7 +157,7 @@ def require_durable(engine: Engine) -> None:
 
 
 def describe(engine: Engine) -> str:
-    """Which PostgreSQL, in words."""
+    """Says in words which PostgreSQL this is, and where."""
     with engine.connect() as connection:
         version = connection.scalar(text("SHOW server_version"))
     where = "unix socket" if "host" in engine.url.query else (engine.url.host or "local")
