@@ -60,7 +60,7 @@ def _conclude_unsure(matches: list[MatchFacts], insufficient_detail: str | None,
         sentence = f"Possibly related to {first.label!r} of {first.publisher_name}; a person should look."
         return Verdict(kind=VerdictKind.POSSIBLE_MATCH, sentence=sentence)
     if insufficient_detail:
-        sentence = f"Too little detail to be recognised ({insufficient_detail}). {NOT_IN_REGISTRY}"
+        sentence = f"It cannot be recognised: {insufficient_detail}. {NOT_IN_REGISTRY}"
         return Verdict(kind=VerdictKind.NOT_FINGERPRINTABLE, sentence=sentence)
     sentence = f"{NOT_IN_REGISTRY} Nothing is registered here yet." if is_empty else NOT_IN_REGISTRY
     return Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence=sentence)
