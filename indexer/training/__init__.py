@@ -1,1 +1,4 @@
-"""Learns what `indexer/weights` holds, and measures what retrieval is worth."""
+"""Learns what `indexer/weights` holds, and measures how good retrieval is.
+
+Knows pictures, networks and the comparison of pairs. Must not know the registry.
+"""

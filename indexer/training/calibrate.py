@@ -1,10 +1,10 @@
-"""What does a similarity mean? Measure it on pictures that are no copies of one another.
+"""Measures what a similarity means, on pictures of which no two are copies.
 
     python -m indexer.training.calibrate IMAGES... --kind tp-desc.v2 --out indexer/weights
 
-IMAGES should not have been learned from. Every picture is registered, edited copies of all of them ask; a
-copy does not belong together with any original but its own. Doubles are found by our own geometry and left
-out.
+The descriptor should not have been trained on IMAGES. Every picture counts as registered, and edited copies
+of all of them are queries. A copy belongs to no original but its own. Near-duplicates are found by our own
+geometry and left out.
 """
 
 import argparse
@@ -30,35 +30,39 @@ WORKERS = 2
 
 
 def calibrate(bank: PictureBank, embedder: Embedder, copies: int, seed: int) -> Calibration:
-    """Describe originals and edited copies; fit what pairs that do not belong together reach."""
+    """Describes originals and edited copies; fits similarities of pairs that do not belong together."""
     rng = random.Random(seed)
     originals = np.concatenate(
         [embedder.embed([bank[number]]) for number in track(range(len(bank)), "originals")]
     )
-    asked, owners = [], []
+    queries, owners = [], []
     for number in track(range(len(bank)), "edited copies"):
         for _ in range(copies):
             other = Image.fromarray(bank[rng.randrange(len(bank))])
             # With another picture of the set in it, a copy would belong to that one too.
             copy = edited_copy(Image.fromarray(bank[number]), other.resize((8, 8)).resize(other.size), rng)
-            asked.append(embedder.embed([np.asarray(copy)])[0])
+            queries.append(embedder.embed([np.asarray(copy)])[0])
             owners.append(number)
-    return fit(embedder.kind, _strangers(bank, originals, np.stack(asked), owners), len(bank))
+    similarities = _distractor_similarities(bank, originals, np.stack(queries), owners)
+    return fit(embedder.kind, similarities, len(bank))
 
 
-def _strangers(bank: PictureBank, originals: Vectors, asked: Vectors, owners: list[int]) -> Vectors:
-    """Similarities of all pairs that do not belong together."""
-    counted = np.ones((len(asked), len(bank)), bool)
-    kin = find_near_duplicates(bank, nearest_pairs(originals, NEIGHBOURS), WORKERS, lambda done, of: None)
+def _distractor_similarities(
+    bank: PictureBank, originals: Vectors, queries: Vectors, owners: list[int]
+) -> Vectors:
+    """Returns the similarities of all pairs that do not belong together."""
+    counted = np.ones((len(queries), len(bank)), bool)
+    nearest = nearest_pairs(originals, NEIGHBOURS)
+    duplicates = find_near_duplicates(bank, nearest, WORKERS, lambda done, of: None)
     related = {(number, number) for number in range(len(bank))}
-    related |= {pair for one, other in kin for pair in ((one, other), (other, one))}
+    related |= {pair for left, right in duplicates for pair in ((left, right), (right, left))}
     for row, owner in enumerate(owners):
-        counted[row, [other for one, other in related if one == owner]] = False
-    return np.asarray((asked @ originals.T)[counted])
+        counted[row, [right for left, right in related if left == owner]] = False
+    return np.asarray((queries @ originals.T)[counted])
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measures, prints and writes the calibration."""
     parser = argparse.ArgumentParser(description="Calibrate a descriptor on pictures that are no copies.")
     parser.add_argument("images", type=Path, nargs="+", help="folders or tar files")
     parser.add_argument("--kind", required=True)

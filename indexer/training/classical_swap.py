@@ -1,6 +1,7 @@
-"""Face swaps and re-enactments without a network: landmarks, a warp, Poisson blending (Pérez et al., 2003).
+"""Makes face swaps and re-enactments without a network: by landmarks, a warp and Poisson blending.
 
-For demonstrations and tests: published systems' pictures may not be shipped. Cruder than what is posted.
+Blending after Pérez et al. (2003). The results serve demonstrations and tests, because pictures made by
+published systems may not be shipped. They are cruder than what is posted.
 """
 
 import cv2
@@ -13,15 +14,15 @@ from indexer.compare.faces.identity import similarity_transform
 from indexer.compare.faces.landmarks import LIPS, OVAL, Landmarks, landmarks_of
 from indexer.media.images import Pixels
 
-SHRUNK = 0.92  # of the oval: hair and ears stay the target's
+SHRUNK = 0.92  # scale of the oval, so that hair and ears stay the target's
 
 
 class NoFace(ValueError):
-    """There is no face to work on."""
+    """The picture shows no face to work on."""
 
 
 def main_face(pixels: Pixels) -> Landmarks:
-    """The largest face of (h, w, 3) uint8. Raises NoFace or MissingFaceModels."""
+    """Returns the largest face of (h, w, 3) uint8. Raises NoFace or MissingFaceModels."""
     faces = find_faces(pixels)
     if not faces:
         raise NoFace("no face was found")
@@ -29,11 +30,11 @@ def main_face(pixels: Pixels) -> Landmarks:
 
 
 def swap_face(target: Image.Image, donor: Image.Image) -> Image.Image:
-    """The target with the donor's face, in the target's colours. Raises NoFace."""
-    ground, source = (np.asarray(one.convert("RGB")) for one in (target, donor))
-    theirs, ours = main_face(ground), main_face(source)
-    moved = _warped(source, ours, theirs, ground.shape[:2])
-    mask = oval_mask(theirs.points[list(OVAL)], (ground.shape[0], ground.shape[1]), SHRUNK)
+    """Returns the target with the donor's face, in the target's colours. Raises NoFace."""
+    ground, source = (np.asarray(image.convert("RGB")) for image in (target, donor))
+    target_face, donor_face = main_face(ground), main_face(source)
+    moved = _warped(source, donor_face, target_face, ground.shape[:2])
+    mask = oval_mask(target_face.points[list(OVAL)], (ground.shape[0], ground.shape[1]), SHRUNK)
     coloured = _in_colours_of(moved, ground, mask)
     left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
     middle = left + width // 2, top + height // 2
@@ -42,7 +43,7 @@ def swap_face(target: Image.Image, donor: Image.Image) -> Image.Image:
 
 
 def open_mouth(image: Image.Image, amount: float = 0.16) -> Image.Image:
-    """The same person with the mouth opened by `amount` eye distances. Raises NoFace."""
+    """Returns the same person with the mouth opened by `amount` eye distances. Raises NoFace."""
     pixels = np.asarray(image.convert("RGB"))
     face = main_face(pixels)
     lips = face.points[list(LIPS)]
@@ -54,16 +55,19 @@ def open_mouth(image: Image.Image, amount: float = 0.16) -> Image.Image:
     moved = cv2.remap(
         pixels, x, (y - shift).astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    # Between the lips it is dark.
+    # It is dark between the lips.
     gap = np.exp(-(((x - middle[0]) / (0.26 * face.eye_distance)) ** 2))
     gap *= np.exp(-(((y - middle[1]) / (0.45 * amount * face.eye_distance)) ** 4))
     return Image.fromarray((moved * (1 - 0.8 * gap[..., None])).astype(np.uint8))
 
 
-def _warped(source: Pixels, ours: Landmarks, theirs: Landmarks, shape: tuple[int, ...]) -> Pixels:
-    """The donor's face in the place of the target's: turned and scaled, then bent to its outline."""
-    matrix = similarity_transform(ours.points.astype(np.float64), theirs.points.astype(np.float64))
-    affine, _ = cv2.estimateAffine2D(ours.points, theirs.points, method=cv2.LMEDS)
+def _warped(
+    source: Pixels, donor_face: Landmarks, target_face: Landmarks, shape: tuple[int, ...]
+) -> Pixels:
+    """Returns the donor's face in the place of the target's, turned, scaled and sheared to its outline."""
+    donor, target = donor_face.points, target_face.points
+    matrix = similarity_transform(donor.astype(np.float64), target.astype(np.float64))
+    affine, _ = cv2.estimateAffine2D(donor, target, method=cv2.LMEDS)
     matrix = np.asarray(affine, np.float64) if affine is not None else matrix
     size = shape[1], shape[0]
     moved = cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -71,9 +75,9 @@ def _warped(source: Pixels, ours: Landmarks, theirs: Landmarks, shape: tuple[int
 
 
 def _in_colours_of(moved: Pixels, ground: Pixels, mask: np.ndarray) -> Pixels:
-    """Mean and spread of each channel as the target's face has them (Reinhard et al., 2001)."""
+    """Gives each channel the mean and spread that it has in the target's face (Reinhard et al., 2001)."""
     values, wanted = moved.astype(np.float32), ground[mask].astype(np.float32)
-    mine = values[mask]
-    spread = wanted.std(axis=0) / np.maximum(mine.std(axis=0), 1.0)
-    fitted = (values - mine.mean(axis=0)) * spread + wanted.mean(axis=0)
+    inside = values[mask]
+    spread = wanted.std(axis=0) / np.maximum(inside.std(axis=0), 1.0)
+    fitted = (values - inside.mean(axis=0)) * spread + wanted.mean(axis=0)
     return np.asarray(fitted.clip(0, 255), np.uint8)

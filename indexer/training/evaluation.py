@@ -1,7 +1,7 @@
-"""How good is retrieval? The measures of the Image Similarity Challenge (Douze et al., 2021).
+"""Measures how good retrieval is, by the measures of the Image Similarity Challenge (Douze et al., 2021).
 
-All pairs of all queries are pooled and ranked by confidence, most queries have no true reference:
-micro average precision (µAP), recall at a precision, and recall@1.
+All pairs of all queries are pooled and ranked by confidence, and most queries have no true reference: micro
+average precision (µAP), recall at a precision, and recall@1.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Guess:
-    """One claimed pair."""
+    """One pair that retrieval claims to belong together."""
 
     query: str
     reference: str
@@ -21,7 +21,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class Quality:
-    """What a set of guesses is worth; shares 0..1."""
+    """How good a set of guesses is; shares 0..1."""
 
     queries: int
     positives: int
@@ -32,9 +32,9 @@ class Quality:
 
 
 def measure(guesses: Iterable[Guess], truth: dict[str, str | None]) -> Quality:
-    """Rank all guesses together. `truth` names the reference of every query, None where there is none.
+    """Ranks all guesses together. `truth` names the reference of every query, None where there is none.
 
-    Ties are ranked with the wrong guess first, so that a constant confidence earns nothing.
+    Of equal confidences the wrong guess is ranked first, so that a constant confidence earns nothing.
     """
     known = [guess for guess in guesses if guess.query in truth]
     right = np.array([truth[guess.query] == guess.reference for guess in known], dtype=bool)

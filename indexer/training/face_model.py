@@ -1,7 +1,7 @@
-"""Train and judge the face model: `python -m indexer.training.face_model FOLDER [--cache FILE]`.
+"""Trains and evaluates the face model: `python -m indexer.training.face_model FOLDER [--cache FILE]`.
 
-FOLDER holds `pairs.csv` (see `face_pairs`). Printed are figures with the system, or the person, that is
-judged left out of training: what the model does on what it has not seen.
+FOLDER holds `pairs.csv` (see `face_pairs`). The printed figures leave the system, or the person, that is
+evaluated out of training, so that they tell what the model does on what it has not seen.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from indexer.training.face_pairs import MOVED as MOVED_PAIR
 from indexer.training.face_pairs import SWAPPED, MeasuredFace, measure_pairs, read_pairs
 from indexer.training.face_variants import COVERED, EDITED, ON_THE_WAY
 
-RIDGE = 0.02  # L2 on standardised weights: few systems, many variants of each
+RIDGE = 0.02  # L2 on standardised weights, because there are few systems and many variants of each
 STEPS = 60
 FOLDS = 10
 
@@ -27,10 +27,10 @@ Numbers = npt.NDArray[np.float64]
 
 
 def fit_head(names: tuple[str, ...], values: Numbers, truth: Numbers, weight: Numbers) -> Head:
-    """Logistic regression; (n, d) quantities, (n,) 0 or 1, (n,) weights.
+    """Fits a logistic regression to (n, d) quantities, (n,) truth 0 or 1 and (n,) weights.
 
-    Every quantity may speak for a change only: one that would speak against it is left out.
-    With few systems to learn from, a negative weight is a coincidence of theirs.
+    A quantity may only speak for a change; one that would speak against it is left out. With few systems to
+    learn from, a negative weight is a coincidence.
     """
     means, scales = values.mean(axis=0), values.std(axis=0) + 1e-6
     standard = (values - means) / scales
@@ -45,7 +45,7 @@ def fit_head(names: tuple[str, ...], values: Numbers, truth: Numbers, weight: Nu
 
 
 def _newton(standard: Numbers, truth: Numbers, weight: Numbers) -> Numbers:
-    """(d + 1,) weights and bias of a ridge logistic regression."""
+    """Returns (d + 1,): the weights and the bias of a ridge logistic regression."""
     design = np.concatenate([standard, np.ones((len(standard), 1))], axis=1)
     penalty = RIDGE * weight.sum() * np.eye(design.shape[1])
     penalty[-1, -1] = 0.0
@@ -62,47 +62,47 @@ def _newton(standard: Numbers, truth: Numbers, weight: Numbers) -> Numbers:
 
 
 def fit_heads(faces: list[MeasuredFace]) -> dict[str, Head]:
-    """`exchanged`: swaps against all else. `moved`: re-enactments against faces of the same person.
+    """Fits `exchanged` to swaps against all else, `moved` to re-enactments against other unswapped faces.
 
     Covered faces take no part: nobody can say whose they are, and rules name them first.
     """
-    usable = [one for one in faces if one.measures.confidence > 0.3 and one.variant not in COVERED]
-    rest = [one for one in usable if one.pair.kind != SWAPPED]
+    usable = [face for face in faces if face.measures.confidence > 0.3 and face.variant not in COVERED]
+    unswapped = [face for face in usable if face.pair.kind != SWAPPED]
     return {
-        EXCHANGED: _fit(EXCHANGED, usable, lambda one: one.pair.kind == SWAPPED),
-        MOVED: _fit(MOVED, rest, lambda one: one.pair.kind == MOVED_PAIR),
+        EXCHANGED: _fit(EXCHANGED, usable, lambda face: face.pair.kind == SWAPPED),
+        MOVED: _fit(MOVED, unswapped, lambda face: face.pair.kind == MOVED_PAIR),
     }
 
 
 def _fit(name: str, faces: list[MeasuredFace], is_true: Callable[[MeasuredFace], bool]) -> Head:
-    values = np.stack([quantities_of(one.measures, HEADS[name]) for one in faces])
-    truth = np.array([float(is_true(one)) for one in faces])
+    values = np.stack([quantities_of(face.measures, HEADS[name]) for face in faces])
+    truth = np.array([float(is_true(face)) for face in faces])
     # Both sides count the same, however many there are.
     weight = np.where(truth > 0.5, 0.5 / max(truth.sum(), 1), 0.5 / max((1 - truth).sum(), 1)) * len(truth)
     return fit_head(HEADS[name], values, truth, weight)
 
 
-def judge_left_out(
+def decide_left_out(
     faces: list[MeasuredFace], key: Callable[[MeasuredFace], str]
 ) -> list[tuple[MeasuredFace, Change]]:
-    """What models say that were trained without anything that shares the face's `key`, nor its target."""
-    groups = sorted({key(one) for one in faces})
+    """Decides on every face by models trained without faces of the same `key` or of the same target."""
+    groups = sorted({key(face) for face in faces})
     folds = {group: number % max(FOLDS, 1) for number, group in enumerate(groups)}
-    judged = []
+    decided = []
     for fold in range(min(FOLDS, len(groups))):
-        held = [one for one in faces if folds[key(one)] == fold]
-        targets = {one.pair.group for one in held}
+        left_out = [face for face in faces if folds[key(face)] == fold]
+        targets = {face.pair.group for face in left_out}
         heads = fit_heads(
-            [one for one in faces if folds[key(one)] != fold and one.pair.group not in targets]
+            [face for face in faces if folds[key(face)] != fold and face.pair.group not in targets]
         )
-        judged += [(one, decide_by_measures(one.measures, heads)) for one in held]
-    return judged
+        decided += [(face, decide_by_measures(face.measures, heads)) for face in left_out]
+    return decided
 
 
-def report(judged: Iterable[tuple[MeasuredFace, Change]]) -> str:
-    """A table: by variant, what was said of swaps, of re-enactments and of the rest (per picture)."""
+def report(decided: Iterable[tuple[MeasuredFace, Change]]) -> str:
+    """Returns a table by variant: what was said of swaps, of re-enactments and of other pictures."""
     pictures: dict[tuple[str, str], tuple[MeasuredFace, list[Change]]] = {}
-    for face, change in judged:
+    for face, change in decided:
         pictures.setdefault((face.pair.name, face.variant), (face, []))[1].append(change)
     flags = {Change.EXCHANGED, Change.MOVED}
     lines = [
@@ -125,7 +125,7 @@ def report(judged: Iterable[tuple[MeasuredFace, Change]]) -> str:
 
 
 def main() -> None:
-    """The command."""
+    """Measures, reports and writes the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path("indexer/weights") / f"{MODEL_NAME}.json")
@@ -133,13 +133,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     faces = _measured(given.folder, given.cache, given.workers)
-    print(f"{len(faces)} faces of {len({one.pair.name for one in faces})} pairs\n\nA system left out:\n")
-    print(report(judge_left_out(faces, lambda one: one.pair.system)))
+    print(f"{len(faces)} faces of {len({face.pair.name for face in faces})} pairs\n\nA system left out:\n")
+    print(report(decide_left_out(faces, lambda face: face.pair.system)))
     print("\nA target left out:\n")
-    print(report(judge_left_out(faces, lambda one: one.pair.group)))
+    print(report(decide_left_out(faces, lambda face: face.pair.group)))
     heads = fit_heads(faces)
     print("\nOn what it was trained on:\n")
-    print(report((one, decide_by_measures(one.measures, heads)) for one in faces))
+    print(report((face, decide_by_measures(face.measures, heads)) for face in faces))
     content = {"model": MODEL_NAME, "heads": {name: head.to_json() for name, head in heads.items()}}
     given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

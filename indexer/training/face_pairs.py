@@ -1,7 +1,7 @@
-"""The set that the face model is trained on: pairs of pictures, what was done, and what is measured.
+"""Reads and measures the set that the face model is trained on: pairs of pictures and what was done.
 
 `pairs.csv` names target (the original), result, kind and the system that made it, as published comparisons
-of face-swapping systems do. Pictures of people under research terms: the set is never shipped.
+of face-swapping systems do. The pictures show people under research terms, so the set is never shipped.
 """
 
 import csv
@@ -41,7 +41,7 @@ class Pair:
     result: Path
     system: str
     group: str  # of pairs with one target: never split between training and test
-    is_first_of_target: bool  # of its benign pairs: the edits of a target are made once
+    is_first_of_target: bool  # among benign pairs, so that the edits of a target are made once
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class MeasuredFace:
 
 
 def read_pairs(folder: Path) -> list[Pair]:
-    """Stills only; pairs that do not belong together are left to the matching rules."""
+    """Reads the pairs of stills; pairs that do not belong together are left to the matching rules."""
     with (folder / "pairs.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     benign = [row for row in rows if KINDS.get(row["kind"]) == SAME]
@@ -76,16 +76,16 @@ def read_pairs(folder: Path) -> list[Pair]:
 
 
 def system_of(row: dict[str, str]) -> str:
-    """The method, where the notes name it; else who made it."""
+    """Returns the method, where the notes name it; else who made the result."""
     named = re.search(r"method=([^;(]+)", row["notes"])
     return (named.group(1) if named else row["made_by"]).split("/")[0].strip()
 
 
 def measure_pairs(pairs: list[Pair], workers: int) -> Iterator[MeasuredFace]:
-    """Every face of every variant; the edits of `face_variants` are made from benign targets."""
+    """Measures every face of every variant; the edits of `face_variants` are made from benign targets."""
     with ProcessPoolExecutor(workers) as pool:
-        for found in pool.map(_measure, pairs, chunksize=4):
-            yield from found
+        for faces in pool.map(_measure, pairs, chunksize=4):
+            yield from faces
 
 
 def _measure(pair: Pair) -> list[MeasuredFace]:
@@ -93,33 +93,33 @@ def _measure(pair: Pair) -> list[MeasuredFace]:
     reference = as_preview(decoded(pair.target.read_bytes()))
     features = extract_features(reference)
     result = Image.open(pair.result).convert("RGB")
-    made = [(name, variant(result)) for name, variant in ON_THE_WAY.items()]
+    variants = [(name, variant(result)) for name, variant in ON_THE_WAY.items()]
     if pair.is_first_of_target:
         target = Image.open(pair.target).convert("RGB")
-        made += [(name, variant(target)) for name, variant in (EDITED | COVERED).items()]
-    found = []
-    for name, image in made:
+        variants += [(name, variant(target)) for name, variant in (EDITED | COVERED).items()]
+    faces = []
+    for name, image in variants:
         query = decoded(_as_png(image))
         alignment = align(
             extract_features(query), resized(features, reference.shape[1], reference.shape[0])
         )
         if alignment is None:
             continue
-        compared = compare_pair(AlignedPair(query, reference, alignment), with_faces=True)
-        measured = [one.measures for one in compared.faces if one.measures is not None]
-        if pair.kind != SAME:  # in a group, one face was exchanged: the least alike
-            measured = sorted(measured, key=lambda one: -one.identity_in_place)[:1]
-        found += [MeasuredFace(pair, name, one) for one in measured]
-    return found
+        comparison = compare_pair(AlignedPair(query, reference, alignment), with_faces=True)
+        measured = [face.measures for face in comparison.faces if face.measures is not None]
+        if pair.kind != SAME:  # of a group, one face was exchanged: the one that differs most
+            measured = sorted(measured, key=lambda measures: -measures.identity_in_place)[:1]
+        faces += [MeasuredFace(pair, name, measures) for measures in measured]
+    return faces
 
 
 def decoded(content: bytes) -> Pixels:
-    """(h, w, 3) uint8 as the registry reads an upload."""
+    """Returns (h, w, 3) uint8 as the registry reads an upload."""
     return decode_image(content, ImageLimits()).pixels
 
 
 def as_preview(pixels: Pixels) -> Pixels:
-    """(h, w, 3) uint8 as the registry keeps a reference."""
+    """Returns (h, w, 3) uint8 as the registry keeps a reference."""
     image = Image.fromarray(pixels)
     image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

@@ -1,6 +1,6 @@
-"""What happens to pictures of faces on their way, and what is done to faces that is no swap.
+"""Makes what happens to pictures of faces on their way, and what is done to faces that is no swap.
 
-The face model must say nothing of the first and call the second by another name.
+The face model must report nothing for the first kind, and must not call the second a swap.
 """
 
 import io
@@ -54,7 +54,7 @@ def _faces(image: Image.Image) -> list[FaceBox]:
 
 
 def _smoothed(image: Image.Image) -> Image.Image:
-    """Skin smoothed as beauty filters do."""
+    """Smooths skin as beauty filters do."""
     pixels = np.asarray(image.convert("RGB"))
     smooth = cv2.bilateralFilter(pixels, 0, 28, max(2.0, max(pixels.shape[:2]) / 160))
     mask = np.zeros(pixels.shape[:2], np.float32)
@@ -131,7 +131,7 @@ def _blurred_faces(image: Image.Image) -> Image.Image:
 
 
 def _lipstick(image: Image.Image) -> Image.Image:
-    """A red veil over the mouth: make-up, nothing moved."""
+    """Lays a red veil over the mouth: make-up, by which nothing moves."""
     pixels = np.asarray(image.convert("RGB")).astype(np.float32)
     mask = np.zeros(pixels.shape[:2], np.float32)
     for face in _faces(image):
@@ -141,7 +141,7 @@ def _lipstick(image: Image.Image) -> Image.Image:
     return Image.fromarray((pixels * (1 - soft) + np.array([190, 20, 50]) * soft).astype(np.uint8))
 
 
-# Done to a face on purpose, the person and the moment kept.
+# Done to a face on purpose, while the person and the moment stay the same.
 EDITED: dict[str, Variant] = {"smoothed": _smoothed, "lipstick": _lipstick}
 COVERED: dict[str, Variant] = {
     "eye bar": _over_faces(_bar),

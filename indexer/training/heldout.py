@@ -1,7 +1,8 @@
-"""How good is the network on pictures that it has not seen? A small Image Similarity Challenge of our own.
+"""Measures the network on pictures that it has not seen: a small Image Similarity Challenge of our own.
 
-Three in five of the held-out pictures are registered; edited copies of all of them ask. The truth is known
-because we made the copies, and the rest has no true answer, as most uploads have none.
+Three in five of the held-out pictures are registered, and edited copies of all of them are queries. The
+truth is known because we made the copies. Copies of the rest have no true reference, as most uploads have
+none.
 """
 
 import random
@@ -28,19 +29,21 @@ Frames = npt.NDArray[np.uint8]  # (n, 3, side, side)
 
 
 class HeldOut:
-    """Originals and queries, made once; the same for every run over the same pictures."""
+    """Originals and queries, made once, and the same for every run over the same pictures."""
 
     def __init__(
         self,
         bank: PictureBank,
         numbers: Sequence[int],
         others: Sequence[int],
-        kin: Mapping[int, Collection[int]],
+        duplicates: Mapping[int, Collection[int]],
         side: int,
     ) -> None:
-        # Whose double was learned is not unseen.
-        numbers = [number for number in numbers if not {*kin.get(number, ())} & {*others}]
-        self._kin = {str(number): {str(one) for one in kin.get(number, ())} for number in numbers}
+        # A picture whose near-duplicate was learned is not unseen.
+        numbers = [number for number in numbers if not {*duplicates.get(number, ())} & {*others}]
+        self._duplicates = {
+            str(number): {str(duplicate) for duplicate in duplicates.get(number, ())} for number in numbers
+        }
         rng = random.Random(SEED)
         shuffled = rng.sample(list(numbers), len(numbers))
         registered = shuffled[: max(1, int(len(shuffled) * REGISTERED_SHARE))]
@@ -57,7 +60,7 @@ class HeldOut:
         self._queries = np.stack(queries)
 
     def measure(self, network: CopyNetwork, device: str) -> Quality:
-        """Nearest originals of every query, all ranked together."""
+        """Ranks the nearest originals of all queries together and measures the result."""
         originals = describe(network, self._originals, device)
         similarity = describe(network, self._queries, device) @ originals.T
         best = np.argsort(-similarity, axis=1)[:, :GUESSES]
@@ -65,20 +68,20 @@ class HeldOut:
             Guess(query, self._names[place], float(similarity[row, place]))
             for row, query in enumerate(self._truth)
             for place in best[row]
-            # The crop of a photograph is no wrong answer for another crop of it.
-            if self._names[place] not in self._kin[query.partition("-")[0]]
+            # One crop of a photograph is no wrong answer for another crop of it.
+            if self._names[place] not in self._duplicates[query.partition("-")[0]]
         ]
         return measure(guesses, self._truth)
 
 
 def describe(network: CopyNetwork, frames: Frames, device: str) -> Vectors:
-    """(n, 3, side, side) -> (n, 256) unit rows."""
+    """Describes (n, 3, side, side) frames by (n, 256) unit rows."""
     batch = 1 if device == "cpu" else 128
     rows = []
     with torch.inference_mode():
         for start in range(0, len(frames), batch):
-            one = torch.from_numpy(frames[start : start + batch]).to(
+            part = torch.from_numpy(frames[start : start + batch]).to(
                 device, memory_format=torch.channels_last
             )
-            rows.append(network(one).float().cpu().numpy())
+            rows.append(network(part).float().cpu().numpy())
     return np.concatenate(rows)

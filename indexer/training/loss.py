@@ -1,4 +1,4 @@
-"""The loss of copy detection: a copy is nearer to its original than to any other picture.
+"""The loss of copy detection, by which a copy gets nearer to its original than to any other picture.
 
 InfoNCE with the entropy regulariser of SSCD (Pizzi et al., 2022; the regulariser after Sablayrolles et al.,
 2019), over a memory of all originals (Wu et al., 2018) instead of a batch of thousands, which a CPU cannot
@@ -13,22 +13,22 @@ from torch.nn import functional
 
 TEMPERATURE = 0.05
 ENTROPY_WEIGHT = 10.0
-NEAREST = 1e-3  # squared distances below count as this; the logarithm has no floor
+NEAREST = 1e-3  # smaller squared distances count as this, because the logarithm has no floor
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Descriptors of one step. Rows of `copies` belong to `originals` by `owner`."""
+    """The descriptors of one step. Rows of `copies` belong to rows of `originals` by `owner`."""
 
     originals: Tensor  # (b, d) unit rows
-    numbers: Tensor  # (b,) int64, which picture each is; a row of the memory
+    numbers: Tensor  # (b,) int64, the picture of each, which is its row of the memory
     copies: Tensor  # (c, d) unit rows
-    owner: Tensor  # (c,) int64, row of `originals`
-    spared: Tensor  # (c, n) bool: no negatives, since the copy shows them too or they are kin
+    owner: Tensor  # (c,) int64, the row of `originals`
+    spared: Tensor  # (c, n) bool: no negatives, because the copy shows them too or they are near-duplicates
 
 
 def copy_loss(batch: Batch, memory: Tensor) -> tuple[Tensor, Tensor]:
-    """InfoNCE of copies against all originals, and their entropy term.
+    """Returns the InfoNCE loss of copies against all originals, and their entropy term.
 
     `memory`: (n, d) the last descriptor of every original. The rows of this batch are replaced by the
     fresh ones, so that gradients reach both sides.
@@ -44,5 +44,5 @@ def copy_loss(batch: Batch, memory: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def total(contrast: Tensor, entropy: Tensor) -> Tensor:
-    """What is minimised."""
+    """Returns the quantity that is minimised."""
     return contrast + ENTROPY_WEIGHT * entropy

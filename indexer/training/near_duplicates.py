@@ -1,6 +1,6 @@
-"""Which training pictures show the same thing by right: crops and doubles of one photograph.
+"""Finds near-duplicates among training pictures: crops and other copies of one photograph.
 
-In a contrastive loss every other picture counts as different. Sets hold doubles and crops; told that they
+In a contrastive loss every other picture counts as different. Sets hold near-duplicates; told that they
 differ, a network unlearns what it is for. So the nearest neighbours of every picture are compared with our
 own geometry, and pairs that it confirms are left out of the loss.
 """
@@ -17,8 +17,8 @@ from indexer.fingerprints.kinds import Vectors
 from indexer.training.pictures import PictureBank
 
 NEIGHBOURS = 4
-FEATURES = 300  # of each picture, the strongest; its double has them too
-# Lower than what confirms a match for others: to miss kin costs more here than to spare strangers.
+FEATURES = 300  # the strongest of each picture, which its duplicate has too
+# Lower than what confirms a match: to miss a near-duplicate costs more here than to spare a distractor.
 LEAST_INLIERS, LEAST_SPREAD = 10, 0.02
 BLOCK = 1024  # rows of the similarity matrix held at once
 
@@ -26,7 +26,7 @@ Pair = tuple[int, int]
 
 
 def nearest_pairs(vectors: Vectors, neighbours: int = NEIGHBOURS) -> list[Pair]:
-    """(n, d) unit rows -> every unordered pair in which one is among the other's nearest."""
+    """Returns every unordered pair of (n, d) unit rows in which one is among the other's nearest."""
     pairs: set[Pair] = set()
     count = min(neighbours, len(vectors) - 1)
     for start in range(0, len(vectors), BLOCK):
@@ -41,22 +41,22 @@ def nearest_pairs(vectors: Vectors, neighbours: int = NEIGHBOURS) -> list[Pair]:
 def find_near_duplicates(
     bank: PictureBank, pairs: Sequence[Pair], workers: int, progress: Callable[[int, int], None]
 ) -> list[Pair]:
-    """The pairs that the geometry confirms. Threads do: OpenCV works without the interpreter's lock."""
+    """Returns the pairs that the geometry confirms. Threads suffice: OpenCV releases Python's lock."""
     cv2.setNumThreads(1)
     numbers = sorted({number for pair in pairs for number in pair})
-    kin: list[Pair] = []
+    duplicates: list[Pair] = []
     with ThreadPoolExecutor(workers) as pool:
         read = pool.map(lambda number: _strongest(extract_features(bank[number])), numbers)
         features: dict[int, LocalFeatures] = {}
-        for number, found in zip(numbers, read, strict=True):
-            features[number] = found
+        for number, extracted in zip(numbers, read, strict=True):
+            features[number] = extracted
             progress(len(features), len(numbers) + len(pairs))
         agreed = pool.map(lambda pair: _agree(features[pair[0]], features[pair[1]]), pairs)
         for done, (pair, agrees) in enumerate(zip(pairs, agreed, strict=True), len(numbers)):
             if agrees:
-                kin.append(pair)
+                duplicates.append(pair)
             progress(done, len(numbers) + len(pairs))
-    return kin
+    return duplicates
 
 
 def _strongest(features: LocalFeatures) -> LocalFeatures:
@@ -66,5 +66,7 @@ def _strongest(features: LocalFeatures) -> LocalFeatures:
 
 
 def _agree(left: LocalFeatures, right: LocalFeatures) -> bool:
-    found = align(left, right)
-    return found is not None and found.inliers >= LEAST_INLIERS and found.spread >= LEAST_SPREAD
+    alignment = align(left, right)
+    if alignment is None:
+        return False
+    return alignment.inliers >= LEAST_INLIERS and alignment.spread >= LEAST_SPREAD

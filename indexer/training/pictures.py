@@ -1,7 +1,7 @@
 """The pictures that a descriptor is trained on: read once, kept in one file, split once.
 
-A picture is held out by the digest of its name, so that the split is the same on every machine and
-does not move when pictures are added.
+A picture is held out by the digest of its name, so that the split is the same on every machine and does not
+move when pictures are added.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class PictureBank:
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, int], ...]  # height, width
-    starts: tuple[int, ...]  # of each picture in `flat`
+    starts: tuple[int, ...]  # of each picture in `flat`, bytes
     flat: npt.NDArray[np.uint8]
     digest: str  # SHA-256 of names and pixels
 
@@ -37,18 +37,18 @@ class PictureBank:
         return len(self.names)
 
     def __getitem__(self, number: int) -> Pixels:
-        """(h, w, 3) uint8 sRGB."""
+        """Returns (h, w, 3) uint8 sRGB."""
         height, width = self.shapes[number]
         start = self.starts[number]
         return np.asarray(self.flat[start : start + height * width * 3]).reshape(height, width, 3)
 
 
 def named_images_in(source: Path) -> Iterator[tuple[str, Image.Image]]:
-    """RGB images of a folder or a tar file with their names, in the order of their names."""
+    """Yields the RGB images of a folder or a tar file with their names, in the order of the names."""
     if source.suffix == ".tar":
         with tarfile.open(source) as archive:
-            members = [one for one in archive.getmembers() if one.name.lower().endswith(SUFFIXES)]
-            for member in sorted(members, key=lambda one: one.name):
+            members = [member for member in archive.getmembers() if member.name.lower().endswith(SUFFIXES)]
+            for member in sorted(members, key=lambda member: member.name):
                 if file := archive.extractfile(member):
                     yield member.name, Image.open(io.BytesIO(file.read())).convert("RGB")
         return
@@ -59,7 +59,7 @@ def named_images_in(source: Path) -> Iterator[tuple[str, Image.Image]]:
 
 
 def pack(sources: Sequence[Path], folder: Path, wanted: Callable[[str], bool] | None = None) -> PictureBank:
-    """Read the pictures of `sources` into `folder`, reduced to 288 px, and open the result."""
+    """Reads the pictures of `sources` into `folder`, reduced to 288 px, and opens the result."""
     names, shapes = [], []
     digest = hashlib.sha256()
     with (folder / PIXELS_FILE).open("wb") as file:
@@ -79,7 +79,7 @@ def pack(sources: Sequence[Path], folder: Path, wanted: Callable[[str], bool] | 
 
 
 def open_bank(folder: Path) -> PictureBank:
-    """What `pack` wrote."""
+    """Opens what `pack` wrote."""
     table = json.loads((folder / TABLE_FILE).read_text())
     shapes = tuple((int(height), int(width)) for height, width in table["shapes"])
     sizes = np.array([height * width * 3 for height, width in shapes], np.int64)
@@ -89,5 +89,5 @@ def open_bank(folder: Path) -> PictureBank:
 
 
 def is_held_out(name: str, share: float) -> bool:
-    """Whether a picture is kept for evaluation; by its name alone."""
+    """Whether a picture is kept for evaluation, decided by its name alone."""
     return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) < share * 2**32

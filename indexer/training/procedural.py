@@ -1,7 +1,7 @@
-"""Pictures that nobody owns: dead leaves and clouds, made on the fly.
+"""Draws pictures that nobody owns: dead leaves and clouds.
 
 Networks learn the invariances of copy detection from them (Baradad et al., "Learning to See by Looking at
-Noise", 2021), and they are the backgrounds on which pictures are pasted when there is no other.
+Noise", 2021), and pictures are pasted on them where there is no other background.
 """
 
 import random
@@ -17,7 +17,7 @@ SIDE = 224
 
 
 def procedural_picture(rng: random.Random) -> Pixels:
-    """(224, 224, 3) uint8: leaves, clouds, or leaves that carry clouds."""
+    """Draws (224, 224, 3) uint8: leaves, clouds, or a mixture of both."""
     kind = rng.random()
     if kind < 0.4:
         return dead_leaves(rng)
@@ -28,7 +28,7 @@ def procedural_picture(rng: random.Random) -> Pixels:
 
 
 def dead_leaves(rng: random.Random) -> Pixels:
-    """Shapes of power-law size that cover one another (Lee, Mumford and Huang, 2001)."""
+    """Draws shapes of power-law size that cover one another (Lee, Mumford and Huang, 2001)."""
     image = Image.new("RGB", (SIDE, SIDE), colour(rng))
     draw = ImageDraw.Draw(image)
     pointed = rng.random() < 0.5
@@ -45,7 +45,7 @@ def dead_leaves(rng: random.Random) -> Pixels:
 
 
 def clouds(rng: random.Random) -> Pixels:
-    """Noise with a spectrum of 1/f to 1/f^2.5, in correlated colours (after Field, 1987)."""
+    """Draws noise with a spectrum of 1/f to 1/f^2.5, in correlated colours (after Field, 1987)."""
     generator = noise_source(rng)
     frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None])
     frequency[0, 0] = 1

@@ -1,7 +1,7 @@
-"""The network's last layer, learned in closed form: before training, and anew when the trunk is trained.
+"""Learns the network's last layer in closed form: before training, and again once the trunk is trained.
 
-Gradients through a batch of a hundred teach a trunk, and leave a projection that fits those batches.
-Whitening again over all pictures at once costs minutes and finds more (docs/quality.md).
+Gradients through a batch of a hundred teach a trunk, but leave a projection that fits those batches.
+Whitening again over all pictures at once takes minutes and finds more (docs/quality.md).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,19 +20,19 @@ from indexer.training.views import Step, Views, make_views, network_in
 from indexer.training.whitening import Pooled, learn_projection
 
 PICTURES_PER_JOB = 32
-Progress = Callable[[int, int], None]  # done, of
+Progress = Callable[[int, int], None]  # how many are done, of how many
 
 
 def whiten(
     file: Path, views: Views, numbers: Sequence[int], shrinkage: float, pool: Executor, progress: Progress
 ) -> None:
-    """Give the network in `file` the projection that whitens its features of these pictures."""
+    """Gives the network in `file` the projection that whitens its features of these pictures."""
     clean, edited = [], []
     for pooled in _pooled(file, replace(views, copies=1), numbers, pool, progress):
         clean.append(pooled[: len(pooled) // 2])
         edited.append(pooled[len(pooled) // 2 :])
     mean, projection = learn_projection(np.concatenate(clean), np.concatenate(edited), shrinkage)
-    # Fewer pictures than dimensions span fewer directions; the rest starts from nothing.
+    # Fewer pictures than dimensions span fewer directions; the remaining weights are zero.
     projection = np.pad(projection, ((0, 0), (0, DIMENSIONS - projection.shape[1])))
     weights = load_file(file)
     weights["projection.weight"] = torch.from_numpy(projection.T).float().contiguous()
@@ -43,7 +43,7 @@ def whiten(
 def describe_originals(
     file: Path, views: Views, numbers: Sequence[int], pool: Executor, progress: Progress
 ) -> Vectors:
-    """(n, 256) unit rows of these pictures as they are."""
+    """Describes these pictures, unedited, by (n, 256) unit rows."""
     rows = list(_pooled(file, replace(views, copies=0), numbers, pool, progress))
     projection = folded_network().projection
     weights = load_file(file)
@@ -54,14 +54,14 @@ def describe_originals(
 
 
 def save_network(network: CopyNetwork, file: Path) -> None:
-    """In float32."""
+    """Writes the network's weights in float32."""
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, file)
 
 
 def _pooled(
     file: Path, views: Views, numbers: Sequence[int], pool: Executor, progress: Progress
 ) -> Iterator[Pooled]:
-    """Pooled features of originals and copies, in chunks of pictures."""
+    """Yields pooled features of originals and copies, in chunks of pictures."""
     steps = [
         Step(start, tuple(numbers[start : start + PICTURES_PER_JOB]))
         for start in range(0, len(numbers), PICTURES_PER_JOB)
@@ -79,6 +79,6 @@ def _pool_views(file: Path, views: Views, step: Step) -> Pooled:
     rows = []
     with torch.inference_mode():
         for frame in frames:
-            one = torch.from_numpy(frame[None]).to(memory_format=torch.channels_last)
-            rows.append(network.pool(network.lower(one, 0), 0).double().numpy())
+            batch = torch.from_numpy(frame[None]).to(memory_format=torch.channels_last)
+            rows.append(network.pool(network.lower(batch, 0), 0).double().numpy())
     return np.concatenate(rows)

@@ -1,7 +1,7 @@
 """One training run: its steps, its checkpoints, its log.
 
-A step is made by other processes a few steps ahead (`views`); the network learns from it here.
-Batches bring neighbours together: each picture comes with one of the strangers nearest to it, which are the
+Other processes make the views of a step a few steps ahead (`views`); the network learns from them here.
+Batches bring neighbours together: each picture comes with one of its nearest distractors, which are the
 negatives that teach most. Everything that decides what is drawn is in the checkpoint.
 """
 
@@ -28,20 +28,20 @@ from indexer.training.heldout import HeldOut
 from indexer.training.loss import Batch, copy_loss, total
 from indexer.training.pictures import PictureBank, is_held_out
 from indexer.training.projection import whiten
-from indexer.training.start import KIN_FILE, load_start, prepare_start
+from indexer.training.start import DUPLICATES_FILE, load_start, prepare_start
 from indexer.training.views import START_FILE, Step, StepViews, Views, make_views, one_thread
 from indexer.training.whitening import SHRINKAGE
 
-AHEAD = 4  # steps in the making
-NEAR = 5  # a neighbour is one of so many nearest strangers
-WARM_UP = 0.05  # share of the steps
+STEPS_AHEAD = 4  # whose views are in the making
+NEAREST = 5  # a neighbour is drawn from so many nearest distractors
+WARM_UP = 0.05  # share of the steps in which the rate rises
 CHECKPOINT, LOG, WEIGHTS = "checkpoint.pt", "log.jsonl", "weights.safetensors"
 Show = Callable[[str, int, int, str], None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What decides the result, beside the pictures."""
+    """Everything that decides the result, beside the pictures."""
 
     steps: int = 3000
     pictures_per_step: int = 32
@@ -51,20 +51,22 @@ class Options:
     trunk_rate: float = 3e-4
     head_rate: float = 1e-3
     weight_decay: float = 1e-4
-    averaging: float = 0.998  # of the weights that are evaluated and shipped
+    averaging: float = 0.998  # decay of the average of weights that is evaluated and shipped
     held_out: float = 0.05
     evaluate_every: int = 500
     seed: int = 1
 
 
 class TrainingRun:
-    """Train from the last checkpoint of `folder`, or from the start."""
+    """Training from the last checkpoint in `folder`, or from the start."""
 
     def __init__(
         self, folder: Path, bank: PictureBank, options: Options, workers: int, device: str, show: Show
     ) -> None:
         self._folder, self._options, self._device, self._show = folder, options, device, show
-        self._learned = [i for i, name in enumerate(bank.names) if not is_held_out(name, options.held_out)]
+        self._learned = [
+            number for number, name in enumerate(bank.names) if not is_held_out(name, options.held_out)
+        ]
         held_out = sorted({*range(len(bank))} - {*self._learned})
         on_cpu = device == "cpu"
         self._views = Views(
@@ -72,7 +74,7 @@ class TrainingRun:
         )
         # Forking a process that has run torch hangs; a new one starts clean.
         self._pool = ProcessPoolExecutor(workers, get_context("spawn"), one_thread)
-        if not (folder / KIN_FILE).exists():
+        if not (folder / DUPLICATES_FILE).exists():
             prepare_start(
                 self._views,
                 self._learned,
@@ -81,8 +83,8 @@ class TrainingRun:
                 lambda what, done, of: show(what, done, of, ""),
             )
         start = load_start(folder)
-        self._kin = _kin_table(start.kin)
-        self._held_out = HeldOut(bank, held_out, self._learned, self._kin, options.side)
+        self._duplicates = _table_of(start.duplicates)
+        self._held_out = HeldOut(bank, held_out, self._learned, self._duplicates, options.side)
         self._network = folded_network()
         self._network.load_state_dict(load_file(folder / START_FILE))
         self._network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -100,7 +102,7 @@ class TrainingRun:
             self._resume()
 
     def train(self, evaluated: Callable[[int, Quality], None], until: int | None = None) -> None:
-        """Up to the last step, or `until`; evaluates and checkpoints on the way."""
+        """Trains up to the last step, or `until`; evaluates and writes checkpoints on the way."""
         options = self._options
         last = options.steps if until is None else min(until, options.steps)
         making: deque[Future[StepViews]] = deque(
@@ -110,7 +112,7 @@ class TrainingRun:
             evaluated(0, self._evaluate())
         began, first = monotonic(), self._step
         while self._step < last:
-            while len(making) < AHEAD:
+            while len(making) < STEPS_AHEAD:
                 self._ahead.append(self._draw())
                 making.append(self._pool.submit(make_views, self._views, self._ahead[-1]))
             contrast, entropy = self._learn(making.popleft().result())
@@ -131,11 +133,11 @@ class TrainingRun:
         return self._step >= self._options.steps
 
     def close(self) -> None:
-        """Let the processes go that make views."""
+        """Ends the processes that make views."""
         self._pool.shutdown(cancel_futures=True)
 
     def export(self) -> Path:
-        """The averaged weights with a projection whitened anew, in float16, for `indexer/weights`."""
+        """Writes the averaged weights with a newly whitened projection, in float16; returns the file."""
         path = self._folder / WEIGHTS
         save_file({name: value.contiguous().cpu() for name, value in self._average.items()}, path)
         whiten(
@@ -146,24 +148,23 @@ class TrainingRun:
             self._pool,
             lambda done, of: self._show("whitening the projection", done, of, ""),
         )
+        options = {name: str(value) for name, value in vars(self._options).items()}
         half = {name: value.half().contiguous() for name, value in load_file(path).items()}
-        save_file(
-            half, path, {"steps": str(self._step), **{k: str(v) for k, v in vars(self._options).items()}}
-        )
+        save_file(half, path, {"steps": str(self._step), **options})
         return path
 
     def _groups(self) -> list[dict[str, object]]:
         trunk = self._network.trunk
         trunk._conv_stem.requires_grad_(False)
         trunk._blocks[: self._options.frozen_blocks].requires_grad_(False)
-        learned = [one for one in trunk.parameters() if one.requires_grad]
+        learned = [parameter for parameter in trunk.parameters() if parameter.requires_grad]
         return [
             {"params": learned, "peak": self._options.trunk_rate},
             {"params": list(self._network.projection.parameters()), "peak": self._options.head_rate},
         ]
 
     def _draw(self) -> Step:
-        """Pictures in shuffled order, each followed by one of its nearest strangers."""
+        """Draws pictures in shuffled order, each followed by one of its nearest distractors."""
         numbers: list[int] = []
         while len(numbers) < self._options.pictures_per_step:
             if not self._order:
@@ -173,10 +174,10 @@ class TrainingRun:
                 continue
             numbers.append(number)
             similarity = self._memory @ self._memory[number]
-            similarity[[number, *self._kin.get(number, ())]] = -1
+            similarity[[number, *self._duplicates.get(number, ())]] = -1
             similarity[self._never] = -1
-            near = similarity.topk(min(NEAR, len(self._learned))).indices.tolist()
-            neighbour = self._rng.choice(near)
+            nearest = similarity.topk(min(NEAREST, len(self._learned))).indices.tolist()
+            neighbour = self._rng.choice(nearest)
             if neighbour not in numbers:
                 numbers.append(neighbour)
         return Step(self._rng.getrandbits(48), tuple(numbers[: self._options.pictures_per_step]))
@@ -210,10 +211,10 @@ class TrainingRun:
         spared = self._never.repeat(len(views.others), 1)
         for row, other in enumerate(views.others):
             number = views.step.numbers[row // self._options.copies]
-            kin = [*self._kin.get(number, ())]
+            same = [*self._duplicates.get(number, ())]
             if other >= 0 and other != number:
-                kin += [int(other), *self._kin.get(int(other), ())]
-            spared[row, [one for one in kin if one != number]] = True
+                same += [int(other), *self._duplicates.get(int(other), ())]
+            spared[row, [duplicate for duplicate in same if duplicate != number]] = True
         return spared
 
     def _evaluate(self) -> Quality:
@@ -229,7 +230,7 @@ class TrainingRun:
             file.write(json.dumps(entry) + "\n")
 
     def _checkpoint(self) -> None:
-        """Whole or not at all: a run that is killed goes on from the last one."""
+        """Writes a checkpoint whole or not at all: a run that is killed goes on from the last one."""
         state = {
             "network": self._network.state_dict(),
             "average": self._average,
@@ -255,15 +256,16 @@ class TrainingRun:
 
 
 def _schedule(progress: float) -> float:
-    """A short rise, then half a cosine to nearly nothing."""
+    """Returns the share of the peak rate: a short rise, then half a cosine to nearly nothing."""
     if progress < WARM_UP:
         return (progress + 1e-3) / (WARM_UP + 1e-3)
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
 
 
-def _kin_table(pairs: tuple[tuple[int, int], ...]) -> dict[int, set[int]]:
+def _table_of(pairs: tuple[tuple[int, int], ...]) -> dict[int, set[int]]:
+    """Returns the near-duplicates of every picture that has any."""
     table: dict[int, set[int]] = {}
-    for one, other in pairs:
-        table.setdefault(one, set()).add(other)
-        table.setdefault(other, set()).add(one)
+    for left, right in pairs:
+        table.setdefault(left, set()).add(right)
+        table.setdefault(right, set()).add(left)
     return table

@@ -1,7 +1,7 @@
-"""Where training begins: published ImageNet weights, a projection that whitens, and who is kin to whom.
+"""Prepares where training begins: published ImageNet weights, a whitening projection, and near-duplicates.
 
-The projection is learned as for the first descriptor (`indexer.training.whitening`); it already beats the
-bare trunk, so training starts from the best that costs a minute.
+The projection is learned as for the first descriptor (`indexer.training.whitening`). It already beats the
+bare trunk, so training starts from the best that a minute can buy.
 """
 
 import json
@@ -21,7 +21,7 @@ from indexer.training.pictures import open_bank
 from indexer.training.projection import describe_originals, save_network, whiten
 from indexer.training.views import START_FILE, Views
 
-MEMORY_FILE, KIN_FILE = "start-memory.npy", "kin.json"
+MEMORY_FILE, DUPLICATES_FILE = "start-memory.npy", "near-duplicates.json"
 WHITENED_PICTURES, SHRINKAGE = 4000, 0.1
 
 
@@ -30,7 +30,7 @@ class Start:
     """What training begins with, beside the weights in the run's folder."""
 
     memory: Vectors  # (n, 256) unit rows of all pictures
-    kin: tuple[tuple[int, int], ...]
+    duplicates: tuple[tuple[int, int], ...]  # pairs of pictures
 
 
 def prepare_start(
@@ -40,7 +40,10 @@ def prepare_start(
     workers: int,
     progress: Callable[[str, int, int], None],
 ) -> Start:
-    """Write the start weights and find kin; `numbers` are the pictures to learn from, all are described."""
+    """Writes the start weights and finds near-duplicates.
+
+    `numbers` are the pictures to learn from; all pictures of the bank are described.
+    """
     network = CopyNetwork()
     network.trunk.load_state_dict(load_imagenet_weights())
     network.eval().trunk.fuse()
@@ -52,13 +55,14 @@ def prepare_start(
         file, views, range(len(bank)), pool, partial(progress, "describing the originals")
     )
     near = nearest_pairs(vectors)
-    kin = find_near_duplicates(bank, near, workers, partial(progress, "comparing neighbours"))
+    duplicates = find_near_duplicates(bank, near, workers, partial(progress, "comparing neighbours"))
     np.save(views.folder / MEMORY_FILE, vectors)
-    (views.folder / KIN_FILE).write_text(json.dumps(kin))
-    return Start(vectors, tuple(kin))
+    (views.folder / DUPLICATES_FILE).write_text(json.dumps(duplicates))
+    return Start(vectors, tuple(duplicates))
 
 
 def load_start(folder: Path) -> Start:
-    """What `prepare_start` wrote."""
-    kin = json.loads((folder / KIN_FILE).read_text())
-    return Start(np.load(folder / MEMORY_FILE), tuple((int(a), int(b)) for a, b in kin))
+    """Loads what `prepare_start` wrote."""
+    pairs = json.loads((folder / DUPLICATES_FILE).read_text())
+    duplicates = tuple((int(left), int(right)) for left, right in pairs)
+    return Start(np.load(folder / MEMORY_FILE), duplicates)

@@ -1,4 +1,4 @@
-"""Train the copy-detection descriptor from pictures.
+"""Trains the copy-detection descriptor from pictures.
 
     python -m indexer.training.train IMAGES... --run RUNS/first --steps 3000
 
@@ -19,13 +19,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from indexer.training.evaluation import Quality
 from indexer.training.pictures import open_bank, pack
 from indexer.training.run import Options, TrainingRun
-from indexer.training.start import KIN_FILE
+from indexer.training.start import DUPLICATES_FILE
 
 OPTION_NAMES = {field.name for field in fields(Options)}
 
 
 def main() -> None:
-    """Train, evaluate, write weights."""
+    """Trains, evaluates and writes the weights."""
     parser = argparse.ArgumentParser(description="Train the copy-detection descriptor.")
     parser.add_argument("images", type=Path, nargs="+", help="folders or tar files of pictures")
     parser.add_argument(
@@ -50,7 +50,7 @@ def main() -> None:
     given.run.mkdir(parents=True, exist_ok=True)
     options = Options(**{name: value for name, value in vars(given).items() if name in OPTION_NAMES})
     keep_options(given.run, options)
-    bank = open_bank(given.run) if (given.run / KIN_FILE).exists() else pack(given.images, given.run)
+    bank = open_bank(given.run) if (given.run / DUPLICATES_FILE).exists() else pack(given.images, given.run)
     console.print(f"{len(bank):,} pictures, digest {bank.digest[:12]}, {given.device}")
     columns = (
         TextColumn("{task.description}"),
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def keep_options(folder: Path, options: Options) -> None:
-    """A run goes on with its options; only the number of steps may change, and the rate with it."""
+    """Keeps the options of a run, which only goes on with the same ones; the number of steps may change."""
     path = folder / "options.json"
     given = vars(options)
     if path.exists():

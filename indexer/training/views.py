@@ -1,7 +1,7 @@
-"""What one training step sees: originals and edited copies of them, made in other processes.
+"""Makes what one training step sees, in other processes: originals and edited copies of them.
 
 Everything is drawn from the step's own seed, so a step looks the same on every machine and after a resume.
-The frozen part of the trunk runs here too: on a CPU that is half of the work, and it shares out evenly.
+The frozen part of the trunk runs here too: on a CPU that is half of the work, and it can be spread evenly.
 """
 
 import random
@@ -24,9 +24,8 @@ from indexer.training.pictures import PictureBank, open_bank
 from indexer.training.procedural import procedural_picture
 
 START_FILE = "start.safetensors"
-# Of the pictures that are pasted together with a copy, so many are drawn by us.
-PROCEDURAL_SHARE = 0.2
-TOUCHED_SHARE = 0.3  # of the originals are registered as a recompressed file
+PROCEDURAL_SHARE = 0.2  # of the pictures that a copy is pasted together with are drawn by us
+RECOMPRESSED_SHARE = 0.3  # of the originals are seen as a recompressed file
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Views:
     folder: Path  # of the picture bank and the start weights
     side: int
     copies: int  # of each original
-    frozen_blocks: int  # of the trunk, run here; on a GPU none
+    frozen_blocks: int  # of the trunk, which run here; none where a GPU trains
     candidates: tuple[int, ...]  # pictures that may be pasted together with a copy
     runs_trunk: bool = True
 
@@ -59,13 +58,13 @@ class StepViews:
 
 
 def make_views(views: Views, step: Step) -> StepViews:
-    """Draw, edit, and run the frozen part."""
+    """Draws and edits the pictures of a step, and runs the frozen part of the trunk on them."""
     bank, rng = _bank(views.folder), random.Random(step.seed)
     originals, copies, others = [], [], []
     for number in step.numbers:
         original = Image.fromarray(bank[number])
-        touched = recompress(original, rng) if rng.random() < TOUCHED_SHARE else original
-        originals.append(square(np.asarray(touched), views.side))
+        registered = recompress(original, rng) if rng.random() < RECOMPRESSED_SHARE else original
+        originals.append(square(np.asarray(registered), views.side))
         for _ in range(views.copies):
             other = -1 if rng.random() < PROCEDURAL_SHARE else rng.choice(views.candidates)
             second = procedural_picture(rng) if other < 0 else bank[other]
@@ -83,9 +82,9 @@ def _lower(views: Views, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float1
     network = network_in(views.folder / START_FILE)
     maps = []
     with torch.inference_mode():
-        for frame in frames:  # one at a time: larger batches leave the cache of a core
-            one = torch.from_numpy(frame[None]).to(memory_format=torch.channels_last)
-            maps.append(network.lower(one, views.frozen_blocks).half().numpy())
+        for frame in frames:  # one at a time, because a larger batch does not fit the cache of a core
+            batch = torch.from_numpy(frame[None]).to(memory_format=torch.channels_last)
+            maps.append(network.lower(batch, views.frozen_blocks).half().numpy())
     return np.concatenate(maps)
 
 
@@ -96,13 +95,13 @@ def _bank(folder: Path) -> PictureBank:
 
 @cache
 def network_in(file: Path) -> CopyNetwork:
-    """The network with the weights of a file, read once in each process."""
+    """Returns the network with the weights of a file, which each process reads once."""
     network = folded_network()
     network.load_state_dict(load_file(file))
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def one_thread() -> None:
-    """For the processes that make views: there are as many as cores."""
+    """Restricts a process that makes views to one thread, because there is one such process per core."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

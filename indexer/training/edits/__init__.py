@@ -82,7 +82,7 @@ EDITS_WITH_ANOTHER: tuple[Callable[[Image.Image], Edit], ...] = (
 
 
 def edited_copy(image: Image.Image, other: Image.Image, rng: random.Random) -> Image.Image:
-    """One to four edits, at most one of which brings in the other picture."""
+    """Applies one to four edits, at most one of which brings in the other picture."""
     wanted = rng.choice((1, 2, 2, 3, 3, 4))
     chosen = rng.sample(PLAIN_EDITS, wanted)
     if rng.random() < 0.4:

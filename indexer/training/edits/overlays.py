@@ -11,7 +11,7 @@ STAGE_PX = 320  # long side of a composition
 
 
 def write_text(image: Image.Image, rng: random.Random) -> Image.Image:
-    """A few lines anywhere."""
+    """Writes a few lines anywhere."""
     image = image.copy()
     draw = ImageDraw.Draw(image)
     for _ in range(rng.randint(1, 3)):
@@ -22,7 +22,7 @@ def write_text(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def place_stickers(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Round faces, stars and hearts, opaque."""
+    """Sticks opaque round faces, stars and hearts on it."""
     image = image.copy()
     draw = ImageDraw.Draw(image)
     for _ in range(rng.randint(1, 4)):
@@ -62,7 +62,7 @@ def _heart(draw: ImageDraw.ImageDraw, x: float, y: float, side: float, rng: rand
 
 
 def draw_stripes(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Parallel bars of one colour over the picture, upright, level or slanted."""
+    """Draws parallel bars of one colour over the picture, upright, level or slanted."""
     layer = image.copy()
     draw = ImageDraw.Draw(layer)
     fill, width = colour(rng), max(1, int(rng.uniform(0.02, 0.08) * image.width))
@@ -78,7 +78,7 @@ def draw_stripes(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def overlay_on(background: Image.Image) -> Edit:
-    """The picture as a part of another one."""
+    """Pastes the picture into another one."""
 
     def edit(image: Image.Image, rng: random.Random) -> Image.Image:
         height = int(STAGE_PX * rng.uniform(0.6, 1.0))
@@ -98,7 +98,7 @@ def overlay_on(background: Image.Image) -> Edit:
 
 
 def paste_over(other: Image.Image) -> Edit:
-    """A part of another picture over this one."""
+    """Pastes a part of another picture over this one."""
 
     def edit(image: Image.Image, rng: random.Random) -> Image.Image:
         image = image.copy()
@@ -111,7 +111,7 @@ def paste_over(other: Image.Image) -> Edit:
 
 
 def beside(other: Image.Image) -> Edit:
-    """A collage of two."""
+    """Makes a collage of two."""
 
     def edit(image: Image.Image, rng: random.Random) -> Image.Image:
         second = other.resize(image.size)
@@ -127,7 +127,7 @@ def beside(other: Image.Image) -> Edit:
 
 
 def blend_with(other: Image.Image) -> Edit:
-    """Another picture shines through."""
+    """Lets another picture shine through."""
 
     def edit(image: Image.Image, rng: random.Random) -> Image.Image:
         return Image.blend(image, other.resize(image.size), rng.uniform(0.15, 0.5))
@@ -136,12 +136,12 @@ def blend_with(other: Image.Image) -> Edit:
 
 
 def blend_with_colour(image: Image.Image, rng: random.Random) -> Image.Image:
-    """A veil of one colour."""
+    """Lays a veil of one colour over it."""
     return Image.blend(image, Image.new("RGB", image.size, colour(rng)), rng.uniform(0.15, 0.6))
 
 
 def caption(image: Image.Image, rng: random.Random) -> Image.Image:
-    """A meme: a bar with letters above, below, or both; or letters on the picture itself."""
+    """Makes a meme: a bar with letters above, below, or both; or letters on the picture itself."""
     bar = max(16, int(image.height * rng.uniform(0.12, 0.35)))
     ink, ground = ((0, 0, 0), "white") if rng.random() < 0.7 else ((255, 255, 255), "black")
     above, below = rng.choice(((bar, 0), (0, bar), (bar, bar)))

@@ -10,7 +10,7 @@ from indexer.training.edits.shape import tilt
 
 
 def screenshot(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Inside an application: bars above and below, text beside."""
+    """Shows it inside an application: bars above and below, text beside."""
     width = image.width + 2 * rng.randint(0, 40)
     above, below = (int(image.height * rng.uniform(0.05, 0.6)) for _ in range(2))
     ground = rng.choice(((255, 255, 255), (18, 18, 18), (242, 242, 247)))
@@ -27,7 +27,7 @@ def screenshot(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def web_page(image: Image.Image, rng: random.Random) -> Image.Image:
-    """A whole window: header, side columns, faces, cards; the picture fills a tenth to a third of it."""
+    """Shows it in a whole window with header, columns, faces and cards, as a tenth to a third of that."""
     width, height = rng.choice(((320, 200), (320, 180), (320, 240), (180, 320)))
     dark = rng.random() < 0.2
     ground, card, ink = (
@@ -75,7 +75,7 @@ def _faces(draw: ImageDraw.ImageDraw, left: int, right: int, bottom: int, rng: r
 
 
 def photograph_of_screen(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Seen through a camera: the display's lines beat with the sensor, light falls off, focus is soft."""
+    """Photographs a display: its lines beat with the sensor, light falls off, the focus is soft."""
     tilted = tilt(image, rng) if rng.random() < 0.7 else image
     pixels = np.asarray(tilted, dtype=np.float32)
     height, width = pixels.shape[:2]

@@ -10,7 +10,7 @@ LEAST_SIDE_PX = 24
 
 
 def crop(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Keep 15 to 90 percent of the area."""
+    """Keeps 15 to 90 percent of the area."""
     side = rng.uniform(0.4, 0.95)
     width, height = int(image.width * side), int(image.height * rng.uniform(0.8, 1.25) * side)
     width = max(min(LEAST_SIDE_PX, image.width), min(width, image.width))
@@ -20,12 +20,12 @@ def crop(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def mirror(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Left for right, seldom upside down."""
+    """Mirrors left to right, seldom upside down."""
     return ImageOps.mirror(image) if rng.random() < 0.8 else ImageOps.flip(image)
 
 
 def rotate(image: Image.Image, rng: random.Random) -> Image.Image:
-    """By quarters, or a little with filled corners, or with the corners cut off."""
+    """Turns by quarters, or a little with filled corners, or with the corners cut off."""
     if rng.random() < 0.35:
         return image.rotate(rng.choice((90, 180, 270)), expand=True)
     degrees, fill = rng.uniform(-45, 45), (0, 0, 0) if rng.random() < 0.4 else colour(rng)
@@ -34,7 +34,7 @@ def rotate(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def tilt(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Perspective: every corner moves inwards by up to a quarter of its side."""
+    """Changes the perspective: every corner moves inwards by up to a quarter of its side."""
     width, height = image.size
 
     def moved() -> tuple[float, float]:
@@ -55,12 +55,12 @@ def tilt(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def stretch(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Another aspect ratio."""
+    """Stretches to another aspect ratio."""
     return image.resize((max(16, int(image.width * rng.uniform(0.5, 1.8))), image.height))
 
 
 def pad(image: Image.Image, rng: random.Random) -> Image.Image:
-    """A border of one colour, on two sides or on all."""
+    """Adds a border of one colour, on two sides or on all."""
     across, along = (int(side * rng.uniform(0.02, 0.35)) for side in image.size)
     where = rng.choice(((across, along), (across, 0), (0, along)))
     fill = rng.choice(((0, 0, 0), (255, 255, 255), colour(rng)))
@@ -68,7 +68,7 @@ def pad(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def mask(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Cut to an ellipse or to rounded corners, as profile pictures are."""
+    """Cuts to an ellipse or to rounded corners, as profile pictures are."""
     shape = Image.new("L", image.size, 0)
     box = (0, 0, image.width - 1, image.height - 1)
     if rng.random() < 0.5:

@@ -11,19 +11,19 @@ from indexer.training.edits.drawing import colour, from_floats, noise_source
 
 
 def grey(image: Image.Image, _: random.Random) -> Image.Image:
-    """Without colour."""
+    """Takes the colour away."""
     return ImageOps.grayscale(image).convert("RGB")
 
 
 def recolour(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Brightness, contrast, saturation."""
+    """Changes brightness, contrast and saturation."""
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         image = enhance(image).enhance(rng.uniform(0.4, 1.8))
     return image
 
 
 def filter_colours(image: Image.Image, rng: random.Random) -> Image.Image:
-    """As an application's filter does: another curve for each channel, a tint, few levels or a negative."""
+    """Filters as applications do: another curve for each channel, a tint, few levels or a negative."""
     if rng.random() < 0.06:
         return ImageOps.invert(image)
     if rng.random() < 0.15:
@@ -43,24 +43,24 @@ def filter_colours(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def recompress(image: Image.Image, rng: random.Random) -> Image.Image:
-    """JPEG at quality 5 to 60."""
+    """Saves as JPEG at quality 5 to 60."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=rng.randint(5, 60))
     return Image.open(buffer).convert("RGB")
 
 
 def blur(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Gaussian, up to two percent of the side."""
+    """Blurs by a Gaussian of up to two percent of the side."""
     return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.02 * max(image.size))))
 
 
 def sharpen(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Unsharp mask, strong."""
+    """Sharpens by a strong unsharp mask."""
     return image.filter(ImageFilter.UnsharpMask(rng.uniform(1, 4), rng.randint(100, 350)))
 
 
 def noise(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Gaussian noise of 5 to 40 grey levels, or single pixels lost."""
+    """Adds Gaussian noise of 5 to 40 grey levels, or loses single pixels."""
     generator = noise_source(rng)
     pixels = np.asarray(image, dtype=np.float32)
     if rng.random() < 0.25:
@@ -71,14 +71,14 @@ def noise(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def pixelate(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Down to 15 to 60 percent and back in blocks."""
+    """Reduces to 15 to 60 percent and enlarges again in blocks."""
     share = rng.uniform(0.15, 0.6)
     small = image.resize((max(8, int(image.width * share)), max(8, int(image.height * share))))
     return small.resize(image.size, Image.Resampling.NEAREST)
 
 
 def halftone(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Printed in dots: a slanted screen decides which pixels take ink."""
+    """Prints in dots: a slanted screen decides which pixels take ink."""
     period, angle = rng.uniform(3, 7), rng.uniform(0, math.pi / 2)
     y, x = np.mgrid[: image.height, : image.width].astype(np.float32)
     across, along = (

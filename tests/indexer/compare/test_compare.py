@@ -57,9 +57,9 @@ def test_features_come_back_from_their_bytes() -> None:
         LocalFeatures.from_bytes(b"no archive at all")
 
 
-@pytest.mark.parametrize("stranger", ["astronaut", "cat", "rocket", "motorcycle", "hubble"])
-def test_strangers_do_not_align(stranger: str) -> None:
-    alignment = aligned(picture(stranger))
+@pytest.mark.parametrize("unrelated", ["astronaut", "cat", "rocket", "motorcycle", "hubble"])
+def test_unrelated_pictures_do_not_align(unrelated: str) -> None:
+    alignment = aligned(picture(unrelated))
     assert alignment is None or alignment.inliers < 9
 
 

@@ -18,10 +18,10 @@ from tests.pictures import picture, pixels
 
 
 def laid_over(query: Image.Image, reference: Image.Image) -> tuple[DenseAgreement, MatchEvidence]:
-    ours, theirs = np.asarray(query), np.asarray(reference)
-    alignment = align(extract_features(ours), extract_features(theirs))
+    query_pixels, reference_pixels = np.asarray(query), np.asarray(reference)
+    alignment = align(extract_features(query_pixels), extract_features(reference_pixels))
     assert alignment is not None
-    dense = dense_agreement(AlignedPair(ours, theirs, alignment))
+    dense = dense_agreement(AlignedPair(query_pixels, reference_pixels, alignment))
     assert dense is not None
     measured = MatchEvidence(
         compared=True,

@@ -73,9 +73,15 @@ def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(
 ) -> None:
     whole = train(pictures, tmp_path / "whole", OPTIONS)
     assert list(whole) == [0, 2, 4]
-    assert all(one.queries > one.positives > 0 for one in whole.values())
+    assert all(quality.queries > quality.positives > 0 for quality in whole.values())
     (tmp_path / "killed").mkdir()
-    for name in ("pictures.u8", "pictures.json", "start.safetensors", "start-memory.npy", "kin.json"):
+    for name in (
+        "pictures.u8",
+        "pictures.json",
+        "start.safetensors",
+        "start-memory.npy",
+        "near-duplicates.json",
+    ):
         shutil.copy(tmp_path / "whole" / name, tmp_path / "killed")  # the same start, made once
     train(pictures, tmp_path / "killed", OPTIONS, until=3)
     assert (tmp_path / "killed" / CHECKPOINT).exists()
@@ -102,14 +108,20 @@ def test_pictures_are_packed_once_and_split_by_name(pictures: Path, tmp_path: Pa
     assert is_held_out("coffee.png", 0.2) == is_held_out("coffee.png", 0.2)
 
 
-def test_kin_are_found_by_their_geometry_and_strangers_are_not(pictures: Path, tmp_path: Path) -> None:
+def test_near_duplicates_are_found_by_their_geometry_and_distractors_are_not(
+    pictures: Path, tmp_path: Path
+) -> None:
     bank = pack([pictures], tmp_path)
     photographs = [number for number, name in enumerate(bank.names) if not name.startswith("drawn")]
-    pairs = [(one, other) for one in photographs for other in photographs if one < other]
+    pairs = [(left, right) for left in photographs for right in photographs if left < right]
     found = find_near_duplicates(bank, pairs, 2, lambda done, of: None)
-    kin = {frozenset((bank.names[one], bank.names[other])) for one, other in found}
-    assert {frozenset((f"{name}.png", f"{name}-left.png")) for name in ("coffee", "cat", "rocket")} <= kin
-    assert all(len({name.removesuffix(".png").removesuffix("-left") for name in pair}) == 1 for pair in kin)
+    found_names = {frozenset((bank.names[left], bank.names[right])) for left, right in found}
+    assert {
+        frozenset((f"{name}.png", f"{name}-left.png")) for name in ("coffee", "cat", "rocket")
+    } <= found_names
+    assert all(
+        len({name.removesuffix(".png").removesuffix("-left") for name in pair}) == 1 for pair in found_names
+    )
 
 
 def test_neighbours_are_unordered_pairs_without_the_picture_itself() -> None:
