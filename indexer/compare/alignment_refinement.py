@@ -6,12 +6,12 @@ so that what was changed cannot pull the alignment towards itself.
 """
 
 from dataclasses import replace
-from functools import cached_property
 
 import cv2
 import numpy as np
 
 from indexer.compare.geometry import Matrix
+from indexer.compare.lazy import LazyProperty
 from indexer.compare.warping import (
     Grey,
     Mask,
@@ -47,12 +47,12 @@ class _ImageStatistics:
     def __init__(self, picture: Pixels | Grey) -> None:
         self.grey = grey(picture) if picture.ndim == 3 else np.asarray(picture, np.float32)
 
-    @cached_property
+    @LazyProperty
     def fine(self) -> Windows:
         """Returns the windows of the picture, hardly blurred."""
         return windows(blurred(self.grey, 0.7), WINDOW)
 
-    @cached_property
+    @LazyProperty
     def coarse(self) -> Windows:
         """Returns the windows of the picture, blurred by a pixel."""
         return windows(blurred(self.grey, 1.0), WINDOW)
@@ -77,27 +77,27 @@ class PairStatistics:
         """Returns (h, w): where a whole window is shown whose middle is not excluded."""
         return self._whole_windows if excluded is None else self._whole_windows & ~excluded
 
-    @cached_property
+    @LazyProperty
     def _whole_windows(self) -> Mask:
         return inside(self.warped.shown, WINDOW)
 
-    @cached_property
+    @LazyProperty
     def fine_agreement(self) -> Grey:
         """Returns (h, w): the correlation of the hardly blurred pictures in place, -1..1."""
         return correlation(self.reference.fine, self.query.fine)
 
-    @cached_property
+    @LazyProperty
     def coarse_agreement(self) -> Grey:
         """Returns (h, w): the correlation of the blurred pictures in place, -1..1."""
         return correlation(self.reference.coarse, self.query.coarse)
 
-    @cached_property
+    @LazyProperty
     def flow(self) -> Grey:
         """Returns (h, w, 2): how far, in pixels, each pixel of the reference lies off in the query."""
         reference, query = self.reference.grey, self.query.grey
         return flow_between(reference, with_brightness_of(reference, query, self.warped.shown))
 
-    @cached_property
+    @LazyProperty
     def agreement_along_flow(self) -> Grey:
         """Returns (h, w): the correlation of the blurred pictures once the flow is followed, -1..1."""
         return correlation(
