@@ -92,7 +92,7 @@ def running_services(
 
 @contextmanager
 def running_search_node(settings: Settings, engine: Engine) -> Iterator[SearchNode]:
-    """The index alone, for other nodes. Raises StartRefused."""
+    """An index alone, which other nodes search. Raises StartRefused."""
     secret = search_secret_of(settings)
     db.require_migrated(engine)
     register_model_kinds(settings.model_folder)

@@ -116,7 +116,7 @@ class Settings(BaseSettings):
 
     @property
     def search_node_addresses(self) -> list[str]:
-        """Where the index is, when it is not here."""
+        """The addresses of the search nodes; none when this process holds an index of its own."""
         given = (self.search_nodes or "").split(",")
         return [one.strip().rstrip("/") for one in given if one.strip()]
 

@@ -26,6 +26,7 @@ def upgrade() -> None:
     _rename_tables(TABLES)
     _replace("api_key", "scopes", "publish-fake", "publish_fake")
     _replace("declared_source", "operations", "re-encoded", "re_encoded")
+    op.alter_column("index_position", "through_change", new_column_name="position")
     op.execute("DELETE FROM job WHERE status = 'done'")
     _rewrite_problems(one_word=("too-plain", "insufficient_detail"), letter=("-", "_"))
 
@@ -33,6 +34,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     _rewrite_problems(one_word=("insufficient_detail", "too-plain"), letter=("_", "-"))
     op.execute("DELETE FROM job WHERE status = 'done'")
+    op.alter_column("index_position", "position", new_column_name="through_change")
     _replace("declared_source", "operations", "re_encoded", "re-encoded")
     _replace("api_key", "scopes", "publish_fake", "publish-fake")
     _rename_tables({new: old for old, new in TABLES.items()})

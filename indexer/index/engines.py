@@ -98,7 +98,7 @@ DEFAULT = _ROWS[0].name
 def open_device(engine: LocalEngine, torch_device: str | None, max_bytes: int | None) -> Device | None:
     """The device that indexes of this engine are searched on; None: the CPU.
 
-    `torch_device`: as set by hand; `cpu` serves to try the device's code without one.
+    `torch_device`: the setting; with `cpu` the device's code can be tried without a device.
     """
     if engine.device is DeviceUse.NEVER:
         return None
@@ -119,21 +119,21 @@ def open_device(engine: LocalEngine, torch_device: str | None, max_bytes: int | 
 
 @runtime_checkable
 class OnDevice(Protocol):
-    """What is known of a DeviceIndex without torch."""
+    """A DeviceIndex, for modules that must not import torch."""
 
     host: SegmentedIndex
 
     @property
     def is_on_device(self) -> bool:
-        """Whether the device answers."""
+        """Whether the device answers searches."""
         ...
 
     def fill(self) -> None:
-        """Copy what the host holds already."""
+        """Copy the rows that the host holds already."""
         ...
 
 
 def host_of(index: Index) -> SegmentedIndex | None:
-    """The part of an index that is kept on disk, where it has one."""
+    """The part of an index that is kept on disk; None when it has none."""
     host = index.host if isinstance(index, OnDevice) else index
     return host if isinstance(host, SegmentedIndex) else None

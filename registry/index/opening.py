@@ -1,4 +1,4 @@
-"""Which index this process uses, by its settings: its own, the search nodes', or a shared engine."""
+"""Opens the index that the settings ask for: in this process, on search nodes, or in a shared engine."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +18,7 @@ from registry.storage.db import conninfo
 
 @contextmanager
 def open_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[IndexAccess]:
-    """The index of this process, or the search nodes'. Raises StartRefused."""
+    """The index that this process searches, until the end. Raises StartRefused."""
     with ExitStack() as stack:
         if settings.search_node_addresses:
             nodes = SearchNodes(settings.search_node_addresses, search_secret_of(settings))
@@ -51,7 +51,7 @@ def _shared_index(
 
 @contextmanager
 def open_local_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[LocalIndex]:
-    """The index in this process, kept in step until the end. Raises StartRefused."""
+    """An index in this process, which follows the rows until the end. Raises StartRefused."""
     index_engine = ENGINES[settings.index]
     if isinstance(index_engine, SharedEngine):
         index_engine = CPU  # a search node holds an index of its own
@@ -71,7 +71,7 @@ def open_local_index(settings: Settings, engine: Engine, registry_id: str) -> It
 
 
 def search_secret_of(settings: Settings) -> str:
-    """What search nodes and those who ask them both know. Raises StartRefused."""
+    """The secret that search nodes and the nodes that ask them share. Raises StartRefused."""
     if settings.search_secret is None:
-        raise StartRefused("search nodes and those who ask them need TRUEPRINT_SEARCH_SECRET, the same")
+        raise StartRefused("search nodes and the nodes that ask them need the same TRUEPRINT_SEARCH_SECRET")
     return settings.search_secret.get_secret_value()

@@ -56,18 +56,18 @@ class SharedEngineIndex:
     def start(self) -> None:
         """Fill an engine that knows nothing of this registry, then keep following the changes."""
         with transaction(self._engine) as session:
-            first = insert(IndexPosition).values(engine=self._index_engine.name, through_change=0)
+            first = insert(IndexPosition).values(engine=self._index_engine.name, position=0)
             session.execute(first.on_conflict_do_nothing())
             row = self._lock_position(session)
             newest = newest_change(session)
-            if row.through_change == 0 or row.through_change > newest:
+            if row.position == 0 or row.position > newest:
                 for index in self.by_kind.values():
                     index.clear()
                     for ids, values in stored_rows(session, index.kind):
                         index.add(ids, values)
-                row.through_change = newest
+                row.position = newest
                 session.add(row)
-            self._position = row.through_change
+            self._position = row.position
         self._follower.start()
 
     def stop(self) -> None:
@@ -113,7 +113,7 @@ class SharedEngineIndex:
             row = self._lock_position(session)
             # Changes that a node applied before it died, but did not note in the row, are applied again:
             # an engine replaces rows that it knows by the same rows.
-            row.through_change = self._position = apply_step(session, self.by_kind, row.through_change)
+            row.position = self._position = apply_step(session, self.by_kind, row.position)
             session.add(row)
 
     def _lock_position(self, session: Session) -> IndexPosition:

@@ -79,22 +79,22 @@ class Fingerprint(SQLModel, table=True):
 
 
 class IndexChange(SQLModel, table=True):
-    """The outbox that every node's index follows, written in the transaction of the change itself."""
+    """The outbox that the index of every node follows, appended in the transaction of the change itself."""
 
     __tablename__ = "index_change"
 
     seq: int | None = Field(default=None, sa_column=big_serial())
-    operation: str  # add or remove
+    operation: str  # add, remove or change
     fingerprint_ids: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False))
 
 
 class IndexPosition(SQLModel, table=True):
-    """How far an index that all nodes share has come; whoever applies changes holds the row."""
+    """The position of an index that all nodes share; whoever applies changes to it locks its row."""
 
     __tablename__ = "index_position"
 
     engine: str = Field(primary_key=True)
-    through_change: int = Field(sa_column=Column(BigInteger, nullable=False))
+    position: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class IdempotencyKey(SQLModel, table=True):

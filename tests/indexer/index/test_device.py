@@ -27,8 +27,8 @@ def device() -> Any:
 def test_searches_that_wait_are_asked_together_and_each_gets_its_own_hits(device: Device) -> None:
     index, exact = DeviceIndex(SegmentedIndex(PDQ), device), BruteForceIndex(PDQ)
     rows = codes(300)
-    for one in (index, exact):
-        one.add(np.arange(300), rows)
+    for either in (index, exact):
+        either.add(np.arange(300), rows)
     begun, busy = threading.Event(), threading.Event()
 
     def take_long() -> None:

@@ -97,8 +97,8 @@ def test_a_radius_with_more_rows_than_one_answer_holds_misses_none(
     base = codes(1)[0]
     rows = np.stack([flipped(base, number % 6) for number in range(120)])
     index, exact = make(PDQ), BruteForceIndex(PDQ)
-    for one in (index, exact):
-        one.add(np.arange(120), rows)
+    for either in (index, exact):
+        either.add(np.arange(120), rows)
     assert index.within(base[None], 7) == exact.within(base[None], 7)
 
 

@@ -27,8 +27,8 @@ def segmented(kind: Kind) -> SegmentedIndex:
     return SegmentedIndex(kind)
 
 
-class TendedIndex(SegmentedIndex):
-    """With tails so short, and so much tended, that everything lies in segments that were joined."""
+class CompactedIndex(SegmentedIndex):
+    """Its tails are so short, and it is compacted so often, that all rows lie in merged segments."""
 
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind, tail_rows=4)
@@ -61,7 +61,7 @@ def on_device(kind: Kind) -> DeviceIndex:
 
 ACCELERATED = [
     segmented,
-    TendedIndex,
+    CompactedIndex,
     on_device,
     torch_on_the_cpu,
     pytest.param(gpu, marks=pytest.mark.gpu),
@@ -194,19 +194,19 @@ class TorchAgrees(IndexesAgree):
         return torch_on_the_cpu(PDQ)
 
 
-class TendedAgrees(IndexesAgree):
+class CompactedAgrees(IndexesAgree):
     def empty(self) -> Index:
-        return TendedIndex(PDQ)
+        return CompactedIndex(PDQ)
 
 
 class RestartedAgrees(IndexesAgree):
-    """Sealed, joined and accelerated whenever it likes, and read again from its files."""
+    """Compacted at any time, with accelerators for all segments, and loaded again from its files."""
 
     def __init__(self) -> None:
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(segments, "LEAST_ROWS", 1)
         self.folder = Path(tempfile.mkdtemp(prefix="tpi"))
-        self.through = 0
+        self.position = 0
         super().__init__()
 
     def empty(self) -> SegmentedIndex:
@@ -220,11 +220,11 @@ class RestartedAgrees(IndexesAgree):
     @rule()
     def restart(self) -> None:
         assert isinstance(self.fast, SegmentedIndex)
-        self.through += 1
-        write_snapshot(self.fast, take_snapshot(self.fast, self.through))
+        self.position += 1
+        write_snapshot(self.fast, take_snapshot(self.fast, self.position))
         self.fast = self.empty()
         loaded = load_snapshot(self.fast)
-        assert loaded == Loaded(self.through) or not len(self.exact)
+        assert loaded == Loaded(self.position) or not len(self.exact)
 
     def teardown(self) -> None:
         self.patch.undo()
@@ -236,10 +236,10 @@ class DeviceAgrees(IndexesAgree):
         return on_device(PDQ)
 
 
-for machine in (IndexesAgree, TendedAgrees, RestartedAgrees, DeviceAgrees, TorchAgrees):
+for machine in (IndexesAgree, CompactedAgrees, RestartedAgrees, DeviceAgrees, TorchAgrees):
     machine.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 TestIndexesAgree = IndexesAgree.TestCase
-TestTendedAgrees = TendedAgrees.TestCase
+TestCompactedAgrees = CompactedAgrees.TestCase
 TestRestartedAgrees = RestartedAgrees.TestCase
 TestDeviceAgrees = DeviceAgrees.TestCase
 TestTorchAgrees = TorchAgrees.TestCase

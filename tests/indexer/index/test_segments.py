@@ -57,8 +57,8 @@ def test_codes_of_a_sealed_segment_are_found_as_by_brute_force(radius: int) -> N
         bits[random.permutation(256)[:row]] ^= 1  # 0 to 59 bits away
     queries = np.packbits(near, axis=1)
     index, exact = sealed_and_exact(PDQ, rows)
-    for one in (index, exact):
-        one.remove(np.arange(0, 120, 9))
+    for either in (index, exact):
+        either.remove(np.arange(0, 120, 9))
     assert index.within(queries, radius) == exact.within(queries, radius)
 
 
@@ -68,33 +68,33 @@ def test_vectors_of_a_sealed_segment_are_nominated_by_their_codes_and_scored_exa
     queries = 0.7 * rows[:40] + 0.71 * noise  # farther than any copy that is believed
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     index, exact = sealed_and_exact(DESCRIPTOR, rows)
-    for one in (index, exact):
-        one.remove(np.arange(0, 60, 9))
-    found = [[hit for hit in one.nearest(queries, 1) if hit.distance < 0.5] for one in (index, exact)]
+    for either in (index, exact):
+        either.remove(np.arange(0, 60, 9))
+    found = [[hit for hit in either.nearest(queries, 1) if hit.distance < 0.5] for either in (index, exact)]
     assert [(hit.query, hit.id) for hit in found[0]] == [(hit.query, hit.id) for hit in found[1]]
     assert len(found[0]) >= 30
     assert np.allclose([hit.distance for hit in found[0]], [hit.distance for hit in found[1]], atol=1e-5)
 
 
-def test_where_many_are_dead_enough_living_ones_are_found() -> None:
+def test_where_many_are_dead_enough_live_ones_are_found() -> None:
     rows = vectors(ROWS)
     index, exact = sealed_and_exact(DESCRIPTOR, rows)
     nearest = [hit.id for hit in exact.nearest(rows[:1], 800)]
-    for one in (index, exact):
-        one.remove(np.array(nearest))
+    for either in (index, exact):
+        either.remove(np.array(nearest))
     assert len(index.nearest(rows[:1], 5)) == 5
     index.remove(np.arange(3 * ROWS))
     assert index.nearest(rows[:1], 5) == []
 
 
-def test_segments_are_joined_and_what_died_meanwhile_stays_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_segments_are_merged_and_what_died_meanwhile_stays_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     index = SegmentedIndex(PDQ, tail_rows=16)
     real = segments.seal
     killed: list[int] = []
 
     def seal_slowly(*args: Any, **options: Any) -> Any:
         fresh = real(*args, **options)
-        if len(args[3]) > 16 and not killed:  # while the files of the joined segment are written
+        if len(args[3]) > 16 and not killed:  # while the files of the merged segment are written
             killed.append(int(args[3][5]))
             index.remove(np.array(killed))
         return fresh
@@ -103,7 +103,7 @@ def test_segments_are_joined_and_what_died_meanwhile_stays_dead(monkeypatch: pyt
     rows = codes(16 * 8 + 5)
     index.add(np.arange(len(rows)), rows)
     index.compact()
-    assert [one.count for one in index.segments] == [128, 5]
+    assert [segment.count for segment in index.segments] == [128, 5]
     assert killed
     assert killed[0] not in rows_of(index)[0]
     assert len(index) == len(rows) - 1
@@ -115,10 +115,10 @@ def test_a_segment_that_is_mostly_dead_is_written_anew() -> None:
     index.compact()
     index.remove(np.arange(0, 20))
     index.compact()
-    assert [one.count for one in index.segments] == [12, 8]
+    assert [segment.count for segment in index.segments] == [12, 8]
 
 
-def test_searches_see_whole_rows_while_others_are_added_removed_and_tended() -> None:
+def test_searches_see_whole_rows_while_others_are_added_removed_and_compacted() -> None:
     """FAISS crashes when a search runs during an add; here nothing that is searched is ever moved."""
     index = SegmentedIndex(PDQ, tail_rows=64)
     rows = codes(4_000)

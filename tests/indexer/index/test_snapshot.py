@@ -23,7 +23,7 @@ TAIL = 16
 @pytest.fixture(autouse=True)
 def _accelerate_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "LEAST_ROWS", 1)
-    # Nothing is joined: several segments are wanted here.
+    # Nothing is merged, since the test needs several segments.
     monkeypatch.setattr(segmented_index, "MOST_ROWS", dict.fromkeys(segmented_index.MOST_ROWS, 0))
 
 
@@ -35,8 +35,8 @@ def empty(folder: Path, kind: Kind = PDQ, registry: str = "registry-1") -> Segme
     return SegmentedIndex(kind, folder, registry, tail_rows=TAIL)
 
 
-def save(index: SegmentedIndex, through: int) -> Path:
-    return write_snapshot(index, take_snapshot(index, through))
+def save(index: SegmentedIndex, position: int) -> Path:
+    return write_snapshot(index, take_snapshot(index, position))
 
 
 def filled(folder: Path) -> SegmentedIndex:
@@ -54,7 +54,7 @@ def same_rows(one: SegmentedIndex, other: SegmentedIndex) -> bool:
 
 def test_what_was_saved_is_loaded_with_its_dead(tmp_path: Path) -> None:
     index = filled(tmp_path)
-    assert [one.is_sealed for one in index.segments] == [True, True, True, False]
+    assert [segment.is_sealed for segment in index.segments] == [True, True, True, False]
     save(index, 12)
     again = empty(tmp_path)
     assert load_snapshot(again) == Loaded(12)
@@ -136,8 +136,8 @@ def test_a_snapshot_of_another_registry_kind_or_format_is_refused(tmp_path: Path
 
 def test_two_generations_are_kept_and_no_segment_that_nothing_names(tmp_path: Path) -> None:
     index = filled(tmp_path)
-    for through in (1, 2):
-        save(index, through)
+    for position in (1, 2):
+        save(index, position)
     index.remove(np.arange(16))
     index.compact()  # the first segment is gone, and the generations still name it
     save(index, 3)
@@ -145,7 +145,7 @@ def test_two_generations_are_kept_and_no_segment_that_nothing_names(tmp_path: Pa
     assert names == ["02", "03"]
     assert len(list(tmp_path.glob("segment-*"))) > len(index.segments) - 1
     save(index, 4)
-    kept = {one.name for one in index.segments if one.name}
+    kept = {segment.name for segment in index.segments if segment.name}
     assert {path.name for path in tmp_path.glob("segment-*")} == kept
 
 

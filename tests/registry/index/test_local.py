@@ -135,7 +135,7 @@ def test_the_count_that_answers_tell_is_right_and_an_audit_counts_again(world: W
     assert desk.client.match(encoded("rocket")).index.records_searched == len(SUBJECTS) - 2
     world.audit()
     world.tamper("UPDATE log_head SET active_records = active_records + 1")
-    assert ["the head counts 3" in one.detail for one in world.operator.audit().findings] == [True]
+    assert ["the head counts 3" in finding.detail for finding in world.operator.audit().findings] == [True]
 
 
 def test_processes_of_one_home_keep_their_files_apart(world: World) -> None:
@@ -183,12 +183,12 @@ def test_nodes_that_share_an_engine_see_each_others_changes_at_once(shared_world
         assert other.match(encoded("coffee", quality=60)).matches
         record = world.register(desk, encoded("cat")).record
         answer = other.match(encoded("cat", quality=60))
-        assert [one.record.id for one in answer.matches] == [record.id]
+        assert [match.record.id for match in answer.matches] == [record.id]
         assert answer.index.lag == 0
         desk.client.withdraw(record.id)
         assert other.match(encoded("cat")).matches == ()
     # A node died after it wrote to the engine and before it wrote down how far it had come.
-    world.tamper("UPDATE index_position SET through_change = 1 WHERE through_change > 1")
+    world.tamper("UPDATE index_position SET position = 1 WHERE position > 1")
     world.restart()
     world.register(world.again(desk), encoded("rocket"))
     world.audit()

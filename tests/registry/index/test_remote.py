@@ -91,7 +91,7 @@ def test_an_audit_looks_into_every_search_node(world: World) -> None:
         assert desk.client.match(encoded("coffee")).matches  # the search node has read the row as it was
         world.tamper("UPDATE fingerprint SET value = decode(repeat('00', 32), 'hex') WHERE kind = 'pdq.v1'")
         report = world.operator.audit()
-        assert any("a value in the index differs" in one.detail for one in report.findings)
+        assert any("a value in the index differs" in finding.detail for finding in report.findings)
 
 
 def test_a_search_node_answers_only_to_who_knows_the_secret(world: World) -> None:

@@ -34,13 +34,15 @@ def rows(world: World) -> Iterator[Session]:
 
 
 def wanted(session: Session, kind: Kind) -> tuple[list[int], np.ndarray]:
-    found = [
-        one
-        for one in session.exec(select(Fingerprint).order_by(col(Fingerprint.id)))
-        if one.kind == kind.name and one.orientation == 0
+    fingerprints = [
+        fingerprint
+        for fingerprint in session.exec(select(Fingerprint).order_by(col(Fingerprint.id)))
+        if fingerprint.kind == kind.name and fingerprint.orientation == 0
     ]
     unpack = unpack_codes if kind is PDQ else unpack_vectors
-    return [one.id or 0 for one in found], unpack([one.value for one in found])
+    return [fingerprint.id or 0 for fingerprint in fingerprints], unpack(
+        [fingerprint.value for fingerprint in fingerprints]
+    )
 
 
 @pytest.mark.parametrize("block", [1, 7, ROWS, ROWS + 1, 1000])
@@ -51,9 +53,9 @@ def test_rows_come_in_blocks_by_rising_id(
     monkeypatch.setattr(module, "ROWS_PER_BLOCK", block)
     ids, values = wanted(rows, kind)
     blocks = list(stored_rows(rows, kind))
-    assert [len(one) for one, _ in blocks[:-1]] == [block] * (len(blocks) - 1)
-    assert np.concatenate([one for one, _ in blocks]).tolist() == ids
-    assert np.array_equal(np.concatenate([one for _, one in blocks]), values)
+    assert [len(block_ids) for block_ids, _ in blocks[:-1]] == [block] * (len(blocks) - 1)
+    assert np.concatenate([block_ids for block_ids, _ in blocks]).tolist() == ids
+    assert np.array_equal(np.concatenate([block_values for _, block_values in blocks]), values)
 
 
 def test_a_range_of_ids_is_read_alone_and_withdrawn_records_not_at_all(rows: Session) -> None:
@@ -92,7 +94,7 @@ def test_a_value_of_another_length_is_named_not_taken(world: World, value: str) 
         with pytest.raises(CorruptRows, match=r"pdq\.v1"):
             rows_by_id(session, [row], ["pdq.v1"])
     findings = world.operator.audit().findings
-    assert any("does not have the length" in str(one) for one in findings), findings
+    assert any("does not have the length" in str(finding) for finding in findings), findings
     # Nowhere to start from but the rows: the start says what is wrong.
     elsewhere = world.settings.model_copy(update={"home": world.settings.home / "other"})
     elsewhere.home.mkdir()
