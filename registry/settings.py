@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     def search_node_addresses(self) -> list[str]:
         """The addresses of the search nodes; none when this process holds an index of its own."""
         given = (self.search_nodes or "").split(",")
-        return [one.strip().rstrip("/") for one in given if one.strip()]
+        return [address.strip().rstrip("/") for address in given if address.strip()]
 
     @property
     def gpu_memory_bytes(self) -> int | None:

@@ -167,5 +167,5 @@ def _show(result: "Evaluation") -> None:
     }
     for name, value in rows.items():
         console.print(f"  {name:28} {value}")
-    for name, one in result.by_transform.items():
-        console.print(f"  found after {name:16} {one.found} of {one.positives}")
+    for name, counted in result.by_transform.items():
+        console.print(f"  found after {name:16} {counted.found} of {counted.positives}")

@@ -1,4 +1,4 @@
-"""A slowed video, made on the spot: some seconds of one, played slower, with its pitch corrected."""
+"""Slows some seconds of a video on the spot, with the pitch of its sound corrected."""
 
 import io
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ AUDIO_RATE = 22050  # Hz
 
 
 def slowed(path: Path, start: float, end: float, factor: float) -> bytes:
-    """Seconds [start, end) of a file with a picture and a sound track, as a coarser MP4."""
+    """Slows the seconds [start, end) of a file with pictures and audio; returns a coarser MP4."""
     buffer = io.BytesIO()
     with av.open(str(path)) as source, av.open(buffer, "w", format="mp4") as target:
         picture = source.streams.video[0]
@@ -47,8 +47,8 @@ def _slowed_audio(path: Path, start: float, end: float, factor: float) -> Iterat
             graph.add("asetnsamples", "n=1024:p=0"),  # what the encoder takes at once
             graph.add("abuffersink"),
         ]
-        for one, other in pairwise(steps):
-            one.link_to(other)
+        for step, following in pairwise(steps):
+            step.link_to(following)
         graph.configure()
         for frame in source.decode(stream):
             if float(frame.time or 0.0) >= end:

@@ -1,4 +1,4 @@
-"""Evaluate this registry on somebody's own pictures, through the same public path as any user."""
+"""Evaluates a registry on somebody's own pictures, through the same public path as any user."""
 
 import csv
 import time
@@ -24,7 +24,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Found:
-    """Of the queries that come from a reference, how many were matched with it."""
+    """How many of the queries that come from a reference were matched with it."""
 
     positives: int
     found: int
@@ -32,7 +32,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came out; the names are those of the printed line."""
+    """The result of an evaluation; the names are those of the printed line."""
 
     references: int
     references_refused: int
@@ -51,7 +51,7 @@ class Evaluation:
 
 
 def read_truth(path: Path) -> dict[str, Truth]:
-    """A CSV file with the columns `query` and `ref` (empty: none); file suffixes do not matter.
+    """Reads a CSV file with the columns `query` and `ref` (empty: none); file suffixes do not matter.
 
     A column `transforms` (`crop+text`) is read if it is there. Raises InvalidRequest.
     """
@@ -80,7 +80,7 @@ def evaluate(
     *,
     quiet: bool = False,
 ) -> Evaluation:
-    """Register `references` (a callable returns the record's id), match `queries`, compare with truth.
+    """Registers references (`register` returns the record's id), matches queries, compares with the truth.
 
     The client's API key needs the scopes `register`, `match` and `evidence`.
     """
@@ -110,7 +110,7 @@ def evaluate(
     answers = dict(each_with_progress("Matching", asked, ask, jobs, quiet=quiet))
     matching_s = time.perf_counter() - started
     known = {path.stem: _renamed(truth[path.stem], same_as) for path in asked}
-    wanted = {query: one.reference for query, one in known.items()}
+    wanted = {query: truth_of_query.reference for query, truth_of_query in known.items()}
     sure = _sure_answers(answers, name_of)
     return Evaluation(
         references=len(references),
@@ -131,13 +131,13 @@ def _renamed(truth: Truth, same_as: dict[str, str]) -> Truth:
 
 
 def _by_transform(truth: dict[str, Truth], sure: dict[str, set[str | None]]) -> dict[str, Found]:
-    names = sorted({name for one in truth.values() for name in one.transforms})
+    names = sorted({name for known in truth.values() for name in known.transforms})
     counted = {}
     for name in names:
         right = [
-            one.reference in sure[query]
-            for query, one in truth.items()
-            if name in one.transforms and one.reference is not None
+            known.reference in sure[query]
+            for query, known in truth.items()
+            if name in known.transforms and known.reference is not None
         ]
         counted[name] = Found(len(right), sum(right))
     return counted

@@ -1,4 +1,4 @@
-"""A self-contained registry in one folder: database, keys, previews, index; started and stopped here.
+"""Starts and stops a self-contained registry in one folder: database, keys, previews, index.
 
 It listens on a loopback port that the system chooses and is reached like any other registry.
 """
@@ -28,7 +28,7 @@ START_TIMEOUT_S = 30.0
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Engine]:
-    """The database by URL, or the embedded one, stopped again if nobody else uses it."""
+    """Opens the database by URL, or the embedded one, which is stopped again if nobody else uses it."""
     with ExitStack() as stack:
         url = settings.database_url
         if url is None:
@@ -43,7 +43,7 @@ def open_database(settings: Settings) -> Iterator[Engine]:
 
 @contextmanager
 def open_services(settings: Settings, embedder: Embedder | None = None) -> Iterator[Services]:
-    """Services of the registry in `settings.home`, made ready on first use."""
+    """Opens the services of the registry in `settings.home`, which is set up on first use."""
     with open_database(settings) as engine:
         if settings.database_url is None:
             remember_operator(settings, initialise(settings, engine))
@@ -52,7 +52,7 @@ def open_services(settings: Settings, embedder: Embedder | None = None) -> Itera
 
 
 def remember_operator(settings: Settings, secret: str | None) -> None:
-    """Keep the operator's API key beside the other keys of this folder, for its owner only."""
+    """Keeps the operator's API key beside the other keys of this folder, for its owner only."""
     if secret is not None:
         path = settings.key_folder / OPERATOR_KEY
         path.touch(mode=0o600)
@@ -61,7 +61,7 @@ def remember_operator(settings: Settings, secret: str | None) -> None:
 
 @contextmanager
 def open_home(folder: Path) -> Iterator[tuple[str, str]]:
-    """The address of the registry in `folder` and its operator's API key."""
+    """Runs the registry of `folder`; yields its address and its operator's API key. Raises StartRefused."""
     # Given here, so that the environment of another registry does not leak in.
     settings = Settings(home=folder.resolve(), database_url=None, blob_url=None)
     with open_services(settings) as services, listening(create_app(services)) as url:
@@ -73,32 +73,32 @@ def open_home(folder: Path) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def throwaway_home() -> Iterator[Path]:
-    """A folder for a registry that is gone afterwards."""
+    """Makes a folder for a registry, and removes it afterwards."""
     with tempfile.TemporaryDirectory(prefix="trueprint-") as folder:
         Path(folder).chmod(0o755)  # started by root, the database runs as another user
         yield Path(folder) / "home"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises StartRefused, before anything else is opened."""
+    """Opens a listening socket, before anything else is opened. Raises StartRefused."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)
-        # Only of a socket that says so does asyncio know that it is TCP and switches Nagle's algorithm off.
-        # An answer goes out in two pieces: the second would wait 40 ms for the first to be acknowledged.
+        # asyncio switches Nagle's algorithm off only on sockets that name TCP as their protocol. An answer
+        # goes out in two pieces: the second would wait 40 ms for the first to be acknowledged.
         return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
     except OSError as error:
         raise StartRefused(f"cannot listen on {host}, port {port}: {error.strerror}") from error
 
 
 def serve_app(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve in this thread until the process is told to stop."""
+    """Serves in this thread until the process is told to stop."""
     uvicorn.Server(uvicorn.Config(app, lifespan="off")).run(sockets=[listener])
 
 
 @contextmanager
 def listening(app: ASGIApp) -> Iterator[str]:
-    """Serve on a free loopback port in a thread; yields the address."""
+    """Serves on a free loopback port in a thread; yields the address. Raises StartRefused."""
     with listen("127.0.0.1", 0) as listener:
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
         server = uvicorn.Server(config)

@@ -1,4 +1,4 @@
-"""`trueprint models`: which descriptors there are, fetch one, bring one, choose the one that pictures get.
+"""The commands `trueprint models`: list descriptors, fetch, bring or choose the one that pictures get.
 
 Everything heavy is imported inside the commands: `trueprint --help` must not wait for torch.
 """
@@ -32,7 +32,7 @@ models = typer.Typer(
 
 
 def settings_of(home: Path | None) -> "Settings":
-    """The settings, or those of the registry in a folder; what cannot be used ends the command."""
+    """Reads the settings, or those of a folder's registry; ends the command if one cannot be used."""
     from pydantic import ValidationError
 
     from registry.settings import Settings
@@ -40,7 +40,7 @@ def settings_of(home: Path | None) -> "Settings":
     try:
         return Settings(home=home.resolve()) if home else Settings()
     except ValidationError as error:
-        fail("\n".join(_refusal(one) for one in error.errors()), USAGE)
+        fail("\n".join(_refusal(flaw) for flaw in error.errors()), USAGE)
 
 
 def _refusal(error: "ErrorDetails") -> str:

@@ -1,4 +1,4 @@
-"""What a page shows of a comparison: both pictures in one frame, the change map, the difference."""
+"""Prepares a comparison for a page: both pictures in one frame, the change map, the difference."""
 
 import base64
 import io
@@ -14,8 +14,8 @@ QUALITY = 82
 
 
 @dataclass(frozen=True)
-class View:
-    """Pictures of one size as data addresses; nothing of them is kept."""
+class ComparisonView:
+    """What a page shows of a comparison: pictures of one size as data addresses, which are not kept."""
 
     width: int
     height: int
@@ -26,11 +26,11 @@ class View:
     outlines: tuple[tuple[Region, str], ...]  # changed regions in that frame, and what was done there
 
 
-def view_of(derivation: Derivation) -> View:
-    """Everything that the comparison on a page needs."""
+def view_of(derivation: Derivation) -> ComparisonView:
+    """Draws everything that a page shows of a comparison."""
     warped, changes = derivation.comparison.warped, derivation.comparison.changes
     width, height = warped.size
-    return View(
+    return ComparisonView(
         width=width,
         height=height,
         reference=_webp(Image.fromarray(warped.reference)),
@@ -38,11 +38,11 @@ def view_of(derivation: Derivation) -> View:
         change_map="data:image/png;base64," + base64.b64encode(as_png(change_overlay(changes))).decode(),
         difference=_webp(difference(changes)),
         outlines=tuple(
-            (Region(corners=_four(one.reference_region)), in_words(one.type))
-            for one in derivation.operations
-            if one.reference_region is not None
-            and one.measured.get("share", 0.0) < 1.0
-            and _is_part(one.reference_region)
+            (Region(corners=_four(operation.reference_region)), in_words(operation.type))
+            for operation in derivation.operations
+            if operation.reference_region is not None
+            and operation.measured.get("share", 0.0) < 1.0
+            and _is_part(operation.reference_region)
         ),
     )
 

@@ -25,7 +25,7 @@ from registry.records.reading import get_record, newest_records, receipt_of, sum
 from registry.services import Services
 from registry.storage.models.records import ERASED
 from registry.web.comparing import view_of
-from registry.web.video_segments import footage_of
+from registry.web.video_segments import video_view_of
 from sdk.models import Match, MatchAnswer, OperationType, Region, VerdictKind, in_words
 from sdk.verify import verify_receipt
 
@@ -54,7 +54,7 @@ HEADERS = {
 
 
 def polygon(region: Region | None) -> str:
-    """SVG points of a region in a box of 100 by 100."""
+    """Formats a region as SVG points in a box of 100 by 100."""
     if region is None:
         return ""
     return " ".join(f"{100 * x:.2f},{100 * y:.2f}" for x, y in region.corners)
@@ -65,13 +65,13 @@ templates.env.filters["in_words"] = in_words
 
 
 def page(request: Request, name: str, context: dict[str, Any], status: int = 200) -> HTMLResponse:
-    """A rendered template with the headers that every page has."""
+    """Renders a template, with the headers that every page has."""
     return templates.TemplateResponse(request, name, context, status_code=status, headers=HEADERS)
 
 
 @router.get("/", response_class=HTMLResponse)
 def front(request: Request, services: ServicesDep, session: SessionDep) -> HTMLResponse:
-    """What this is, a place to drop a picture, and the newest records."""
+    """Shows what this is, a place to drop a picture, and the newest records."""
     newest = newest_records(session, None, 8)
     facts = summaries_of(session, newest)
     context = {
@@ -89,7 +89,7 @@ def look_up(
     services: ServicesDep,
     context: ContextDep,
 ) -> HTMLResponse:
-    """The verdict on a dropped picture, in words; with htmx only the fragment."""
+    """Shows the verdict on a dropped picture in words; to htmx only the fragment."""
     fragment = "HX-Request" in request.headers
     template = "_answer.html" if fragment else "answer.html"
     try:
@@ -102,7 +102,7 @@ def look_up(
         answered = answer_about(context, upload, with_evidence=False)
         answer = answered.answer
     except RegistryError as error:
-        # htmx swaps only successful answers; the words of the problem are the answer here.
+        # htmx swaps successful answers only, so a problem is sent to it as one.
         return page(request, template, {"problem": error}, 200 if fragment else error.status)
     views = {record: view_of(one) for record, one in answered.derivations.items()}
     shown = {
@@ -123,7 +123,7 @@ def look_up(
 def look_up_again(
     request: Request, job_id: str, services: ServicesDep, session: SessionDep
 ) -> HTMLResponse:
-    """How far the look-up of a video is, and its answer, once."""
+    """Shows how far the look-up of a video is, and its answer, once."""
     fragment = "HX-Request" in request.headers
     try:
         return lookup_state(request, job_id, services, session, fragment=fragment)
@@ -140,7 +140,7 @@ def lookup_state(
     *,
     fragment: bool,
 ) -> HTMLResponse:
-    """A progress bar that asks again, or the answer about a video."""
+    """Shows a progress bar that asks again, or the answer about a video."""
     job = jobs.take_page_job(session, job_id)
     if job.finished_at is None:
         context: dict[str, Any] = {"job": job}
@@ -154,7 +154,7 @@ def lookup_state(
         "upload_name": "your video",
         "matched": [(match, None, None, None) for match in answer.matches],
         "footage": {
-            match.record.id: footage_of(services, session, match, answer) for match in answer.matches
+            match.record.id: video_view_of(services, session, match, answer) for match in answer.matches
         },
         "checks": receipt_checks(answer, services.log.key.text()),
     }
@@ -169,7 +169,7 @@ def look_up_picture(
     context: ContextDep,
     form: Annotated[PictureFormat, Form()] = PictureFormat.SHEET,
 ) -> Response:
-    """The comparison with one record as a file to keep."""
+    """Makes the comparison with one record as a file to keep."""
     compared = comparison.compare_with(context, read_upload(media, services), record)
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="comparison.{form.value}"'}
     picture = comparison.as_picture(context, compared, form)
@@ -180,7 +180,7 @@ def look_up_picture(
 def show_record(
     request: Request, record_id: str, services: ServicesDep, session: SessionDep
 ) -> HTMLResponse:
-    """One record, its receipt, and every step of its verification."""
+    """Shows one record, its receipt, and every step of its verification."""
     try:
         return _show_record(request, record_id, services, session)
     except RegistryError as error:
@@ -209,20 +209,19 @@ def shown_upload(pixels: Pixels) -> str:
 
 
 def upload_region(match: Match) -> Region | None:
-    """Where the reference lies in the upload, when it does not fill it."""
-    inside = (one.region for one in match.operations if one.type in PLACED)
-    return next(inside, None)
+    """Returns where the reference lies in the upload, if it does not fill it."""
+    placed = (operation.region for operation in match.operations if operation.type in PLACED)
+    return next(placed, None)
 
 
 def reference_region(match: Match) -> Region | None:
-    """Which part of the reference the upload shows, when it is cropped."""
-    return next(
-        (one.reference_region for one in match.operations if one.type is OperationType.CROPPED), None
-    )
+    """Returns which part of the reference the upload shows, if it is cropped."""
+    crops = (operation for operation in match.operations if operation.type is OperationType.CROPPED)
+    return next((crop.reference_region for crop in crops), None)
 
 
 def receipt_checks(answer: MatchAnswer, log_key: str) -> dict[str, tuple[str, ...]]:
-    """Steps of the offline check of each match's receipt, by record."""
+    """Verifies the receipt of each match; returns the steps by record."""
     return {
         match.record.id: verify_receipt(match.receipt, log_key=log_key).steps
         for match in answer.matches

@@ -1,4 +1,4 @@
-"""What a page shows of a video: which seconds are which, as buttons, as a list and as a strip over time."""
+"""Prepares a match of a video for a page: which seconds are which, as buttons, list and strip over time."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ STRIP_WIDTH, STRIP_HEIGHT = 1000.0, 60.0
 
 @dataclass(frozen=True)
 class ShownSegment:
-    """One segment in words, and its place on the strip in units of the strip's box."""
+    """A segment in words, and its place on the strip in units of the strip's box."""
 
     query: str
     reference: str
@@ -28,8 +28,8 @@ class ShownSegment:
 
 
 @dataclass(frozen=True)
-class Footage:
-    """Everything that the players need."""
+class VideoView:
+    """What a page shows of a match of a video, and what its players need."""
 
     segments: tuple[ShownSegment, ...]
     map: str  # JSON: the time map
@@ -38,15 +38,15 @@ class Footage:
     length: str
 
 
-def footage_of(services: Services, session: Session, match: Match, answer: MatchAnswer) -> Footage:
-    """Of one match of a video's answer."""
+def video_view_of(services: Services, session: Session, match: Match, answer: MatchAnswer) -> VideoView:
+    """Prepares one match of the answer about a video."""
     length = answer.computed.duration_s or 1.0
     record = get_record(session, match.record.id)
     is_video = record.preview_key is not None and record.duration_ms is not None
     board = services.previews.storyboard(record.preview_key) if is_video and record.preview_key else None
-    return Footage(
-        tuple(_shown(one, length) for one in match.segments),
-        json.dumps([_mapped(one) for one in match.segments]),
+    return VideoView(
+        tuple(_shown(segment, length) for segment in match.segments),
+        json.dumps([_mapped(segment) for segment in match.segments]),
         f"/v1/records/{record.id}/frames/",
         json.dumps(board.times_ms if board else []),
         clock(length),
@@ -57,21 +57,21 @@ def _shown(segment: Segment, length: float) -> ShownSegment:
     start, end = segment.query
     left, width = STRIP_WIDTH * start / length, STRIP_WIDTH * (end - start) / length
     count = max(1, len(segment.similarity))
-    heights = [STRIP_HEIGHT * (1 - max(0.0, one)) for one in segment.similarity]
+    heights = [STRIP_HEIGHT * (1 - max(0.0, similarity)) for similarity in segment.similarity]
     points = [f"{left + width * (step + 0.5) / count:.1f},{y:.1f}" for step, y in enumerate(heights)]
     return ShownSegment(
         f"{clock(start)} to {clock(end)}",
         f"{clock(segment.reference[0])} to {clock(segment.reference[1])}",
         _speed(segment),
-        tuple(one.sentence for one in segment.operations),
+        tuple(operation.sentence for operation in segment.operations),
         round(left, 1),
         round(width, 1),
         " ".join(points),
         json.dumps(
             [
-                one.region.corners
-                for one in segment.operations
-                if one.region and _is_part(one.region.corners)
+                operation.region.corners
+                for operation in segment.operations
+                if operation.region and _is_part(operation.region.corners)
             ]
         ),
     )
@@ -86,17 +86,18 @@ def _speed(segment: Segment) -> str:
         return "a still picture"
     if segment.factor == 0.0:
         return "frozen"
-    backwards = (
-        "backwards, " if any(one.type is OperationType.REVERSED for one in segment.operations) else ""
-    )
+    backwards = "backwards, " if _is_reversed(segment) else ""
     return f"{backwards}at {100 * segment.factor:.0f} % of its speed"
 
 
 def _mapped(segment: Segment) -> dict[str, object]:
-    backwards = any(one.type is OperationType.REVERSED for one in segment.operations)
     return {
         "query": segment.query,
         "reference": segment.reference,
         "factor": segment.factor or 0.0,
-        "backwards": backwards,
+        "backwards": _is_reversed(segment),
     }
+
+
+def _is_reversed(segment: Segment) -> bool:
+    return any(operation.type is OperationType.REVERSED for operation in segment.operations)

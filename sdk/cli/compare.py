@@ -1,4 +1,4 @@
-"""`compare`: what was changed between a registered asset and a picture, with the proof as a picture."""
+"""The command `compare`: what was changed between a registered asset and an upload, and a picture of it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ USAGE = 2
 
 
 def join(app: typer.Typer) -> None:
-    """Add this command."""
+    """Adds this command."""
     app.command()(compare)
 
 
@@ -36,21 +36,21 @@ def compare(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Lay a picture or video on one registered asset: what was changed? Exit code 10 if they match."""
+    """Compare an upload with one registered asset: what was changed? Exit code 10 if they match."""
     if out is not None and out.suffix.lower() not in FORMS:
         fail(f"{out.name}: write the comparison to a .png, .gif or .mp4 file", USAGE)
     content = file.read_bytes()
     with connect(url, api_key, home) as client:
         record = record or _best_match(client, file, content)
-        found = client.compare(content, record)
+        comparison = client.compare(content, record)
         if as_json:
-            print_json(found.model_dump(mode="json", by_alias=True, exclude={"change_map"}))
+            print_json(comparison.model_dump(mode="json", by_alias=True, exclude={"change_map"}))
         else:
-            _show(file, found)
+            _show(file, comparison)
         if out is not None:
             out.write_bytes(client.compare_picture(content, record, FORMS[out.suffix.lower()]))
             notes.print(f"written: {out}", soft_wrap=True)
-    raise typer.Exit(MATCHED if found.relation is not None else NOTHING_MATCHED)
+    raise typer.Exit(MATCHED if comparison.relation is not None else NOTHING_MATCHED)
 
 
 def _best_match(client: Client, file: Path, content: bytes) -> str:
@@ -62,16 +62,16 @@ def _best_match(client: Client, file: Path, content: bytes) -> str:
     return answer.matches[0].record.id
 
 
-def _show(file: Path, found: Comparison) -> None:
+def _show(file: Path, comparison: Comparison) -> None:
     console.print(styled("bold", str(file)))
-    console.print(f"  {found.explanation}", soft_wrap=True)
-    for one in found.operations:
-        kind = in_words(one.type)
-        where = "" if one.region is None else f" at {_box(one.region)}"
-        console.print("  ", styled("cyan", kind, f" ({one.degree}){where}"), sep="", soft_wrap=True)
+    console.print(f"  {comparison.explanation}", soft_wrap=True)
+    for operation in comparison.operations:
+        kind = in_words(operation.type)
+        where = "" if operation.region is None else f" at {_box(operation.region)}"
+        console.print("  ", styled("cyan", kind, f" ({operation.degree}){where}"), sep="", soft_wrap=True)
 
 
 def _box(region: Region) -> str:
-    """The region in the picture, in percent of its width and height."""
+    """Says where the region lies, in percent of width and height."""
     xs, ys = [100 * x for x, _ in region.corners], [100 * y for _, y in region.corners]
     return f"{min(xs):.0f}-{max(xs):.0f} % across, {min(ys):.0f}-{max(ys):.0f} % down"

@@ -1,4 +1,4 @@
-"""How a command reaches a registry: by address, or in a folder that it starts and stops itself."""
+"""Connects a command to a registry: by address, or in a folder, which it starts and stops itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ class NoRegistry(SdkError):
 
 @contextmanager
 def connect(url: str | None, api_key: str | None, home: Path | None) -> Iterator[Client]:
-    """A client of the registry that the options name."""
+    """Opens a client of the registry that the options name. Raises BadParameter, NoRegistry."""
     if (url is None) == (home is None):
         raise typer.BadParameter("give either --url (and --api-key) or --home")
     if url is not None:

@@ -1,4 +1,4 @@
-"""`keygen` and `enrol`: who signs, and with what."""
+"""The commands `keygen` and `enrol`: who signs, and with what."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ SIGNING_ROLES = (Role.PUBLISHER, Role.RESEARCHER)
 
 
 def join(app: typer.Typer) -> None:
-    """Add these commands."""
+    """Adds these commands."""
     app.command()(keygen)
     app.command()(enrol)
 

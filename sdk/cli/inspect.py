@@ -1,4 +1,4 @@
-"""`verify`, `audit`, `doctor`: does it hold, and what is it? None of them changes anything."""
+"""The commands `verify`, `audit` and `doctor`: does it hold, and what is it? They change nothing."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +24,7 @@ from sdk.verify import verify_receipt
 
 
 def join(app: typer.Typer) -> None:
-    """Add these commands."""
+    """Adds these commands."""
     for command in (verify, audit, doctor):
         app.command()(command)
 

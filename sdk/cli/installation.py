@@ -1,4 +1,4 @@
-"""What is installed here, read from package metadata alone: nothing heavy is imported."""
+"""Finds out what is installed here, from package metadata alone: nothing heavy is imported."""
 
 import platform
 import re
@@ -23,7 +23,7 @@ class Installation:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What must be mended, with the cure."""
+        """Says what must be mended, and how."""
         found = []
         if self.missing:
             found.append(f"{', '.join(self.missing)} missing: install trueprint again")
@@ -36,7 +36,7 @@ class Installation:
 
 
 def this_installation() -> Installation:
-    """Look at this interpreter's packages."""
+    """Looks at this interpreter's packages."""
     installed = {
         dist.metadata["Name"].lower().replace("_", "-"): dist.version for dist in metadata.distributions()
     }
@@ -52,7 +52,7 @@ def this_installation() -> Installation:
 
 
 def _required() -> list[str]:
-    """Names of the packages that every installation needs."""
+    """Lists the packages that every installation needs."""
     lines = metadata.requires(DISTRIBUTION) or []
     names = [NAME.match(line) for line in lines if "extra ==" not in line]
     return [name.group().lower().replace("_", "-") for name in names if name]

@@ -1,4 +1,4 @@
-"""`match`: which registered assets do pictures come from?"""
+"""The command `match`: which registered assets do pictures come from?"""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ from sdk.models import MatchAnswer, in_words
 
 
 def join(app: typer.Typer) -> None:
-    """Add this command."""
+    """Adds this command."""
     app.command()(match)
 
 

@@ -1,4 +1,4 @@
-"""What commands print: people read standard error and tables, programs read one JSON object a line."""
+"""Prints what commands have to say: words and tables for people, one JSON object a line for programs."""
 
 import json
 import sys
@@ -29,29 +29,29 @@ notes = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoj
 
 
 def styled(style: str, words: str, rest: object = "") -> Text:
-    """Some words in a style and the rest plain, for a console."""
+    """Puts some words in a style and leaves the rest plain, for a console."""
     return Text.assemble((words, style), str(rest))
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """One line on standard error, then the exit code."""
+    """Ends the command with one line on standard error and an exit code."""
     notes.print(styled("bold red", "trueprint:", f" {message}"))
     raise SystemExit(code)
 
 
 def print_json(value: Any) -> None:
-    """One object a line on standard output."""
+    """Prints one object in one line on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
 def pictures_in(paths: Sequence[Path]) -> list[Path]:
-    """Files as given; folders are searched for pictures and videos by suffix, in the order of names."""
+    """Lists files as given, and pictures and videos in folders by suffix, in the order of names."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = (one for one in path.rglob("*") if one.suffix.lower() in MEDIA_SUFFIXES)
-            found += sorted(one for one in inside if one.is_file())
+            media = (file for file in path.rglob("*") if file.suffix.lower() in MEDIA_SUFFIXES)
+            found += sorted(file for file in media if file.is_file())
         elif path.exists():
             found.append(path)
         else:
@@ -69,9 +69,9 @@ def each_with_progress(
     *,
     quiet: bool,
 ) -> Iterator[tuple[Item, T]]:
-    """Work on items in parallel, yield in their order, show a bar on standard error.
+    """Works on items in parallel and yields in their order, with a progress bar on standard error.
 
-    `work` may say how far it is with its item; a long video moves the bar by itself.
+    `work` may report how far it is with its item, so that a long video moves the bar by itself.
     """
     bar = Progress(
         TextColumn(title),
@@ -100,5 +100,5 @@ def each_with_progress(
                 report(number, 1.0)
                 yield item, value
     finally:
-        # After Ctrl-C or an error that no other file escapes, what has not begun never begins.
+        # After Ctrl-C or an error that is raised for every file, what has not begun never begins.
         pool.shutdown(cancel_futures=True)

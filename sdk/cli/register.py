@@ -1,4 +1,4 @@
-"""`register`: sign and register pictures; safe to interrupt and run again."""
+"""The command `register`: signs and registers pictures; safe to interrupt and run again."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ from sdk.signers import LOCAL_PUBLISHER, NoSigner, Signer, profiles, signer_of_h
 
 
 def join(app: typer.Typer) -> None:
-    """Add this command."""
+    """Adds this command."""
     app.command()(register)
 
 
@@ -103,7 +103,7 @@ def register(
 
 
 def signer_for(client: Client, sign_with: Path | None, home: Path | None, wanted: str | None) -> Signer:
-    """The signer that the options name: a key for --url, a publisher of --home. Raises BadParameter."""
+    """Returns the signer that the options name: a key, or a publisher of --home. Raises BadParameter."""
     if home is None:
         if sign_with is None:
             raise typer.BadParameter("give --sign-with: the private key of the publisher")

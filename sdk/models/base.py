@@ -1,4 +1,4 @@
-"""What all wire types are: frozen, unknown fields refused; and the problem document."""
+"""The base of all wire types, which are frozen and refuse unknown fields, and the problem document."""
 
 from pydantic import BaseModel, ConfigDict
 

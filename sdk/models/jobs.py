@@ -7,7 +7,7 @@ from sdk.models.base import Problem, Wire
 
 
 class JobStatus(StrEnum):
-    """How far a job is."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -16,7 +16,7 @@ class JobStatus(StrEnum):
 
 
 class Job(Wire):
-    """One video that is being registered or matched."""
+    """A video that is being registered or matched."""
 
     id: str
     kind: str  # match or register
@@ -30,6 +30,6 @@ class Job(Wire):
 
 
 class WebhookSecret(Wire):
-    """What deliveries to webhooks of this API key are signed with (Standard Webhooks)."""
+    """The secret that deliveries to webhooks of this API key are signed with (Standard Webhooks)."""
 
     secret: str

@@ -1,4 +1,4 @@
-"""What is asked about an upload, and what is answered."""
+"""Questions about an upload, and their answers."""
 
 import base64
 from datetime import datetime
@@ -46,7 +46,7 @@ class VerdictKind(StrEnum):
 
 
 class FingerprintQuery(Wire):
-    """Match without the picture."""
+    """A question about a picture that stays where it is: its fingerprints."""
 
     fingerprints: tuple[FingerprintValue, ...] = Field(min_length=1, max_length=64)
     digest_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
@@ -95,12 +95,12 @@ class Segment(Wire):
     reference: Seconds  # rising, also where it is played backwards
     factor: float | None  # playback speed of the upload; 0: a frozen frame; None: a still image
     operations: tuple[Operation, ...]  # what was done in this stretch, the most severe first
-    # How alike the frames are over its time, in equal steps, -1..1; only with the scope `evidence`.
+    # Similarity of the frames over its time, in equal steps, -1..1; only with the scope `evidence`.
     similarity: tuple[float, ...] = ()
 
 
 class Evidence(Wire):
-    """The numbers behind a match; only for keys with the scope `evidence`."""
+    """The numbers behind a match, for keys with the scope `evidence` only."""
 
     found_by: tuple[str, ...]
     pdq_distance: int | None = None
@@ -141,7 +141,7 @@ class Match(Wire):
 
 
 class Comparison(Wire):
-    """An upload laid on one registered asset."""
+    """What was changed between an upload and one registered asset."""
 
     record: RecordSummary
     digest_sha256: str  # of the upload
@@ -157,7 +157,7 @@ class Comparison(Wire):
 
 
 class Computed(Wire):
-    """What was computed from the upload."""
+    """What was computed of the upload."""
 
     digest_sha256: str | None
     kinds: tuple[str, ...]

@@ -10,7 +10,7 @@ from sdk.records import ShownText
 
 
 class Role(StrEnum):
-    """What an organisation is here for; bounds the scopes that its API keys may have."""
+    """What an organisation is here for; it bounds the scopes of its API keys."""
 
     PUBLISHER = "publisher"
     PLATFORM = "platform"
@@ -31,7 +31,7 @@ class Scope(StrEnum):
 
 
 class NewPublisher(Wire):
-    """Enrol an organisation."""
+    """An organisation to be enrolled."""
 
     name: ShownText = Field(max_length=200)
     contact: ShownText = Field(min_length=3, max_length=200)
@@ -51,13 +51,13 @@ class Publisher(Wire):
 
 
 class NewPublisherKey(Wire):
-    """Add a signing key: its public half as JWK."""
+    """A signing key to be enrolled: its public half as JWK."""
 
     jwk: dict[str, str]
 
 
 class PublisherKey(Wire):
-    """A signing key and when it may be believed."""
+    """A signing key, and the time in which it may be believed."""
 
     kid: str
     publisher: str
@@ -68,7 +68,7 @@ class PublisherKey(Wire):
 
 
 class KeyValidity(Wire):
-    """Whether a key was valid at a time."""
+    """Whether a signing key was valid at a time, and why."""
 
     kid: str
     at: datetime
@@ -77,7 +77,7 @@ class KeyValidity(Wire):
 
 
 class NewApiKey(Wire):
-    """Ask for an API key."""
+    """An API key to be issued."""
 
     publisher: str
     scopes: tuple[Scope, ...] = Field(min_length=1)

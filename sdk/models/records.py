@@ -1,4 +1,4 @@
-"""What is registered, and the receipt for it."""
+"""What is registered, what is known of it, and the receipt for it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ class FingerprintValue(Wire):
 
 
 class FingerprintRegistration(Wire):
-    """Register without the picture: the statement binds the list through the nonce."""
+    """A registration without the picture; the signed statement binds nonce and fingerprints."""
 
     statement: str = Field(max_length=32 * 1024)
     nonce: str = Field(min_length=16, max_length=100)
@@ -29,7 +29,7 @@ class FingerprintRegistration(Wire):
 
 
 class Receipt(Wire):
-    """Everything that is needed to check a record offline, together with two public keys."""
+    """Everything that is needed to verify a record offline, with the two public keys."""
 
     record: str  # compact JWS
     salt: str  # base64, 32 bytes

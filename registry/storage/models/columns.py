@@ -1,4 +1,4 @@
-"""Column types that several tables share."""
+"""Makes columns of types that several tables share."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,20 +18,20 @@ SQLModel.metadata.naming_convention = MetaData(
 
 
 def now() -> datetime:
-    """The time that rows are stamped with."""
+    """Returns the time that rows are stamped with."""
     return datetime.now(UTC)
 
 
 def moment(*, nullable: bool = False) -> Column[Any]:
-    """A point in time, with its zone."""
+    """Makes a column for a point in time, with its zone."""
     return Column(DateTime(timezone=True), nullable=nullable)
 
 
 def octets(*, nullable: bool = False) -> Column[Any]:
-    """Raw bytes."""
+    """Makes a column for bytes."""
     return Column(LargeBinary, nullable=nullable)
 
 
 def big_serial() -> Column[Any]:
-    """A 64-bit number given by the database."""
+    """Makes a column for a 64-bit key that the database numbers."""
     return Column(BigInteger, primary_key=True, autoincrement=True)

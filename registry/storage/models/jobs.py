@@ -11,11 +11,13 @@ MATCH, REGISTER = "match", "register"
 
 
 class Job(SQLModel, table=True):
-    """One request about a video. Its payload lies in the blobs until it is done, and no longer."""
+    """One request about a video. Its payload lies in the blobs until it is finished, and no longer."""
 
     id: str = Field(primary_key=True)
     kind: str  # match or register
-    api_key_id: str | None = Field(foreign_key="api_key.id")  # None: asked on the page, by who knows the id
+    api_key_id: str | None = Field(
+        foreign_key="api_key.id"
+    )  # None: asked on the page; whoever knows the id may read it
     status: str = QUEUED
     progress: float = 0.0  # 0..1
     attempts: int = 0

@@ -7,7 +7,7 @@ from registry.storage.models.columns import octets
 
 
 class LogEntry(SQLModel, table=True):
-    """A leaf. Never changed, never removed."""
+    """A leaf of the log, which is never changed and never removed."""
 
     __tablename__ = "log_entry"
 

@@ -22,12 +22,12 @@ class Publisher(SQLModel, table=True):
 
     @property
     def issuer(self) -> str:
-        """What this organisation's statements must name as issuer."""
+        """Returns what this organisation's statements must name as issuer."""
         return self.did or f"urn:trueprint:publisher:{self.id}"
 
 
 class PublisherKey(SQLModel, table=True):
-    """A signing key. Never deleted: old records are checked against it."""
+    """A signing key. It is never deleted: old records are verified with it."""
 
     __tablename__ = "publisher_key"
 

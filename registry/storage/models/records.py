@@ -1,4 +1,4 @@
-"""What is registered: records, their fingerprints, and the order in which the index must follow."""
+"""What is registered: records, their sources, disputes and fingerprints, and the outbox of the index."""
 
 from datetime import datetime
 
@@ -42,7 +42,7 @@ class Record(SQLModel, table=True):
     duration_ms: int | None = None  # of a video; None: a still image
     status: str = ACTIVE
     preview_key: str | None = None
-    intimate: bool = False  # its publisher says so: shown blurred, its preview to nobody without a key
+    intimate: bool = False  # as its publisher says: shown blurred, its preview only to those with a key
     registered_at: datetime = Field(default_factory=now, sa_column=moment())
 
 
@@ -59,7 +59,7 @@ class DeclaredSource(SQLModel, table=True):
 
 
 class Dispute(SQLModel, table=True):
-    """Two publishers claim near copies of one picture; both sides stay visible."""
+    """Two publishers claim near copies of one picture; both claims stay visible."""
 
     record_id: str = Field(foreign_key="record.id", primary_key=True)
     other_id: str = Field(foreign_key="record.id", primary_key=True, index=True)
