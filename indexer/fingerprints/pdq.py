@@ -24,10 +24,10 @@ Matrix = npt.NDArray[np.float32]
 # The dihedral group in the order of Meta's code.
 ORIENTATIONS = (
     "upright",
-    "rotated 90",
-    "rotated 180",
-    "rotated 270",
-    "flipped vertically",
+    "rotated_90",
+    "rotated_180",
+    "rotated_270",
+    "flipped_vertically",
     "mirrored",
     "transposed",
     "transversed",

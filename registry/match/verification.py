@@ -44,7 +44,7 @@ class RegionProposals:
 # A small picture inside the picture has too few features of its own at the size of the whole. Tiles only
 # retrieve: features of their own found nothing more on the development set.
 SECOND_PASSES = (
-    RegionProposals("inner rectangle", inner_rectangles, own_features=True),
+    RegionProposals("inner_rectangle", inner_rectangles, own_features=True),
     RegionProposals("tile", tiles, own_features=False),
 )
 

@@ -64,14 +64,14 @@ def _check_tree(services: Services, session: Session, entries: dict[int, bytes])
     hashes = []
     for expected, row in enumerate(rows):
         if row.index != expected:
-            yield "log entry", f"entry {expected} is missing"
+            yield "log_entry", f"entry {expected} is missing"
             return
         entries[row.index] = row.entry
         hashes.append(leaf_hash(row.entry))
     if len(hashes) != head.size:
-        yield "log head", f"{len(hashes)} entries are stored, the head says {head.size}"
+        yield "log_head", f"{len(hashes)} entries are stored, the head says {head.size}"
     if root_of(hashes) != head.root:
-        yield "log root", "the entries do not lead to the root hash of the head"
+        yield "log_root", "the entries do not lead to the root hash of the head"
     yield from _check_tiles(session, hashes)
     try:
         services.log.require_sound(session)
@@ -87,12 +87,12 @@ def _check_tiles(session: Session, hashes: list[bytes]) -> Step:
         for number, start in enumerate(range(0, len(hashes), TILE_WIDTH)):
             tile = hashes[start : start + TILE_WIDTH]
             if split_hashes(stored.pop((level, number), b"")) != tile:
-                yield "log tile", f"tile {level}/{number} differs from its entries"
+                yield "log_tile", f"tile {level}/{number} differs from its entries"
             if len(tile) == TILE_WIDTH:
                 full.append(root_of(tile))
         hashes, level = full, level + 1
     for level, number in stored:
-        yield "log tile", f"tile {level}/{number} belongs to no entry"
+        yield "log_tile", f"tile {level}/{number} belongs to no entry"
 
 
 def _check_records(session: Session, entries: dict[int, bytes]) -> Step:
@@ -150,7 +150,7 @@ def _check_fingerprints(session: Session) -> Step:
     active = set(session.exec(select(Record.id).where(Record.status == ACTIVE)))
     if len(active) != head_of(session).active_records:
         yield (
-            "log head",
+            "log_head",
             f"{len(active)} records are active, the head counts {head_of(session).active_records}",
         )
     for record_id in active - with_pdq:
@@ -160,7 +160,7 @@ def _check_fingerprints(session: Session) -> Step:
         ids = set(change.fingerprint_ids)
         in_outbox = in_outbox - ids if change.operation == REMOVE else in_outbox | ids
     if in_outbox != searchable:
-        yield "index changes", f"{len(in_outbox ^ searchable)} rows are not what the outbox says of them"
+        yield "index_changes", f"{len(in_outbox ^ searchable)} rows are not what the outbox says of them"
 
 
 def _check_index(services: Services, session: Session) -> Step:

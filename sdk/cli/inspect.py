@@ -19,7 +19,7 @@ from sdk.cli.output import (
     styled,
 )
 from sdk.errors import VerificationError
-from sdk.models import Receipt, ServerStatus
+from sdk.models import Receipt, ServerStatus, in_words
 from sdk.verify import verify_receipt
 
 
@@ -60,7 +60,7 @@ def audit(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: J
         print_json(report.model_dump(mode="json"))
     else:
         for finding in report.findings:
-            console.print(styled("red", finding.what, f": {finding.detail}"))
+            console.print(styled("red", in_words(finding.what), f": {finding.detail}"))
         style, word = ("green", "clean") if report.clean else ("red", f"{len(report.findings)} findings")
         counts = (
             f"{report.records} records, {report.log_size} log entries, {report.fingerprints} fingerprints"

@@ -28,7 +28,7 @@ class Consistency(Wire):
 class AuditFinding(Wire):
     """One difference between what is stored and what follows from the rows."""
 
-    what: str
+    what: str  # such as `log_root` or `fingerprint`
     detail: str
 
 

@@ -156,9 +156,9 @@ def test_a_registry_that_is_away_is_a_clear_error(world: World) -> None:
         ("UPDATE record SET jws = replace(jws, '.', '.A')", "record"),
         ("UPDATE fingerprint SET value = sha256(value) WHERE kind = 'pdq.v1'", "index"),
         ("DELETE FROM fingerprint WHERE kind = 'pdq.v1'", "fingerprint"),
-        ("UPDATE log_entry SET entry = sha256(entry) WHERE index = 1", "log root"),
-        ("UPDATE log_tile SET hashes = sha256(hashes)", "log tile"),
-        ("DELETE FROM index_change", "index changes"),
+        ("UPDATE log_entry SET entry = sha256(entry) WHERE index = 1", "log_root"),
+        ("UPDATE log_tile SET hashes = sha256(hashes)", "log_tile"),
+        ("DELETE FROM index_change", "index_changes"),
     ],
 )
 def test_an_audit_names_what_was_tampered_with(world: World, statement: str, what: str) -> None:

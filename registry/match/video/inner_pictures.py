@@ -7,7 +7,7 @@ from registry.match.retrieval import QueryPart
 from registry.media.query_frames import QueryFrames
 
 FRAMES_LOOKED_INTO = 6  # spread over the video
-PART_NAME = "inner rectangle"
+PART_NAME = "inner_rectangle"
 
 
 def inner_pictures(frames: QueryFrames) -> list[QueryPart]:

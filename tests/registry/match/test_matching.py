@@ -234,7 +234,7 @@ def test_a_small_photograph_in_a_screenshot_is_found_and_placed(
     match = answer.matches[0]
     assert match.record.label == "cat"
     assert match.evidence is not None
-    assert match.evidence.found_by == ("inner rectangle",)
+    assert match.evidence.found_by == ("inner_rectangle",)
     embedded = next(one for one in match.operations if one.type == "embedded")
     assert embedded.region is not None
     assert embedded.region.corners[0] == pytest.approx((900 / 1600, 520 / 1000), abs=0.02)
