@@ -1,9 +1,9 @@
-"""How often do two photographs that do not belong together agree? What the words for strength stand on.
+"""How often two photographs that do not belong together agree, on which the words for strength stand.
 
     python -m bench.distractors [FOLDER]
 
 FOLDER is that of `bench.quality`; no two of its `refs/` are copies. Every picture is compared with its
-nearest strangers by the descriptor, which are the pairs that a query really meets, and with random ones.
+nearest distractors by the descriptor, which are the pairs that a query really meets, and with random ones.
 """
 
 import random
@@ -53,7 +53,7 @@ def compare(query: Frame, reference: Frame, limits: Thresholds) -> MatchEvidence
 
 
 def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """The nearest strangers of every picture, and random ones."""
+    """The nearest distractors of every picture, and random ones."""
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -1)
     nearest = np.argsort(-similarity, axis=1)[:, : min(NEAREST, len(vectors) - 1)]
@@ -101,7 +101,7 @@ def report(files: Sequence[Path]) -> None:
     with ThreadPoolExecutor(2) as pool:
         by_kind = {
             name: list(pool.map(lambda pair: compare(frames[pair[0]], frames[pair[1]], limits), pairs))
-            for name, pairs in (("nearest strangers", nearest), ("random strangers", others))
+            for name, pairs in (("nearest distractors", nearest), ("random distractors", others))
         }
     print("| pairs | compared | weak | moderate | strong | very strong |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -4,7 +4,7 @@
 
 FOLDER as in `bench.sets`. Each method reads at most 1,024 features at 640 pixels on the long side and
 matches mutual nearest neighbours by one ratio and one robust homography. The line is drawn above the most
-inliers that any pair of strangers reaches, which is equally kind to all. Only the registry's method tries
+inliers that any unrelated pair reaches, which is equally kind to all. Only the registry's method tries
 the mirror image, because only its features are mirrored without a second look.
 """
 
@@ -30,7 +30,7 @@ from indexer.media.limits import ImageLimits
 from registry.cli.evaluation import read_truth
 from sdk.cli.output import pictures_in
 
-STRANGERS_PER_QUERY = 4
+UNRELATED_PER_QUERY = 4
 SEED = 3
 
 
@@ -119,19 +119,19 @@ def main() -> None:
         }
     rng = random.Random(SEED)
     true = [(query, one.reference) for query, one in truth.items() if one.reference and query in queries]
-    strangers = [
+    unrelated = [
         (query, other)
         for query in queries
-        for other in rng.sample(sorted(references), min(STRANGERS_PER_QUERY, len(references)))
+        for other in rng.sample(sorted(references), min(UNRELATED_PER_QUERY, len(references)))
         if truth[query].reference != other
     ]
-    print(f"{len(true)} true pairs, {len(strangers)} pairs of strangers\n")
+    print(f"{len(true)} true pairs, {len(unrelated)} unrelated pairs\n")
     print(
-        "| features | CPU ms per picture | most inliers of strangers | true pairs above | with 13 or more |"
+        "| features | CPU ms per picture | most inliers, unrelated | true pairs above | with 13 or more |"
     )
     print("| --- | --- | --- | --- | --- |")
     for method in methods():
-        print(_row(method, references, queries, true, strangers), flush=True)
+        print(_row(method, references, queries, true, unrelated), flush=True)
 
 
 def _row(
@@ -139,7 +139,7 @@ def _row(
     references: dict[str, Pixels],
     queries: dict[str, Pixels],
     true: list[tuple[str, str]],
-    strangers: list[tuple[str, str]],
+    unrelated: list[tuple[str, str]],
 ) -> str:
     started = time.thread_time()
     ours = {name: method.extract(pixels) for name, pixels in queries.items()}
@@ -147,7 +147,7 @@ def _row(
     taken = 1000 * (time.thread_time() - started) / (len(ours) + len(theirs))
     with ThreadPoolExecutor(2) as pool:
         right = list(pool.map(lambda pair: method.inliers(ours[pair[0]], theirs[pair[1]]), true))
-        wrong = list(pool.map(lambda pair: method.inliers(ours[pair[0]], theirs[pair[1]]), strangers))
+        wrong = list(pool.map(lambda pair: method.inliers(ours[pair[0]], theirs[pair[1]]), unrelated))
     line = max(wrong, default=0) + 1
     above, moderate = (sum(one >= least for one in right) / len(right) for least in (line, 13))
     return f"| {method.name} | {taken:.1f} | {line - 1} | {above:.3f} | {moderate:.3f} |"

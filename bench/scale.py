@@ -50,7 +50,7 @@ COLUMNS = (
     "times HMA",
     "a copy, CPU ms",
     "times HMA",
-    "a stranger, CPU ms",
+    "a distractor, CPU ms",
     "memory own / peak MB",
 )
 HASH_QUERIES, PHOTO_QUERIES = 100, 8
@@ -199,7 +199,10 @@ def _report(
         answer = client.match_fingerprints(FingerprintQuery(fingerprints=tuple(values)))
         assert bool(answer.matches) == bool(known)
 
-    copy, stranger = edited(megapixel_photograph()), package_file(*STRANGERS["motorcycle.png"]).read_bytes()
+    copy, unknown = (
+        edited(megapixel_photograph()),
+        package_file(*STRANGERS["motorcycle.png"]).read_bytes(),
+    )
 
     def cost_ms(work: Callable[[], object], count: int) -> float:
         for _ in range(2):
@@ -213,12 +216,12 @@ def _report(
     by_code = cost_ms(lambda: by_hash(codes[int(random.integers(len(codes)))]), HASH_QUERIES)
     by_nothing = cost_ms(lambda: by_hash(None), HASH_QUERIES)
     by_copy = cost_ms(lambda: client.match(copy), PHOTO_QUERIES)
-    by_stranger = cost_ms(lambda: client.match(stranger), PHOTO_QUERIES)
+    by_distractor = cost_ms(lambda: client.match(unknown), PHOTO_QUERIES)
     own, peak = memory_mb(server)
     print(
         f"| {assets:,} | {source} | {ready_s:.1f} | {by_code:.1f} | {by_nothing:.1f} | "
         f"{by_nothing / HMA_HASH_MS:.2f} | "
-        f"{by_copy:.0f} | {by_copy / HMA_PHOTO_MS:.1f} | {by_stranger:.0f} | {own:.0f} / {peak:.0f} |",
+        f"{by_copy:.0f} | {by_copy / HMA_PHOTO_MS:.1f} | {by_distractor:.0f} | {own:.0f} / {peak:.0f} |",
         flush=True,
     )
 

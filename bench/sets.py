@@ -21,7 +21,7 @@ def folder_or_small_set(scratch: Path) -> Path:
 
 
 def make_small_set(folder: Path) -> Path:
-    """Photographs of packages, three edited copies each, and strangers."""
+    """Photographs of packages, three edited copies each, and distractors."""
     rng = random.Random(1)
     for name in ("refs", "queries"):
         (folder / name).mkdir(parents=True)
@@ -36,7 +36,7 @@ def make_small_set(folder: Path) -> Path:
             edited_copy(picture, rng.choice(others), rng).save(folder / "queries" / f"{name}.jpg")
             rows.append(f"{name},{Path(label).stem},mixed")
     for number, other in enumerate(others):
-        edited_copy(other, others[number - 1], rng).save(folder / "queries" / f"stranger-{number}.jpg")
-        rows.append(f"stranger-{number},,mixed")
+        edited_copy(other, others[number - 1], rng).save(folder / "queries" / f"distractor-{number}.jpg")
+        rows.append(f"distractor-{number},,mixed")
     (folder / "truth.csv").write_text("\n".join(rows) + "\n")
     return folder

@@ -126,14 +126,17 @@ def registry_stages(content: bytes) -> tuple[list[tuple[str, float]], dict[str, 
                 signer = signer_of_home(client, home)
                 for label, source in ORIGINALS.items():
                     register_file(client, signer, package_file(*source), label=label)
-                copy, stranger = edited(content), package_file(*STRANGERS["motorcycle.png"]).read_bytes()
+                copy, unknown = edited(content), package_file(*STRANGERS["motorcycle.png"]).read_bytes()
                 requests = [
                     ("request: match of an edited copy", cpu_ms(lambda: client.match(copy))),
-                    ("request: match of a stranger, its parts too", cpu_ms(lambda: client.match(stranger))),
+                    (
+                        "request: match of a distractor, its parts too",
+                        cpu_ms(lambda: client.match(unknown)),
+                    ),
                 ]
                 shares = {
                     "an edited copy": match_shares(services, copy),
-                    "a stranger": match_shares(services, stranger),
+                    "a distractor": match_shares(services, unknown),
                 }
     return requests, shares
 
