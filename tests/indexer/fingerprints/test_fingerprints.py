@@ -62,10 +62,10 @@ def full_size_pdq(file: Path | io.BytesIO) -> tuple[bytes, int]:
 
 TURNS = {
     "upright": lambda a: a,
-    "rotated 90": lambda a: np.rot90(a, 1),
-    "rotated 180": lambda a: np.rot90(a, 2),
-    "rotated 270": lambda a: np.rot90(a, 3),
-    "flipped vertically": np.flipud,
+    "rotated_90": lambda a: np.rot90(a, 1),
+    "rotated_180": lambda a: np.rot90(a, 2),
+    "rotated_270": lambda a: np.rot90(a, 3),
+    "flipped_vertically": np.flipud,
     "mirrored": np.fliplr,
     "transposed": lambda a: a.transpose(1, 0, 2),
     "transversed": lambda a: np.rot90(a, 2).transpose(1, 0, 2),
