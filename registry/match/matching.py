@@ -40,6 +40,8 @@ def find_matches(
     """
     context.index.catch_up(context.session)
     if upload.video is not None:
+        if upload.insufficient_detail:
+            return []  # its audio alone says too little: nothing is seen that could be compared
         frames = QueryFrames(context.uploads.decoders, upload.video)
         retrieved = _retrieved(context, upload, only, including, lambda: inner_pictures(frames))
         return _ranked(match_video(context, frames, retrieved, progress))
