@@ -45,6 +45,11 @@ def as_shares(corners: npt.NDArray[np.float32], width: int, height: int) -> Quad
     return tuple((round(float(x), 3), round(float(y), 3)) for x, y in shares.clip(0.0, 1.0))
 
 
+def is_part(quad: Quad) -> bool:
+    """Whether a region is less than the whole frame."""
+    return any(0.0 < share < 1.0 for corner in quad for share in corner)
+
+
 def where_in_words(quad: Quad) -> str:
     """Says where the middle of a region is as a person would: "at the upper left"."""
     x = sum(corner[0] for corner in quad) / 4

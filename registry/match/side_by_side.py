@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from indexer.compare.rendering import BAND, GROUND, INK, MARGIN, outlined
-from indexer.compare.vocabulary import Quad
+from indexer.compare.vocabulary import Quad, is_part
 from indexer.media.images import Pixels
 from registry.match.matched import MatchedRecord, MatchedSegment
 from registry.match.video.segments import clock
@@ -96,7 +96,7 @@ def _what(matched: MatchedSegment) -> str:
 
 def _regions(matched: MatchedSegment) -> list[Quad]:
     quads = [operation.region for operation in matched.operations if operation.region]
-    return [quad for quad in quads if any(0.0 < value < 1.0 for corner in quad for value in corner)]
+    return [quad for quad in quads if is_part(quad)]
 
 
 def _side_by_side(

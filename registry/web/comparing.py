@@ -8,6 +8,7 @@ from PIL import Image
 
 from indexer.compare.derivation import Derivation
 from indexer.compare.rendering import as_png, change_overlay, difference
+from indexer.compare.vocabulary import is_part
 from sdk.models import Region, in_words
 
 QUALITY = 82
@@ -42,13 +43,9 @@ def view_of(derivation: Derivation) -> ComparisonView:
             for operation in derivation.operations
             if operation.reference_region is not None
             and operation.measured.get("share", 0.0) < 1.0
-            and _is_part(operation.reference_region)
+            and is_part(operation.reference_region)
         ),
     )
-
-
-def _is_part(quad: tuple[tuple[float, float], ...]) -> bool:
-    return any(0.0 < value < 1.0 for corner in quad for value in corner)
 
 
 def _four(

@@ -153,8 +153,9 @@ def lookup_state(
         "upload": None,
         "upload_name": "your video",
         "matched": [(match, None, None, None) for match in answer.matches],
-        "footage": {
-            match.record.id: video_view_of(services, session, match, answer) for match in answer.matches
+        "video_views": {
+            match.record.id: video_view_of(services.previews, session, match, answer)
+            for match in answer.matches
         },
         "checks": receipt_checks(answer, services.log.key.text()),
     }

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
+from indexer.compare.vocabulary import is_part
 from registry.match.video.segments import clock
+from registry.media.previews import PreviewCache
 from registry.records.reading import get_record
-from registry.services import Services
 from sdk.models import Match, MatchAnswer, OperationType, Segment
 
 STRIP_WIDTH, STRIP_HEIGHT = 1000.0, 60.0
@@ -38,12 +39,12 @@ class VideoView:
     length: str
 
 
-def video_view_of(services: Services, session: Session, match: Match, answer: MatchAnswer) -> VideoView:
+def video_view_of(previews: PreviewCache, session: Session, match: Match, answer: MatchAnswer) -> VideoView:
     """Prepares one match of the answer about a video."""
     length = answer.computed.duration_s or 1.0
     record = get_record(session, match.record.id)
     is_video = record.preview_key is not None and record.duration_ms is not None
-    board = services.previews.storyboard(record.preview_key) if is_video and record.preview_key else None
+    board = previews.storyboard(record.preview_key) if is_video and record.preview_key else None
     return VideoView(
         tuple(_shown(segment, length) for segment in match.segments),
         json.dumps([_mapped(segment) for segment in match.segments]),
@@ -71,14 +72,10 @@ def _shown(segment: Segment, length: float) -> ShownSegment:
             [
                 operation.region.corners
                 for operation in segment.operations
-                if operation.region and _is_part(operation.region.corners)
+                if operation.region and is_part(operation.region.corners)
             ]
         ),
     )
-
-
-def _is_part(corners: tuple[tuple[float, float], ...]) -> bool:
-    return any(0.0 < value < 1.0 for corner in corners for value in corner)
 
 
 def _speed(segment: Segment) -> str:

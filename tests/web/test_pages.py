@@ -260,12 +260,12 @@ def test_a_video_is_played_beside_the_registered_frames_of_the_same_moments(
     page.get_by_role("button", name="Look it up").click()
     expect(page.locator("#working progress")).to_be_visible()
     expect(page.locator(".verdict h2")).to_contain_text("made from 'statement.mp4'", timeout=60_000)
-    footage = page.locator("[data-footage]")
-    button = footage.get_by_role("button", name="00:00.0 to 00:05.5")
-    expect(footage.locator(".segments li")).to_contain_text("is 00:02.5 to 00:08.0 of the original")
-    expect(footage.locator(".strip rect")).to_have_count(1)
+    comparison = page.locator("[data-video-comparison]")
+    button = comparison.get_by_role("button", name="00:00.0 to 00:05.5")
+    expect(comparison.locator(".segments li")).to_contain_text("is 00:02.5 to 00:08.0 of the original")
+    expect(comparison.locator(".strip rect")).to_have_count(1)
     keep(page, "video")
-    video = footage.locator("video")
+    video = comparison.locator("video")
     expect(video).to_be_visible()
     until(page, lambda: video.evaluate("player => player.readyState") >= 2)
     # Regions are drawn over the element, so it must be as wide and high as its picture, no more.
@@ -277,11 +277,11 @@ def test_a_video_is_played_beside_the_registered_frames_of_the_same_moments(
     until(page, lambda: video.evaluate("player => player.currentTime") > 0.5)
     video.evaluate("player => player.pause()")
     at = float(video.evaluate("player => player.currentTime"))
-    expect(footage.locator("[data-reference-clock]")).to_have_text(re.compile(r"00:0\d\.\d"))
-    shown = footage.locator("[data-reference]").get_attribute("src")
+    expect(comparison.locator("[data-reference-clock]")).to_have_text(re.compile(r"00:0\d\.\d"))
+    shown = comparison.locator("[data-reference]").get_attribute("src")
     assert shown is not None
     assert abs(int(shown.rpartition("/")[2]) / 1000 - (at + 2.5)) < 0.3
     with page.expect_download() as download:
-        footage.get_by_role("button", name="side by side (MP4)").click()
+        comparison.get_by_role("button", name="side by side (MP4)").click()
     assert download.value.suggested_filename == "comparison.mp4"
     assert Path(download.value.path()).read_bytes()[4:8] == b"ftyp"

@@ -93,7 +93,7 @@
     });
   }
 
-  const prepareAll = () => document.querySelectorAll("[data-footage]").forEach(prepare);
+  const prepareAll = () => document.querySelectorAll("[data-video-comparison]").forEach(prepare);
   document.addEventListener("htmx:load", prepareAll);
   document.addEventListener("DOMContentLoaded", prepareAll);
 })();
