@@ -148,24 +148,11 @@ def test_a_registry_that_is_away_is_a_clear_error(world: World) -> None:
     world.audit()
 
 
-@pytest.mark.parametrize(
-    ("statement", "what"),
-    [
-        ("UPDATE record SET label = 'forged'", "record"),
-        ("UPDATE record SET salt = sha256(salt)", "record"),
-        ("UPDATE record SET jws = replace(jws, '.', '.A')", "record"),
-        ("UPDATE fingerprint SET value = sha256(value) WHERE kind = 'pdq.v1'", "index"),
-        ("DELETE FROM fingerprint WHERE kind = 'pdq.v1'", "fingerprint"),
-        ("UPDATE log_entry SET entry = sha256(entry) WHERE index = 1", "log_root"),
-        ("UPDATE log_tile SET hashes = sha256(hashes)", "log_tile"),
-        ("DELETE FROM index_change", "index_changes"),
-    ],
-)
-def test_an_audit_names_what_was_tampered_with(world: World, statement: str, what: str) -> None:
+def test_the_operator_is_told_what_was_tampered_with(world: World) -> None:
     desk = world.enrol("Daily Example")
     world.register(desk, encoded("coffee"), "coffee")
     world.audit()
-    world.tamper(statement)
+    world.tamper("UPDATE record SET label = 'forged'")
     report = world.operator.audit()
     assert not report.clean
-    assert what in {finding.what for finding in report.findings}
+    assert [finding.what for finding in report.findings] == ["record"]
