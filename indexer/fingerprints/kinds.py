@@ -5,6 +5,7 @@ A new model or a changed preparation is a new kind. Values of different kinds ar
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,6 +30,12 @@ class Kind:
     name: str
     family: Family
     size: int  # bits for a binary kind, dimensions for a vector
+    unused_bits: int = 0  # of a binary kind: the last ones, always zero, so that a code fills whole words
+
+    @property
+    def hex_digits(self) -> int:
+        """Length of the text form of a binary value; leading bits fill up its first digit."""
+        return -(-(self.size - self.unused_bits) // 4)
 
 
 PDQ = Kind("pdq.v1", Family.BINARY, 256)
@@ -37,8 +44,15 @@ PHASH = Kind("phash64.v1", Family.BINARY, 64)
 DESCRIPTOR_V1 = Kind("tp-desc.v1", Family.VECTOR, 256)
 DESCRIPTOR = Kind("tp-desc.v2", Family.VECTOR, 256)
 SSCD = Kind("sscd.v1", Family.VECTOR, 512)
+# Of lists that others keep, as the package `imagehash` computes and prints them (hash_lists.py).
+AHASH = Kind("ahash64.v1", Family.BINARY, 64)
+DHASH = Kind("dhash64.v1", Family.BINARY, 64)
+WHASH = Kind("whash64.v1", Family.BINARY, 64)
+COLORHASH = Kind("colorhash.v1", Family.BINARY, 64, unused_bits=22)
+CROP_RESISTANT = Kind("crop-resistant.v1", Family.BINARY, 64)  # of one segment; a picture has several
+HASH_LIST_KINDS = (AHASH, DHASH, WHASH, COLORHASH, CROP_RESISTANT)
 # A descriptor that an operator brings is added by `add_kind` when a registry starts; none is ever removed.
-KINDS = {kind.name: kind for kind in (PDQ, PHASH, AUDIO, DESCRIPTOR, DESCRIPTOR_V1, SSCD)}
+KINDS = {kind.name: kind for kind in (PDQ, PHASH, AUDIO, DESCRIPTOR, DESCRIPTOR_V1, SSCD, *HASH_LIST_KINDS)}
 
 
 def add_kind(kind: Kind) -> None:
@@ -68,8 +82,10 @@ class Fingerprint:
 
     def text(self) -> str:
         """Returns `kind:value`, with bits in hexadecimal and vectors in base64."""
-        if KINDS[self.kind].family is Family.BINARY:
-            return f"{self.kind}:{self.value.hex()}"
+        kind = KINDS[self.kind]
+        if kind.family is Family.BINARY:
+            number = int.from_bytes(self.value, "big") >> kind.unused_bits
+            return f"{self.kind}:{number:0{kind.hex_digits}x}"
         return f"{self.kind}:{base64.b64encode(self.value).decode()}"
 
 
@@ -79,21 +95,30 @@ def parse_fingerprint(text: str, quality: int | None = None, orientation: int = 
     kind = KINDS.get(name)
     if kind is None:
         raise InvalidFingerprint(f"unknown kind {name[:40]!r}; known are {', '.join(KINDS)}")
-    try:
-        if kind.family is Family.BINARY:
-            value = bytes.fromhex(encoded)
-        else:
-            value = base64.b64decode(encoded, validate=True)
-    except (ValueError, binascii.Error):
-        raise InvalidFingerprint(f"the value of {name} cannot be read") from None
-    expected = kind.size // 8 if kind.family is Family.BINARY else kind.size * 2
-    if len(value) != expected:
-        raise InvalidFingerprint(f"{name} has {expected} bytes, not {len(value)}")
-    if kind.family is Family.VECTOR:
-        length = float(np.linalg.norm(unpack_vectors([value])[0]))
-        if not 0.98 < length < 1.02:
-            raise InvalidFingerprint(f"{name} must have length one")
+    value = _parse_code(kind, encoded) if kind.family is Family.BINARY else _parse_vector(kind, encoded)
     return Fingerprint(name, value, orientation, quality)
+
+
+def _parse_code(kind: Kind, encoded: str) -> bytes:
+    if not re.fullmatch(f"[0-9A-Fa-f]{{{kind.hex_digits}}}", encoded):
+        raise InvalidFingerprint(f"a value of {kind.name} is {kind.hex_digits} hexadecimal digits")
+    number = int(encoded, 16) << kind.unused_bits
+    if number >> kind.size:
+        raise InvalidFingerprint(f"a value of {kind.name} has {kind.size - kind.unused_bits} bits")
+    return number.to_bytes(kind.size // 8, "big")
+
+
+def _parse_vector(kind: Kind, encoded: str) -> bytes:
+    try:
+        value = base64.b64decode(encoded, validate=True)
+    except (ValueError, binascii.Error):
+        raise InvalidFingerprint(f"the value of {kind.name} cannot be read") from None
+    if len(value) != kind.size * 2:
+        raise InvalidFingerprint(f"{kind.name} has {kind.size * 2} bytes, not {len(value)}")
+    length = float(np.linalg.norm(unpack_vectors([value])[0]))
+    if not 0.98 < length < 1.02:
+        raise InvalidFingerprint(f"{kind.name} must have length one")
+    return value
 
 
 def pack_vector(vector: npt.NDArray[np.float32]) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Codes, Kind, Vectors
+from indexer.fingerprints.kinds import COLORHASH, DESCRIPTOR, DHASH, PDQ, Codes, Kind, Vectors
 from indexer.index import segments
 from indexer.index.device import Device, DeviceFull, DeviceMemory
 from indexer.index.device_index import DeviceIndex
@@ -79,6 +79,14 @@ def flipped(code: Codes, bits: int) -> Codes:
     unpacked = np.unpackbits(code)
     unpacked[:bits] ^= 1
     return np.packbits(unpacked)
+
+
+def short_codes(count: int, kind: Kind, seed: int = 0) -> Codes:
+    """(count, 8); the unused bits of a kind are zero."""
+    rows = codes(count, seed)[:, :8].copy()
+    rows[:, 8 - kind.unused_bits // 8 :] = 0
+    rows[:, 7 - kind.unused_bits // 8] &= 0xFF << kind.unused_bits % 8 & 0xFF
+    return rows
 
 
 def vectors(count: int, seed: int = 0) -> Vectors:
@@ -149,6 +157,21 @@ def test_the_accelerated_index_agrees_with_brute_force(make: Callable[[Kind], In
     ):
         assert [(hit.query, hit.id) for hit in one] == [(hit.query, hit.id) for hit in other]
         assert np.allclose([hit.distance for hit in one], [hit.distance for hit in other], atol=1e-5)
+
+
+@accelerated
+@pytest.mark.parametrize("kind", [DHASH, COLORHASH], ids=lambda kind: kind.name)
+def test_short_codes_agree_with_brute_force(make: Callable[[Kind], Index], kind: Kind) -> None:
+    rows, queries = short_codes(500, kind, 1), short_codes(9, kind, 2)
+    rows[:40] = rows[0]
+    exact, fast = BruteForceIndex(kind), make(kind)
+    for index in (exact, fast):
+        index.add(np.arange(500), rows)
+        index.remove(np.arange(0, 500, 7))
+    for asked in (queries, rows[:3]):
+        for radius in (0, 1, 8, 22, 64):
+            assert exact.within(asked, radius) == fast.within(asked, radius)
+        assert exact.nearest(asked, 50) == fast.nearest(asked, 50)
 
 
 class IndexesAgree(RuleBasedStateMachine):

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
+from indexer.fingerprints.kinds import COLORHASH, DESCRIPTOR, DHASH, PDQ, Kind
 from indexer.index import segments
 from indexer.index.multi_index import build_multi_index
 from indexer.index.port import BruteForceIndex, Index, Values, rows_of
 from indexer.index.segmented_index import SegmentedIndex
-from tests.indexer.index.test_index import codes, vectors
+from tests.indexer.index.test_index import codes, short_codes, vectors
 
 ROWS = 6_000
 
@@ -60,6 +60,22 @@ def test_codes_of_a_sealed_segment_are_found_as_by_brute_force(radius: int) -> N
     for either in (index, exact):
         either.remove(np.arange(0, 120, 9))
     assert index.within(queries, radius) == exact.within(queries, radius)
+
+
+@pytest.mark.parametrize("kind", [DHASH, COLORHASH], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("radius", [0, 1, 5, 6, 8, 20])
+def test_short_codes_of_a_sealed_segment_are_found_as_by_brute_force(kind: Kind, radius: int) -> None:
+    rows = short_codes(ROWS, kind)
+    near = np.unpackbits(rows[:40], axis=1)
+    random = np.random.default_rng(radius)
+    for row, bits in enumerate(near):
+        bits[random.permutation(kind.size - kind.unused_bits)[: row // 2]] ^= 1
+    queries = np.packbits(near, axis=1)
+    index, exact = sealed_and_exact(kind, rows)
+    for one in (index, exact):
+        one.remove(np.arange(0, 120, 9))
+    assert index.within(queries, radius) == exact.within(queries, radius)
+    assert index.nearest(queries, 3) == exact.nearest(queries, 3)
 
 
 def test_vectors_of_a_sealed_segment_are_nominated_by_their_codes_and_scored_exactly() -> None:
