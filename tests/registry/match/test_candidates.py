@@ -1,7 +1,5 @@
 """Pure functions of retrieval: what hits say together, and which records are compared first."""
 
-from typing import Any
-
 import pytest
 
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
@@ -14,25 +12,7 @@ from registry.match.candidates import (
     merged_evidence,
 )
 from registry.match.evidence_rules import MatchEvidence
-from registry.storage.models import Record
-
-
-def record(name: str = "a", **more: Any) -> Record:
-    return Record(
-        id=name,
-        publisher_id="p",
-        kid="k",
-        jws="",
-        salt=b"",
-        log_index=0,
-        digest_sha256=None,
-        asset_class="authentic",
-        label=name,
-        media_type=None,
-        width=None,
-        height=None,
-        **more,
-    )
+from tests.registry.match.rows import record
 
 
 def by_pdq(distance: int, reference_ms: int = 0, orientation: int = 0) -> FrameHit:

@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from indexer.compare.dense import DenseAgreement
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from registry.app import create_app, running_services
 from registry.cli.home import listening
-from registry.match.evidence_rules import MatchEvidence, assess
-from registry.match.verdicts import MatchFacts, conclude
 from registry.thresholds import Thresholds
 from sdk.answers import BadAnswer, verify_answer
 from sdk.client import Client
@@ -26,11 +23,6 @@ from tests.pictures import encoded, flat, picture
 from tests.world import DatabaseServer, SeededEmbedder, World, own_index
 
 LIMITS = Thresholds()
-DIFFERS = DenseAgreement(agreeing=0.4, disagreeing=0.4, moved=0.0, fine=0.9)
-AGREES = DenseAgreement(agreeing=0.8, disagreeing=0.05, moved=0.0, fine=0.2)
-MOVED = DenseAgreement(agreeing=0.8, disagreeing=0.1, moved=0.05, fine=0.3)
-STAYED = DenseAgreement(agreeing=0.97, disagreeing=0.01, moved=0.0, fine=0.5)
-BODY_MOVED = DenseAgreement(agreeing=0.96, disagreeing=0.01, moved=0.03, fine=0.8)
 
 
 def test_the_very_file_is_exact_and_its_receipt_verifies(world: World) -> None:
@@ -257,141 +249,6 @@ def test_two_photographs_with_one_watermark_are_not_one_picture(world: World) ->
     answer = desk.client.match(marked[1])
     assert all(match.strength is Strength.WEAK for match in answer.matches)
     assert answer.verdict.kind in (VerdictKind.NOT_IN_REGISTRY, VerdictKind.POSSIBLE_MATCH)
-
-
-class TestRules:
-    """The pure functions, by table."""
-
-    @pytest.mark.parametrize(
-        ("evidence", "strength", "relation"),
-        [
-            (MatchEvidence(same_digest=True), Strength.EXACT, MatchRelation.SAME_FILE),
-            (MatchEvidence(pdq_distance=4), Strength.VERY_STRONG, MatchRelation.SAME_PICTURE),
-            (MatchEvidence(pdq_distance=31), Strength.STRONG, MatchRelation.SAME_PICTURE),
-            (
-                MatchEvidence(pdq_distance=8, pdq_orientation=5),
-                Strength.VERY_STRONG,
-                MatchRelation.DERIVATIVE,
-            ),
-            (
-                MatchEvidence(compared=True, inliers=100, spread=0.4),
-                Strength.VERY_STRONG,
-                MatchRelation.DERIVATIVE,
-            ),
-            (
-                MatchEvidence(compared=True, inliers=20, spread=0.4),
-                Strength.STRONG,
-                MatchRelation.DERIVATIVE,
-            ),
-            (
-                MatchEvidence(compared=True, inliers=13, spread=0.4),
-                Strength.MODERATE,
-                MatchRelation.DERIVATIVE,
-            ),
-            (
-                MatchEvidence(compared=True, inliers=9, spread=0.4),
-                Strength.WEAK,
-                MatchRelation.POSSIBLY_RELATED,
-            ),
-            (
-                MatchEvidence(compared=True, inliers=99, spread=0.02),
-                Strength.WEAK,
-                MatchRelation.POSSIBLY_RELATED,
-            ),
-            (
-                MatchEvidence(descriptor_similarity=0.6, descriptor_rate=5e-5),
-                Strength.WEAK,
-                MatchRelation.POSSIBLY_RELATED,
-            ),
-            (
-                MatchEvidence(descriptor_similarity=0.9, descriptor_rate=5e-7),
-                Strength.MODERATE,
-                MatchRelation.DERIVATIVE,
-            ),
-            (
-                MatchEvidence(
-                    pdq_distance=25, compared=True, inliers=90, pairs=100, spread=0.5, dense=DIFFERS
-                ),
-                Strength.WEAK,
-                MatchRelation.POSSIBLY_RELATED,
-            ),
-            (
-                MatchEvidence(compared=True, inliers=6, pairs=12, spread=0.3, dense=AGREES),
-                Strength.MODERATE,
-                MatchRelation.DERIVATIVE,
-            ),
-            (
-                MatchEvidence(compared=True, inliers=90, pairs=150, spread=0.5, dense=MOVED),
-                Strength.WEAK,
-                MatchRelation.POSSIBLY_RELATED,
-            ),
-            (
-                MatchEvidence(compared=True, inliers=90, pairs=100, spread=0.5, dense=MOVED),
-                Strength.VERY_STRONG,
-                MatchRelation.DERIVATIVE,
-            ),
-            (  # a different capture, but for the faces a copy: they were exchanged
-                MatchEvidence(
-                    compared=True, inliers=90, pairs=150, spread=0.5, dense=MOVED, outside_faces=STAYED
-                ),
-                Strength.VERY_STRONG,
-                MatchRelation.DERIVATIVE,
-            ),
-            (  # another frame of one video: the body moved with the head, the grain is the same
-                MatchEvidence(
-                    compared=True, inliers=90, pairs=100, spread=0.5, dense=MOVED, outside_faces=BODY_MOVED
-                ),
-                Strength.WEAK,
-                MatchRelation.POSSIBLY_RELATED,
-            ),
-        ],
-    )
-    def test_each_rule_gives_its_word(
-        self, evidence: MatchEvidence, strength: Strength, relation: MatchRelation
-    ) -> None:
-        assessment = assess(evidence, LIMITS)
-        assert assessment is not None
-        assert (assessment.strength, assessment.relation) == (strength, relation)
-
-    @pytest.mark.parametrize(
-        "evidence",
-        [
-            MatchEvidence(),
-            MatchEvidence(pdq_distance=32),
-            MatchEvidence(pdq_distance=80, compared=True, inliers=0),
-            MatchEvidence(descriptor_similarity=0.99, descriptor_rate=1e-9, compared=True, inliers=3),
-            MatchEvidence(compared=True, inliers=60, spread=0.01),
-            MatchEvidence(compared=True, inliers=14, spread=0.04),
-            MatchEvidence(compared=True, inliers=5, pairs=12, spread=0.3, dense=AGREES),
-            MatchEvidence(compared=True, inliers=7, pairs=12, spread=0.3, dense=DIFFERS),
-            MatchEvidence(descriptor_similarity=0.9),  # of a kind that nobody calibrated
-            MatchEvidence(descriptor_similarity=0.3, descriptor_rate=1e-3),
-        ],
-    )
-    def test_a_coincidence_is_no_match(self, evidence: MatchEvidence) -> None:
-        assert assess(evidence, LIMITS) is None
-
-    def test_more_agreement_never_means_less_confidence(self) -> None:
-        by_inliers = [
-            assess(MatchEvidence(compared=True, inliers=n, spread=0.4), LIMITS) for n in range(9, 300)
-        ]
-        confidences = [assessment.confidence for assessment in by_inliers if assessment]
-        assert confidences == sorted(confidences)
-        assert max(confidences) < 1
-
-    def test_the_verdict_puts_a_known_fake_before_its_original(self) -> None:
-        original = MatchFacts(
-            AssetClass.AUTHENTIC, False, Strength.VERY_STRONG, MatchRelation.DERIVATIVE, "o", "desk"
-        )
-        fake = MatchFacts(
-            AssetClass.KNOWN_FAKE, False, Strength.STRONG, MatchRelation.SAME_PICTURE, "f", "lab"
-        )
-        assert conclude([original, fake], None).kind is VerdictKind.KNOWN_FAKE
-        assert conclude([original], None).kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
-        weak = MatchFacts(
-            AssetClass.KNOWN_FAKE, False, Strength.WEAK, MatchRelation.POSSIBLY_RELATED, "f", "lab"
-        )
-        assert conclude([weak], None).kind is VerdictKind.POSSIBLE_MATCH
 
 
 def test_a_different_capture_of_a_registered_scene_is_a_suspicion_and_says_so(world: World) -> None:

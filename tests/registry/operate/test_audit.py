@@ -43,7 +43,7 @@ def test_a_registry_that_nobody_touched_is_clean_and_counted(world: World, sessi
     report = audit(world.services, session)
     assert report.clean
     assert report.findings == ()
-    assert (report.records, report.log_size) == (4, 7)  # the log's own, 4, withdrawn, erased
+    assert (report.records, report.log_size) == (4, 7)  # a key, 4 records, withdrawn, erased
     assert report.fingerprints > 0
 
 

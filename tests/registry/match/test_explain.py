@@ -1,0 +1,96 @@
+"""One paragraph of plain words about one match."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from indexer.compare.dense import DenseAgreement
+from indexer.compare.vocabulary import Operation
+from indexer.operations import Degree, OperationType
+from registry.match.candidates import Candidate
+from registry.match.evidence_rules import MatchAssessment, MatchEvidence
+from registry.match.explanation import explain, faces_uncertainty
+from registry.match.matched import MatchedRecord
+from registry.thresholds import Thresholds
+from sdk.models import MatchRelation, RecordSummary, Strength
+from sdk.records import AssetClass
+from tests.registry.match.rows import record
+
+WHO = "'the bridge', registered by Daily Example on 2026-03-04"
+COMPARED = MatchEvidence(compared=True, inliers=90, pairs=90, spread=0.4)
+DIFFERENT_CAPTURE = MatchEvidence(
+    compared=True,
+    inliers=90,
+    pairs=90,
+    spread=0.4,
+    dense=DenseAgreement(agreeing=0.4, disagreeing=0.4, moved=0.0, fine=0.9),
+)
+EDIT = Operation(OperationType.LOCAL_EDIT, Degree.CLEAR, "A part was edited.")
+OTHER_PICTURES = Operation(OperationType.PICTURES_REPLACED, Degree.STRONG, "Other pictures.")
+
+
+def summary(duration_s: float | None = None) -> RecordSummary:
+    return RecordSummary(
+        id="a",
+        label="the bridge",
+        asset_class=AssetClass.AUTHENTIC,
+        publisher="p",
+        publisher_name="Daily Example",
+        registered_at=datetime(2026, 3, 4, 23, 59, tzinfo=UTC),
+        status="active",
+        log_index=0,
+        duration_s=duration_s,
+    )
+
+
+def paragraph(
+    relation: MatchRelation,
+    evidence: MatchEvidence = COMPARED,
+    duration_s: float | None = None,
+    **more: Any,
+) -> str:
+    assessment = MatchAssessment(Strength.STRONG, relation, 0.5)
+    match = MatchedRecord(Candidate(record(), evidence, ("pdq.v1",)), assessment, **more)
+    return explain(match, summary(duration_s), Thresholds())
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (paragraph(MatchRelation.SAME_FILE), f"Byte for byte the registered file {WHO}."),
+        (paragraph(MatchRelation.SAME_PICTURE), f"Shows the same picture as {WHO}."),
+        (paragraph(MatchRelation.SAME_PICTURE, duration_s=9), f"Shows the same footage as {WHO}."),
+        (
+            paragraph(MatchRelation.POSSIBLY_RELATED),
+            f"Resembles {WHO}, but no more than that could be confirmed.",
+        ),
+        (paragraph(MatchRelation.DERIVATIVE, operations=(EDIT,)), f"Made from {WHO}. A part was edited."),
+        (paragraph(MatchRelation.DERIVATIVE), f"Made from {WHO}. What was changed could not be named."),
+        (
+            paragraph(MatchRelation.DERIVATIVE, operations=(EDIT,), uncertain=("A doubt.",), where="Then."),
+            f"Made from {WHO}. Then. A part was edited. A doubt.",
+        ),
+        (
+            paragraph(MatchRelation.DERIVATIVE, MatchEvidence(pdq_distance=3)),
+            f"Made from {WHO}. Only fingerprints were compared: no picture of it is kept here.",
+        ),
+        # The sound alone was found: no picture was to be compared.
+        (
+            paragraph(MatchRelation.DERIVATIVE, MatchEvidence(), operations=(OTHER_PICTURES,)),
+            f"Made from {WHO}. Other pictures.",
+        ),
+    ],
+)
+def test_a_paragraph_says_what_it_is_where_and_what_was_done(said: str, expected: str) -> None:
+    assert said == expected
+
+
+def test_a_different_capture_is_said_to_show_another_moment() -> None:
+    said = paragraph(MatchRelation.POSSIBLY_RELATED, DIFFERENT_CAPTURE)
+    assert said.startswith(f"Shows the same scene as {WHO}, but not the same moment")
+
+
+def test_why_faces_were_not_compared_is_said_only_where_they_were_not() -> None:
+    assert faces_uncertainty(None) == ()
+    assert faces_uncertainty("it is off") == ("Whether a face was replaced was not looked at: it is off.",)

@@ -1,0 +1,68 @@
+"""What fingerprints of both sides say of each other."""
+
+import numpy as np
+import pytest
+
+from indexer.fingerprints.calibration import calibration_of
+from indexer.fingerprints.kinds import AUDIO, DESCRIPTOR, PDQ, PHASH, Fingerprint
+from registry.match.evidence_rules import MatchEvidence
+from registry.match.fingerprint_evidence import with_fingerprints
+from registry.storage.models import Fingerprint as FingerprintRow
+
+
+def row(kind: str, value: bytes) -> FingerprintRow:
+    return FingerprintRow(record_id="a", kind=kind, orientation=0, time_ms=0, quality=None, value=value)
+
+
+def code(bits: int, length: int) -> bytes:
+    """The first `bits` bits of so many bytes."""
+    return ((1 << bits) - 1).to_bytes(length, "little")
+
+
+def unit(angle: float) -> bytes:
+    """A descriptor that differs from another as their angles do."""
+    vector = np.zeros(DESCRIPTOR.size)
+    vector[:2] = np.cos(angle), np.sin(angle)
+    return vector.astype("<f2").tobytes()
+
+
+def test_the_nearest_orientation_of_the_upload_counts_a_distance_of_0_included() -> None:
+    asked = [
+        Fingerprint(PDQ.name, code(40, 32), orientation=0),
+        Fingerprint(PDQ.name, code(0, 32), orientation=5),
+        Fingerprint(PDQ.name, code(9, 32), orientation=6),
+    ]
+    evidence = with_fingerprints(MatchEvidence(), asked, [row(PDQ.name, code(0, 32))])
+    assert (evidence.pdq_distance, evidence.pdq_orientation) == (0, 5)
+
+
+def test_a_distance_that_the_index_gave_is_replaced_by_that_of_the_row() -> None:
+    asked = [Fingerprint(PDQ.name, code(12, 32))]
+    found = MatchEvidence(pdq_distance=30, pdq_orientation=3)
+    evidence = with_fingerprints(found, asked, [row(PDQ.name, code(0, 32))])
+    assert (evidence.pdq_distance, evidence.pdq_orientation) == (12, 0)
+
+
+def test_phash_is_compared_upright() -> None:
+    asked = [Fingerprint(PHASH.name, code(7, 8))]
+    evidence = with_fingerprints(MatchEvidence(), asked, [row(PHASH.name, code(2, 8))])
+    assert evidence == MatchEvidence(phash_distance=5)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5, 1.5])
+def test_a_descriptor_gives_similarity_and_the_rate_of_unrelated_pairs_as_similar(angle: float) -> None:
+    asked = [Fingerprint(DESCRIPTOR.name, unit(0.0))]
+    evidence = with_fingerprints(MatchEvidence(), asked, [row(DESCRIPTOR.name, unit(angle))])
+    calibration = calibration_of(DESCRIPTOR.name)
+    assert calibration is not None
+    assert evidence.descriptor_similarity is not None
+    assert evidence.descriptor_similarity == pytest.approx(np.cos(angle), abs=1e-3)
+    assert evidence.descriptor_rate == calibration.rate_of(evidence.descriptor_similarity)
+
+
+@pytest.mark.parametrize("stored", [[], [row(AUDIO.name, b"x" * 32)], [row(PHASH.name, code(0, 8))]])
+def test_kinds_that_only_one_side_has_change_nothing(stored: list[FingerprintRow]) -> None:
+    found = MatchEvidence(pdq_distance=3, descriptor_similarity=0.4)
+    asked = [Fingerprint(PDQ.name, code(0, 32)), Fingerprint(AUDIO.name, b"y" * 32)]
+    assert with_fingerprints(found, asked, stored) == found
+    assert with_fingerprints(found, [], [row(PDQ.name, code(0, 32))]) == found

@@ -1,0 +1,88 @@
+"""The order of matches, and what the operations that were found make of a match."""
+
+from dataclasses import replace
+
+import pytest
+
+from indexer.compare.vocabulary import Operation
+from indexer.operations import Degree, OperationType
+from registry.match.candidates import Candidate
+from registry.match.evidence_rules import MatchAssessment, MatchEvidence
+from registry.match.matched import MatchedRecord, changes_content
+from sdk.models import MatchRelation, Strength
+from tests.registry.match.rows import record
+
+
+def operation(type_: OperationType, degree: Degree = Degree.CLEAR) -> Operation:
+    return Operation(type_, degree, "a sentence")
+
+
+def matched(
+    strength: Strength = Strength.STRONG,
+    confidence: float = 0.5,
+    relation: MatchRelation = MatchRelation.SAME_PICTURE,
+    operations: tuple[Operation, ...] = (),
+) -> MatchedRecord:
+    assessment = MatchAssessment(strength, relation, confidence)
+    return MatchedRecord(Candidate(record(), MatchEvidence(), ("pdq.v1",)), assessment, operations)
+
+
+@pytest.mark.parametrize(
+    ("operations", "changes"),
+    [
+        ((), False),
+        ((operation(OperationType.CROPPED),), False),
+        ((operation(OperationType.COLOUR, Degree.STRONG), operation(OperationType.RESIZED)), False),
+        ((operation(OperationType.OVERLAY, Degree.SLIGHT),), False),
+        ((operation(OperationType.OVERLAY, Degree.CLEAR),), True),
+        ((operation(OperationType.CROPPED), operation(OperationType.LOCAL_EDIT, Degree.STRONG)), True),
+        # Another face is never slight.
+        ((operation(OperationType.FACE_SWAP, Degree.SLIGHT),), True),
+        ((operation(OperationType.FACE_REENACTED, Degree.SLIGHT),), True),
+        ((operation(OperationType.FACE_EDITED, Degree.SLIGHT),), False),
+    ],
+)
+def test_content_changes_where_something_else_is_clearly_shown(
+    operations: tuple[Operation, ...], changes: bool
+) -> None:
+    assert changes_content(operations) is changes
+    assert matched(operations=operations).changes_content is changes
+
+
+def test_the_stronger_match_comes_first_then_the_unchanged_one_then_the_surer_one() -> None:
+    edit = (operation(OperationType.LOCAL_EDIT),)
+    ordered = [
+        matched(Strength.EXACT, 0.1),
+        matched(Strength.VERY_STRONG, 0.9),
+        matched(Strength.VERY_STRONG, 0.8),
+        matched(Strength.VERY_STRONG, 0.95, operations=edit),
+        matched(Strength.STRONG, 0.99),
+        matched(Strength.MODERATE, 0.99),
+        matched(Strength.WEAK, 0.99),
+    ]
+    mixed = [*ordered[4:], *ordered[:4]]
+    assert sorted(mixed, key=lambda match: match.rank_key) == ordered
+
+
+@pytest.mark.parametrize(
+    ("relation", "found", "then"),
+    [
+        (MatchRelation.SAME_PICTURE, OperationType.LOCAL_EDIT, MatchRelation.DERIVATIVE),
+        (MatchRelation.SAME_PICTURE, OperationType.RESIZED, MatchRelation.SAME_PICTURE),
+        (MatchRelation.DERIVATIVE, OperationType.RESIZED, MatchRelation.DERIVATIVE),
+        (MatchRelation.POSSIBLY_RELATED, OperationType.LOCAL_EDIT, MatchRelation.POSSIBLY_RELATED),
+    ],
+)
+def test_with_other_content_it_is_no_longer_the_same_picture(
+    relation: MatchRelation, found: OperationType, then: MatchRelation
+) -> None:
+    match = matched(relation=relation)
+    described = match.described([operation(found)], ("a doubt",), None)
+    assert described.assessment == replace(match.assessment, relation=then)
+    assert described.operations == (operation(found),)
+    assert described.uncertain == ("a doubt",)
+
+
+def test_another_face_is_told_from_an_edited_one() -> None:
+    assert matched(operations=(operation(OperationType.FACE_SWAP),)).shows_another_face
+    assert not matched(operations=(operation(OperationType.FACE_EDITED),)).shows_another_face
