@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from bench.edits import face_region_line, localisation_table
-from bench.stages import stage_table
+from bench.pair_stages import stage_table
 from indexer.training.face_pairs import STILLS
 from indexer.training.face_variants import ON_THE_WAY
 from registry.cli.home import open_home, throwaway_home

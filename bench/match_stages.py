@@ -1,39 +1,51 @@
 """The stages of a whole match, each with its share; part of `python -m bench.speed`."""
 
-from bench.shares import Stage, shares_of
-from indexer.fingerprints import compute
+from collections.abc import Callable
+
+from bench.shares import Stages, shares_of
+from indexer.compare.features import extract_features, extract_features_in
+from indexer.compare.geometry import align
 from indexer.fingerprints.embedders import TorchEmbedder
-from registry.match import answers, matching, retrieval, verification
-from registry.media import uploads
+from indexer.fingerprints.hashes import compute_hashes
+from registry.match.answers import answer_about, summaries_for, wire_match
+from registry.match.retrieval import join_records, search_by_descriptor, search_by_parts, search_by_pdq
+from registry.match.stills import describe_still
+from registry.match.verification import compare_in_place, measure_candidates
 from registry.media.decoding import Decoders
 from registry.services import Services
 from registry.storage.db import transaction
 
-STAGES: tuple[Stage, ...] = (
-    (Decoders, "identify", "hand the file to the limited process, and take the pixels"),
-    (compute, "compute_hashes", "PDQ in eight orientations, pHash"),
-    (TorchEmbedder, "embed", "descriptor, of the whole and of its parts"),
-    (uploads, "extract_features", "local features"),
-    (verification, "extract_features_in", "local features"),
-    (retrieval, "search_by_pdq", "index"),
-    (retrieval, "search_by_descriptor", "index"),
-    (retrieval, "search_by_parts", "index"),
-    (retrieval, "join_records", "rows of the candidates"),
-    (verification, "measure_candidates", "rows of the candidates"),
-    (verification, "align", "alignment of candidates"),
-    (verification, "compare_in_place", "warped and compared: a copy or a different capture?"),
-    (matching, "describe_still", "what was changed"),
-    (answers, "summaries_for", "words, receipts, signature"),
-    (answers, "wire_match", "words, receipts, signature"),
-)
+STAGES: Stages = {
+    Decoders.identify: "hand the file to the limited process, and take the pixels",
+    compute_hashes: "PDQ in eight orientations, pHash",
+    TorchEmbedder.embed: "descriptor, of the whole and of its parts",
+    extract_features: "local features",
+    extract_features_in: "local features",
+    search_by_pdq: "index",
+    search_by_descriptor: "index",
+    search_by_parts: "index",
+    join_records: "rows of the candidates",
+    measure_candidates: "rows of the candidates",
+    align: "alignment of candidates",
+    compare_in_place: "warped and compared: a copy or a different capture?",
+    describe_still: "what was changed",
+    summaries_for: "words, receipts, signature",
+    wire_match: "words, receipts, signature",
+}
 
 
 def match_shares(services: Services, content: bytes) -> dict[str, float]:
     """CPU milliseconds of matching `content`, largest first."""
+    shares = shares_of(STAGES, one_match(services, content))
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def one_match(services: Services, content: bytes) -> Callable[[], object]:
+    """A match of `content` in this process, in a transaction of its own."""
 
     def match() -> None:
         with transaction(services.engine) as session:
             context = services.in_request(session)
-            answers.answer_about(context, services.uploads.read(content), with_evidence=True)
+            answer_about(context, services.uploads.read(content), with_evidence=True)
 
-    return dict(sorted(shares_of(STAGES, match).items(), key=lambda item: -item[1]))
+    return match

@@ -1,7 +1,9 @@
 """Which stage of a piece of work takes which share of its CPU time."""
 
+import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
@@ -11,15 +13,19 @@ import numpy as np
 
 ROUNDS, WARM_UP = 9, 2
 REST = "the rest"
-# Where a function is looked up, its name there, the stage. What a stage calls counts for itself.
-Stage = tuple[Any, str, str]
+Function = Callable[..., Any]
+# Public functions and methods, each with the stage that it is. A table holds the functions themselves, so
+# that a renamed one is found when types are checked. What a stage calls counts for itself alone.
+Stages = Mapping[Function, str]
 
 
 class _Clock:
-    """CPU milliseconds of this thread by stage, each without the stages that it calls."""
+    """CPU milliseconds of one thread by stage, each without the stages that it calls."""
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = {}
+        self.called: set[Function] = set()
+        self.thread = threading.get_ident()
         self._running: list[str] = [REST]
         self._since = time.thread_time()
 
@@ -40,28 +46,54 @@ class _Clock:
             self._running.pop()
 
 
-def shares_of(stages: Sequence[Stage], work: Callable[[], object]) -> dict[str, float]:
+def shares_of(stages: Stages, work: Callable[[], object]) -> dict[str, float]:
     """Median CPU milliseconds of this thread by stage, in the order of `stages`, what is left over last."""
-    rounds = []
-    for _ in range(ROUNDS + WARM_UP):
-        clock = _Clock()
-        with ExitStack() as stack:
-            for owner, name, stage in stages:
-                stack.enter_context(patch.object(owner, name, _timed(clock, stage, getattr(owner, name))))
-            with clock.stage(REST):
-                work()
-        rounds.append(clock.spent)
-    names = dict.fromkeys([*(stage for _, _, stage in stages), REST])
-    return {one: float(np.median([spent.get(one, 0.0) for spent in rounds[WARM_UP:]])) for one in names}
+    rounds = [_timed(stages, work).spent for _ in range(ROUNDS + WARM_UP)]
+    names = dict.fromkeys([*stages.values(), REST])
+    return {name: float(np.median([spent.get(name, 0.0) for spent in rounds[WARM_UP:]])) for name in names}
 
 
-def _timed(clock: _Clock, stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(call)
-    def measured(*given: Any, **named: Any) -> Any:
+def uncalled(stages: Stages, works: Sequence[Callable[[], object]]) -> list[str]:
+    """The functions of a table that none of these pieces of work calls: the table is then out of date."""
+    called = {function for work in works for function in _timed(stages, work).called}
+    return [f"{one.__module__}.{one.__qualname__}" for one in stages if one not in called]
+
+
+def _timed(stages: Stages, work: Callable[[], object]) -> _Clock:
+    clock = _Clock()
+    with ExitStack() as stack:
+        for function, stage in stages.items():
+            timed = _timed_function(clock, stage, function)
+            for owner, name in _places_of(function):
+                stack.enter_context(patch.object(owner, name, timed))
+        with clock.stage(REST):
+            work()
+    return clock
+
+
+def _timed_function(clock: _Clock, stage: str, function: Function) -> Function:
+    @wraps(function)
+    def timed(*given: Any, **named: Any) -> Any:
+        if threading.get_ident() != clock.thread:
+            return function(*given, **named)
+        clock.called.add(function)
         with clock.stage(stage):
-            return call(*given, **named)
+            return function(*given, **named)
 
-    return measured
+    return timed
+
+
+def _places_of(function: Function) -> list[tuple[Any, str]]:
+    """The class of a method, or every module that knows a function; each with its name there."""
+    class_name, _, name = function.__qualname__.rpartition(".")
+    if class_name:
+        return [(getattr(sys.modules[function.__module__], class_name), name)]
+    return [
+        (module, known_as)
+        for module in list(sys.modules.values())
+        for known_as, value in list(vars(module).items())
+        if value is function
+    ]
 
 
 def share_table(columns: dict[str, dict[str, float]]) -> str:
@@ -74,5 +106,5 @@ def share_table(columns: dict[str, dict[str, float]]) -> str:
             for name, column in columns.items()
         ]
         lines.append(f"| {stage} | {' | '.join(cells)} |")
-    lines.append(f"| all of it | {' | '.join(f'{one:.0f}' for one in totals.values())} |")
+    lines.append(f"| all of it | {' | '.join(f'{total:.0f}' for total in totals.values())} |")
     return "\n".join(lines)

@@ -8,7 +8,8 @@ CPU time of this process and its children, median of several runs, so that a bus
 import io
 import resource
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import imagehash
@@ -33,6 +34,7 @@ from indexer.thread_limits import use_one_core_per_request
 from registry.app import create_app
 from registry.cli.demo import ORIGINALS, STRANGERS, package_file
 from registry.cli.home import listening, open_services, throwaway_home
+from registry.services import Services
 from registry.settings import OPERATOR_KEY, Settings
 from sdk.client import Client
 from sdk.registering import register_file
@@ -118,6 +120,22 @@ def main() -> None:
 
 def registry_stages(content: bytes) -> tuple[list[tuple[str, float]], dict[str, dict[str, float]]]:
     """Whole requests over HTTP, where server and client share this process; and shares of two matches."""
+    copy, unknown = edited(content), distractor()
+    with demonstration() as (services, client):
+        requests = [
+            ("request: match of an edited copy", cpu_ms(lambda: client.match(copy))),
+            ("request: match of a distractor, its parts too", cpu_ms(lambda: client.match(unknown))),
+        ]
+        shares = {
+            "an edited copy": match_shares(services, copy),
+            "a distractor": match_shares(services, unknown),
+        }
+    return requests, shares
+
+
+@contextmanager
+def demonstration() -> Iterator[tuple[Services, Client]]:
+    """A registry in this process that knows the originals of the demonstration, and its client."""
     with throwaway_home() as home:
         settings = Settings(home=home.resolve(), database_url=None, blob_url=None)
         with open_services(settings) as services, listening(create_app(services)) as url:
@@ -126,19 +144,12 @@ def registry_stages(content: bytes) -> tuple[list[tuple[str, float]], dict[str, 
                 signer = signer_of_home(client, home)
                 for label, source in ORIGINALS.items():
                     register_file(client, signer, package_file(*source), label=label)
-                copy, unknown = edited(content), package_file(*STRANGERS["motorcycle.png"]).read_bytes()
-                requests = [
-                    ("request: match of an edited copy", cpu_ms(lambda: client.match(copy))),
-                    (
-                        "request: match of a distractor, its parts too",
-                        cpu_ms(lambda: client.match(unknown)),
-                    ),
-                ]
-                shares = {
-                    "an edited copy": match_shares(services, copy),
-                    "a distractor": match_shares(services, unknown),
-                }
-    return requests, shares
+                yield services, client
+
+
+def distractor() -> bytes:
+    """A photograph that the demonstration's registry does not know."""
+    return package_file(*STRANGERS["motorcycle.png"]).read_bytes()
 
 
 def edited(content: bytes) -> bytes:
