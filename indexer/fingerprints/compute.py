@@ -66,7 +66,8 @@ def why_insufficient_detail(pixels: Pixels, quality: int) -> str | None:
 
 def upright(fingerprints: tuple[Fingerprint, ...], kind: str) -> Fingerprint | None:
     """Returns the fingerprint of `kind` in the orientation in which the frame came."""
-    return next((one for one in fingerprints if one.kind == kind and one.orientation == 0), None)
+    upright_values = (value for value in fingerprints if value.kind == kind and value.orientation == 0)
+    return next(upright_values, None)
 
 
 def has_insufficient_detail(fingerprints: tuple[Fingerprint, ...]) -> bool:

@@ -58,8 +58,8 @@ def over_frames(by_frame: Many[Many[Operation]]) -> list[Operation]:
     shown: dict[OperationType, list[Operation]] = {}
     for operations in _without_fleeting_edits(_consistent_overlays(by_frame)):
         for operation_type in {operation.type for operation in operations}:
-            most_distinct = next(one for one in operations if one.type is operation_type)
-            shown.setdefault(operation_type, []).append(most_distinct)
+            of_type = (operation for operation in operations if operation.type is operation_type)
+            shown.setdefault(operation_type, []).append(next(of_type))
     count = len(by_frame)
     kept = [
         _merged(found, count)
@@ -171,7 +171,8 @@ def _retimed(segments: list[TemporalSegment]) -> list[Operation]:
         factor = abs(segment.factor)
         if abs(factor - 1) <= FACTOR_TOLERANCE:
             continue
-        group = next((one for one in groups if abs(one - factor) <= SAME_FACTOR * max(one, factor)), factor)
+        near = (known for known in groups if abs(known - factor) <= SAME_FACTOR * max(known, factor))
+        group = next(near, factor)
         groups[group] = groups.get(group, 0.0) + segment.end - segment.start
     return [_retimed_by(factor) for factor in sorted(groups, key=lambda factor: -groups[factor])]
 
