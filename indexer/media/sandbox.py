@@ -162,14 +162,6 @@ class DecoderPool:
             worker.has_unread_messages = False
             return _image_of(header, body) if header["is"] == "image" else _info_of(header)
 
-    def info(self, payload: bytes) -> VideoInfo | None:
-        """Returns what a video states about itself, or None for a still image. Raises a MediaError."""
-        self._check_size(payload)
-        with self._worker() as worker:
-            header, _ = worker.ask({"want": "info"}, payload)
-            worker.has_unread_messages = False
-            return None if header["is"] == "image" else _info_of(header)
-
     def frames_at(self, payload: bytes, times_ms: Sequence[int]) -> list[Pixels]:
         """Returns the (h, w, 3) frames shown at these rising times; fewer where the file breaks off."""
         with self._worker() as worker:

@@ -9,7 +9,6 @@ names in `want` what the answer holds:
 - `frames`: for a video its info, the frames at the given times, and an end.
 - `audio`: chunks of samples, and an end.
 - `identify`: the pixels of a still image, or the info of a video, in one message.
-- `info`: the info of a video, or only that it is a still image, in one message.
 """
 
 import json
@@ -64,9 +63,7 @@ def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iter
     try:
         wanted = request["want"]
         is_video = wanted != "image" and (looks_like_video(payload) or is_animated(payload))
-        if wanted == "info":
-            yield _info_message(_open(payload, limits.video)) if is_video else {"is": "image"}, b""
-        elif wanted == "audio":
+        if wanted == "audio":
             if looks_like_video(payload):
                 for samples in decode_audio(payload, limits.video):
                     yield {"time_ms": 0, "samples": len(samples)}, samples.tobytes()

@@ -12,7 +12,7 @@ from indexer.media.errors import DecoderStopped, MediaError, TooLarge, Unsupport
 from indexer.media.frames import VideoInfo
 from indexer.media.images import DecodedImage, decode_image
 from indexer.media.limits import ImageLimits, Limits, VideoLimits, WorkerLimits
-from indexer.media.sandbox import DecoderPool
+from indexer.media.sandbox import DecoderPool, VideoReading
 from indexer.media.worker import write_message
 from tests.pictures import encoded
 from tests.videos import animation, clip, original
@@ -118,7 +118,9 @@ def test_a_video_is_identified_without_its_frames_and_the_worker_goes_on(video: 
         for payload in (video, animation(clip("coffee"), "GIF")):
             identified = pool.identify(payload)
             assert isinstance(identified, VideoInfo)
-            assert identified == pool.info(payload)
+            with pool.open(payload) as opened:
+                assert isinstance(opened, VideoReading)
+                assert identified == opened.info
         assert pool.decode(encoded("coffee")).height == 400
 
 

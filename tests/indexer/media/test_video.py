@@ -70,10 +70,8 @@ def test_animated_images_are_videos(kind: str, media_type: str) -> None:
 
 
 def test_a_still_image_stays_one() -> None:
-    with DecoderPool(1) as pool:
-        assert pool.info(encoded("coffee")) is None
-        with pool.open(encoded("coffee")) as opened:
-            assert not isinstance(opened, VideoReading)
+    with DecoderPool(1) as pool, pool.open(encoded("coffee")) as opened:
+        assert not isinstance(opened, VideoReading)
 
 
 def test_sampled_frames_are_at_most_a_quarter_of_a_second_apart() -> None:
