@@ -7,12 +7,12 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from PIL import Image
 
 from indexer.compare.features import LocalFeatures, extract_features
+from indexer.compare.lazy import LazyProperty
 from indexer.fingerprints.audio import Spectrogram, audio_codes, spectrogram_of
 from indexer.fingerprints.compute import fingerprint_frame, upright
 from indexer.fingerprints.embedders import Embedder, Embedders
@@ -63,7 +63,7 @@ class Upload:
     image: DecodedImage | None = None
     video: VideoContent | None = None
 
-    @cached_property
+    @LazyProperty
     def features(self) -> LocalFeatures | None:
         """Local features of a still image, extracted when they are first wanted."""
         return extract_features(self.image.pixels) if self.image else None

@@ -11,7 +11,11 @@ class Wire(BaseModel):
 
 def in_words(value: str) -> str:
     """A value of the wire as people read it: spaces for the underscores."""
-    return value.replace("_", " ")
+    return (
+        value.replace("re_", "re-", 1).replace("_", " ")
+        if value.startswith("re_")
+        else value.replace("_", " ")
+    )
 
 
 class ProblemField(Wire):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -43,7 +42,7 @@ class ReferenceVideo:
     times_ms: tuple[int, ...]  # of the frames that are kept
     size: Size
 
-    @cached_property
+    @property
     def is_still(self) -> bool:
         """Whether it has no time."""
         return self.candidate.record.duration_ms is None
