@@ -179,7 +179,7 @@ def verify_candidate(
 
 
 def compare_in_place(context: RequestContext, upload: Upload, candidate: Candidate) -> Candidate:
-    """Warps the upload onto a reference that some geometry joins it with: a copy, or another capture?"""
+    """Warps the upload onto a reference that some geometry joins it with: a copy or a different capture?"""
     alignment = candidate.alignment
     picture = picture_of(candidate.record, candidate.time_ms)
     if alignment is None or picture is None or upload.image is None:
