@@ -57,7 +57,7 @@ def methods(model_folder: Path) -> list[Method]:
             except (ModelError, WrongWeights, MissingRuntime) as error:
                 print(f"{model.kind.name} is left out: {error}")
     ours = TorchEmbedder()
-    in_parts = next(one for one in found if one.kind.name == ours.kind)
+    in_parts = next(method for method in found if method.kind.name == ours.kind)
     found.append(
         Method(
             f"{ours.kind}, the query's parts too",
@@ -133,7 +133,7 @@ def median_ms(taken: list[float]) -> float:
 
 def _binary(kind: Kind, compute: Callable[[Pixels], Sequence[Fingerprint]]) -> Method:
     def codes(pixels: Pixels) -> list[Value]:
-        return list(unpack_codes([one.value for one in compute(pixels)]))
+        return list(unpack_codes([fingerprint.value for fingerprint in compute(pixels)]))
 
     return Method(kind.name, kind, lambda pixels: codes(pixels)[:1], codes, kind.size // 8)
 

@@ -43,7 +43,7 @@ class Asked:
     @property
     def types(self) -> set[OperationType]:
         """What was said to be done."""
-        return {one.type for one in self.match.operations} if self.match else set()
+        return {operation.type for operation in self.match.operations} if self.match else set()
 
 
 def still_rows(folder: Path) -> list[dict[str, str]]:
@@ -91,8 +91,8 @@ def ask_all(folder: Path, home: Path, variants: list[str]) -> list[Asked]:
             name, variant, path = job
             wanted = records[folder / row_of[name]["target"]]
             answer = client.match(content_of(path, variant))
-            sure = [one for one in answer.matches if one.strength is not Strength.WEAK]
-            match = next((one for one in sure if one.record.id == wanted), None)
+            sure = [match for match in answer.matches if match.strength is not Strength.WEAK]
+            match = next((match for match in sure if match.record.id == wanted), None)
             return Asked(row_of[name]["kind"], variant, name, match)
 
         jobs = list(uploads(rows, folder, variants))
@@ -106,12 +106,12 @@ def answers_table(asked: list[Asked], variants: list[str]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for variant in variants:
-        mine = [one for one in asked if one.variant == variant]
-        swaps = [OperationType.FACE_SWAP in one.types for one in mine if one.kind in SWAP]
-        moved = [bool(FLAGS & one.types) for one in mine if one.kind in MOVED]
-        rest = [bool(FLAGS & one.types) for one in mine if one.kind not in (*SWAP, *MOVED)]
-        unsure = sum(bool(one.match and one.match.uncertain) for one in mine)
-        lost = sum(one.match is None and not one.kind.startswith("neg") for one in mine)
+        mine = [answer for answer in asked if answer.variant == variant]
+        swaps = [OperationType.FACE_SWAP in answer.types for answer in mine if answer.kind in SWAP]
+        moved = [bool(FLAGS & answer.types) for answer in mine if answer.kind in MOVED]
+        rest = [bool(FLAGS & answer.types) for answer in mine if answer.kind not in (*SWAP, *MOVED)]
+        unsure = sum(bool(answer.match and answer.match.uncertain) for answer in mine)
+        lost = sum(answer.match is None and not answer.kind.startswith("neg") for answer in mine)
         lines.append(
             f"| {variant} | {sum(swaps)} of {len(swaps)} | {sum(moved)} of {len(moved)} "
             f"| {sum(rest)} of {len(rest)} | {unsure} | {lost} |"
@@ -128,13 +128,13 @@ def main() -> None:
         with throwaway_home() as home:
             asked = ask_all(Path(given[0]), home, variants)
         print(answers_table(asked, variants))
-        for one in asked:
-            wrong = (one.kind in SWAP and OperationType.FACE_SWAP not in one.types) or (
-                one.kind not in (*SWAP, *MOVED) and FLAGS & one.types
+        for answer in asked:
+            wrong = (answer.kind in SWAP and OperationType.FACE_SWAP not in answer.types) or (
+                answer.kind not in (*SWAP, *MOVED) and FLAGS & answer.types
             )
-            if wrong or (one.kind in MOVED and not FLAGS & one.types):
-                said = sorted(one.types) if one.match else "not matched"
-                print(f"  {one.variant}: {one.name} ({one.kind}): {said}")
+            if wrong or (answer.kind in MOVED and not FLAGS & answer.types):
+                said = sorted(answer.types) if answer.match else "not matched"
+                print(f"  {answer.variant}: {answer.name} ({answer.kind}): {said}")
     print("\n" + localisation_table())
     print("\n" + face_region_line())
     print("\n" + stage_table())

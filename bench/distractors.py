@@ -58,16 +58,16 @@ def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, i
     np.fill_diagonal(similarity, -1)
     nearest = np.argsort(-similarity, axis=1)[:, : min(NEAREST, len(vectors) - 1)]
     rng, count = random.Random(SEED), len(vectors)
-    others = [(one, rng.randrange(count)) for one in range(count) for _ in range(RANDOM)]
+    others = [(query, rng.randrange(count)) for query in range(count) for _ in range(RANDOM)]
     return (
-        [(one, int(other)) for one in range(count) for other in nearest[one]],
-        [(one, other) for one, other in others if one != other],
+        [(query, int(other)) for query in range(count) for other in nearest[query]],
+        [(query, other) for query, other in others if query != other],
     )
 
 
 def share_line(name: str, found: Sequence[MatchEvidence], limits: Thresholds) -> str:
     """How many pairs get each word."""
-    judged = [one.strength for measured in found if (one := assess(measured, limits))]
+    judged = [assessment.strength for measured in found if (assessment := assess(measured, limits))]
     words = (Strength.WEAK, Strength.MODERATE, Strength.STRONG, Strength.VERY_STRONG)
     counts = [str(judged.count(word)) for word in words]
     return f"| {name} | {len(found):,} | {' | '.join(counts)} |"

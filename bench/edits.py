@@ -87,9 +87,9 @@ def _blurred(image: Image.Image, rng: random.Random) -> Made:
     return image, box
 
 
-def _differs(one: Image.Image, other: Image.Image) -> bool:
-    """Whether anybody could see the edit: in most of its place."""
-    levels = np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max(axis=2)
+def _differs(edited: Image.Image, original: Image.Image) -> bool:
+    """Whether anybody could see the edit in most of its place."""
+    levels = np.abs(np.asarray(edited, np.int16) - np.asarray(original, np.int16)).max(axis=2)
     return float((levels > 25).mean()) > 0.4
 
 
@@ -156,8 +156,14 @@ def face_region_line() -> str:
                 continue
             frames = Frame(query.shape[1], query.shape[0]), Frame(*target.size)
             operations = derive(AlignedPair(query, reference, alignment), *frames).operations
-            regions = [one.reference_region for one in operations if one.type is OperationType.FACE_SWAP]
-            found.append(max((_overlap(one, truth, frames[1]) for one in regions if one), default=0.0))
+            regions = [
+                operation.reference_region
+                for operation in operations
+                if operation.type is OperationType.FACE_SWAP
+            ]
+            found.append(
+                max((_overlap(region, truth, frames[1]) for region in regions if region), default=0.0)
+            )
     mean, least = np.mean(found), np.min(found)
     return f"Face regions of swaps made here: mean IoU {mean:.2f}, least {least:.2f}, of {len(found)}."
 
@@ -178,10 +184,10 @@ def _judge(query: Pixels, reference: Pixels, box: Box, right: OperationType) -> 
     pair = AlignedPair(query, reference, alignment)
     found = derive(pair, frame, frame, with_faces=False).operations
     best, named = 0.0, False
-    for one in found:
-        if one.type in FOUND and one.reference_region is not None:
-            share = _overlap(one.reference_region, box, frame)
-            best, named = max((best, named), (share, one.type is right))
+    for operation in found:
+        if operation.type in FOUND and operation.reference_region is not None:
+            share = _overlap(operation.reference_region, box, frame)
+            best, named = max((best, named), (share, operation.type is right))
     return best, named
 
 

@@ -67,7 +67,7 @@ def _binary(name: str, detector: cv2.Feature2D) -> Method[BinaryFeatures]:
         if scale < 1:
             grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         keypoints, descriptors = detector.detectAndCompute(grey, None)
-        points = np.array([one.pt for one in keypoints], np.float32).reshape(-1, 2)
+        points = np.array([keypoint.pt for keypoint in keypoints], np.float32).reshape(-1, 2)
         if len(points) == 0:  # OpenCV then returns None for the codes
             return points, np.zeros((0, detector.descriptorSize()), np.uint8)
         return points, np.asarray(descriptors, np.uint8)
@@ -81,7 +81,8 @@ def _matched(query: BinaryFeatures, reference: BinaryFeatures) -> int:
         return 0
     forward = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(left_codes, right_codes, k=2)
     back = {
-        one.queryIdx: one.trainIdx for one in cv2.BFMatcher(cv2.NORM_HAMMING).match(right_codes, left_codes)
+        pair.queryIdx: pair.trainIdx
+        for pair in cv2.BFMatcher(cv2.NORM_HAMMING).match(right_codes, left_codes)
     }
     kept = [
         (pair[0].queryIdx, pair[0].trainIdx)
@@ -118,7 +119,9 @@ def main() -> None:
             path.stem: _read(path) for path in pictures_in([folder / "queries"]) if path.stem in truth
         }
     rng = random.Random(SEED)
-    true = [(query, one.reference) for query, one in truth.items() if one.reference and query in queries]
+    true = [
+        (query, entry.reference) for query, entry in truth.items() if entry.reference and query in queries
+    ]
     unrelated = [
         (query, other)
         for query in queries
@@ -149,7 +152,7 @@ def _row(
         right = list(pool.map(lambda pair: method.inliers(ours[pair[0]], theirs[pair[1]]), true))
         wrong = list(pool.map(lambda pair: method.inliers(ours[pair[0]], theirs[pair[1]]), unrelated))
     line = max(wrong, default=0) + 1
-    above, moderate = (sum(one >= least for one in right) / len(right) for least in (line, 13))
+    above, moderate = (sum(inliers >= least for inliers in right) / len(right) for least in (line, 13))
     return f"| {method.name} | {taken:.1f} | {line - 1} | {above:.3f} | {moderate:.3f} |"
 
 

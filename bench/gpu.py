@@ -237,12 +237,12 @@ def conformance(kind: Kind) -> str:
     for _ in range(4):
         for asked in (queries[:1], queries):
             for radius in radii:
-                mine = {(one.id, one.query) for one in index.within(asked, radius)}
-                if mine != {(one.id, one.query) for one in twin.within(asked, radius)}:
+                mine = {(hit.id, hit.query) for hit in index.within(asked, radius)}
+                if mine != {(hit.id, hit.query) for hit in twin.within(asked, radius)}:
                     return f"WRONG within {radius}"
             mine_, theirs = index.nearest(asked, 7), twin.nearest(asked, 7)
             if not np.allclose(
-                [one.distance for one in mine_], [one.distance for one in theirs], atol=1e-5
+                [hit.distance for hit in mine_], [hit.distance for hit in theirs], atol=1e-5
             ):
                 return "WRONG nearest"
             if kind is PDQ and mine_ != theirs:
@@ -275,7 +275,7 @@ def appends_while_searching() -> str:
         if not known:
             continue
         asked = np.random.default_rng().integers(0, known, 8)
-        found = {(one.id, one.query) for one in index.within(values[asked], 0)}
+        found = {(hit.id, hit.query) for hit in index.within(values[asked], 0)}
         missed += any((int(id_), at) not in found for at, id_ in enumerate(asked))
         searches += 1
     adding.join()
@@ -336,11 +336,11 @@ def main() -> None:
         "",
         "| rows | count | scan | batch | ms | queries/s | times the floor | checked |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        *(one.line() for one in lines),
+        *(timed.line() for timed in lines),
     ]
     print("\n".join(shown))
     if "out" in options:
-        Path(options["out"]).write_text(json.dumps([one.__dict__ for one in lines], indent=1))
+        Path(options["out"]).write_text(json.dumps([timed.__dict__ for timed in lines], indent=1))
 
 
 if __name__ == "__main__":

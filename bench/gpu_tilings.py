@@ -20,8 +20,8 @@ def tune_codes() -> None:
             Tiling(block, 8, warps) for block, warps in ((256, 4), (512, 4), (512, 8))
         ],
         by_kernels.codes_within_by_products: [
-            Tiling(*one)
-            for one in (
+            Tiling(*tiling)
+            for tiling in (
                 (128, 64, 4),
                 (128, 128, 4),
                 (128, 128, 8),
@@ -47,8 +47,10 @@ def tune_vectors() -> None:
     """The same for inner products."""
     rows, queries, _ = vector_rows(10_000_000)
     for batch, tried in {
-        1: [Tiling(*one) for one in ((64, 16, 4), (128, 16, 4), (128, 16, 8), (256, 16, 8))],
-        32: [Tiling(*one) for one in ((128, 32, 4), (256, 32, 8), (256, 32, 4), (128, 32, 4, 128, 3))],
+        1: [Tiling(*tiling) for tiling in ((64, 16, 4), (128, 16, 4), (128, 16, 8), (256, 16, 8))],
+        32: [
+            Tiling(*tiling) for tiling in ((128, 32, 4), (256, 32, 8), (256, 32, 4), (128, 32, 4, 128, 3))
+        ],
         1024: [
             Tiling(128, 128, 4),
             Tiling(256, 128, 8),

@@ -96,7 +96,7 @@ def descriptors_of(folder: Path | None) -> Any:
     if folder is None:
         files = [package_file(*source) for source in ORIGINALS.values()]
     else:
-        files = sorted(one for one in folder.rglob("*") if one.suffix.lower() in SUFFIXES)[:PICTURES]
+        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)[:PICTURES]
     embedder = TorchEmbedder("cpu")
     found = [embedder.embed([decode_image(file.read_bytes(), ImageLimits()).pixels])[0] for file in files]
     return np.array(found, np.float32)
@@ -108,7 +108,7 @@ def run(engine: str, folder: Path) -> dict[str, Any]:
     if engine in IN_OTHERS:
         pythons = os.environ.get("OTHERS", sys.executable).split(":")
     results = [_run(python, engine, folder) for python in pythons]
-    return next((one for one in results if "left_out" not in one), results[0])
+    return next((result for result in results if "left_out" not in result), results[0])
 
 
 def _run(python: str, engine: str, folder: Path) -> dict[str, Any]:
@@ -131,16 +131,18 @@ def table(title: str, folder: Path, engines: tuple[str, ...], rows: int) -> None
     """Print one family at one size; times are also told against FAISS's flat scan."""
     found = {engine: run(engine, folder) for engine in engines}
     baseline = found["faiss flat"].get("eight_ms", float("nan"))
-    for engine, one in found.items():
-        if "left_out" in one:
-            print(f"| {title} | {rows:,} | {engine} | {one['left_out']} | | | | | | |", flush=True)
+    for engine, measured in found.items():
+        if "left_out" in measured:
+            print(f"| {title} | {rows:,} | {engine} | {measured['left_out']} | | | | | | |", flush=True)
             continue
-        wide = "" if one["wide_ms"] is None else f"{one['wide_ms']:.2f}"
-        recall = f"{one['recall']:.3f}" + ("" if one["nearest"] is None else f" / {one['nearest']:.3f}")
+        wide = "" if measured["wide_ms"] is None else f"{measured['wide_ms']:.2f}"
+        recall = f"{measured['recall']:.3f}"
+        if measured["nearest"] is not None:
+            recall += f" / {measured['nearest']:.3f}"
         print(
-            f"| {title} | {rows:,} | {engine} | {one['ms']:.3f} | {one['eight_ms']:.3f} | "
-            f"{one['eight_ms'] / baseline:.3f} | {wide} | {recall} | {one['build_s']:.1f} | "
-            f"{one['memory_mb']:.0f} / {one['peak_mb']:.0f} |",
+            f"| {title} | {rows:,} | {engine} | {measured['ms']:.3f} | {measured['eight_ms']:.3f} | "
+            f"{measured['eight_ms'] / baseline:.3f} | {wide} | {recall} | {measured['build_s']:.1f} | "
+            f"{measured['memory_mb']:.0f} / {measured['peak_mb']:.0f} |",
             flush=True,
         )
 

@@ -56,7 +56,7 @@ def faiss_flat(rows: Any) -> Search:
         return lambda queries, radius: _ranges(codes.range_search(queries, int(radius) + 1), len(queries))
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(np.asarray(rows, np.float32))
-    return lambda queries, k: [set(one.tolist()) for one in index.search(queries, int(k))[1]]
+    return lambda queries, k: [set(found.tolist()) for found in index.search(queries, int(k))[1]]
 
 
 def faiss_multi_hash(rows: Any) -> Search:
@@ -99,7 +99,7 @@ def hnswlib(rows: Any) -> Search:
     index.set_num_threads(1)
     _add_in_time(lambda ids, part: index.add_items(np.asarray(part), ids), rows)
     index.set_ef(128)
-    return lambda queries, k: [set(one.tolist()) for one in index.knn_query(queries, int(k))[0]]
+    return lambda queries, k: [set(found.tolist()) for found in index.knn_query(queries, int(k))[0]]
 
 
 ENGINES = {
@@ -122,7 +122,7 @@ def _counted(ask: Callable[[Any, int], Any], binary: bool) -> Search:
 
     def search(queries: Any, limit: float) -> list[set[int]]:
         keys = np.atleast_2d(ask(queries, 10 if binary else int(limit)).keys)
-        return [set(np.asarray(one).tolist()) for one in keys]
+        return [set(np.asarray(found).tolist()) for found in keys]
 
     return search
 
@@ -138,7 +138,9 @@ def _add_in_time(add: Callable[[Any, Any], object], rows: Any) -> None:
 
 
 def _status_mb(name: str) -> float:
-    line = next(one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(name))
+    line = next(
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)
+    )
     return int(line.split()[1]) / 1024
 
 
@@ -162,18 +164,22 @@ def measure(engine: str, folder: Path) -> dict[str, object]:
     started = time.process_time()
     search = ENGINES[engine](rows)
     build_s = time.process_time() - started
-    answers = [search(one[None], limit)[0] for one in queries]
-    single = _cpu_ms(lambda: [search(one[None], limit) for one in queries[:64]], 64)
+    answers = [search(query[None], limit)[0] for query in queries]
+    single = _cpu_ms(lambda: [search(query[None], limit) for query in queries[:64]], 64)
     eights = [queries[start : start + ORIENTATIONS] for start in range(0, 64, ORIENTATIONS)]
-    eight = _cpu_ms(lambda: [search(one, limit) for one in eights], len(eights))
+    eight = _cpu_ms(lambda: [search(batch, limit) for batch in eights], len(eights))
     by_radius = binary and engine in ("ours", "faiss flat")
     wide = _cpu_ms(lambda: search(eights[0], 80), 1) if by_radius else None
-    recall = float(np.mean([int(one) in found for one, found in zip(truth, answers, strict=True)]))
+    recall = float(
+        np.mean([int(nearest_id) in found for nearest_id, found in zip(truth, answers, strict=True)])
+    )
     exact = folder / "exact.npy"
     nearest = None
     if exact.exists():
         pairs = zip(np.load(exact), answers, strict=True)
-        nearest = float(np.mean([len(set(one.tolist()) & found) / len(one) for one, found in pairs]))
+        nearest = float(
+            np.mean([len(set(wanted.tolist()) & found) / len(wanted) for wanted, found in pairs])
+        )
     return {
         "build_s": build_s,
         "ms": single,

@@ -74,8 +74,8 @@ class Load:
             self.client().log_state()
             all_there.wait()
 
-        for one in [self._pool.submit(connect) for _ in range(CLIENTS)]:
-            one.result()
+        for future in [self._pool.submit(connect) for _ in range(CLIENTS)]:
+            future.result()
 
     def client(self) -> Client:
         """Of this thread."""
@@ -94,8 +94,8 @@ class Load:
             time.sleep(max(0.0, due - time.monotonic()))
             request = self._request(number, told)
             pending.append(self._pool.submit(self._one, due, due - started, request, told))
-        for one in pending:
-            one.result()
+        for future in pending:
+            future.result()
         return told
 
     def _request(self, number: int, told: Told) -> Callable[[], None]:
@@ -163,9 +163,9 @@ def worst_spans(told: Told) -> list[tuple[float, float]]:
     spans = (np.array(told.due_s) // SPAN_S).astype(int)
     latencies = np.array(told.latencies_ms)
     slowest = [
-        (SPAN_S * one, float(np.percentile(latencies[spans == one], 99))) for one in np.unique(spans)
+        (SPAN_S * span, float(np.percentile(latencies[spans == span], 99))) for span in np.unique(spans)
     ]
-    return sorted(slowest, key=lambda one: -one[1])[:WORST_SPANS]
+    return sorted(slowest, key=lambda span: -span[1])[:WORST_SPANS]
 
 
 def highest_rate(load: Load) -> float:
@@ -220,7 +220,7 @@ def _report(load: Load, told: Told, rate: float, memory: list[float], url: str, 
         for code, record in told.records.items():
             value = (FingerprintValue(value=code, quality=100),)
             matches = client.match_fingerprints(FingerprintQuery(fingerprints=value)).matches
-            lost += record not in [one.record.id for one in matches]
+            lost += record not in [match.record.id for match in matches]
         audit = client.audit()
     half = len(memory) // 2
     print(f"requests: {len(told.latencies_ms)} at {rate:.1f} a second")

@@ -56,11 +56,11 @@ def main() -> None:
     with throwaway_home() as home:
         folder = folder_or_small_set(home.parent)
         truth = read_truth(folder / "truth.csv")
-        wanted = {query: one.reference for query, one in truth.items()}
+        wanted = {query: entry.reference for query, entry in truth.items()}
         ways = methods(Settings().model_folder)
         references = describe_all(pictures_in([folder / "refs"]), ways, queries=False)
         queries = describe_all(pictures_in([folder / "queries"]), ways, queries=True)
-        positives = sum(one is not None for one in wanted.values())
+        positives = sum(reference is not None for reference in wanted.values())
         registered = len(references[ways[0].name])
         print(f"{registered} references, {len(truth)} queries, {positives} with a reference\n")
         print("| what | µAP | recall at P 0.9 | at P 1.0 | recall@1 | CPU ms per query | bytes per asset |")
@@ -74,7 +74,9 @@ def main() -> None:
             price = f"{median_ms(way.query_ms):.1f}", str(way.bytes_per_asset)
             print(row(way.name, measure(found, wanted), *price), flush=True)
             if way.kind.family is Family.VECTOR:
-                found = list(guesses(known, {query: normalised(one) for query, one in near.items()}))
+                found = list(
+                    guesses(known, {query: normalised(similarity) for query, similarity in near.items()})
+                )
                 print(row(f"{way.name}, normalised", measure(found, wanted), *price), flush=True)
         result = evaluate_registry(folder, truth, home)
         print(
@@ -94,10 +96,10 @@ def by_edit(
     """Share of queries whose first answer is right; a query counts once for each of its edits."""
     names = [way.name for way in ways]
     print(f"\n| after | queries | {' | '.join(names)} | registry |\n|{' --- |' * (len(names) + 3)}")
-    for edit, one in result.by_transform.items():
+    for edit, counts in result.by_transform.items():
         asked = [query for query, known in truth.items() if known.reference and edit in known.transforms]
         shares = [f"{sum(query in right[name] for query in asked) / len(asked):.2f}" for name in names]
-        print(f"| {edit} | {len(asked)} | {' | '.join(shares)} | {one.found / one.positives:.2f} |")
+        print(f"| {edit} | {len(asked)} | {' | '.join(shares)} | {counts.found / counts.positives:.2f} |")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,9 @@ def shares_of(stages: Stages, work: Callable[[], object]) -> dict[str, float]:
 def uncalled(stages: Stages, works: Sequence[Callable[[], object]]) -> list[str]:
     """The functions of a table that none of these pieces of work calls: the table is then out of date."""
     called = {function for work in works for function in _timed(stages, work).called}
-    return [f"{one.__module__}.{one.__qualname__}" for one in stages if one not in called]
+    return [
+        f"{function.__module__}.{function.__qualname__}" for function in stages if function not in called
+    ]
 
 
 def _timed(stages: Stages, work: Callable[[], object]) -> _Clock:

@@ -76,15 +76,15 @@ def score(edited: Edited, answer: MatchAnswer, name_of: dict[str, str], seconds:
     """Precision and recall over the upload's seconds, each right where it is put at the right place."""
     grid = np.arange(0.0, seconds, STEP_S) + STEP_S / 2
     truth = _mapped(grid, edited.segments)
-    sure = [one for one in answer.matches if one.strength is not Strength.WEAK]
-    mine = [one for one in sure if name_of.get(one.record.id) == edited.name]
-    others = [one for one in sure if name_of.get(one.record.id) not in edited.shown]
+    sure = [match for match in answer.matches if match.strength is not Strength.WEAK]
+    mine = [match for match in sure if name_of.get(match.record.id) == edited.name]
+    others = [match for match in sure if name_of.get(match.record.id) not in edited.shown]
     segments = list(mine[0].segments) if mine else []
-    operations = frozenset(one.type for one in mine[0].operations) if mine else frozenset()
-    said = _mapped(grid, [_as_true(one, edited.name) for one in segments])
+    operations = frozenset(operation.type for operation in mine[0].operations) if mine else frozenset()
+    said = _mapped(grid, [_as_true(segment, edited.name) for segment in segments])
     both = ~np.isnan(truth) & ~np.isnan(said)
     right = both & (np.abs(np.where(both, truth - said, 9.0)) < NEAR_S)
-    paired = [(one, _partner(one, segments)) for one in edited.segments]
+    paired = [(segment, _partner(segment, segments)) for segment in edited.segments]
     return Scored(
         edited.edit,
         edited.name,
@@ -93,11 +93,15 @@ def score(edited: Edited, answer: MatchAnswer, name_of: dict[str, str], seconds:
         tuple(np.abs((truth - said)[right]).tolist()[:: max(1, int(1 / STEP_S))]),
         tuple(
             error
-            for one, other in paired
-            if other
-            for error in (abs(one.query[0] - other.query[0]), abs(one.query[1] - other.query[1]))
+            for true, partner in paired
+            if partner
+            for error in (abs(true.query[0] - partner.query[0]), abs(true.query[1] - partner.query[1]))
         ),
-        tuple(abs((other.factor or 0.0) / one.factor - 1) for one, other in paired if other and one.factor),
+        tuple(
+            abs((partner.factor or 0.0) / true.factor - 1)
+            for true, partner in paired
+            if partner and true.factor
+        ),
         len(others),
         operations,
         edited.named in operations,
@@ -106,13 +110,13 @@ def score(edited: Edited, answer: MatchAnswer, name_of: dict[str, str], seconds:
 
 
 def _as_true(segment: Segment, name: str) -> TrueSegment:
-    backwards = any(one.type is OperationType.REVERSED for one in segment.operations)
+    backwards = any(operation.type is OperationType.REVERSED for operation in segment.operations)
     return TrueSegment(name, segment.query, segment.reference, segment.factor or 0.0, backwards)
 
 
 def _partner(true: TrueSegment, segments: list[Segment]) -> Segment | None:
-    def shared(one: Segment) -> float:
-        return min(one.query[1], true.query[1]) - max(one.query[0], true.query[0])
+    def shared(segment: Segment) -> float:
+        return min(segment.query[1], true.query[1]) - max(segment.query[0], true.query[0])
 
     best = max(segments, key=shared, default=None)
     return best if best is not None and shared(best) > 0 else None
@@ -120,10 +124,12 @@ def _partner(true: TrueSegment, segments: list[Segment]) -> Segment | None:
 
 def _mapped(grid: np.ndarray, segments: list[TrueSegment]) -> np.ndarray:
     out = np.full(len(grid), np.nan)
-    for one in segments:
-        inside = (grid >= one.query[0]) & (grid < one.query[1])
-        passed = (grid[inside] - one.query[0]) * one.factor
-        out[inside] = one.reference[1] - passed if one.is_reversed else one.reference[0] + passed
+    for segment in segments:
+        inside = (grid >= segment.query[0]) & (grid < segment.query[1])
+        passed = (grid[inside] - segment.query[0]) * segment.factor
+        out[inside] = (
+            segment.reference[1] - passed if segment.is_reversed else segment.reference[0] + passed
+        )
     return out
 
 
@@ -131,8 +137,8 @@ def asked(
     client: Client, clips: list[Clip], name_of: dict[str, str], edits: set[str] | None
 ) -> Iterator[tuple[Scored, MatchAnswer]]:
     """Every edit of every clip; one edit of all clips, then the next."""
-    by_clip = [edits_of(clip, [one for one in clips if one is not clip]) for clip in clips]
-    in_turn = [one for row in zip_longest(*by_clip) for one in row if one is not None]
+    by_clip = [edits_of(clip, [other for other in clips if other is not clip]) for clip in clips]
+    in_turn = [edit for row in zip_longest(*by_clip) for edit in row if edit is not None]
     jobs = [make for edit, make in in_turn if edits is None or edit in edits]
 
     def ask(make: Callable[[], Edited]) -> tuple[Scored, MatchAnswer]:
@@ -147,8 +153,8 @@ def asked(
 def table(scored: list[Scored]) -> str:
     """By edit, and all."""
     by_edit: dict[str, list[Scored]] = defaultdict(list)
-    for one in scored:
-        by_edit[one.edit].append(one)
+    for score in scored:
+        by_edit[score.edit].append(score)
     lines = [
         "| edit | clips | precision | recall | time error, s | boundary error, s | speed error "
         "| > 1 % | named |",
@@ -159,23 +165,23 @@ def table(scored: list[Scored]) -> str:
 
 
 def _row(edit: str, rows: list[Scored]) -> str:
-    times = [error for one in rows for error in one.time_errors]
-    bounds = [error for one in rows for error in one.boundary_errors]
-    speeds = [error for one in rows for error in one.speed_errors]
+    times = [error for score in rows for error in score.time_errors]
+    bounds = [error for score in rows for error in score.boundary_errors]
+    speeds = [error for score in rows for error in score.speed_errors]
     return (
-        f"| {edit} | {len(rows)} | {np.mean([one.precision for one in rows]):.3f} "
-        f"| {np.mean([one.recall for one in rows]):.3f} | {_median(times):.3f} | {_median(bounds):.3f} "
+        f"| {edit} | {len(rows)} | {np.mean([score.precision for score in rows]):.3f} "
+        f"| {np.mean([score.recall for score in rows]):.3f} | {_median(times):.3f} | {_median(bounds):.3f} "
         f"| {100 * _median(speeds):.2f} % | {sum(error > 0.01 for error in speeds)} of {len(speeds)} "
-        f"| {sum(one.is_named for one in rows)} |"
+        f"| {sum(score.is_named for score in rows)} |"
     )
 
 
 def accusations(scored: list[Scored]) -> str:
     """What was named although nobody did it."""
-    counted = Counter((type_.value, one.edit) for one in scored for type_ in one.accused)
+    counted = Counter((type_.value, score.edit) for score in scored for type_ in score.accused)
     lines = ["| named though nobody did it | edit | uploads |", "| --- | --- | --- |"]
     lines += [f"| {type_} | {edit} | {count} |" for (type_, edit), count in sorted(counted.items())]
-    flagged = sum(bool(one.operations & FACES) for one in scored)
+    flagged = sum(bool(score.operations & FACES) for score in scored)
     return "\n".join([*lines, f"\nA face said to be changed: {flagged} of {len(scored)} uploads."])
 
 
@@ -200,17 +206,17 @@ def main() -> None:
             name_of[register_file(client, signer, file).record.id] = clip.name
         found: list[Scored] = []
         with suppress(KeyboardInterrupt):  # what was asked until then is shown
-            for one, answer in asked(client, clips, name_of, edits):
-                found.append(one)
+            for scored, answer in asked(client, clips, name_of, edits):
+                found.append(scored)
                 if "shown" not in options:
                     continue
                 print(
-                    one.name,
-                    one.edit,
-                    f"{one.precision:.2f} {one.recall:.2f}",
-                    "" if one.is_named else "NOT NAMED",
-                    "accused " + " ".join(one.accused) if one.accused else "",
-                    sorted(one.operations),
+                    scored.name,
+                    scored.edit,
+                    f"{scored.precision:.2f} {scored.recall:.2f}",
+                    "" if scored.is_named else "NOT NAMED",
+                    "accused " + " ".join(scored.accused) if scored.accused else "",
+                    sorted(scored.operations),
                     flush=True,
                 )
                 for match in answer.matches:
@@ -223,7 +229,7 @@ def main() -> None:
                     )
     print(table(found))
     pairs = len(found) * (len(clips) - 1)
-    print(f"\nMatches that are false: {sum(one.false_records for one in found)} among {pairs} pairs.\n")
+    print(f"\nMatches that are false: {sum(score.false_records for score in found)} among {pairs} pairs.\n")
     print(accusations(found))
 
 

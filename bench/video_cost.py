@@ -88,20 +88,22 @@ def stages(payload: bytes) -> list[tuple[str, float]]:
             frames.extend(opened.frames())
 
     found = [("decode and scale, in the limited process", timed(decode))]
-    pixels: list[Pixels] = [one.pixels for one in frames if one.pixels is not None]
-    luma = np.array([one.luma for one in frames], np.uint8)
+    pixels: list[Pixels] = [frame.pixels for frame in frames if frame.pixels is not None]
+    luma = np.array([frame.luma for frame in frames], np.uint8)
     embedder = TorchEmbedder()
     embedder.embed(pixels[:1])
-    found.append((f"PDQ of {len(pixels)} frames", timed(lambda: [compute_pdq(one) for one in pixels])))
+    found.append(
+        (f"PDQ of {len(pixels)} frames", timed(lambda: [compute_pdq(picture) for picture in pixels]))
+    )
     found.append((f"descriptor of {len(pixels)} frames", timed(lambda: embedder.embed(pixels))))
     found.append(
-        (f"previews of {len(pixels)} frames", timed(lambda: [frame_preview(one) for one in pixels]))
+        (f"previews of {len(pixels)} frames", timed(lambda: [frame_preview(picture) for picture in pixels]))
     )
     track = Track(np.arange(len(luma), dtype=np.int64), luma, len(luma))
     found.append(("track, reduced and packed", timed(lambda: track.reduced().to_bytes())))
     noise = np.random.default_rng(0).normal(0, 3000, int(SECONDS * 11025)).astype(np.int16)
     found.append(("audio, once it is decoded", timed(lambda: audio_codes(spectrogram_of(noise)))))
-    kept = sum(len(frame_preview(one)) for one in pixels)
+    kept = sum(len(frame_preview(picture)) for picture in pixels)
     packed = len(track.reduced().to_bytes())
     print(f"Kept under consent: previews {kept / 1e6:.2f} MB, track {packed / 1e6:.2f} MB;")
     print(f"rows {len(pixels) * (32 + 512) / 1e6:.2f} MB of fingerprints, if no frame is dropped.\n")

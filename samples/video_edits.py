@@ -284,7 +284,7 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
 
 def _other_audio(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edited]]]:
     """The same pictures under another clip's audio, and its audio under another clip's pictures."""
-    other = next((one for one in others if one.audio is not None), None)
+    other = next((clip for clip in others if clip.audio is not None), None)
     if clip.audio is None or other is None:
         return []
     seconds = min(clip.seconds, other.seconds)

@@ -54,4 +54,4 @@ def derived(query: Image.Image, reference: Image.Image, *, with_faces: bool = Tr
 
 
 def types_of(found: Derivation) -> set[OperationType]:
-    return {one.type for one in found.operations}
+    return {operation.type for operation in found.operations}

@@ -29,7 +29,7 @@ BY_SUBJECT = (
 def test_every_module_that_the_rooms_name_exists() -> None:
     named = set(re.findall(r"\b([a-z0-9_]+\.py)\b", ROOMS))
     missing = named - {
-        path.name for path in (*MODULES, *(one.relative_to(ROOT) for one in ROOT.glob("tests/*.py")))
+        path.name for path in (*MODULES, *(path.relative_to(ROOT) for path in ROOT.glob("tests/*.py")))
     }
     assert not missing
 

@@ -58,7 +58,7 @@ def edited(*pieces: Piece, look: Look | None = None, crf: int = 26) -> bytes:
 
 def animation(source: Clip, kind: str, *, every: int = 3, **options: object) -> bytes:
     """The first two seconds as an animated image."""
-    frames = [Image.fromarray(one).resize((240, 180)) for one in source.frames[: 2 * RATE : every]]
+    frames = [Image.fromarray(frame).resize((240, 180)) for frame in source.frames[: 2 * RATE : every]]
     buffer = io.BytesIO()
     frames[0].save(
         buffer, kind, save_all=True, append_images=frames[1:], duration=1000 * every // RATE, **options

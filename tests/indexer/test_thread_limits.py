@@ -10,7 +10,7 @@ from indexer.thread_limits import use_one_core_per_request
 numpy.ones((8, 8)) @ numpy.ones((8, 8))
 use_one_core_per_request()
 print(cv2.getNumThreads(), torch.get_num_threads())
-print({one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"})
+print({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
 """
 
 

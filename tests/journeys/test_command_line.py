@@ -146,7 +146,7 @@ def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> No
     nobody = ["enrol", "--name", "Nobody", "--contact", "a@b.org"]
     assert "--public-key" in run(*nobody, *admin, expect=2).stderr
     assert "JWK form" in run(*nobody, "--public-key", key, *admin, expect=4).stderr
-    assert [one.name for one in world.operator.list_publishers()] == ["Operator"]
+    assert [publisher.name for publisher in world.operator.list_publishers()] == ["Operator"]
     enrolled = lines(
         run("enrol", "--name", "Desk", "--contact", "a@b.org", "--public-key", public, "--json", *admin)
     )[0]

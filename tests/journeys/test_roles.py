@@ -100,17 +100,17 @@ def test_a_researcher_registers_a_known_fake_with_its_original(world: World) -> 
 def test_a_reviewer_reads_the_evidence_of_a_contested_claim(world: World) -> None:
     first, second = world.enrol("First desk"), world.enrol("Second desk")
     reviewer = world.enrol("A reviewer", Role.REVIEWER)
-    one = world.register(first, encoded("coffee"), "ours").record
-    other = world.register(second, encoded("coffee", quality=60), "no, ours").record
+    ours = world.register(first, encoded("coffee"), "ours").record
+    theirs = world.register(second, encoded("coffee", quality=60), "no, ours").record
     answer = reviewer.client.match(encoded("coffee", quality=80))
     assert answer.verdict.kind is VerdictKind.DISPUTED
-    assert {match.record.id for match in answer.matches} == {one.id, other.id}
+    assert {match.record.id for match in answer.matches} == {ours.id, theirs.id}
     for match in answer.matches:
         assert match.evidence is not None
         assert match.evidence.pdq_distance is not None
         assert match.record.disputed_with
     with pytest.raises(NotAllowed):
-        reviewer.client.withdraw(one.id)
+        reviewer.client.withdraw(ours.id)
     world.audit()
 
 
@@ -124,12 +124,12 @@ def test_an_operator_enrols_watches_the_log_and_audits(world: World) -> None:
     )
     client = world.client(issued.secret)
     assert client.who_am_i().issuer == publisher.issuer
-    assert [one.name for one in client.list_publishers()] == ["Operator", "New desk"]
+    assert [publisher.name for publisher in client.list_publishers()] == ["Operator", "New desk"]
     after = world.operator.log_state()
     assert after.size == before.size + 1
     key_of_log = parse_verifier_key(after.log_key)
-    old, new = (verify_checkpoint(one.checkpoint, key_of_log) for one in (before, after))
-    hashes = [base64.b64decode(one) for one in client.consistency(old.size, new.size).hashes]
+    old, new = (verify_checkpoint(state.checkpoint, key_of_log) for state in (before, after))
+    hashes = [base64.b64decode(hash_text) for hash_text in client.consistency(old.size, new.size).hashes]
     verify_consistency(old.size, new.size, hashes, old.root, new.root)
     world.operator.revoke_api_key(issued.id)
     with pytest.raises(NotAuthenticated):

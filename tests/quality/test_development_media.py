@@ -53,27 +53,29 @@ def confirmed(query: Pixels, reference: Pixels, *, densely: bool) -> bool:
 
 def test_different_captures_are_never_confirmed_though_features_alone_would(shared: Path) -> None:
     pairs = rows_of(shared / "swaps-dev" / "pairs.csv")
-    others = [one for one in pairs if one["kind"].startswith("neg_") and one["kind"] != "neg_same_video"]
+    others = [
+        pair for pair in pairs if pair["kind"].startswith("neg_") and pair["kind"] != "neg_same_video"
+    ]
     assert len(others) >= 50
     by_features = 0
-    for one in others:
-        query, reference = (decoded(shared / "swaps-dev" / one[side]) for side in ("result", "target"))
+    for pair in others:
+        query, reference = (decoded(shared / "swaps-dev" / pair[side]) for side in ("result", "target"))
         by_features += confirmed(query, reference, densely=False)
-        assert not confirmed(query, reference, densely=True), one["pair_id"]
+        assert not confirmed(query, reference, densely=True), pair["pair_id"]
     assert by_features >= 10
 
 
 def test_our_descriptor_finds_more_edited_copies_than_imagenet_features(shared: Path) -> None:
     folder = shared / "disc-dev"
     references = {path.stem: decoded(path) for path in sorted((folder / "refs").iterdir())}
-    edited = [one for one in rows_of(folder / "truth.csv") if one["ref"]]
+    edited = [row for row in rows_of(folder / "truth.csv") if row["ref"]]
     asked = random.Random(1).sample(edited, 120)
-    queries = [decoded(next((folder / "queries").glob(f"{one['query']}.*"))) for one in asked]
+    queries = [decoded(next((folder / "queries").glob(f"{row['query']}.*"))) for row in asked]
     names = list(references)
 
     def found_first(embedder: TorchEmbedder) -> float:
         similarity = embedder.embed(queries) @ embedder.embed(list(references.values())).T
-        right = np.array([names.index(one["ref"]) for one in asked])
+        right = np.array([names.index(row["ref"]) for row in asked])
         return float((similarity.argmax(axis=1) == right).mean())
 
     ours = found_first(TorchEmbedder("cpu", COPY_DESCRIPTOR))
@@ -85,8 +87,8 @@ def test_sealed_segments_find_the_edited_copies_that_a_scan_of_all_finds(shared:
     """Real descriptors by fast scan, real codes by multi-index."""
     folder = shared / "disc-dev"
     references = [decoded(path) for path in sorted((folder / "refs").iterdir())]
-    edited = random.Random(2).sample([one for one in rows_of(folder / "truth.csv") if one["ref"]], 120)
-    queries = [decoded(next((folder / "queries").glob(f"{one['query']}.*"))) for one in edited]
+    edited = random.Random(2).sample([row for row in rows_of(folder / "truth.csv") if row["ref"]], 120)
+    queries = [decoded(next((folder / "queries").glob(f"{row['query']}.*"))) for row in edited]
     embedder = TorchEmbedder("cpu", COPY_DESCRIPTOR)
     noise = np.random.default_rng(3)
     others = noise.normal(size=(8_000, DESCRIPTOR.size)) + 20 * embedder.embed(references).mean(axis=0)
@@ -94,11 +96,11 @@ def test_sealed_segments_find_the_edited_copies_that_a_scan_of_all_finds(shared:
     vectors = np.concatenate([embedder.embed(references), others]).astype(np.float16).astype(np.float32)
     codes = np.concatenate(
         [
-            unpack_codes([compute_pdq(one)[0].value for one in references]),
+            unpack_codes([compute_pdq(reference)[0].value for reference in references]),
             noise.integers(0, 256, (8_000, 32), np.uint8),
         ]
     )
-    asked = unpack_codes([one.value for query in queries for one in compute_pdq(query)])
+    asked = unpack_codes([fingerprint.value for query in queries for fingerprint in compute_pdq(query)])
     for kind, rows in ((DESCRIPTOR, vectors), (PDQ, codes)):
         sealed, exact = SegmentedIndex(kind), BruteForceIndex(kind)
         sealed.seal_rows(np.arange(len(rows)), rows)
@@ -108,29 +110,29 @@ def test_sealed_segments_find_the_edited_copies_that_a_scan_of_all_finds(shared:
             assert sealed.within(asked, 31) == exact.within(asked, 31)
             assert len({hit.id for hit in exact.within(asked, 31)}) > 30
             continue
-        found, wanted = (one.nearest(embedder.embed(queries), 12) for one in (sealed, exact))
+        found, wanted = (tested.nearest(embedder.embed(queries), 12) for tested in (sealed, exact))
         both = {(hit.query, hit.id) for hit in found} & {(hit.query, hit.id) for hit in wanted}
         assert len(both) >= 0.98 * len(wanted)
 
 
 def test_changed_faces_of_published_systems_are_named_and_untouched_ones_are_not(shared: Path) -> None:
     pairs = read_pairs(shared / "swaps-dev")
-    chosen = [one for one in pairs if one.kind == SWAPPED][::3]
-    chosen += [one for one in pairs if one.kind == MOVED]
-    chosen += [one for one in pairs if one.kind == SAME][::4]
+    chosen = [pair for pair in pairs if pair.kind == SWAPPED][::3]
+    chosen += [pair for pair in pairs if pair.kind == MOVED]
+    chosen += [pair for pair in pairs if pair.kind == SAME][::4]
     flags = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED}
     said = {
-        one.name: types_of(
+        pair.name: types_of(
             derived(
-                Image.fromarray(decoded(one.result)),
-                Image.fromarray(as_preview(decoded(one.target))),
+                Image.fromarray(decoded(pair.result)),
+                Image.fromarray(as_preview(decoded(pair.target))),
             )
         )
-        for one in chosen
+        for pair in chosen
     }
-    swaps = [OperationType.FACE_SWAP in said[one.name] for one in chosen if one.kind == SWAPPED]
-    moved = [bool(flags & said[one.name]) for one in chosen if one.kind == MOVED]
-    rest = [bool(flags & said[one.name]) for one in chosen if one.kind == SAME]
+    swaps = [OperationType.FACE_SWAP in said[pair.name] for pair in chosen if pair.kind == SWAPPED]
+    moved = [bool(flags & said[pair.name]) for pair in chosen if pair.kind == MOVED]
+    rest = [bool(flags & said[pair.name]) for pair in chosen if pair.kind == SAME]
     assert sum(swaps) >= 0.98 * len(swaps)
     assert sum(moved) >= 0.80 * len(moved)
     assert sum(rest) <= 1

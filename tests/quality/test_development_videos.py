@@ -48,11 +48,11 @@ def registry(database_server: DatabaseServer, scratch: Path, shared: Path) -> It
 
 
 def sure(answer: MatchAnswer) -> list[Match]:
-    return [one for one in answer.matches if one.strength is not Strength.WEAK]
+    return [match for match in answer.matches if match.strength is not Strength.WEAK]
 
 
 def types(match: Match) -> set[OperationType]:
-    return {one.type for one in match.operations}
+    return {operation.type for operation in match.operations}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,9 @@ def test_what_was_done_to_a_face_is_said_in_its_segments(
 ) -> None:
     [match] = sure(registry.client.match((shared / "swaps-dev/files" / name).read_bytes()))
     assert expected in types(match)
-    assert all(expected in {one.type for one in segment.operations} for segment in match.segments)
+    assert all(
+        expected in {operation.type for operation in segment.operations} for segment in match.segments
+    )
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +135,10 @@ def test_a_slowed_speech_is_told_with_its_factor_and_what_became_of_its_pitch(
     audio = stretched(said, 0.75, pitch_kept=pitch_kept)
     [match] = sure(desk.client.match(with_audio(content=slowed, audio=audio)))
     assert match.record.id == record
-    assert [one.factor for one in match.segments] == [pytest.approx(0.75, rel=0.01)]
-    heard = next(one for one in match.operations if one.type is OperationType.AUDIO_RETIMED)
+    assert [segment.factor for segment in match.segments] == [pytest.approx(0.75, rel=0.01)]
+    heard = next(
+        operation for operation in match.operations if operation.type is OperationType.AUDIO_RETIMED
+    )
     assert ("corrected" in heard.sentence) == pitch_kept
     assert OperationType.FACE_REENACTED not in types(match)
 
@@ -161,8 +165,8 @@ def test_a_speech_is_aligned_far_from_its_speed(talking: Talking, factor: float)
     segments = find_audio_segments(
         spectrogram_of(stretched(original, factor, pitch_kept=False)), spectrogram_of(original)
     )
-    assert sum(one.end - one.start for one in segments) > 0.6 * 15 / factor
-    assert all(one.factor == pytest.approx(factor, rel=0.02) for one in segments)
+    assert sum(segment.end - segment.start for segment in segments) > 0.6 * 15 / factor
+    assert all(segment.factor == pytest.approx(factor, rel=0.02) for segment in segments)
 
 
 @pytest.fixture(scope="module")
@@ -213,8 +217,8 @@ def test_where_little_is_to_be_seen_seconds_are_found_and_nobody_is_accused(
     others = [clip for other, clip in clips.items() if other != name]
     make = dict(edits_of(clips[name], others))[edit]
     match = next(
-        one for one in sure(desk.client.match(make().content)) if one.record.label.startswith(name)
+        match for match in sure(desk.client.match(make().content)) if match.record.label.startswith(name)
     )
-    assert sum(one.query[1] - one.query[0] for one in match.segments) >= seconds
+    assert sum(segment.query[1] - segment.query[0] for segment in match.segments) >= seconds
     assert named in types(match)
     assert not types(match) & ACCUSATIONS

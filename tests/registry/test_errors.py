@@ -25,7 +25,7 @@ def drawn_tree() -> dict[str, str]:
 
 
 def all_subclasses(kind: type[RegistryError]) -> set[type[RegistryError]]:
-    return {kind} | {deeper for one in kind.__subclasses__() for deeper in all_subclasses(one)}
+    return {kind} | {deeper for subclass in kind.__subclasses__() for deeper in all_subclasses(subclass)}
 
 
 def test_the_drawn_tree_is_that_of_the_classes() -> None:

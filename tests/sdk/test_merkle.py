@@ -121,7 +121,7 @@ def test_a_changed_bit_anywhere_breaks_an_inclusion_proof(size: int, data: st.Da
 @pytest.mark.parametrize("path", sorted(PROBES.glob("inclusion/**/*.json")), ids=lambda path: path.name)
 def test_published_inclusion_probes_are_judged_as_published(path: Path) -> None:
     probe = json.loads(path.read_text())
-    proof = [base64.b64decode(one) for one in probe["proof"] or []]
+    proof = [base64.b64decode(hash_text) for hash_text in probe["proof"] or []]
     arguments = (
         decoded(probe, "leafHash"),
         probe["leafIdx"],
@@ -139,7 +139,7 @@ def test_published_inclusion_probes_are_judged_as_published(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(PROBES.glob("consistency/**/*.json")), ids=lambda path: path.name)
 def test_published_consistency_probes_are_judged_as_published(path: Path) -> None:
     probe = json.loads(path.read_text())
-    proof = [base64.b64decode(one) for one in probe["proof"] or []]
+    proof = [base64.b64decode(hash_text) for hash_text in probe["proof"] or []]
     roots = decoded(probe, "root1"), decoded(probe, "root2")
     if probe["wantErr"]:
         with pytest.raises(BadProof):

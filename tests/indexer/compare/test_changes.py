@@ -84,10 +84,10 @@ def on_operation(found: list[Operation], box: Box, size: tuple[int, int]) -> flo
     truth = np.zeros(size[::-1], np.bool_)
     truth[box[1] : box[3], box[0] : box[2]] = True
     best = 0.0
-    for one in found:
-        assert one.reference_region is not None
-        xs = [x * size[0] for x, _ in one.reference_region]
-        ys = [y * size[1] for _, y in one.reference_region]
+    for operation in found:
+        assert operation.reference_region is not None
+        xs = [x * size[0] for x, _ in operation.reference_region]
+        ys = [y * size[1] for _, y in operation.reference_region]
         mine = np.zeros_like(truth)
         mine[round(min(ys)) : round(max(ys)), round(min(xs)) : round(max(xs))] = True
         best = max(best, float((mine & truth).sum() / (mine | truth).sum()))
@@ -101,15 +101,23 @@ def test_a_changed_part_is_found_where_it_is(
 ) -> None:
     changed, box = edit(COFFEE)
     upload = changed if then == "as it is" else ORDINARY[then](changed)
-    found = [one for one in derived(upload, COFFEE, with_faces=False).operations if one.type in CHANGES]
+    found = [
+        operation
+        for operation in derived(upload, COFFEE, with_faces=False).operations
+        if operation.type in CHANGES
+    ]
     assert on_operation(found, box, COFFEE.size) >= 0.5
     expected = OperationType.LOCAL_EDIT if edit is cloned else OperationType.OVERLAY
-    assert expected in {one.type for one in found}
+    assert expected in {operation.type for operation in found}
 
 
 def test_two_changes_are_two_operations_the_most_severe_first() -> None:
     both, _ = sticker(cloned(COFFEE)[0])
-    found = [one.type for one in derived(both, COFFEE, with_faces=False).operations if one.type in CHANGES]
+    found = [
+        operation.type
+        for operation in derived(both, COFFEE, with_faces=False).operations
+        if operation.type in CHANGES
+    ]
     assert found == [OperationType.LOCAL_EDIT, OperationType.OVERLAY]
 
 
@@ -117,7 +125,7 @@ def test_a_region_is_given_in_the_frame_of_the_upload_as_well() -> None:
     changed, box = sticker(COFFEE)
     crop = changed.crop((200, 100, 560, 390))
     found = derived(crop, COFFEE, with_faces=False).operations
-    region = next(one.region for one in found if one.type is OperationType.OVERLAY)
+    region = next(operation.region for operation in found if operation.type is OperationType.OVERLAY)
     assert region is not None
     (left, top), (right, bottom) = region[0], region[2]
     assert left * crop.width == pytest.approx(box[0] - 200, abs=12)

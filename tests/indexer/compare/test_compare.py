@@ -145,7 +145,7 @@ def test_the_region_of_an_embedded_picture_is_where_it_was_pasted() -> None:
     found = operations_found(
         alignment, np.asarray(query), np.asarray(REFERENCE), Frame(800, 800), Frame(600, 400)
     )
-    region = next(one.region for one in found if one.type is OperationType.EMBEDDED)
+    region = next(operation.region for operation in found if operation.type is OperationType.EMBEDDED)
     assert region is not None
     assert region[0] == pytest.approx((100 / 800, 60 / 800), abs=0.02)
     assert region[2] == pytest.approx((500 / 800, 326 / 800), abs=0.02)

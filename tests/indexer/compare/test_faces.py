@@ -21,7 +21,7 @@ from indexer.training.face_variants import COVERED, EDITED, ON_THE_WAY
 from tests.pictures import picture
 from tests.portraits import astronaut, derived, hopper, pixels, swapped, through_jpeg, types_of
 
-FACE_OPERATIONS = {one for one in OperationType if one.value.startswith("face_")}
+FACE_OPERATIONS = {operation for operation in OperationType if operation.value.startswith("face_")}
 FLAGS = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED}
 
 
@@ -146,12 +146,12 @@ def test_of_several_faces_only_the_exchanged_one_is_named() -> None:
     changed = group()
     changed.paste(swapped(), (0, 60))
     found = derived(through_jpeg(changed), group())
-    swaps = [one for one in found.operations if one.type is OperationType.FACE_SWAP]
+    swaps = [operation for operation in found.operations if operation.type is OperationType.FACE_SWAP]
     assert len(swaps) == 1
     region = swaps[0].reference_region
     assert region is not None
     assert max(x for x, _ in region) < 0.5, "the left one"
-    assert [one.change for one in found.faces].count(Change.NONE) == 1
+    assert [face.change for face in found.faces].count(Change.NONE) == 1
 
 
 def test_both_faces_exchanged_are_two_operations() -> None:
@@ -159,7 +159,7 @@ def test_both_faces_exchanged_are_two_operations() -> None:
     changed.paste(swapped(), (0, 60))
     changed.paste(swap_face(hopper(), astronaut()).resize((500, 586)), (512, 10))
     found = derived(through_jpeg(changed), group())
-    assert [one.type for one in found.operations].count(OperationType.FACE_SWAP) == 2
+    assert [operation.type for operation in found.operations].count(OperationType.FACE_SWAP) == 2
 
 
 def test_without_faces_the_change_is_found_and_not_named_a_swap() -> None:
@@ -174,12 +174,12 @@ def test_no_face_vector_outlives_the_comparison() -> None:
     seen: list[object] = [derived(swapped(), astronaut())]
     known = {id(seen[0])}
     while seen:
-        one = seen.pop()
-        if isinstance(one, np.ndarray):
-            assert 128 not in one.shape
-        inner = list(vars(one).values()) if hasattr(one, "__dataclass_fields__") else []
-        inner += list(one) if isinstance(one, (tuple, list)) else []
-        inner += list(one.values()) if isinstance(one, dict) else []
+        left = seen.pop()
+        if isinstance(left, np.ndarray):
+            assert 128 not in left.shape
+        inner = list(vars(left).values()) if hasattr(left, "__dataclass_fields__") else []
+        inner += list(left) if isinstance(left, (tuple, list)) else []
+        inner += list(left.values()) if isinstance(left, dict) else []
         fresh = [value for value in inner if id(value) not in known]
         known |= {id(value) for value in fresh}
         seen += fresh

@@ -32,7 +32,7 @@ class Passes:
         self.begun, self.go_on = threading.Event(), threading.Event()
 
     def __call__(self, frames: list[Pixels]) -> Vectors:
-        values = [int(one[0, 0, 0]) for one in frames]
+        values = [int(one_frame[0, 0, 0]) for one_frame in frames]
         self.seen.append(values)
         if len(self.seen) == 1:
             self.begun.set()
@@ -45,15 +45,15 @@ class Passes:
 def ask_while_one_runs(batcher: DynamicBatcher, passes: Passes, asked: list[list[int]]) -> list[object]:
     """Everybody's answer or error; all but the first wait until the first pass has begun."""
     with ThreadPoolExecutor(len(asked)) as pool:
-        first = pool.submit(batcher, [frame(one) for one in asked[0]])
+        first = pool.submit(batcher, [frame(value) for value in asked[0]])
         assert passes.begun.wait(10)
-        others = [pool.submit(batcher, [frame(one) for one in some]) for some in asked[1:]]
+        others = [pool.submit(batcher, [frame(value) for value in some]) for some in asked[1:]]
         deadline = time.monotonic() + 10
         while len(batcher._waiting) < len(others):
             assert time.monotonic() < deadline, "some do not wait"
             time.sleep(0.001)
         passes.go_on.set()
-        return [one.exception(10) or one.result(10).tolist() for one in (first, *others)]
+        return [future.exception(10) or future.result(10).tolist() for future in (first, *others)]
 
 
 def test_who_waits_is_described_in_one_pass_and_gets_its_own_rows() -> None:
@@ -61,14 +61,14 @@ def test_who_waits_is_described_in_one_pass_and_gets_its_own_rows() -> None:
     asked = [[1], [2, 3], [4], [5, 6, 7]]
     answers = ask_while_one_runs(DynamicBatcher(passes, 64), passes, asked)
     assert answers == [[[value, 2 * value] for value in some] for some in asked]
-    assert [sorted(one) for one in passes.seen] == [[1], [2, 3, 4, 5, 6, 7]]
+    assert [sorted(batch) for batch in passes.seen] == [[1], [2, 3, 4, 5, 6, 7]]
 
 
 def test_a_pass_has_its_bound_and_one_caller_may_exceed_it() -> None:
     passes = Passes()
     ask_while_one_runs(DynamicBatcher(passes, 3), passes, [[1], [2, 3], [4, 5], [6], [7, 8, 9, 10]])
-    assert all(len(one) <= 3 or sorted(one) == [7, 8, 9, 10] for one in passes.seen)
-    assert sorted(value for one in passes.seen for value in one) == list(range(1, 11))
+    assert all(len(batch) <= 3 or sorted(batch) == [7, 8, 9, 10] for batch in passes.seen)
+    assert sorted(value for batch in passes.seen for value in batch) == list(range(1, 11))
 
 
 def test_an_error_is_told_to_the_one_that_caused_it() -> None:
@@ -80,10 +80,10 @@ def test_an_error_is_told_to_the_one_that_caused_it() -> None:
 
 def test_joined_descriptors_are_those_of_one_by_one() -> None:
     frames = [pixels("coffee"), pixels("astronaut"), pixels("cat")]
-    alone = np.concatenate([TorchEmbedder("cpu").embed([one]) for one in frames])
+    alone = np.concatenate([TorchEmbedder("cpu").embed([one_frame]) for one_frame in frames])
     embedder = TorchEmbedder(DEVICE)
     with ThreadPoolExecutor(3) as pool:
-        joined = np.concatenate(list(pool.map(lambda one: embedder.embed([one]), frames)))
+        joined = np.concatenate(list(pool.map(lambda one_frame: embedder.embed([one_frame]), frames)))
     assert np.allclose(joined, alone, atol=1e-4)
 
 

@@ -77,7 +77,7 @@ TURNS = {
 def test_each_orientation_has_the_name_of_what_was_done(subject: str, name: str) -> None:
     turned = np.ascontiguousarray(TURNS[name](pixels(subject)))
     upright = compute_pdq(turned)[0]
-    distances = [hamming(upright.value, one.value) for one in compute_pdq(pixels(subject))]
+    distances = [hamming(upright.value, fingerprint.value) for fingerprint in compute_pdq(pixels(subject))]
     assert ORIENTATIONS[int(np.argmin(distances))] == name
     assert min(distances) <= 24
 
@@ -113,11 +113,11 @@ def test_the_hashes_of_a_picture_are_those_of_the_codes_they_follow(
     frame = np.asarray(resized)
     values, quality = pdqhash.compute_dihedral(frame)
     ours = compute_pdq(frame)
-    assert [one.orientation for one in ours] == list(range(8))
-    assert {one.quality for one in ours} == {int(quality)}
-    for value, one in zip(values, ours, strict=True):
+    assert [fingerprint.orientation for fingerprint in ours] == list(range(8))
+    assert {fingerprint.quality for fingerprint in ours} == {int(quality)}
+    for value, fingerprint in zip(values, ours, strict=True):
         # A coefficient beside the median may fall on the other side by the order of additions.
-        assert hamming(one.value, np.packbits(value).tobytes()) <= 2
+        assert hamming(fingerprint.value, np.packbits(value).tobytes()) <= 2
     phash = imagehash.phash(resized).hash
     assert hamming(compute_phash(frame).value, np.packbits(phash).tobytes()) <= 1
 
@@ -154,9 +154,12 @@ def test_a_gradient_has_insufficient_detail_and_a_photograph_has_enough() -> Non
 
 def test_the_text_form_comes_back_equal() -> None:
     found = fingerprint_frame(pixels("coffee"), SeededEmbedder()).fingerprints
-    assert {one.kind for one in found} == {"pdq.v1", "phash64.v1", DESCRIPTOR.name}
-    for one in found:
-        assert parse_fingerprint(one.text(), one.quality, one.orientation) == one
+    assert {fingerprint.kind for fingerprint in found} == {"pdq.v1", "phash64.v1", DESCRIPTOR.name}
+    for fingerprint in found:
+        assert (
+            parse_fingerprint(fingerprint.text(), fingerprint.quality, fingerprint.orientation)
+            == fingerprint
+        )
 
 
 @pytest.mark.parametrize(
@@ -242,7 +245,7 @@ class TestMetasFixtures:
             upright = pdq_of_file(file)[0].value
             if number + 1 in DIHEDRAL:
                 assert hamming(upright, bytes.fromhex(DIHEDRAL[number + 1])) <= CONFORMANCE_BITS
-            distances = [hamming(upright, one.value) for one in original]
+            distances = [hamming(upright, fingerprint.value) for fingerprint in original]
             assert distances[number] <= 16
             assert min(distances[:number] + distances[number + 1 :]) > 80
 

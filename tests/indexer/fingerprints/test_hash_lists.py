@@ -58,7 +58,7 @@ def test_only_the_kinds_that_are_asked_for_are_computed_in_their_order() -> None
 def test_no_picture_however_small_makes_the_library_fail(width: int, height: int, seed: int) -> None:
     blocks = np.random.default_rng(seed).integers(0, 256, (height // 6 + 1, width // 6 + 1, 3), np.uint8)
     found = compute_hash_list_kinds(blocks.repeat(6, 0).repeat(6, 1)[:height, :width], NAMES)
-    assert {one.kind for one in found} >= set(NAMES) - {CROP_RESISTANT.name}
+    assert {fingerprint.kind for fingerprint in found} >= set(NAMES) - {CROP_RESISTANT.name}
 
 
 def test_a_segment_without_a_whole_pixel_leaves_the_kind_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_what_is_read_is_written_the_same(parts: tuple[str, str]) -> None:
     assert texts_of(found) == [(f"{name}:{value}", None, 0)]
     assert parse_fingerprints(f"{name}:{value.upper()}") == found
     assert len(found) == value.count(",") + 1
-    assert {len(one.value) for one in found} == {8}
+    assert {len(fingerprint.value) for fingerprint in found} == {8}
 
 
 @given(texts, st.data())
@@ -146,13 +146,15 @@ def test_segments_agree_exactly_where_the_library_says_so(
 def test_values_of_plain_pictures_say_nothing() -> None:
     for colour in ("black", "white", "red", "#808080"):
         plain = compute_hash_list_kinds(np.asarray(Image.new("RGB", (200, 150), colour)), NAMES)
-        assert not any(is_distinctive(one) for one in plain)
+        assert not any(is_distinctive(fingerprint) for fingerprint in plain)
     gradient = np.tile(np.arange(256, dtype=np.uint8), (256, 1))[:, :, None].repeat(3, 2)
-    assert not any(is_distinctive(one) for one in compute_hash_list_kinds(gradient, [DHASH.name]))
+    assert not any(
+        is_distinctive(fingerprint) for fingerprint in compute_hash_list_kinds(gradient, [DHASH.name])
+    )
     real = compute_hash_list_kinds(
         np.asarray(picture("coffee")), ["ahash64.v1", "dhash64.v1", "whash64.v1"]
     )
-    assert all(is_distinctive(one) for one in real)
+    assert all(is_distinctive(fingerprint) for fingerprint in real)
     assert is_distinctive(Fingerprint("pdq.v1", bytes(32)))
 
 

@@ -70,10 +70,11 @@ def graph(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.onnx"
     pool = helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[8, 8], strides=[8, 8])
     flat = helper.make_node("Flatten", ["y"], ["z"])
-    one = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 32, 32])
+    picture = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 32, 32])
     out = helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 48])
     made = helper.make_model(
-        helper.make_graph([pool, flat], "tiny", [one], [out]), opset_imports=[helper.make_opsetid("", 17)]
+        helper.make_graph([pool, flat], "tiny", [picture], [out]),
+        opset_imports=[helper.make_opsetid("", 17)],
     )
     made.ir_version = 10
     onnx.save(made, path)

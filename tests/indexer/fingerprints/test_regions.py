@@ -15,8 +15,11 @@ def found_in(page: Image.Image) -> list[Region]:
 def nearest(page: Image.Image, box: tuple[int, int, int, int]) -> float:
     """How far the sides of the nearest rectangle are from `box`, in shares of the page's long side."""
     apart = [
-        max(abs(a - b) for a, b in zip((one.left, one.top, one.right, one.bottom), box, strict=True))
-        for one in found_in(page)
+        max(
+            abs(a - b)
+            for a, b in zip((region.left, region.top, region.right, region.bottom), box, strict=True)
+        )
+        for region in found_in(page)
     ]
     return min(apart, default=10_000) / max(page.size)
 

@@ -107,9 +107,9 @@ def test_an_empty_index_finds_nothing(make: Callable[[Kind], Index]) -> None:
 @parametrized
 def test_one_row_is_found_again(make: Callable[[Kind], Index]) -> None:
     """Meta's matcher never finds the only hash of a bank (its issue 1318)."""
-    index, one = make(PDQ), codes(1)
-    index.add(np.array([7]), one)
-    assert [(hit.id, hit.distance) for hit in index.within(one, 0)] == [(7, 0.0)]
+    index, code = make(PDQ), codes(1)
+    index.add(np.array([7]), code)
+    assert [(hit.id, hit.distance) for hit in index.within(code, 0)] == [(7, 0.0)]
 
 
 @parametrized

@@ -72,8 +72,8 @@ def test_short_codes_of_a_sealed_segment_are_found_as_by_brute_force(kind: Kind,
         bits[random.permutation(kind.size - kind.unused_bits)[: row // 2]] ^= 1
     queries = np.packbits(near, axis=1)
     index, exact = sealed_and_exact(kind, rows)
-    for one in (index, exact):
-        one.remove(np.arange(0, 120, 9))
+    for tested in (index, exact):
+        tested.remove(np.arange(0, 120, 9))
     assert index.within(queries, radius) == exact.within(queries, radius)
     assert index.nearest(queries, 3) == exact.nearest(queries, 3)
 

@@ -18,7 +18,11 @@ def read(payload: bytes, limits: VideoLimits | None = None) -> tuple[VideoReadin
     with DecoderPool(1, video_limits=limits) as pool, pool.open(payload) as opened:
         assert isinstance(opened, VideoReading)
         frames = list(opened.frames())
-    return opened, [one.time_ms for one in frames], [one.pixels for one in frames if one.pixels is not None]
+    return (
+        opened,
+        [frame.time_ms for frame in frames],
+        [frame.pixels for frame in frames if frame.pixels is not None],
+    )
 
 
 def muxed(container: str, codec: str, *, times: list[int] | None = None, seconds: int = 1) -> bytes:
@@ -82,7 +86,7 @@ def test_sampled_frames_are_at_most_a_quarter_of_a_second_apart() -> None:
 def test_the_first_frame_of_a_shot_is_sampled() -> None:
     with DecoderPool(1) as pool, pool.open(original("coffee", "cat")) as opened:
         assert isinstance(opened, VideoReading)
-        cuts = [one.time_ms for one in opened.frames() if one.starts_shot]
+        cuts = [frame.time_ms for frame in opened.frames() if frame.starts_shot]
     assert cuts == [0, 4000]
 
 

@@ -23,7 +23,9 @@ def spoken() -> Samples:
 def kinds(
     segments: list[TemporalSegment], query: Spectrogram | None, reference: Spectrogram | None
 ) -> dict[OperationType, str]:
-    return {one.type: one.sentence for one in audio_operations(segments, query, reference)}
+    return {
+        operation.type: operation.sentence for operation in audio_operations(segments, query, reference)
+    }
 
 
 def test_audio_is_decoded_in_the_limited_process(spoken: Samples) -> None:
@@ -37,10 +39,10 @@ def test_codes_of_a_trimmed_copy_are_near_and_of_other_speech_far(spoken: Sample
     whole = audio_codes(spectrogram_of(spoken))
     late = audio_codes(spectrogram_of(spoken[round(3.33 * SAMPLE_RATE) :]))
     other = audio_codes(spectrogram_of(speech(12.0, seed=2)))
-    assert all(one.kind == AUDIO.name for one in whole)
+    assert all(fingerprint.kind == AUDIO.name for fingerprint in whole)
 
     def nearest(codes: Iterable[Fingerprint], others: Sequence[Fingerprint]) -> list[int]:
-        return sorted(min(hamming(one.value, two.value) for two in others) for one in codes)
+        return sorted(min(hamming(code.value, other.value) for other in others) for code in codes)
 
     # A third of a step apart at worst; a few that agree in one order are enough.
     assert np.quantile(nearest(late, whole), 0.25) < 62
@@ -56,7 +58,7 @@ def test_audio_is_aligned_at_any_speed_and_says_what_became_of_its_pitch(
     reference = spectrogram_of(spoken)
     segments = find_audio_segments(query, reference)
     assert segments
-    longest = max(segments, key=lambda one: one.end - one.start)
+    longest = max(segments, key=lambda segment: segment.end - segment.start)
     assert longest.factor == pytest.approx(factor, rel=0.02)
     segment = TemporalSegment(0.0, 12.0 / factor, factor, 0.0, 0.99)
     found = kinds([segment], query, reference)
@@ -99,9 +101,9 @@ def test_a_spectrogram_comes_back_from_its_bytes(spoken: Samples) -> None:
 
 def test_a_mouth_that_follows_is_told_from_one_that_is_driven() -> None:
     rng = np.random.default_rng(0)
-    said = [tuple(one) for one in rng.uniform(0, 0.3, (10, 3))]
-    coarse = [tuple(np.array(one) * 0.7 + 0.05 + rng.normal(0, 0.02, 3)) for one in said]
-    driven = [tuple(one) for one in rng.uniform(0, 0.3, (10, 3))]
+    said = [tuple(mouth) for mouth in rng.uniform(0, 0.3, (10, 3))]
+    coarse = [tuple(np.array(mouth) * 0.7 + 0.05 + rng.normal(0, 0.02, 3)) for mouth in said]
+    driven = [tuple(mouth) for mouth in rng.uniform(0, 0.3, (10, 3))]
     assert mouths_follow(list(zip(coarse, said, strict=True))) is True
     assert mouths_follow(list(zip(driven, said, strict=True))) is False
     assert mouths_follow(list(zip(coarse[:4], said[:4], strict=True))) is None

@@ -72,7 +72,7 @@ def test_parts_in_another_order_between_other_footage_are_found() -> None:
     segments = find_segments(sequence(query), sequence(reference, seed=3))
     assert [round(segment.factor, 2) for segment in segments] == [1.0, 1.0, 0.75]
     assert [segment.reference for segment in segments] == [
-        pytest.approx(one, abs=0.25) for one in ((15, 25), (2, 9), (9, 14))
+        pytest.approx(ends, abs=0.25) for ends in ((15, 25), (2, 9), (9, 14))
     ]
     assert [segment.start for segment in segments] == pytest.approx([0.0, 22.0, 29.0], abs=0.25)
 
@@ -145,7 +145,10 @@ def test_a_query_is_warped_to_its_reference_before_it_is_compared() -> None:
 def kinds(
     segments: list[TemporalSegment], query: float, reference: float | None
 ) -> dict[OperationType, float | None]:
-    return {one.type: one.factor for one in operations_in_time(segments, Spans(query, reference))}
+    return {
+        operation.type: operation.factor
+        for operation in operations_in_time(segments, Spans(query, reference))
+    }
 
 
 def test_what_was_done_in_time_follows_from_the_segments() -> None:
@@ -174,7 +177,7 @@ def test_an_operation_counts_where_enough_frames_show_it() -> None:
     crop = Operation(OperationType.CROPPED, Degree.CLEAR, "Cropped.")
     edit = Operation(OperationType.LOCAL_EDIT, Degree.CLEAR, "Edited.")
     found = over_frames([[swap, crop], [crop], [swap, crop, edit], [crop], [crop]])
-    assert [one.type for one in found] == [OperationType.FACE_SWAP, OperationType.CROPPED]
+    assert [operation.type for operation in found] == [OperationType.FACE_SWAP, OperationType.CROPPED]
     assert found[0].measured["frames"] == 2
     assert "2 of 5" in found[0].sentence
     assert over_frames([]) == []
@@ -182,7 +185,7 @@ def test_an_operation_counts_where_enough_frames_show_it() -> None:
 
 def test_a_face_that_looks_slightly_different_now_and_then_was_not_swapped() -> None:
     slight, clear = (
-        Operation(OperationType.FACE_SWAP, one, "Swapped.") for one in (Degree.SLIGHT, Degree.CLEAR)
+        Operation(OperationType.FACE_SWAP, degree, "Swapped.") for degree in (Degree.SLIGHT, Degree.CLEAR)
     )
     assert over_frames([[slight], [], [slight], [], [clear], [], [slight], [], [slight], []]) == []
     assert len(over_frames([[slight]] * 9 + [[]])) == 1
@@ -198,9 +201,9 @@ def test_an_edit_stays_where_it_is_and_what_jumps_about_is_coding() -> None:
     jumping = [[at(0.1, 0.1)], [at(0.7, 0.2)], [at(0.3, 0.8)], [at(0.8, 0.7)], [at(0.1, 0.5)]]
     assert over_frames(jumping) == []
     staying = [[at(0.1 + 0.02 * place, 0.1)] for place in range(5)]
-    assert [one.type for one in over_frames(staying)] == [OperationType.LOCAL_EDIT]
-    strong = [[replace(one, degree=Degree.STRONG) for one in frame] for frame in jumping]
-    assert [one.type for one in over_frames(strong)] == [OperationType.LOCAL_EDIT]
+    assert [operation.type for operation in over_frames(staying)] == [OperationType.LOCAL_EDIT]
+    strong = [[replace(operation, degree=Degree.STRONG) for operation in frame] for frame in jumping]
+    assert [operation.type for operation in over_frames(strong)] == [OperationType.LOCAL_EDIT]
 
 
 def test_the_geometry_of_one_moment_fits_all_frames_and_that_of_two_does_not() -> None:

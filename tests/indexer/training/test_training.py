@@ -61,17 +61,17 @@ def test_every_measure_is_a_share(raw: list[tuple[int, int, float]]) -> None:
     ids=lambda edit: edit.__qualname__,
 )
 def test_every_edit_changes_the_picture_and_repeats_with_its_seed(edit: Edit) -> None:
-    one, other = (edit(picture("coffee"), random.Random(3)) for _ in range(2))
-    assert one.mode == "RGB"
-    assert one.tobytes() == other.tobytes()
-    assert one.size != picture("coffee").size or one.tobytes() != picture("coffee").tobytes()
+    first, again = (edit(picture("coffee"), random.Random(3)) for _ in range(2))
+    assert first.mode == "RGB"
+    assert first.tobytes() == again.tobytes()
+    assert first.size != picture("coffee").size or first.tobytes() != picture("coffee").tobytes()
 
 
 def test_chained_edits_repeat_with_their_seed() -> None:
     for seed in range(20):
-        one = edited_copy(picture("coffee"), picture("cat"), random.Random(seed))
-        other = edited_copy(picture("coffee"), picture("cat"), random.Random(seed))
-        assert one.tobytes() == other.tobytes()
+        first = edited_copy(picture("coffee"), picture("cat"), random.Random(seed))
+        again = edited_copy(picture("coffee"), picture("cat"), random.Random(seed))
+        assert first.tobytes() == again.tobytes()
 
 
 def test_the_learned_projection_shrinks_what_edits_change() -> None:

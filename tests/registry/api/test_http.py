@@ -154,7 +154,7 @@ def test_every_operation_has_a_stable_id() -> None:
     paths = json.loads(DOCUMENT.read_text(encoding="utf-8"))["paths"]
     ids = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
     assert len(ids) == len(set(ids))
-    assert all(re.fullmatch(r"[a-z][A-Za-z]+", one) for one in ids)
+    assert all(re.fullmatch(r"[a-z][A-Za-z]+", operation_id) for operation_id in ids)
 
 
 def test_every_setting_stands_in_the_docs() -> None:

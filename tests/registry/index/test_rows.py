@@ -61,7 +61,7 @@ def test_rows_come_in_blocks_by_rising_id(
 def test_a_range_of_ids_is_read_alone_and_withdrawn_records_not_at_all(rows: Session) -> None:
     ids, _ = wanted(rows, PDQ)
     found = list(stored_rows(rows, PDQ, (ids[3], ids[9])))
-    assert np.concatenate([one for one, _ in found]).tolist() == ids[3:10]
+    assert np.concatenate([block for block, _ in found]).tolist() == ids[3:10]
     for record in rows.exec(select(Record)):
         record.status = "withdrawn"
     rows.flush()

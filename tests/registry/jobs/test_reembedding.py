@@ -107,7 +107,10 @@ def test_fingerprints_without_a_picture_keep_their_descriptor_and_are_still_foun
     embedder = old_world.services.uploads.embedders.wanted
     made = fingerprint_frame(pixels("astronaut"), embedder).fingerprints
     values = [
-        FingerprintValue(value=one.text(), orientation=one.orientation, quality=one.quality) for one in made
+        FingerprintValue(
+            value=fingerprint.text(), orientation=fingerprint.orientation, quality=fingerprint.quality
+        )
+        for fingerprint in made
     ]
     request = local_registration(
         values, party.publisher.issuer, AssetClass.AUTHENTIC, "a" * 64, "by fingerprints", party.key
@@ -150,7 +153,7 @@ def test_withdrawn_records_and_lost_previews_are_left_alone(old_world: World) ->
     }
     with Session(old_world.engine) as session:
         assert count_behind(old_world.services, session) == 1
-    assert [one.what for one in old_world.operator.audit().findings] == ["preview"]
+    assert [finding.what for finding in old_world.operator.audit().findings] == ["preview"]
 
 
 def test_the_kind_is_that_of_the_setting_else_of_the_file_else_the_default(tmp_path: Path) -> None:

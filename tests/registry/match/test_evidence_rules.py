@@ -168,7 +168,9 @@ def test_more_agreement_never_means_less_confidence() -> None:
 
 
 def test_similarity_breaks_the_tie_between_two_that_agree_as_much() -> None:
-    near, far = (assess(compared(20, descriptor_similarity=one), LIMITS) for one in (0.9, 0.5))
+    near, far = (
+        assess(compared(20, descriptor_similarity=similarity), LIMITS) for similarity in (0.9, 0.5)
+    )
     assert near is not None
     assert far is not None
     assert near.confidence > far.confidence

@@ -61,7 +61,7 @@ def test_a_registered_fake_comes_first_and_names_its_original(world: World) -> N
     assert "made from 'astronaut'" in answer.verdict.sentence
     first = answer.matches[0]
     assert first.record.id == fake.id
-    assert [one.id for one in first.made_from] == [original.id]
+    assert [source.id for source in first.made_from] == [original.id]
 
 
 def test_an_original_is_not_mistaken_for_the_fake_that_was_made_from_it(world: World) -> None:
@@ -99,7 +99,7 @@ def test_faces_can_be_turned_off_and_the_answer_says_so(
         desk = world.enrol("Daily Example")
         world.register(desk, encoded(astronaut(), "PNG"), "astronaut")
         match = desk.client.match(encoded(swapped())).matches[0]
-        assert not {one.type for one in match.operations} & {OperationType.FACE_SWAP}
+        assert not {operation.type for operation in match.operations} & {OperationType.FACE_SWAP}
         (sentence,) = match.uncertain
         assert "switched off" in sentence
         assert sentence in match.explanation

@@ -60,7 +60,7 @@ def test_edited_copies_are_found_and_named(world: World, name: str, operation: s
     assert [match.record.label for match in answer.matches] == ["coffee"]
     match = answer.matches[0]
     assert match.verified
-    assert operation in {one.type for one in match.operations}
+    assert operation in {operation.type for operation in match.operations}
     assert match.strength in (Strength.VERY_STRONG, Strength.STRONG)
     assert "coffee" in match.explanation
 
@@ -227,7 +227,7 @@ def test_a_small_photograph_in_a_screenshot_is_found_and_placed(
     assert match.record.label == "cat"
     assert match.evidence is not None
     assert match.evidence.found_by == ("inner_rectangle",)
-    embedded = next(one for one in match.operations if one.type == "embedded")
+    embedded = next(operation for operation in match.operations if operation.type == "embedded")
     assert embedded.region is not None
     assert embedded.region.corners[0] == pytest.approx((900 / 1600, 520 / 1000), abs=0.02)
     assert embedded.region.corners[2] == pytest.approx((1110 / 1600, 660 / 1000), abs=0.02)
@@ -243,7 +243,9 @@ def test_two_photographs_with_one_watermark_are_not_one_picture(world: World) ->
         marked.append(encoded(photograph, quality=95))
     desk = world.enrol("Daily Example", scopes=(Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE))
     world.register(desk, marked[0], "coffee.jpg")
-    shared_features = align(*(extract_features(np.asarray(Image.open(io.BytesIO(one)))) for one in marked))
+    shared_features = align(
+        *(extract_features(np.asarray(Image.open(io.BytesIO(content)))) for content in marked)
+    )
     assert shared_features is not None
     assert shared_features.inliers >= world.services.thresholds.inliers_moderate
     answer = desk.client.match(marked[1])

@@ -54,7 +54,7 @@ def test_a_declared_source_is_read_once_and_the_upload_is_searched_once(world: W
         copy = encoded(picture("coffee").resize((300, 200)))
         derived = world.register(desk, copy, derived_from=(urn,)).record
     assert asked == {"identify": 1, "decode": 1}, "the upload, and the source's preview"
-    assert [one.agreement for one in derived.declared_sources] == [SourceAgreement.CONFIRMED]
+    assert [source.agreement for source in derived.declared_sources] == [SourceAgreement.CONFIRMED]
 
 
 def test_a_video_with_three_declared_sources_is_read_and_searched_once(world: World) -> None:

@@ -158,7 +158,9 @@ def test_of_several_operations_the_most_severe_is_said() -> None:
     assert verdict.sentence.endswith("as authentic; in this upload a face was replaced (face swap).")
 
 
-@pytest.mark.parametrize("operation", [one for one in OperationType if OPERATIONS[one].phrase])
+@pytest.mark.parametrize(
+    "operation", [operation for operation in OperationType if OPERATIONS[operation].phrase]
+)
 @pytest.mark.parametrize("asset_class", list(AssetClass))
 def test_what_was_changed_is_said_of_every_class(operation: OperationType, asset_class: AssetClass) -> None:
     verdict = conclude([facts(asset_class, **MADE_FROM, operations=(operation,))], None)

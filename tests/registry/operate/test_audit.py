@@ -105,7 +105,9 @@ def test_an_audit_names_what_was_tampered_with(
 ) -> None:
     report = audit_after(world, session, statement)
     assert not report.clean
-    assert [one for one in report.findings if one.what == what and detail in one.detail], report.findings
+    assert [finding for finding in report.findings if finding.what == what and detail in finding.detail], (
+        report.findings
+    )
 
 
 def test_a_report_ends_after_so_many_findings(world: World, session: Session) -> None:

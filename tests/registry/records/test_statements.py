@@ -33,7 +33,7 @@ def test_candidates_are_measured_by_one_query_however_many_they_are(world: World
         with statements(world) as said:
             answer = platform.client.match(encoded("coffee", quality=40))
         assert len(answer.matches) == number + 1
-        asked.append(sum("FROM fingerprint" in one for one in said))
+        asked.append(sum("FROM fingerprint" in statement for statement in said))
     assert asked == [asked[0]] * 3
 
 

@@ -21,7 +21,7 @@ Registered = tuple[Party, RecordSummary]
 
 
 def types(answer: MatchAnswer) -> set[OperationType]:
-    return {one.type for one in answer.matches[0].operations}
+    return {operation.type for operation in answer.matches[0].operations}
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,11 @@ def test_a_trim_by_a_fraction_of_a_second_is_found_where_it_is(registered: Regis
 def test_a_slowed_copy_carries_its_factor(registered: Registered) -> None:
     desk, _ = registered
     answer = desk.client.match(edited(Piece(clip(*NAMES), 0.0, 12.0, 0.75)))
-    retimed = next(one for one in answer.matches[0].operations if one.type is OperationType.RETIMED)
+    retimed = next(
+        operation for operation in answer.matches[0].operations if operation.type is OperationType.RETIMED
+    )
     assert retimed.factor == pytest.approx(0.75, rel=0.01)
-    assert [one.factor for one in answer.matches[0].segments] == [pytest.approx(0.75, rel=0.01)]
+    assert [segment.factor for segment in answer.matches[0].segments] == [pytest.approx(0.75, rel=0.01)]
     assert "another speed" in answer.verdict.sentence
     assert answer.matches[0].relation is MatchRelation.DERIVATIVE
 
@@ -116,7 +118,7 @@ def test_a_video_that_shows_a_registered_photograph_is_found(world: World) -> No
         times=[n / 30 for n in range(90)],
     )
     answer = desk.client.match(edited(whole(clip("coffee")), whole(still)))
-    assert [one.record.id for one in answer.matches] == [record.id]
+    assert [match.record.id for match in answer.matches] == [record.id]
     [segment] = answer.matches[0].segments
     assert segment.factor is None
     assert segment.query == pytest.approx((4.0, 7.0), abs=0.3)
@@ -127,7 +129,7 @@ def test_two_originals_in_one_upload_are_two_matches(world: World) -> None:
     first = world.register(desk, original("coffee", "cat"), "first").record
     second = world.register(desk, original("rocket", "motorcycle"), "second").record
     upload = edited(Piece(clip("coffee", "cat"), 1, 6), Piece(clip("rocket", "motorcycle"), 2, 7))
-    found = {one.record.id: one.segments for one in desk.client.match(upload).matches}
+    found = {match.record.id: match.segments for match in desk.client.match(upload).matches}
     assert found[first.id][0].query == pytest.approx((0, 5), abs=0.25)
     assert found[second.id][0].query == pytest.approx((5, 10), abs=0.25)
     world.audit()
@@ -240,8 +242,8 @@ def test_a_picture_in_the_picture_is_told_from_a_logo(registered: Registered) ->
     inset = edited(whole(clip("astronaut", "motorcycle")), look=picture_in_picture(clip(*NAMES).at, 12.0))
     over = desk.client.match(inset).matches[0]
     assert over.record.id == record.id
-    laid = next(one for one in over.operations if one.type is OperationType.FRAME_OVERLAY)
+    laid = next(operation for operation in over.operations if operation.type is OperationType.FRAME_OVERLAY)
     assert laid.region is not None
     assert min(x for x, _ in laid.region.corners) > 0.4
     logo = desk.client.match(edited(whole(clip(*NAMES)), look=with_logo)).matches[0]
-    assert {one.type for one in logo.operations} == {OperationType.OVERLAY}
+    assert {operation.type for operation in logo.operations} == {OperationType.OVERLAY}
