@@ -1,1 +1,1 @@
-"""Measurements that docs/quality.md and docs/performance.md quote. Never part of the tests."""
+"""The measurements that docs/quality.md and docs/performance.md quote. Tests never import them."""

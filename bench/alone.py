@@ -1,4 +1,4 @@
-"""Fingerprints without the registry: how well each kind finds originals by itself, and at what price."""
+"""Measures how well each kind of fingerprint finds originals without the registry, and at what price."""
 
 import statistics
 import time
@@ -45,7 +45,7 @@ class Method:
 
 
 def methods(model_folder: Path) -> list[Method]:
-    """PDQ, pHash, every descriptor whose weights are here, and ours asked about parts as well."""
+    """Returns PDQ, pHash, every descriptor whose weights are here, and ours asked about parts as well."""
     found = [
         _binary(PDQ, lambda pixels: compute_pdq(pixels)),
         _binary(PHASH, lambda pixels: (compute_phash(pixels),)),
@@ -71,7 +71,7 @@ def methods(model_folder: Path) -> list[Method]:
 
 
 def describe_all(files: list[Path], all_methods: list[Method], *, queries: bool) -> dict[str, Values]:
-    """By method and file stem; what cannot be decoded has no values."""
+    """Returns values by method and file stem; a file that cannot be decoded has none."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     values: dict[str, Values] = {method.name: {} for method in all_methods}
@@ -94,7 +94,7 @@ def describe_all(files: list[Path], all_methods: list[Method], *, queries: bool)
 
 
 def similarities(kind: Kind, references: Values, queries: Values) -> dict[str, Similarities]:
-    """Of every query to every reference in turn, by the best of the query's values."""
+    """Returns how similar every query is to each reference in turn, by the best of the query's values."""
     stored: npt.NDArray[Any] = np.stack([values[0] for values in references.values()])
     found = {}
     for query, values in queries.items():
@@ -108,7 +108,7 @@ def similarities(kind: Kind, references: Values, queries: Values) -> dict[str, S
 
 
 def normalised(similarity: Similarities) -> Similarities:
-    """How far the references stand out from this query's runners-up.
+    """Returns how far the references stand out from this query's runners-up.
 
     Score normalisation with the gallery itself as the background: a photograph of horses is near every
     photograph of horses, a copy is near one.
@@ -119,7 +119,7 @@ def normalised(similarity: Similarities) -> Similarities:
 
 
 def guesses(references: Values, found: dict[str, Similarities]) -> Iterator[Guess]:
-    """The nearest references of every query."""
+    """Yields the nearest references of every query."""
     known = list(references)
     for query, similarity in found.items():
         for place in np.argsort(-similarity)[:GUESSES_PER_QUERY]:
@@ -127,7 +127,7 @@ def guesses(references: Values, found: dict[str, Similarities]) -> Iterator[Gues
 
 
 def median_ms(taken: list[float]) -> float:
-    """Median of CPU milliseconds in one thread."""
+    """Returns the median of CPU milliseconds in one thread."""
     return statistics.median(taken) if taken else 0.0
 
 

@@ -1,4 +1,4 @@
-"""What was changed, through the public path: face swaps, re-enactments, other edits; where; and the cost.
+"""Measures whether face swaps, re-enactments and other edits are named and placed, and what that costs.
 
     python -m bench.changes [FOLDER] [--only=clean,screenshot]
 
@@ -42,12 +42,12 @@ class Asked:
 
     @property
     def types(self) -> set[OperationType]:
-        """What was said to be done."""
+        """The operations that the answer names."""
         return {operation.type for operation in self.match.operations} if self.match else set()
 
 
 def still_rows(folder: Path) -> list[dict[str, str]]:
-    """Lines of `pairs.csv` whose two sides are still pictures."""
+    """Returns the lines of `pairs.csv` whose two sides are still pictures."""
     with (folder / "pairs.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return [
@@ -60,7 +60,7 @@ def still_rows(folder: Path) -> list[dict[str, str]]:
 def uploads(
     rows: list[dict[str, str]], folder: Path, variants: list[str]
 ) -> Iterator[tuple[str, str, Path]]:
-    """Pair, variant and file; negatives are asked as they are."""
+    """Yields pair, variant and file; negatives are asked about as they are."""
     for row in rows:
         for variant in variants:
             if variant == "clean" or not row["kind"].startswith("neg"):
@@ -68,7 +68,7 @@ def uploads(
 
 
 def content_of(path: Path, variant: str) -> bytes:
-    """The upload's bytes: the file itself, or what happened to it on its way."""
+    """Returns the bytes of the upload: the file itself, or what became of it on its way."""
     if variant == "clean":
         return path.read_bytes()
     with Image.open(path) as image:
@@ -79,7 +79,7 @@ def content_of(path: Path, variant: str) -> bytes:
 
 
 def ask_all(folder: Path, home: Path, variants: list[str]) -> list[Asked]:
-    """Register every target, ask about every upload."""
+    """Registers every target and asks about every upload."""
     rows = still_rows(folder)
     row_of = {row["pair_id"]: row for row in rows}
     with open_home(home) as (url, key), Client(url, key) as client:
@@ -100,7 +100,7 @@ def ask_all(folder: Path, home: Path, variants: list[str]) -> list[Asked]:
 
 
 def answers_table(asked: list[Asked], variants: list[str]) -> str:
-    """By variant: what was said of swaps, of re-enactments, of everything else."""
+    """Returns, by variant, what was said of swaps, of re-enactments and of everything else."""
     lines = [
         "| variant | swaps named | re-enactments flagged | flagged of the rest | abstained | not matched |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -120,7 +120,7 @@ def answers_table(asked: list[Asked], variants: list[str]) -> str:
 
 
 def main() -> None:
-    """Print the tables."""
+    """Prints the tables."""
     given = [word for word in sys.argv[1:] if not word.startswith("--")]
     only = next((word.removeprefix("--only=") for word in sys.argv if word.startswith("--only=")), None)
     variants = only.split(",") if only else list(ON_THE_WAY)

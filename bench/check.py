@@ -1,4 +1,4 @@
-"""Whether the benchmarks still fit the code that they measure.
+"""Checks that the benchmarks still fit the code that they measure.
 
     python -m bench.check
 
@@ -20,7 +20,7 @@ NEED_TRITON = ("gpu", "gpu_tilings")  # which comes with torch for CUDA
 
 
 def main() -> int:
-    """0 where everything fits; else what does not is named on standard error."""
+    """Returns 0 where everything fits, and else names on standard error what does not."""
     has_triton = importlib.util.find_spec("triton") is not None
     for module in pkgutil.iter_modules(bench.__path__):
         if has_triton or module.name not in NEED_TRITON:

@@ -42,7 +42,7 @@ Frame = tuple[Pixels, LocalFeatures]
 
 
 def compare(query: Frame, reference: Frame, limits: Thresholds) -> MatchEvidence:
-    """What the registry measures of two pictures, without fingerprints."""
+    """Returns what the registry measures of two pictures without their fingerprints."""
     found = align(query[1], reference[1])
     if found is None:
         return MatchEvidence(compared=True)
@@ -53,7 +53,7 @@ def compare(query: Frame, reference: Frame, limits: Thresholds) -> MatchEvidence
 
 
 def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """The nearest distractors of every picture, and random ones."""
+    """Returns the nearest distractors of every picture, and random ones."""
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -1)
     nearest = np.argsort(-similarity, axis=1)[:, : min(NEAREST, len(vectors) - 1)]
@@ -66,7 +66,7 @@ def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, i
 
 
 def share_line(name: str, found: Sequence[MatchEvidence], limits: Thresholds) -> str:
-    """How many pairs get each word."""
+    """Returns a row of the table that counts the pairs of each strength."""
     judged = [assessment.strength for measured in found if (assessment := assess(measured, limits))]
     words = (Strength.WEAK, Strength.MODERATE, Strength.STRONG, Strength.VERY_STRONG)
     counts = [str(judged.count(word)) for word in words]
@@ -74,14 +74,14 @@ def share_line(name: str, found: Sequence[MatchEvidence], limits: Thresholds) ->
 
 
 def main() -> None:
-    """Print the tables."""
+    """Prints the tables."""
     with tempfile.TemporaryDirectory(prefix="tp") as scratch:
         folder = folder_or_small_set(Path(scratch))
         report(pictures_in([folder / "refs"]))
 
 
 def report(files: Sequence[Path]) -> None:
-    """Compare pictures of which no two are copies."""
+    """Compares pictures of which no two are copies."""
     limits, embedder = Thresholds(), TorchEmbedder()
     frames: list[Frame] = []
     codes, values = [], []

@@ -1,4 +1,4 @@
-"""Overlays and local edits made on photographs that packages bring, and whether they are found."""
+"""Makes overlays and local edits on photographs of packages, and measures whether they are found."""
 
 import io
 import random
@@ -88,7 +88,7 @@ def _blurred(image: Image.Image, rng: random.Random) -> Made:
 
 
 def _differs(edited: Image.Image, original: Image.Image) -> bool:
-    """Whether anybody could see the edit in most of its place."""
+    """Returns whether anybody could see the edit in most of its place."""
     levels = np.abs(np.asarray(edited, np.int16) - np.asarray(original, np.int16)).max(axis=2)
     return float((levels > 25).mean()) > 0.4
 
@@ -103,7 +103,7 @@ EDITS: dict[str, Callable[[Image.Image, random.Random], Made]] = {
 
 
 def photographs() -> list[Image.Image]:
-    """Photographs with detail, at most 640 px long."""
+    """Returns photographs with detail, at most 640 px on the long side."""
     found = []
     for name in (
         "astronaut.png",
@@ -121,7 +121,7 @@ def photographs() -> list[Image.Image]:
 
 
 def localisation_table() -> str:
-    """By edit: found at IoU 0.5, and called by its right name; every second one after JPEG 30."""
+    """Returns how many of each edit are found at IoU 0.5 and named rightly; every second is a JPEG 30."""
     rng = random.Random(3)
     lines = ["| edit | found at IoU 0.5 | mean IoU | right name |", "| --- | --- | --- | --- |"]
     for name, edit in EDITS.items():
@@ -142,7 +142,7 @@ def localisation_table() -> str:
 
 
 def face_region_line() -> str:
-    """Faces that we exchanged ourselves, the true region known, after all that happens on the way."""
+    """Returns how well regions of faces that we exchanged are found, after all that happens to uploads."""
     found = []
     astronaut, hopper = (photographs()[place] for place in (0, 4))
     for target, donor in ((astronaut, hopper), (hopper, astronaut)):
@@ -169,7 +169,7 @@ def face_region_line() -> str:
 
 
 def _box_of(oval: Any) -> Box:
-    """Of the part of the face that was exchanged."""
+    """Returns the box of the part of the face that was exchanged."""
     middle = oval.mean(axis=0)
     inner = (oval - middle) * SHRUNK + middle
     (left, top), (right, bottom) = inner.min(axis=0), inner.max(axis=0)

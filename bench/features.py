@@ -1,8 +1,8 @@
-"""Which local features? Share of true pairs confirmed without a false one, and the price of a picture.
+"""Compares local features: the share of true pairs that they confirm without a false one, and their price.
 
     python -m bench.features [FOLDER]
 
-FOLDER as in `bench.sets`. Each method reads at most 1,024 features at 640 pixels on the long side and
+FOLDER is that of `bench.sets`. Each method reads at most 1,024 features at 640 pixels on the long side and
 matches mutual nearest neighbours by one ratio and one robust homography. The line is drawn above the most
 inliers that any unrelated pair reaches, which is equally kind to all. Only the registry's method tries
 the mirror image, because only its features are mirrored without a second look.
@@ -40,7 +40,7 @@ BinaryFeatures = tuple[npt.NDArray[np.float32], Codes]  # points (n, 2) in pixel
 
 @dataclass(frozen=True)
 class Method(Generic[Features]):
-    """How features are read, and how many of two pictures agree."""
+    """How features are extracted, and how many of two pictures agree."""
 
     name: str
     extract: Callable[[Pixels], Features]
@@ -48,7 +48,7 @@ class Method(Generic[Features]):
 
 
 def methods() -> list[Method[Any]]:
-    """RootSIFT as the registry uses it, and ORB; OpenCV 5 brings no AKAZE in its main modules."""
+    """Returns RootSIFT as the registry uses it, and ORB; OpenCV 5 has no AKAZE in its main modules."""
     return [
         Method("RootSIFT (the registry's)", extract_features, _aligned),
         _binary("ORB", cv2.ORB.create(MAXIMUM_FEATURES, fastThreshold=10)),
@@ -109,7 +109,7 @@ def _matched(query: BinaryFeatures, reference: BinaryFeatures) -> int:
 
 
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory(prefix="tp") as scratch:
         folder = folder_or_small_set(Path(scratch))

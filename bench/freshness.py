@@ -1,4 +1,4 @@
-"""How soon another node's index has what one node registered, and lets go of what it withdrew.
+"""Measures how soon another node's index has what one node registered, and no longer what it withdrew.
 
     python -m bench.freshness [COUNT]
 
@@ -29,7 +29,7 @@ COUNT = 200
 
 
 def main() -> None:
-    """Print percentiles."""
+    """Prints the percentiles."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
     with throwaway_home() as home, ExitStack() as stack:
         settings = Settings(home=home.resolve(), database_url=None, blob_url=None)
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _wait_until(index: Searchable, code: Codes, *, is_found: bool) -> float:
-    """Wait until the code is found, or no longer found; the milliseconds that this took."""
+    """Waits until the code is found, or no longer found, and returns the milliseconds that this took."""
     started = time.perf_counter()
     while bool(index.within(code, 0)) is not is_found:
         time.sleep(0.0005)

@@ -1,10 +1,10 @@
-"""The index on a GPU: right, against brute force, and how fast. Needs python3 and torch with CUDA, no more.
+"""Checks the index on a GPU against brute force, and times it. Needs python3 and torch with CUDA, no more.
 
     python -m bench.gpu [--rows=1,10,100] [--out=FILE]
 
-Rows in millions. Every time stands beside the check of the same scan on the same rows: fresh random rows
-with planted copies, compared with exact integers or float64. Times are medians of device events after a
-warm-up.
+`--rows` counts millions. Every time stands beside the check of the same scan on the same rows: fresh random
+rows with planted copies, compared with exact integers or float64. Times are medians of device events after
+a warm-up.
 """
 
 import json
@@ -50,7 +50,7 @@ class Timed:
     checked: str
 
     def line(self) -> str:
-        """As a row of Markdown."""
+        """Returns the line as a row of Markdown."""
         return (
             f"| {self.family} | {self.million_rows:g} M | {self.method} | {self.batch} | {self.ms:.3f} "
             f"| {1000 * self.batch / self.ms:,.0f} | {self.ms / self.floor_ms:.1f} | {self.checked} |"
@@ -58,7 +58,7 @@ class Timed:
 
 
 def median_ms(work: Callable[[], object], seconds: float = 1.0) -> float:
-    """Median of device time, host work between kernels included."""
+    """Returns the median of device time, with the host's work between kernels."""
     work()
     torch.cuda.synchronize()
     times: list[float] = []
@@ -75,14 +75,14 @@ def median_ms(work: Callable[[], object], seconds: float = 1.0) -> float:
 
 
 def copy_rate() -> float:
-    """Bytes read in a second by a large copy (it writes as many)."""
+    """Returns the bytes that a large copy reads in a second; it writes as many."""
     source = torch.empty(2 << 30, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
     return 2 * len(source) / median_ms(lambda: target.copy_(source)) * 1000
 
 
 def random_words(words: int, count: int, generator: torch.Generator) -> torch.Tensor:
-    """Uniform codes, word-major."""
+    """Returns uniform codes, word-major."""
     out = torch.empty((words, count), dtype=torch.int32, device="cuda")
     for word in range(words):
         out[word].random_(-(2**31), 2**31 - 1, generator=generator)
@@ -90,7 +90,7 @@ def random_words(words: int, count: int, generator: torch.Generator) -> torch.Te
 
 
 def code_rows(count: int) -> tuple[CodeRows, torch.Tensor, torch.Tensor]:
-    """Rows, and queries that are rows with 0 to 31 bits flipped; -> rows, queries, place of each."""
+    """Returns rows, queries that are rows with 0 to 31 bits flipped, and the place of each query's row."""
     generator = torch.Generator("cuda").manual_seed(int(time.time()))
     words = random_words(CODE_BYTES // 4, count, generator)
     n_queries = BATCHES[-1] * ORIENTATIONS
@@ -110,7 +110,7 @@ def code_rows(count: int) -> tuple[CodeRows, torch.Tensor, torch.Tensor]:
 
 
 def brute_codes(rows: CodeRows, query: torch.Tensor, radius: int) -> set[int]:
-    """Places within the radius by integer arithmetic of torch, word after word."""
+    """Returns the places within the radius by torch's integer arithmetic, word after word."""
     distance = torch.zeros(rows.count, dtype=torch.int16, device="cuda")
     for word in range(rows.words.shape[0]):
         left = rows.words[word, : rows.count] ^ query[word]
@@ -121,7 +121,7 @@ def brute_codes(rows: CodeRows, query: torch.Tensor, radius: int) -> set[int]:
 
 
 def codes(count: int, rate: float) -> list[Timed]:
-    """Range searches of all eight orientations at once."""
+    """Checks and times range searches of all eight orientations at once."""
     rows, queries, places = code_rows(count)
     floor = CODE_BYTES * count / rate * 1000
     methods = {
@@ -153,7 +153,7 @@ def codes(count: int, rate: float) -> list[Timed]:
 
 
 def vector_rows(count: int) -> tuple[VectorRows, torch.Tensor, torch.Tensor]:
-    """Unit vectors, and queries that are rows with noise (cosine about 0.75)."""
+    """Returns unit vectors, and queries that are rows with noise (at a cosine of about 0.75)."""
     vectors = torch.empty((count, VECTOR_SIZE), dtype=torch.float16, device="cuda")
     for start in range(0, count, 1 << 20):
         part = torch.randn((min(1 << 20, count - start), VECTOR_SIZE), device="cuda")
@@ -165,7 +165,7 @@ def vector_rows(count: int) -> tuple[VectorRows, torch.Tensor, torch.Tensor]:
 
 
 def brute_nearest(rows: VectorRows, query: torch.Tensor) -> set[int]:
-    """The nearest places by float64, and what ties with the last within float32's noise."""
+    """Returns the nearest places by float64, and those that tie with the last but for float32's noise."""
     best = []
     for start in range(0, rows.count, 1 << 20):
         products = rows.vectors[start : min(rows.count, start + (1 << 20))].double() @ query.double()
@@ -175,7 +175,7 @@ def brute_nearest(rows: VectorRows, query: torch.Tensor) -> set[int]:
 
 
 def torch_nearest(rows: VectorRows, queries: torch.Tensor) -> torch.Tensor:
-    """The baseline: products of chunks by cuBLAS, then topk."""
+    """Returns the baseline's nearest rows: products of chunks by cuBLAS, then topk."""
     step = max(1 << 14, min(1 << 20, (1 << 29) // len(queries)))
     values, places = [], []
     for start in range(0, rows.count, step):
@@ -188,7 +188,7 @@ def torch_nearest(rows: VectorRows, queries: torch.Tensor) -> torch.Tensor:
 
 
 def vectors(count: int, rate: float) -> list[Timed]:
-    """The ten nearest of each query."""
+    """Checks and times the ten nearest rows of each query."""
     rows, queries, places = vector_rows(count)
     floor = VECTOR_SIZE * 2 * count / rate * 1000
     lines = []
@@ -216,7 +216,7 @@ def vectors(count: int, rate: float) -> list[Timed]:
 
 
 def conformance(kind: Kind) -> str:
-    """The whole index against the brute-force twin: ties, removals, segments, packing."""
+    """Compares the whole index with brute force: ties, removals, segments and packing."""
     rng = np.random.default_rng()
     count = 20_000
     if kind is PDQ:
@@ -256,7 +256,7 @@ def conformance(kind: Kind) -> str:
 
 
 def appends_while_searching() -> str:
-    """Rows that were there before a search began are found by it, whatever is added meanwhile."""
+    """Checks that a search finds the rows that were there before it began, whatever is added meanwhile."""
     values = np.random.default_rng().integers(0, 256, (1 << 18, CODE_BYTES), np.uint8)
     index = GpuIndex(PDQ, "cuda", rows_per_segment=1 << 16)
     added = [0]
@@ -283,7 +283,7 @@ def appends_while_searching() -> str:
 
 
 def mutations() -> list[str]:
-    """Append and removal through the index, and a search after each."""
+    """Times appends and removals through the index, and a search after each."""
     lines = []
     for kind, values in (
         (PDQ, np.random.default_rng().integers(0, 256, (1 << 20, CODE_BYTES), np.uint8)),
@@ -314,7 +314,7 @@ def mutations() -> list[str]:
 
 
 def main() -> None:
-    """Check, time, print the table last."""
+    """Checks and times everything, and prints the table last."""
     options = dict(word[2:].partition("=")[::2] for word in sys.argv[1:] if word.startswith("--"))
     if not torch.cuda.is_available():
         sys.exit("no CUDA device: nothing was measured")

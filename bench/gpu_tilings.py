@@ -1,4 +1,4 @@
-"""Other tilings of the GPU's kernels, timed on ten million rows: for whoever brings another card.
+"""Times other tilings of the GPU's kernels on ten million rows, for whoever brings another card.
 
 python -m bench.gpu_tilings
 """
@@ -13,7 +13,7 @@ from indexer.index.gpu.by_kernels import Tiling
 
 
 def tune_codes() -> None:
-    """Other tilings, for whoever brings another card."""
+    """Times the kernels for codes."""
     rows, queries, _ = code_rows(10_000_000)
     tilings = {
         by_kernels.codes_within_by_bits: [
@@ -44,7 +44,7 @@ def tune_codes() -> None:
 
 
 def tune_vectors() -> None:
-    """The same for inner products."""
+    """Times the kernels for inner products."""
     rows, queries, _ = vector_rows(10_000_000)
     for batch, tried in {
         1: [Tiling(*tiling) for tiling in ((64, 16, 4), (128, 16, 4), (128, 16, 8), (256, 16, 8))],
@@ -75,7 +75,7 @@ def _tried(work: Callable[[], object]) -> float | str:
 
 
 def main() -> None:
-    """Print a line for every tiling."""
+    """Prints a line for every tiling."""
     tune_codes()
     torch.cuda.empty_cache()
     tune_vectors()

@@ -1,4 +1,4 @@
-"""The index beside others on the same rows: CPU time of a query, memory, what is found.
+"""Compares the index with others on the same rows: CPU time of a query, memory, and what is found.
 
     python -m bench.index [FOLDER WITH PICTURES] [--rows 10000 100000 1000000]
 
@@ -48,7 +48,7 @@ SEED = 11
 
 
 def write_codes(folder: Path, rows: int) -> None:
-    """Rows and queries of 256 bits: half of them 0 to 8 bits away, three in ten 9 to 20, the rest to 31."""
+    """Writes rows and queries of 256 bits: half within 8 bits, three in ten within 20, others within 31."""
     random = np.random.default_rng(SEED)
     codes = random.integers(0, 256, (rows, 32), np.uint8)
     truth = random.integers(0, rows, QUERIES)
@@ -60,7 +60,7 @@ def write_codes(folder: Path, rows: int) -> None:
 
 
 def write_vectors(folder: Path, rows: int, real: Any) -> None:
-    """Rows like the (n, dimensions) `real` ones; queries at a cosine of 0.75 to 0.98 from a row."""
+    """Writes rows like the (n, dimensions) `real` ones, and queries at cosines of 0.75 to 0.98."""
     random = np.random.default_rng(SEED)
     centre = real.mean(0)
     _, spectrum, axes = np.linalg.svd(real - centre, full_matrices=False)
@@ -92,7 +92,7 @@ def _unit(vectors: Any) -> Any:
 
 
 def descriptors_of(folder: Path | None) -> Any:
-    """(n, dimensions) of real pictures."""
+    """Returns (n, dimensions) descriptors of real pictures."""
     if folder is None:
         files = [package_file(*source) for source in ORIGINALS.values()]
     else:
@@ -103,7 +103,7 @@ def descriptors_of(folder: Path | None) -> Any:
 
 
 def run(engine: str, folder: Path) -> dict[str, Any]:
-    """One engine on one folder of rows."""
+    """Measures one engine on one folder of rows."""
     pythons = [sys.executable]
     if engine in IN_OTHERS:
         pythons = os.environ.get("OTHERS", sys.executable).split(":")
@@ -128,7 +128,7 @@ def _run(python: str, engine: str, folder: Path) -> dict[str, Any]:
 
 
 def table(title: str, folder: Path, engines: tuple[str, ...], rows: int) -> None:
-    """Print one family at one size; times are also told against FAISS's flat scan."""
+    """Prints one family at one size; times are also given as shares of FAISS's flat scan."""
     found = {engine: run(engine, folder) for engine in engines}
     baseline = found["faiss flat"].get("eight_ms", float("nan"))
     for engine, measured in found.items():
@@ -148,7 +148,7 @@ def table(title: str, folder: Path, engines: tuple[str, ...], rows: int) -> None
 
 
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("pictures", type=Path, nargs="?")
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])

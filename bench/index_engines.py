@@ -1,4 +1,4 @@
-"""One engine on one set of rows, in a process of its own: what it costs to build and to ask.
+"""Measures what one engine costs to build and to ask, on one set of rows, in a process of its own.
 
     python bench/index_engines.py ENGINE FOLDER
 
@@ -21,7 +21,7 @@ Search = Callable[[Any, float], list[set[int]]]  # queries, radius or count -> i
 
 
 def ours(rows: Any) -> Search:
-    """SegmentedIndex."""
+    """Returns searches in a `SegmentedIndex`."""
     from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
     from indexer.index.segmented_index import SegmentedIndex
 
@@ -46,7 +46,7 @@ def ours(rows: Any) -> Search:
 
 
 def faiss_flat(rows: Any) -> Search:
-    """IndexBinaryFlat, IndexFlatIP: the baseline."""
+    """Returns searches in FAISS's flat indexes, which are the baseline."""
     import faiss
 
     faiss.omp_set_num_threads(1)
@@ -60,7 +60,7 @@ def faiss_flat(rows: Any) -> Search:
 
 
 def faiss_multi_hash(rows: Any) -> Search:
-    """Eleven tables of 23 bits, two flips."""
+    """Returns searches in FAISS's multi-hash index of eleven tables of 23 bits, with two flips."""
     import faiss
 
     faiss.omp_set_num_threads(1)
@@ -71,7 +71,7 @@ def faiss_multi_hash(rows: Any) -> Search:
 
 
 def usearch(rows: Any) -> Search:
-    """A graph of 16 neighbours; 128 looked at in a search."""
+    """Returns searches in usearch's graph of 16 neighbours, of which 128 are visited."""
     from usearch.index import Index
 
     binary = rows.dtype == np.uint8
@@ -82,7 +82,7 @@ def usearch(rows: Any) -> Search:
 
 
 def iscc_search(rows: Any) -> Search:
-    """The index that iscc-search is built on."""
+    """Returns searches in the index that iscc-search is built on."""
     from iscc_usearch import NphdIndex
 
     index = NphdIndex(max_dim=256)
@@ -91,7 +91,7 @@ def iscc_search(rows: Any) -> Search:
 
 
 def hnswlib(rows: Any) -> Search:
-    """The same for vectors."""
+    """Returns searches in hnswlib's graph of vectors, built alike."""
     import hnswlib as package
 
     index = package.Index("ip", rows.shape[1])
@@ -118,7 +118,7 @@ def _ranges(found: Any, queries: int) -> list[set[int]]:
 
 
 def _counted(ask: Callable[[Any, int], Any], binary: bool) -> Search:
-    """Engines without a search by radius are asked for the ten nearest codes."""
+    """Asks an engine without a search by radius for the ten nearest codes."""
 
     def search(queries: Any, limit: float) -> list[set[int]]:
         keys = np.atleast_2d(ask(queries, 10 if binary else int(limit)).keys)
@@ -145,7 +145,7 @@ def _status_mb(name: str) -> float:
 
 
 def _cpu_ms(work: Callable[[], object], count: int) -> float:
-    """The best of five rounds, per query."""
+    """Returns the CPU milliseconds of a query in the best of five rounds."""
     rounds = []
     for _ in range(5):
         started = time.process_time()
@@ -155,7 +155,7 @@ def _cpu_ms(work: Callable[[], object], count: int) -> float:
 
 
 def measure(engine: str, folder: Path) -> dict[str, object]:
-    """What is printed."""
+    """Returns what is printed."""
     rows = np.load(folder / "rows.npy", mmap_mode="r")
     queries, truth = np.load(folder / "queries.npy"), np.load(folder / "truth.npy")
     binary = rows.dtype == np.uint8
@@ -193,7 +193,7 @@ def measure(engine: str, folder: Path) -> dict[str, object]:
 
 
 def main() -> None:
-    """Measure, or say why not."""
+    """Measures, or says why it cannot."""
     try:
         print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
     except (ImportError, AttributeError, TimeoutError) as error:

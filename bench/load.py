@@ -1,4 +1,4 @@
-"""Mixed registration and matching over loopback, at the highest rate whose 99th percentile is bearable.
+"""Registers and matches over loopback, at the highest rate whose 99th percentile is bearable.
 
     python -m bench.load [--minutes 10] [--photographs 0.0] [--rate R]
 
@@ -45,7 +45,7 @@ SPAN_S, WORST_SPANS = 10.0, 3
 
 @dataclass
 class Told:
-    """What happened; touched by all clients."""
+    """What happened; all clients write to it."""
 
     latencies_ms: list[float] = field(default_factory=list)
     due_s: list[float] = field(default_factory=list)  # of the same requests, since the first
@@ -55,7 +55,7 @@ class Told:
 
 
 class Load:
-    """Clients of one registry."""
+    """The clients of one registry."""
 
     def __init__(self, url: str, key: str, signer: Signer, photographs: float) -> None:
         self.url, self.key, self.signer = url, key, signer
@@ -67,7 +67,7 @@ class Load:
         self.known: list[str] = []
 
     def warm_up(self) -> None:
-        """Every client connects: what that takes is no answer's time, and clients stay connected."""
+        """Connects every client, so that no answer's time has a connection in it."""
         all_there = threading.Barrier(CLIENTS)
 
         def connect() -> None:
@@ -78,14 +78,14 @@ class Load:
             future.result()
 
     def client(self) -> Client:
-        """Of this thread."""
+        """Returns the client of this thread."""
         if not hasattr(self._local, "client"):
             self._local.client = Client(self.url, self.key)
         found: Client = self._local.client
         return found
 
     def run(self, rate: float, seconds: float) -> Told:
-        """`rate` requests a second for so long."""
+        """Sends `rate` requests a second for so long."""
         told = Told()
         pending: list[Future[None]] = []
         started = time.monotonic()
@@ -154,12 +154,12 @@ class Load:
 
 
 def p99(told: Told) -> float:
-    """Milliseconds."""
+    """Returns the 99th percentile in milliseconds."""
     return float(np.percentile(told.latencies_ms, 99))
 
 
 def worst_spans(told: Told) -> list[tuple[float, float]]:
-    """The slowest spans of ten seconds: when each began, and its 99th percentile in milliseconds."""
+    """Returns the slowest spans of ten seconds: when each began, its 99th percentile in milliseconds."""
     spans = (np.array(told.due_s) // SPAN_S).astype(int)
     latencies = np.array(told.latencies_ms)
     slowest = [
@@ -169,7 +169,7 @@ def worst_spans(told: Told) -> list[tuple[float, float]]:
 
 
 def highest_rate(load: Load) -> float:
-    """Requests a second, by doubling and halving."""
+    """Returns the highest bearable requests a second, found by doubling and halving."""
     good, bad, rate = 0.0, float("inf"), FIRST_RATE
     while bad - good > 0.15 * good or not good:
         told = load.run(rate, PROBE_S)
@@ -183,7 +183,7 @@ def highest_rate(load: Load) -> float:
 
 
 def main() -> None:
-    """Find the rate, hold it, tell what happened."""
+    """Finds the rate, holds it, and prints what happened."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--photographs", type=float, default=0.0, help="their share of the requests")

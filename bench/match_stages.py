@@ -1,4 +1,4 @@
-"""The stages of a whole match, each with its share; part of `python -m bench.speed`."""
+"""Measures the share of each stage of a whole match, for `python -m bench.speed`."""
 
 from collections.abc import Callable
 
@@ -35,13 +35,13 @@ STAGES: Stages = {
 
 
 def match_shares(services: Services, content: bytes) -> dict[str, float]:
-    """CPU milliseconds of matching `content`, largest first."""
+    """Returns the CPU milliseconds of each stage of matching `content`, the largest first."""
     shares = shares_of(STAGES, one_match(services, content))
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def one_match(services: Services, content: bytes) -> Callable[[], object]:
-    """A match of `content` in this process, in a transaction of its own."""
+    """Returns a match of `content` in this process, in a transaction of its own, to be called."""
 
     def match() -> None:
         with transaction(services.engine) as session:

@@ -1,4 +1,4 @@
-"""What comparing one pair at 512 px costs on one core, stage by stage."""
+"""Measures what comparing one pair at 512 px costs on one core, stage by stage."""
 
 from collections.abc import Callable
 
@@ -36,14 +36,14 @@ STAGES: Stages = {
 
 
 def stage_table() -> str:
-    """Medians over a swap and a plain copy of one portrait, each with its share."""
+    """Returns medians for a swap and for a plain copy of one portrait, each with its share."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     return share_table({name: shares_of(STAGES, compare) for name, compare in comparisons().items()})
 
 
 def comparisons() -> dict[str, Callable[[], object]]:
-    """One comparison of a swap, and one of a plain copy, with the portrait that both were made from."""
+    """Returns comparisons of a swap and of a plain copy with the portrait that both were made from."""
     portrait, other = (_picture(name) for name in ("astronaut.png", "grace-hopper.jpg"))
     return {
         "face swap": _comparison(ON_THE_WAY["crop 20 %"](swap_face(portrait, other)), portrait),

@@ -1,4 +1,4 @@
-"""Retrieval quality: each fingerprint alone, and the whole registry with verification.
+"""Measures the quality of retrieval: of each fingerprint alone, and of the registry with verification.
 
     python -m bench.quality [FOLDER]
 
@@ -22,7 +22,7 @@ from sdk.signers import signer_of_home
 
 
 def evaluate_registry(folder: Path, truth: dict[str, Truth], home: Path) -> Evaluation:
-    """The whole path over HTTP, as `trueprint eval` runs it."""
+    """Evaluates the whole path over HTTP, as `trueprint eval` does."""
     with open_home(home) as (url, key), Client(url, key) as client:
         signer = signer_of_home(client, home)
 
@@ -35,7 +35,7 @@ def evaluate_registry(folder: Path, truth: dict[str, Truth], home: Path) -> Eval
 
 
 def row(name: str, quality: Quality | Evaluation, ms: str, size: str) -> str:
-    """One line of the table."""
+    """Returns one line of the table."""
     return (
         f"| {name} | {quality.micro_average_precision:.3f} | {quality.recall_at_precision_90:.3f} "
         f"| {quality.recall_at_precision_100:.3f} | {quality.recall_at_1:.3f} | {ms} | {size} |"
@@ -43,7 +43,7 @@ def row(name: str, quality: Quality | Evaluation, ms: str, size: str) -> str:
 
 
 def first_right(found: list[Guess], truth: dict[str, Truth]) -> set[str]:
-    """Queries whose first guess is right."""
+    """Returns the queries whose first guess is right."""
     best: dict[str, Guess] = {}
     for guess in found:
         if guess.query not in best or guess.confidence > best[guess.query].confidence:
@@ -52,7 +52,7 @@ def first_right(found: list[Guess], truth: dict[str, Truth]) -> set[str]:
 
 
 def main() -> None:
-    """Print the tables."""
+    """Prints the tables."""
     with throwaway_home() as home:
         folder = folder_or_small_set(home.parent)
         truth = read_truth(folder / "truth.csv")
@@ -93,7 +93,7 @@ def main() -> None:
 def by_edit(
     ways: list[Method], right: dict[str, set[str]], truth: dict[str, Truth], result: Evaluation
 ) -> None:
-    """Share of queries whose first answer is right; a query counts once for each of its edits."""
+    """Prints the share of queries whose first answer is right; a query counts for each of its edits."""
     names = [way.name for way in ways]
     print(f"\n| after | queries | {' | '.join(names)} | registry |\n|{' --- |' * (len(names) + 3)}")
     for edit, counts in result.by_transform.items():

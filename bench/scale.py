@@ -1,4 +1,4 @@
-"""A registry of many assets: what a request costs its server, how much memory it takes, how soon it starts.
+"""Measures a registry of many assets: CPU time of a request, memory, and how soon it starts.
 
     python -m bench.scale [--assets 10000 100000 1000000]
 
@@ -57,7 +57,7 @@ HASH_QUERIES, PHOTO_QUERIES = 100, 8
 
 
 def fill(settings: Settings, assets: int) -> list[bytes]:
-    """Write `assets` records with a PDQ code and a descriptor each; some of the codes."""
+    """Writes `assets` records with a PDQ code and a descriptor each, and returns some of the codes."""
     random = np.random.default_rng(4)
     database = db.EmbeddedDatabase(settings.database_folder)
     engine = db.connect(database.url)
@@ -112,7 +112,7 @@ def _copy_records(
 
 @contextmanager
 def served(home: Path) -> Iterator[tuple[psutil.Process, str, float]]:
-    """The server of `home`: its process, its address, and how many seconds it took to be ready."""
+    """Runs the server of `home`; gives its process, its address, and the seconds until it was ready."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     trueprint = Path(sys.executable).with_name("trueprint")
@@ -137,7 +137,7 @@ def served(home: Path) -> Iterator[tuple[psutil.Process, str, float]]:
 
 
 def cpu_s(server: psutil.Process, folder: Path) -> float:
-    """CPU seconds of the server, its children, and the database in `folder`."""
+    """Returns the CPU seconds of the server, its children, and the database in `folder`."""
     total = 0.0
     for process in [server, *server.children(recursive=True), *_database(folder)]:
         try:
@@ -157,14 +157,14 @@ def _database(folder: Path) -> list[psutil.Process]:
 
 
 def memory_mb(server: psutil.Process) -> tuple[float, float]:
-    """Memory of its own, and the most that it ever held with mapped files."""
+    """Returns the server's own memory, and the most that it ever held with mapped files."""
     lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
     found = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith(("RssAnon", "VmHWM"))}
     return int(found["RssAnon"]) / 1024, int(found["VmHWM"]) / 1024
 
 
 def measure(assets: int) -> None:
-    """Print one row for the first start, from rows, and one for the next, from files."""
+    """Prints one row for the first start, from rows, and one for the next, from files."""
     with throwaway_home() as home:
         with open_home(home) as (url, key), Client(url, key) as client:
             signer = signer_of_home(client, home)
@@ -227,7 +227,7 @@ def _report(
 
 
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--assets", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     os.environ.setdefault("OMP_NUM_THREADS", "1")

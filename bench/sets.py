@@ -16,12 +16,12 @@ from registry.cli.demo import ORIGINALS, STRANGERS, package_file
 
 
 def folder_or_small_set(scratch: Path) -> Path:
-    """The folder that the command line names, or a small set made in `scratch`."""
+    """Returns the folder that the command line names, or a small set made in `scratch`."""
     return Path(sys.argv[1]) if sys.argv[1:] else make_small_set(scratch / "small")
 
 
 def make_small_set(folder: Path) -> Path:
-    """Photographs of packages, three edited copies each, and distractors."""
+    """Makes a set of photographs of packages, three edited copies of each, and distractors."""
     rng = random.Random(1)
     for name in ("refs", "queries"):
         (folder / name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Which stage of a piece of work takes which share of its CPU time."""
+"""Measures which stage of a piece of work takes which share of its CPU time."""
 
 import sys
 import threading
@@ -47,14 +47,14 @@ class _Clock:
 
 
 def shares_of(stages: Stages, work: Callable[[], object]) -> dict[str, float]:
-    """Median CPU milliseconds of this thread by stage, in the order of `stages`, what is left over last."""
+    """Returns median CPU milliseconds of this thread by stage, in their order; the rest comes last."""
     rounds = [_timed(stages, work).spent for _ in range(ROUNDS + WARM_UP)]
     names = dict.fromkeys([*stages.values(), REST])
     return {name: float(np.median([spent.get(name, 0.0) for spent in rounds[WARM_UP:]])) for name in names}
 
 
 def uncalled(stages: Stages, works: Sequence[Callable[[], object]]) -> list[str]:
-    """The functions of a table that none of these pieces of work calls: the table is then out of date."""
+    """Returns the functions of a table that none of these pieces of work calls: it is then out of date."""
     called = {function for work in works for function in _timed(stages, work).called}
     return [
         f"{function.__module__}.{function.__qualname__}" for function in stages if function not in called
@@ -86,7 +86,7 @@ def _timed_function(clock: _Clock, stage: str, function: Function) -> Function:
 
 
 def _places_of(function: Function) -> list[tuple[Any, str]]:
-    """The class of a method, or every module that knows a function; each with its name there."""
+    """Returns the class of a method, or every module that knows a function, each with its name there."""
     class_name, _, name = function.__qualname__.rpartition(".")
     if class_name:
         return [(getattr(sys.modules[function.__module__], class_name), name)]
@@ -99,7 +99,7 @@ def _places_of(function: Function) -> list[tuple[Any, str]]:
 
 
 def share_table(columns: dict[str, dict[str, float]]) -> str:
-    """Stages by columns, each in milliseconds and percent of its column."""
+    """Returns a table of stages by columns, in milliseconds and in percent of the column."""
     lines = [f"| stage, CPU ms | {' | '.join(columns)} |", f"|{' --- |' * (1 + len(columns))}"]
     totals = {name: sum(column.values()) for name, column in columns.items()}
     for stage in next(iter(columns.values())):

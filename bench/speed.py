@@ -1,4 +1,4 @@
-"""Time of each stage on one 1-megapixel photograph, its share, and ratios against decoding with Pillow.
+"""Measures each stage on one 1-megapixel photograph: time, share, and ratio to decoding with Pillow.
 
     python -m bench.speed
 
@@ -45,7 +45,7 @@ ROWS = 10_000
 
 
 def cpu_s() -> float:
-    """CPU seconds of this process and of children that ended."""
+    """Returns the CPU seconds of this process and of children that ended."""
     total = 0.0
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
         used = resource.getrusage(who)
@@ -54,7 +54,7 @@ def cpu_s() -> float:
 
 
 def cpu_ms(work: Callable[[], object], runs: int = RUNS) -> float:
-    """Median CPU milliseconds of one call."""
+    """Returns the median CPU milliseconds of one call."""
     work()
     taken = []
     for _ in range(runs):
@@ -65,7 +65,7 @@ def cpu_ms(work: Callable[[], object], runs: int = RUNS) -> float:
 
 
 def megapixel_photograph() -> bytes:
-    """scikit-image's astronaut, enlarged to 1152 by 896, as JPEG at quality 90."""
+    """Returns scikit-image's astronaut, enlarged to 1152 by 896, as JPEG at quality 90."""
     with Image.open(package_file(*ORIGINALS["astronaut.png"])) as image:
         buffer = io.BytesIO()
         image.convert("RGB").resize((1152, 896)).save(buffer, "JPEG", quality=90)
@@ -73,7 +73,7 @@ def megapixel_photograph() -> bytes:
 
 
 def main() -> None:
-    """Print the tables."""
+    """Prints the tables."""
     use_one_core_per_request()
     content = megapixel_photograph()
     limits = ImageLimits()
@@ -119,7 +119,7 @@ def main() -> None:
 
 
 def registry_stages(content: bytes) -> tuple[list[tuple[str, float]], dict[str, dict[str, float]]]:
-    """Whole requests over HTTP, where server and client share this process; and shares of two matches."""
+    """Returns the times of whole requests over HTTP within this process, and the shares of two matches."""
     copy, unknown = edited(content), distractor()
     with demonstration() as (services, client):
         requests = [
@@ -135,7 +135,7 @@ def registry_stages(content: bytes) -> tuple[list[tuple[str, float]], dict[str, 
 
 @contextmanager
 def demonstration() -> Iterator[tuple[Services, Client]]:
-    """A registry in this process that knows the originals of the demonstration, and its client."""
+    """Runs a registry in this process that knows the demonstration's originals; gives it and a client."""
     with throwaway_home() as home:
         settings = Settings(home=home.resolve(), database_url=None, blob_url=None)
         with open_services(settings) as services, listening(create_app(services)) as url:
@@ -148,12 +148,12 @@ def demonstration() -> Iterator[tuple[Services, Client]]:
 
 
 def distractor() -> bytes:
-    """A photograph that the demonstration's registry does not know."""
+    """Returns a photograph that the demonstration's registry does not know."""
     return package_file(*STRANGERS["motorcycle.png"]).read_bytes()
 
 
 def edited(content: bytes) -> bytes:
-    """Cropped and encoded anew."""
+    """Returns the picture cropped and encoded anew."""
     with Image.open(io.BytesIO(content)) as image:
         buffer = io.BytesIO()
         image.crop((40, 30, image.width - 20, image.height - 50)).save(buffer, "JPEG", quality=70)

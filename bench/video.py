@@ -1,4 +1,4 @@
-"""Video, through the public path: which seconds, at what speed, what was done, and what it costs.
+"""Measures matching of video: whether seconds, speeds and operations are found, and what that costs.
 
     python -m bench.video [FOLDER] [--clips=a,b] [--edits=trim,mirrored] [--shown]
 
@@ -73,7 +73,7 @@ class Scored:
 
 
 def score(edited: Edited, answer: MatchAnswer, name_of: dict[str, str], seconds: float) -> Scored:
-    """Precision and recall over the upload's seconds, each right where it is put at the right place."""
+    """Scores one answer: a second of the upload is right where it is put at its true place."""
     grid = np.arange(0.0, seconds, STEP_S) + STEP_S / 2
     truth = _mapped(grid, edited.segments)
     sure = [match for match in answer.matches if match.strength is not Strength.WEAK]
@@ -136,7 +136,7 @@ def _mapped(grid: np.ndarray, segments: list[TrueSegment]) -> np.ndarray:
 def asked(
     client: Client, clips: list[Clip], name_of: dict[str, str], edits: set[str] | None
 ) -> Iterator[tuple[Scored, MatchAnswer]]:
-    """Every edit of every clip; one edit of all clips, then the next."""
+    """Asks about every edit of every clip: one edit of all clips, then the next."""
     by_clip = [edits_of(clip, [other for other in clips if other is not clip]) for clip in clips]
     in_turn = [edit for row in zip_longest(*by_clip) for edit in row if edit is not None]
     jobs = [make for edit, make in in_turn if edits is None or edit in edits]
@@ -151,7 +151,7 @@ def asked(
 
 
 def table(scored: list[Scored]) -> str:
-    """By edit, and all."""
+    """Returns the table of scores by edit, and of all."""
     by_edit: dict[str, list[Scored]] = defaultdict(list)
     for score in scored:
         by_edit[score.edit].append(score)
@@ -177,7 +177,7 @@ def _row(edit: str, rows: list[Scored]) -> str:
 
 
 def accusations(scored: list[Scored]) -> str:
-    """What was named although nobody did it."""
+    """Returns the table of what was named although nobody did it."""
     counted = Counter((type_.value, score.edit) for score in scored for type_ in score.accused)
     lines = ["| named though nobody did it | edit | uploads |", "| --- | --- | --- |"]
     lines += [f"| {type_} | {edit} | {count} |" for (type_, edit), count in sorted(counted.items())]
@@ -190,7 +190,7 @@ def _median(values: list[float]) -> float:
 
 
 def main() -> None:
-    """Print the tables."""
+    """Prints the tables."""
     given = [word for word in sys.argv[1:] if not word.startswith("--")]
     options = dict(word[2:].partition("=")[::2] for word in sys.argv[1:] if word.startswith("--"))
     edits = set(options["edits"].split(",")) if "edits" in options else None

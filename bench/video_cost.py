@@ -1,4 +1,4 @@
-"""What a minute of 720p video costs, stage by stage, and a search among 100,000 registered frames.
+"""Measures what a minute of 720p video costs, by stage, and a search among 100,000 registered frames.
 
     python -m bench.video_cost [FOLDER]
 
@@ -35,7 +35,7 @@ ROWS, ASKED, ORIENTATIONS = 100_000, 64, 8
 
 
 def wandering() -> Clip:
-    """Noise over which a window wanders: hard to code, as a handheld camera is."""
+    """Makes a clip of noise over which a window wanders: hard to code, as that of a handheld camera is."""
     rng = np.random.default_rng(0)
     ground = rng.integers(0, 256, (90, 160, 3)).astype(np.uint8)
     large = cv2.resize(ground, (1600, 900), interpolation=cv2.INTER_CUBIC)
@@ -48,7 +48,7 @@ def wandering() -> Clip:
 
 
 def as_hd(clip: Clip) -> Clip:
-    """In the middle of a frame of 1280 x 720."""
+    """Puts a clip in the middle of a frame of 1280 x 720."""
     frames = []
     for picture in clip.frames:
         scale = min(SIZE[0] / picture.shape[1], SIZE[1] / picture.shape[0])
@@ -61,7 +61,7 @@ def as_hd(clip: Clip) -> Clip:
 
 
 def minute(folder: Path | None) -> bytes:
-    """Sixty seconds of 720p at 30 frames a second."""
+    """Returns sixty seconds of 720p at 30 frames a second."""
     files = sorted(folder.glob("*.mp4")) if folder else []
     clips = [as_hd(read_clip(file, 8.0, 960)) for file in files[:6]] or [wandering()]
     pieces: list[Piece] = []
@@ -72,14 +72,14 @@ def minute(folder: Path | None) -> bytes:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds on the clock."""
+    """Returns the seconds that the work takes by the clock."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def stages(payload: bytes) -> list[tuple[str, float]]:
-    """Seconds of every stage, each alone."""
+    """Returns the seconds of every stage, each run alone."""
     frames: list[Frame] = []
 
     def decode() -> None:
@@ -111,7 +111,7 @@ def stages(payload: bytes) -> list[tuple[str, float]]:
 
 
 def search() -> float:
-    """Seconds to ask for 64 frames, in all orientations and by descriptor, among 100,000."""
+    """Returns the seconds of a search for 64 frames among 100,000, by PDQ and by descriptor."""
     rng = np.random.default_rng(1)
     codes, vectors = SegmentedIndex(PDQ), SegmentedIndex(DESCRIPTOR)
     ids = np.arange(ROWS)
@@ -124,7 +124,7 @@ def search() -> float:
 
 
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     payload = minute(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
     print(f"A minute of {SIZE[0]} x {SIZE[1]} at 30 frames a second, {len(payload) / 1e6:.1f} MB.\n")
     found = stages(payload)

@@ -33,7 +33,7 @@ RATE = 30
 
 @dataclass(frozen=True)
 class Clip:
-    """All frames of one video, and its audio, in memory."""
+    """All frames of one video and its audio, in memory."""
 
     name: str
     frames: list[Pixels]
@@ -42,16 +42,16 @@ class Clip:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """The length of the clip."""
         return self.times[-1] + 1 / RATE
 
     def at(self, second: float) -> Pixels:
-        """The frame that a player shows then."""
+        """Returns the frame that a player shows at that second."""
         place = int(np.searchsorted(self.times, second + 1e-6, side="right")) - 1
         return self.frames[max(0, min(place, len(self.frames) - 1))]
 
     def heard(self, start: float, end: float) -> Samples:
-        """What is heard between two seconds; silence where it has no audio."""
+        """Returns what is heard between two seconds; silence where the clip has no audio."""
         whole = np.zeros(0, np.int16) if self.audio is None else self.audio
         return fitted(whole[round(start * SAMPLE_RATE) :], end - start)
 
@@ -70,11 +70,11 @@ class Piece:
 
     @property
     def seconds(self) -> float:
-        """How long it is shown."""
+        """How long the piece is shown."""
         return self.frozen_s if self.frozen_s is not None else (self.end - self.start) / self.factor
 
     def at(self, second: float) -> Pixels:
-        """The frame after `second` seconds of this piece."""
+        """Returns the frame after `second` seconds of this piece."""
         if self.frozen_s is not None:
             return self.clip.at(self.start)
         if self.is_reversed:
@@ -82,7 +82,7 @@ class Piece:
         return self.clip.at(self.start + second * self.factor)
 
     def heard(self) -> Samples:
-        """The audio of this piece, as long as its pictures."""
+        """Returns the audio of this piece, as long as its pictures."""
         if self.frozen_s is not None:
             return np.zeros(round(self.frozen_s * SAMPLE_RATE), np.int16)
         samples = self.clip.heard(self.start, self.end)
@@ -117,7 +117,7 @@ class Edited:
 
 
 def read_clip(path: Path, longest_s: float = 60.0, long_side: int = 1280) -> Clip:
-    """Decode a video into memory."""
+    """Decodes a video into memory."""
     frames: list[Pixels] = []
     times: list[float] = []
     with av.open(str(path)) as container:
@@ -143,7 +143,7 @@ def write_pieces(
     codec: str = "libx264",
     container: str = "mp4",
 ) -> bytes:
-    """Play pieces one after the other into a video, an H.264 MP4 by default, with their audio."""
+    """Writes pieces one after the other into a video, an H.264 MP4 by default, with their audio."""
     total = sum(piece.seconds for piece in pieces)
     size: tuple[int, int] | None = None
     buffer = io.BytesIO()
@@ -192,7 +192,7 @@ def _letterboxed(picture: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def truth_of(pieces: list[Piece], known: set[str]) -> list[TrueSegment]:
-    """The segments of the registered clips among the pieces."""
+    """Returns the segments of the registered clips among the pieces."""
     found, at = [], 0.0
     for piece in pieces:
         if piece.clip.name in known:
@@ -214,7 +214,7 @@ SPEEDS = (0.5, 0.75, 0.9, 1.25, 1.5, 2.0)
 
 
 def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edited]]]:
-    """Every edit of one clip, made when it is called; `others`: footage that is not registered."""
+    """Returns every edit of one clip, made when it is called; `others` are unregistered clips."""
     whole = Piece(clip, 0.0, clip.seconds)
     third = clip.seconds / 3
 
@@ -283,7 +283,7 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
 
 
 def _other_audio(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edited]]]:
-    """The same pictures under another clip's audio, and its audio under another clip's pictures."""
+    """Returns the same pictures with another clip's audio, and its audio under another clip's pictures."""
     other = next((clip for clip in others if clip.audio is not None), None)
     if clip.audio is None or other is None:
         return []

@@ -1,4 +1,4 @@
-"""What is done to every frame of a video: looks take a frame and its second, and give another frame."""
+"""What can be done to every frame of a video: a look takes a frame and its second, and returns a frame."""
 
 from collections.abc import Callable
 
@@ -11,25 +11,25 @@ Look = Callable[[Pixels, float], Pixels]
 
 
 def mirrored(picture: Pixels, _: float) -> Pixels:
-    """Left and right exchanged."""
+    """Exchanges left and right."""
     return picture[:, ::-1]
 
 
 def small(picture: Pixels, _: float) -> Pixels:
-    """240 pixels high."""
+    """Makes the frame 240 pixels high."""
     height = 240
     width = round(picture.shape[1] * height / picture.shape[0]) // 2 * 2
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def cropped(picture: Pixels, _: float) -> Pixels:
-    """A tenth off every side."""
+    """Takes a tenth off every side."""
     height, width = picture.shape[:2]
     return picture[height // 10 : -height // 10, width // 10 : -width // 10]
 
 
 def with_logo(picture: Pixels, _: float) -> Pixels:
-    """A flat badge in the corner."""
+    """Puts a flat badge in the corner."""
     out = picture.copy()
     height, width = out.shape[:2]
     side = min(height, width) // 5
@@ -41,7 +41,7 @@ def with_logo(picture: Pixels, _: float) -> Pixels:
 
 
 def screen_recorded(picture: Pixels, second: float) -> Pixels:
-    """Played in a window on a desktop, a little darker, with a moving pointer."""
+    """Shows the frame in a window on a desktop, a little darker, with a moving pointer."""
     height, width = 720, 1280
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     screen = np.stack([40 + x // 16, 60 + y // 12, 90 + (x + y) // 24], axis=2).astype(np.uint8)
@@ -59,7 +59,10 @@ def screen_recorded(picture: Pixels, second: float) -> Pixels:
 
 
 def picture_in_picture(ground: Callable[[float], Pixels], seconds: float) -> Look:
-    """At two fifths of the width over other footage: its frame at a second, and how long it is."""
+    """Puts the frame, at two fifths of the width, over other footage.
+
+    `ground` gives the frame of that at a second, and `seconds` is its length.
+    """
 
     def look(picture: Pixels, second: float) -> Pixels:
         out = ground(second % seconds).copy()

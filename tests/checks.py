@@ -24,7 +24,7 @@ DOCUMENT, THRESHOLDS = ROOT / "openapi.json", ROOT / "docs" / "thresholds.md"
 
 
 def openapi_text() -> str:
-    """The OpenAPI document of the running code."""
+    """Returns the OpenAPI document of the running code."""
     # Routes do not depend on the services, so none are started.
     services = cast(Services, SimpleNamespace())
     document: dict[str, Any] = create_app(services).openapi()
@@ -32,7 +32,7 @@ def openapi_text() -> str:
 
 
 def thresholds_text(written: str) -> str:
-    """The page of thresholds: the words that are written, and the table of the running code under them."""
+    """Returns the page of thresholds: the words that stand there, and the table of the running code."""
     rows = ["| line | default | between | stands on |", "| --- | --- | --- | --- |"]
     for name, field in Thresholds.model_fields.items():
         bounds = [
@@ -46,7 +46,7 @@ def thresholds_text(written: str) -> str:
 
 
 def check_migrations() -> None:
-    """The migrations lead to exactly the tables that the models describe."""
+    """Checks that the migrations lead to exactly the tables that the models describe."""
     with tempfile.TemporaryDirectory(prefix="tp") as folder:
         Path(folder).chmod(0o755)
         database = db.EmbeddedDatabase(Path(folder) / "pg")

@@ -1,4 +1,4 @@
-"""One embedded PostgreSQL for the whole run; a migrated template that every test copies in 0.2 s."""
+"""Fixtures. One embedded PostgreSQL serves the whole run; tests copy a migrated template in 0.2 s."""
 
 import fcntl
 import os
@@ -28,7 +28,7 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
-    """A short path, open to the database's own user: pytest's are closed, and too long for a socket."""
+    """A short path that the database's user may read: pytest's are closed, and too long for a socket."""
     folder = Path(tempfile.mkdtemp(prefix="tp"))
     folder.chmod(0o755)
     yield folder
@@ -46,7 +46,7 @@ def database_server(scratch: Path) -> Iterator[DatabaseServer]:
 
 @pytest.fixture(scope="module")
 def milvus() -> Iterator[str]:
-    """The address of a server of our own."""
+    """The address of a Milvus server that runs for one module."""
     if not MILVUS_PROGRAM.exists():
         pytest.skip("Milvus is not installed: make milvus")
     # One at a time: not all of a server's ports can be chosen.
@@ -91,7 +91,7 @@ def world(database_server: DatabaseServer, home: Path) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def world_of_module(database_server: DatabaseServer, scratch: Path) -> Iterator[World]:
-    """For a module whose tests only ask."""
+    """A world for a module whose tests only ask."""
     with World(database_server, Path(tempfile.mkdtemp(dir=scratch))) as made:
         yield made
         made.audit()

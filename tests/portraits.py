@@ -27,7 +27,7 @@ def hopper() -> Image.Image:
 
 @cache
 def swapped() -> Image.Image:
-    """The astronaut with Grace Hopper's face."""
+    """Returns the astronaut with Grace Hopper's face."""
     return swap_face(astronaut(), hopper())
 
 

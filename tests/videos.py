@@ -19,7 +19,7 @@ SIZE = 320, 240
 
 
 def wandering(name: str, seconds: float, seed: int) -> list[Pixels]:
-    """A shaky camera over one photograph."""
+    """Returns frames of a shaky camera over one photograph."""
     image = picture(name)
     scale = max(1.5 * SIZE[0] / image.width, 1.5 * SIZE[1] / image.height)
     image = image.resize((round(image.width * scale), round(image.height * scale)))
@@ -37,7 +37,7 @@ def wandering(name: str, seconds: float, seed: int) -> list[Pixels]:
 
 @cache
 def clip(*names: str, shot_s: float = 4.0) -> Clip:
-    """One shot of each photograph."""
+    """Returns a clip with one shot of each photograph."""
     frames = [frame for seed, name in enumerate(names) for frame in wandering(name, shot_s, seed)]
     return Clip("-".join(names), frames, [number / RATE for number in range(len(frames))])
 
@@ -48,7 +48,7 @@ def whole(source: Clip) -> Piece:
 
 @cache
 def original(*names: str) -> bytes:
-    """What a publisher registers."""
+    """Returns the video that a publisher registers."""
     return write_pieces([whole(clip(*names))], crf=18)
 
 
@@ -57,7 +57,7 @@ def edited(*pieces: Piece, look: Look | None = None, crf: int = 26) -> bytes:
 
 
 def animation(source: Clip, kind: str, *, every: int = 3, **options: object) -> bytes:
-    """The first two seconds as an animated image."""
+    """Returns the first two seconds as an animated image."""
     frames = [Image.fromarray(frame).resize((240, 180)) for frame in source.frames[: 2 * RATE : every]]
     buffer = io.BytesIO()
     frames[0].save(
@@ -67,7 +67,7 @@ def animation(source: Clip, kind: str, *, every: int = 3, **options: object) -> 
 
 
 def speech(seconds: float, seed: int) -> Samples:
-    """Samples that are like speech to a fingerprint: syllables of changing pitch, vowel and loudness."""
+    """Returns samples that are like speech: syllables of changing pitch, vowel and loudness."""
     rng = np.random.default_rng(seed)
     count = round(seconds * SAMPLE_RATE)
     time = np.arange(count) / SAMPLE_RATE
@@ -91,7 +91,7 @@ def speech(seconds: float, seed: int) -> Samples:
 
 
 def with_audio(*names: str, audio: Samples, content: bytes | None = None) -> bytes:
-    """A video, by default the original of these photographs, with a sound track."""
+    """Returns a video, by default the original of these photographs, with an audio track."""
     buffer = io.BytesIO()
     with (
         av.open(io.BytesIO(content or original(*names)), "r") as pictures,

@@ -42,7 +42,7 @@ ROLE_SCOPES = {
 
 
 class SeededEmbedder:
-    """A fixed random projection of a small grey thumbnail: near copies are near, nothing else."""
+    """Projects a small grey thumbnail by a fixed random matrix: only near copies are near."""
 
     device = "test"
 
@@ -61,7 +61,7 @@ class SeededEmbedder:
 
 
 class DatabaseServer:
-    """Databases by the dozen, each a copy of one migrated template."""
+    """Makes databases by the dozen, each a copy of one migrated template."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -89,7 +89,7 @@ class DatabaseServer:
 
 
 def own_index(services: Services, kind: Kind = PDQ) -> Index:
-    """The index of one kind in this process."""
+    """Returns the index of one kind that this process holds."""
     assert isinstance(services.index, LocalIndex)
     return services.index.by_kind[kind.name]
 
@@ -166,7 +166,7 @@ class World:
         return client
 
     def again(self, party: Party) -> Party:
-        """The same party after a restart, at the new address."""
+        """Returns the same party after a restart, at the new address."""
         return Party(party.publisher, party.key, self.client(party.api_key.secret), party.api_key)
 
     def enrol(self, name: str, role: Role = Role.PUBLISHER, scopes: Sequence[Scope] | None = None) -> Party:
@@ -192,12 +192,12 @@ class World:
         return party.client.register(content, party.sign(statement), idempotency_key=idempotency_key)
 
     def tamper(self, statement: str, **values: Any) -> None:
-        """What somebody with the database's password could do."""
+        """Does what somebody with the database's password could do."""
         with self.engine.begin() as connection:
             connection.execute(text(statement), values)
 
     def audit(self) -> None:
-        """Every journey ends here."""
+        """Checks that an audit finds nothing; every journey ends here."""
         report = self.operator.audit()
         assert report.findings == ()
         assert report.clean

@@ -38,7 +38,7 @@ def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 def record_of(line: dict[str, Any]) -> str:
-    """The id of the registered record."""
+    """Returns the id of the registered record."""
     record: str = line["answer"]["record"]["id"]
     return record
 

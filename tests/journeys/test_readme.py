@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 
 
 def shape(line: str) -> str:
-    """A line without what differs from run to run: identifiers, keys, numbers."""
+    """Returns a line without what differs from run to run: identifiers, keys and numbers."""
     line = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "#", line)
     line = re.sub(r"with key \S+", "with key #", line)
     return re.sub(r"\s+", " ", re.sub(r"\d+(\.\d+)*", "#", line)).strip()

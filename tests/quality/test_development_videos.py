@@ -27,7 +27,7 @@ class Judged(World):
 
 @pytest.fixture(scope="module")
 def registry(database_server: DatabaseServer, scratch: Path, shared: Path) -> Iterator[Party]:
-    """The originals of the sample videos and of the swaps are registered."""
+    """A publisher that has registered the originals of the sample videos and of the swaps."""
     home = scratch / "development-videos"
     home.mkdir()
     with Judged(database_server, home) as world:

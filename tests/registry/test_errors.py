@@ -13,7 +13,7 @@ FAMILIES = {errors.StatementRefused, errors.MediaRefused, errors.Conflict}  # ba
 
 
 def drawn_tree() -> dict[str, str]:
-    """The base of every class, as the module's docstring draws it."""
+    """Returns the base of every class, as the module's docstring draws it."""
     drawing = re.sub(r",\n +", ", ", errors.__doc__ or "")
     bases = {}
     for branch in re.findall(r"^[├└]── (.+)$", drawing, re.MULTILINE):

@@ -53,13 +53,13 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def keep(page: Page, name: str) -> None:
-    """Screenshots for people: set TRUEPRINT_SCREENSHOTS to a folder."""
+    """Keeps a screenshot for people where TRUEPRINT_SCREENSHOTS names a folder."""
     if SCREENSHOTS:
         page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
 
 
 def until(page: Page, holds: Callable[[], bool]) -> None:
-    """The page's own policy forbids Playwright to wait inside of it."""
+    """Waits from outside: the page's own policy forbids Playwright to wait inside of it."""
     for _ in range(100):
         if holds():
             return

@@ -73,14 +73,14 @@ def sticker(image: Image.Image) -> tuple[Image.Image, Box]:
 
 
 def cloned(image: Image.Image) -> tuple[Image.Image, Box]:
-    """A piece of the picture copied over another, as a retoucher hides a thing."""
+    """Copies a piece of the picture over another, as a retoucher hides a thing."""
     image, box = image.copy(), (40, 60, 150, 170)
     image.paste(image.crop((430, 200, 540, 310)), box[:2])
     return image, box
 
 
 def on_operation(found: list[Operation], box: Box, size: tuple[int, int]) -> float:
-    """Intersection over union of the best operation's region with the true box."""
+    """Returns the intersection over union of the best operation's region with the true box."""
     truth = np.zeros(size[::-1], np.bool_)
     truth[box[1] : box[3], box[0] : box[2]] = True
     best = 0.0

@@ -34,7 +34,7 @@ def laid_over(query: Image.Image, reference: Image.Image) -> tuple[DenseAgreemen
 
 
 def with_part_moved(image: Image.Image, by: int) -> Image.Image:
-    """As when somebody before a fixed camera has moved: what was in the middle is elsewhere."""
+    """Moves what is in the middle, as when somebody moves before a fixed camera."""
     box = (image.width // 4, image.height // 5, image.width * 3 // 4, image.height)
     part = image.crop(box)
     edge = Image.new("L", part.size, 0)

@@ -15,7 +15,7 @@ COFFEE = picture("coffee")
 
 
 def cropped_in_a_screenshot() -> Image.Image:
-    """The middle of the picture under a bar, over a line of writing: the reference reaches under both."""
+    """Puts the middle of the picture between a bar and a line of writing, which hide parts of it."""
     shot = Image.new("RGB", (560, 520), (244, 244, 246))
     draw = ImageDraw.Draw(shot)
     draw.rectangle((0, 0, 560, 70), fill=(32, 60, 120))

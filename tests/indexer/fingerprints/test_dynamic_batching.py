@@ -25,7 +25,7 @@ def frame(number: int) -> Pixels:
 
 
 class Passes:
-    """Describes a frame by its value, remembers what came together; the first pass waits to be let go."""
+    """Describes a frame by its value and remembers each batch; the first pass waits to be released."""
 
     def __init__(self) -> None:
         self.seen: list[list[int]] = []
@@ -43,7 +43,7 @@ class Passes:
 
 
 def ask_while_one_runs(batcher: DynamicBatcher, passes: Passes, asked: list[list[int]]) -> list[object]:
-    """Everybody's answer or error; all but the first wait until the first pass has begun."""
+    """Returns everybody's answer or error; all but the first wait until the first pass has begun."""
     with ThreadPoolExecutor(len(asked)) as pool:
         first = pool.submit(batcher, [frame(value) for value in asked[0]])
         assert passes.begun.wait(10)
@@ -88,7 +88,7 @@ def test_joined_descriptors_are_those_of_one_by_one() -> None:
 
 
 class Full(nn.Module):
-    """A network on a device that has no room."""
+    """A network on a device that has no memory left."""
 
     def forward(self, batch: Tensor) -> Tensor:
         raise RuntimeError("out of memory")

@@ -53,7 +53,7 @@ def pdq_of_file(path: Path) -> list[Fingerprint]:
 
 
 def full_size_pdq(file: Path | io.BytesIO) -> tuple[bytes, int]:
-    """The reference code on the full picture, the way Meta computes it."""
+    """Returns PDQ of the full picture by the reference code, as Meta computes it."""
     with Image.open(file) as image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
     bits, quality = pdqhash.compute(np.asarray(upright))

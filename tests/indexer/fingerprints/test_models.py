@@ -50,7 +50,7 @@ PULLED = replace(SSCD_MIXUP, sha256=hashlib.sha256(CONTENT).hexdigest(), file_by
 
 
 class Tiny(torch.nn.Module):
-    """Means of 4 x 4 cells: 48 numbers."""
+    """A network that returns the means of 4 x 4 cells: 48 numbers."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.adaptive_avg_pool2d(x, 4).flatten(1) + 0.01

@@ -13,7 +13,7 @@ def found_in(page: Image.Image) -> list[Region]:
 
 
 def nearest(page: Image.Image, box: tuple[int, int, int, int]) -> float:
-    """How far the sides of the nearest rectangle are from `box`, in shares of the page's long side."""
+    """Returns how far the nearest rectangle's sides are from `box`, in shares of the page's long side."""
     apart = [
         max(
             abs(a - b)

@@ -1,4 +1,4 @@
-"""Every index over the same cases, brute force as the oracle; ties included."""
+"""Every index gives the same answers as brute force, ties included."""
 
 import shutil
 import tempfile
@@ -90,7 +90,7 @@ def short_codes(count: int, kind: Kind, seed: int = 0) -> Codes:
 
 
 def vectors(count: int, seed: int = 0) -> Vectors:
-    """As they are stored: rounded to float16."""
+    """Returns vectors as they are stored: rounded to float16."""
     raw = np.random.default_rng(seed).normal(size=(count, 256)).astype(np.float32)
     of_length_one: Vectors = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     return of_length_one.astype(np.float16).astype(np.float32)

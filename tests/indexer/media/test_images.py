@@ -91,7 +91,7 @@ def test_an_animation_is_no_still_image() -> None:
 
 
 def png_of(width: int, height: int) -> bytes:
-    """A tiny file that claims to be huge."""
+    """Returns a tiny file that claims to be huge."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

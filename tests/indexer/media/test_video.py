@@ -14,7 +14,7 @@ from tests.videos import RATE, SIZE, animation, clip, original
 
 
 def read(payload: bytes, limits: VideoLimits | None = None) -> tuple[VideoReading, list[int], list[Pixels]]:
-    """The reading after its end, the times of all frames, and the sampled frames."""
+    """Returns the reading after its end, the times of all frames, and the sampled frames."""
     with DecoderPool(1, video_limits=limits) as pool, pool.open(payload) as opened:
         assert isinstance(opened, VideoReading)
         frames = list(opened.frames())
@@ -26,7 +26,7 @@ def read(payload: bytes, limits: VideoLimits | None = None) -> tuple[VideoReadin
 
 
 def muxed(container: str, codec: str, *, times: list[int] | None = None, seconds: int = 1) -> bytes:
-    """The first seconds of a clip, `times` in milliseconds."""
+    """Returns the first seconds of a clip as a file; `times` are in milliseconds."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
         stream = out.add_stream(codec, rate=RATE)

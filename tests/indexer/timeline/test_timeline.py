@@ -19,7 +19,7 @@ Frames = npt.NDArray[np.float64]  # (n, pixels)
 
 
 def footage(seconds: float, seed: int, moves: float = 0.12) -> Frames:
-    """Smoothly changing frames around one picture, as a person who talks is: (n, pixels)."""
+    """Returns (n, pixels) frames that change smoothly around one picture, as a talking person does."""
     rng = np.random.default_rng(seed)
     times = np.arange(0, seconds, STEP)
     scene = rng.normal(size=PIXELS)
@@ -39,7 +39,7 @@ def sequence(frames: Frames, noise: float = 0.02, seed: int = 9) -> Sequence:
 
 
 def played(frames: Frames, start: float, end: float, factor: float) -> Frames:
-    """Seconds [start, end) at a factor; backwards where it is negative; blended from the nearest two."""
+    """Plays seconds [start, end) at a factor, backwards where it is negative; blends the nearest two."""
     count = round((end - start) / abs(factor) / STEP)
     at = (start if factor > 0 else end - STEP) + factor * STEP * np.arange(count)
     places = np.clip(at / STEP, 0, len(frames) - 1.001)

@@ -41,7 +41,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(bank_of: Path, folder: Path, options: Options, until: int | None = None) -> dict[int, Quality]:
-    """Train; `until`: be gone after so many steps, as a killed process is."""
+    """Trains; with `until`, stops after so many steps, as a killed process does."""
     measured: dict[int, Quality] = {}
 
     def evaluated(step: int, quality: Quality) -> None:

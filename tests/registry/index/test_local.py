@@ -27,7 +27,7 @@ SUBJECTS = ("coffee", "cat", "astronaut", "rocket")
 
 @pytest.fixture
 def short_tails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every row becomes a segment of its own, with what makes it fast."""
+    """Every row becomes a segment of its own, with its accelerator."""
     monkeypatch.setattr(segmented_index, "TAIL_ROWS", dict.fromkeys(segmented_index.TAIL_ROWS, 1))
     monkeypatch.setattr(segmented_index, "MOST_ROWS", dict.fromkeys(segmented_index.MOST_ROWS, 0))
     monkeypatch.setattr(segments, "LEAST_ROWS", 1)
@@ -162,7 +162,7 @@ def test_two_packages_of_faiss_are_refused_at_start_with_the_cure(
 
 @pytest.fixture(params=["pgvector", "milvus"])
 def shared_world(request: pytest.FixtureRequest, world: World) -> World:
-    """Its index lies in an engine that other nodes use too."""
+    """A world whose index lies in an engine that other nodes use too."""
     update = {"index": request.param, "poll_interval_s": 60.0}
     if request.param == "milvus":
         update["milvus"] = request.getfixturevalue("milvus")

@@ -24,7 +24,7 @@ SECRET = "known to all nodes of this registry"
 
 @contextmanager
 def search_node(world: World) -> Iterator[str]:
-    """One that looks for changes by itself once a minute only."""
+    """A search node that looks for changes by itself only once a minute."""
     settings = world.settings.model_copy(update={"search_secret": SecretStr(SECRET), "poll_interval_s": 60})
     with (
         running_search_node(settings, world.engine) as running,
@@ -34,7 +34,7 @@ def search_node(world: World) -> Iterator[str]:
 
 
 def ask(world: World, *addresses: str) -> None:
-    """Let the world's own node ask these from now on."""
+    """Lets the world's own node ask these search nodes from now on."""
     world.settings = world.settings.model_copy(
         update={"search_secret": SecretStr(SECRET), "search_nodes": ",".join(addresses)}
     )

@@ -180,7 +180,7 @@ def test_answers_of_old_jobs_are_forgotten(world: World) -> None:
 
 @contextmanager
 def receiver(failures: int = 0) -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
-    """A webhook's other side on a loopback port; refuses the first few deliveries."""
+    """Receives webhooks on a loopback port, and refuses the first few deliveries."""
     got: list[tuple[dict[str, str], bytes]] = []
     left = [failures]
 

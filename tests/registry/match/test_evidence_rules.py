@@ -42,7 +42,7 @@ def same_picture(strength: Strength) -> tuple[Strength, MatchRelation]:
 
 
 def compared(inliers: int, spread: float = 0.4, **more: Any) -> MatchEvidence:
-    """The pictures were compared; without `pairs`, every feature that has a partner is in its place."""
+    """Evidence of compared pictures; without `pairs`, every feature that has a partner is in its place."""
     return MatchEvidence(
         **{"compared": True, "inliers": inliers, "pairs": inliers, "spread": spread, **more}
     )

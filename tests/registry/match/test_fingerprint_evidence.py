@@ -15,12 +15,12 @@ def row(kind: str, value: bytes) -> FingerprintRow:
 
 
 def code(bits: int, length: int) -> bytes:
-    """The first `bits` bits of so many bytes."""
+    """Returns so many bytes of which the first `bits` bits are set."""
     return ((1 << bits) - 1).to_bytes(length, "little")
 
 
 def unit(angle: float) -> bytes:
-    """A descriptor that differs from another as their angles do."""
+    """Returns a descriptor that differs from another as their angles do."""
     vector = np.zeros(DESCRIPTOR.size)
     vector[:2] = np.cos(angle), np.sin(angle)
     return vector.astype("<f2").tobytes()

@@ -27,7 +27,7 @@ def world(world_of_module: World) -> World:
 
 @pytest.fixture
 def session(world: World) -> Iterator[Session]:
-    """What is changed in it is undone."""
+    """A session whose changes are undone."""
     with Session(world.engine) as session:
         yield session
         session.rollback()

@@ -31,7 +31,7 @@ VALUES
 
 
 def tables_in(engine: Engine) -> dict[str, list[dict[str, object]]]:
-    """The rows of every table that the migration touches, in a stable order."""
+    """Returns the rows of every table that the migration touches, in a stable order."""
     found = {}
     with engine.connect() as connection:
         present = connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
@@ -44,7 +44,7 @@ def tables_in(engine: Engine) -> dict[str, list[dict[str, object]]]:
 
 
 def names_in(engine: Engine) -> set[str]:
-    """The names of all tables, indexes and constraints."""
+    """Returns the names of all tables, indexes and constraints."""
     with engine.connect() as connection:
         relations = connection.scalars(
             text("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
