@@ -32,7 +32,7 @@ FLAGS = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED}
 
 
 @dataclass(frozen=True)
-class Asked:
+class Answered:
     """One upload and what was answered about its own target."""
 
     kind: str
@@ -78,7 +78,7 @@ def content_of(path: Path, variant: str) -> bytes:
     return buffer.getvalue()
 
 
-def ask_all(folder: Path, home: Path, variants: list[str]) -> list[Asked]:
+def ask_all(folder: Path, home: Path, variants: list[str]) -> list[Answered]:
     """Registers every target and asks about every upload."""
     rows = still_rows(folder)
     row_of = {row["pair_id"]: row for row in rows}
@@ -87,19 +87,19 @@ def ask_all(folder: Path, home: Path, variants: list[str]) -> list[Asked]:
         targets = sorted({folder / row["target"] for row in rows})
         records = {path: register_file(client, signer, path).record.id for path in targets}
 
-        def one(job: tuple[str, str, Path], _: OnProgress) -> Asked:
+        def ask(job: tuple[str, str, Path], _: OnProgress) -> Answered:
             name, variant, path = job
             wanted = records[folder / row_of[name]["target"]]
             answer = client.match(content_of(path, variant))
             sure = [match for match in answer.matches if match.strength is not Strength.WEAK]
             match = next((match for match in sure if match.record.id == wanted), None)
-            return Asked(row_of[name]["kind"], variant, name, match)
+            return Answered(row_of[name]["kind"], variant, name, match)
 
         jobs = list(uploads(rows, folder, variants))
-        return [asked for _, asked in each_with_progress("Asking", jobs, one, 2, quiet=False)]
+        return [asked for _, asked in each_with_progress("Asking", jobs, ask, 2, quiet=False)]
 
 
-def answers_table(asked: list[Asked], variants: list[str]) -> str:
+def answers_table(asked: list[Answered], variants: list[str]) -> str:
     """Returns, by variant, what was said of swaps, of re-enactments and of everything else."""
     lines = [
         "| variant | swaps named | re-enactments flagged | flagged of the rest | abstained | not matched |",

@@ -67,9 +67,9 @@ def pairs_of(vectors: Vectors) -> tuple[list[tuple[int, int]], list[tuple[int, i
 
 def share_line(name: str, found: Sequence[MatchEvidence], limits: Thresholds) -> str:
     """Returns a row of the table that counts the pairs of each strength."""
-    judged = [assessment.strength for measured in found if (assessment := assess(measured, limits))]
+    strengths = [assessment.strength for measured in found if (assessment := assess(measured, limits))]
     words = (Strength.WEAK, Strength.MODERATE, Strength.STRONG, Strength.VERY_STRONG)
-    counts = [str(judged.count(word)) for word in words]
+    counts = [str(strengths.count(word)) for word in words]
     return f"| {name} | {len(found):,} | {' | '.join(counts)} |"
 
 

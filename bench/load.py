@@ -5,7 +5,7 @@
 Two of three requests match, one registers; by fingerprints, and a share by photographs. Requests come at
 fixed times, whether earlier ones are answered or not, and latency counts from those times. Without --rate
 the rate is doubled, then halved in between, in probes of 20 seconds. At the end every acknowledged record
-is asked for, the registry is audited, and what the server's memory did is told.
+is asked for, the registry is audited, and the growth of the server's memory is shown.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import psutil
 from PIL import Image
 
 from bench.scale import memory_mb, served
-from registry.cli.demo import ORIGINALS, STRANGERS, package_file
+from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
 from registry.cli.home import open_home, throwaway_home
 from registry.settings import OPERATOR_KEY
 from sdk.client import Client
@@ -44,7 +44,7 @@ SPAN_S, WORST_SPANS = 10.0, 3
 
 
 @dataclass
-class Told:
+class LoadResult:
     """What happened; all clients write to it."""
 
     latencies_ms: list[float] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Load:
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(CLIENTS)
         self._random = np.random.default_rng(9)
-        self._pictures = [package_file(*source) for source in (*ORIGINALS.values(), *STRANGERS.values())]
+        self._pictures = [package_file(*source) for source in (*ORIGINALS.values(), *DISTRACTORS.values())]
         self.known: list[str] = []
 
     def warm_up(self) -> None:
@@ -84,44 +84,44 @@ class Load:
         found: Client = self._local.client
         return found
 
-    def run(self, rate: float, seconds: float) -> Told:
+    def run(self, rate: float, seconds: float) -> LoadResult:
         """Sends `rate` requests a second for so long."""
-        told = Told()
+        result = LoadResult()
         pending: list[Future[None]] = []
         started = time.monotonic()
         for number in range(int(rate * seconds)):
             due = started + number / rate
             time.sleep(max(0.0, due - time.monotonic()))
-            request = self._request(number, told)
-            pending.append(self._pool.submit(self._one, due, due - started, request, told))
+            request = self._request(number, result)
+            pending.append(self._pool.submit(self._one, due, due - started, request, result))
         for future in pending:
             future.result()
-        return told
+        return result
 
-    def _request(self, number: int, told: Told) -> Callable[[], None]:
+    def _request(self, number: int, result: LoadResult) -> Callable[[], None]:
         by_photograph = self._random.random() < self._photographs
         if number % 3 == 0:
-            return self._register_photograph if by_photograph else lambda: self._register(told)
+            return self._register_photograph if by_photograph else lambda: self._register(result)
         return self._match_photograph if by_photograph else self._match
 
-    def _one(self, due: float, due_s: float, request: Callable[[], None], told: Told) -> None:
+    def _one(self, due: float, due_s: float, request: Callable[[], None], result: LoadResult) -> None:
         try:
             request()
         except Exception as error:  # whatever it is, it is counted
-            with told.lock:
-                told.errors.append(f"{type(error).__name__}: {error}")
-        with told.lock:
-            told.latencies_ms.append(1000 * (time.monotonic() - due))
-            told.due_s.append(due_s)
+            with result.lock:
+                result.errors.append(f"{type(error).__name__}: {error}")
+        with result.lock:
+            result.latencies_ms.append(1000 * (time.monotonic() - due))
+            result.due_s.append(due_s)
 
-    def _register(self, told: Told) -> None:
+    def _register(self, result: LoadResult) -> None:
         code, digest = f"pdq.v1:{secrets.token_hex(32)}", secrets.token_hex(32)
         value = FingerprintValue(value=code, quality=100)
         issuer, key = self.signer.issuer, self.signer.key
         request = local_registration([value], issuer, AssetClass.AUTHENTIC, digest, "an asset", key)
         record = self.client().register_fingerprints(request).record.id
-        with told.lock:
-            told.records[code] = record
+        with result.lock:
+            result.records[code] = record
             self.known.append(code)
 
     def _match(self) -> None:
@@ -153,15 +153,15 @@ class Load:
         self.client().register(content, sign_statement(statement, key))
 
 
-def p99(told: Told) -> float:
+def p99(result: LoadResult) -> float:
     """Returns the 99th percentile in milliseconds."""
-    return float(np.percentile(told.latencies_ms, 99))
+    return float(np.percentile(result.latencies_ms, 99))
 
 
-def worst_spans(told: Told) -> list[tuple[float, float]]:
+def worst_spans(result: LoadResult) -> list[tuple[float, float]]:
     """Returns the slowest spans of ten seconds: when each began, its 99th percentile in milliseconds."""
-    spans = (np.array(told.due_s) // SPAN_S).astype(int)
-    latencies = np.array(told.latencies_ms)
+    spans = (np.array(result.due_s) // SPAN_S).astype(int)
+    latencies = np.array(result.latencies_ms)
     slowest = [
         (SPAN_S * span, float(np.percentile(latencies[spans == span], 99))) for span in np.unique(spans)
     ]
@@ -172,9 +172,9 @@ def highest_rate(load: Load) -> float:
     """Returns the highest bearable requests a second, found by doubling and halving."""
     good, bad, rate = 0.0, float("inf"), FIRST_RATE
     while bad - good > 0.15 * good or not good:
-        told = load.run(rate, PROBE_S)
-        fine = p99(told) <= BEARABLE_MS and not told.errors
-        print(f"{rate:.0f} a second: 99th percentile {p99(told):.0f} ms", flush=True)
+        result = load.run(rate, PROBE_S)
+        fine = p99(result) <= BEARABLE_MS and not result.errors
+        print(f"{rate:.0f} a second: 99th percentile {p99(result):.0f} ms", flush=True)
         good, bad = (rate, bad) if fine else (good, rate)
         rate = 2 * rate if bad == float("inf") else (good + bad) / 2
         if rate < 0.5:
@@ -203,10 +203,10 @@ def main() -> None:
             done = threading.Event()
             watcher = threading.Thread(target=_watch, args=(server, memory, done))
             watcher.start()
-            told = load.run(rate, 60 * options.minutes)
+            result = load.run(rate, 60 * options.minutes)
             done.set()
             watcher.join()
-            _report(load, told, rate, memory, url, key)
+            _report(load, result, rate, memory, url, key)
 
 
 def _watch(server: psutil.Process, memory: list[float], done: threading.Event) -> None:
@@ -214,21 +214,21 @@ def _watch(server: psutil.Process, memory: list[float], done: threading.Event) -
         memory.append(memory_mb(server)[0])
 
 
-def _report(load: Load, told: Told, rate: float, memory: list[float], url: str, key: str) -> None:
+def _report(load: Load, result: LoadResult, rate: float, memory: list[float], url: str, key: str) -> None:
     with Client(url, key) as client:
         lost = 0
-        for code, record in told.records.items():
+        for code, record in result.records.items():
             value = (FingerprintValue(value=code, quality=100),)
             matches = client.match_fingerprints(FingerprintQuery(fingerprints=value)).matches
             lost += record not in [match.record.id for match in matches]
         audit = client.audit()
     half = len(memory) // 2
-    print(f"requests: {len(told.latencies_ms)} at {rate:.1f} a second")
-    print(f"median {statistics.median(told.latencies_ms):.0f} ms, 99th percentile {p99(told):.0f} ms")
-    for start, slowest in worst_spans(told):
+    print(f"requests: {len(result.latencies_ms)} at {rate:.1f} a second")
+    print(f"median {statistics.median(result.latencies_ms):.0f} ms, 99th percentile {p99(result):.0f} ms")
+    for start, slowest in worst_spans(result):
         print(f"from second {start:.0f} on: 99th percentile {slowest:.0f} ms")
-    print(f"errors: {len(told.errors)} {told.errors[:3]}")
-    print(f"registered and acknowledged: {len(told.records)}, lost: {lost}, audit clean: {audit.clean}")
+    print(f"errors: {len(result.errors)} {result.errors[:3]}")
+    print(f"registered and acknowledged: {len(result.records)}, lost: {lost}, audit clean: {audit.clean}")
     if half:
         first, second = statistics.mean(memory[:half]), statistics.mean(memory[half:])
         print(f"memory of the server: {first:.0f} MB in the first half, {second:.0f} MB in the second")

@@ -27,7 +27,7 @@ from sqlalchemy import text
 
 from bench.speed import edited, megapixel_photograph
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
-from registry.cli.demo import ORIGINALS, STRANGERS, package_file
+from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
 from registry.cli.home import open_home, throwaway_home
 from registry.settings import OPERATOR_KEY, Settings
 from registry.storage import db
@@ -201,7 +201,7 @@ def _report(
 
     copy, unknown = (
         edited(megapixel_photograph()),
-        package_file(*STRANGERS["motorcycle.png"]).read_bytes(),
+        package_file(*DISTRACTORS["motorcycle.png"]).read_bytes(),
     )
 
     def cost_ms(work: Callable[[], object], count: int) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from indexer.training.edits import edited_copy
-from registry.cli.demo import ORIGINALS, STRANGERS, package_file
+from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
 
 
 def folder_or_small_set(scratch: Path) -> Path:
@@ -26,7 +26,7 @@ def make_small_set(folder: Path) -> Path:
     for name in ("refs", "queries"):
         (folder / name).mkdir(parents=True)
     rows = ["query,ref,transforms"]
-    others = [Image.open(package_file(*source)).convert("RGB") for source in STRANGERS.values()]
+    others = [Image.open(package_file(*source)).convert("RGB") for source in DISTRACTORS.values()]
     for label, source in ORIGINALS.items():
         content = package_file(*source).read_bytes()
         (folder / "refs" / label).write_bytes(content)

@@ -32,7 +32,7 @@ from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
 from indexer.thread_limits import use_one_core_per_request
 from registry.app import create_app
-from registry.cli.demo import ORIGINALS, STRANGERS, package_file
+from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
 from registry.cli.home import listening, open_services, throwaway_home
 from registry.services import Services
 from registry.settings import OPERATOR_KEY, Settings
@@ -149,7 +149,7 @@ def demonstration() -> Iterator[tuple[Services, Client]]:
 
 def distractor() -> bytes:
     """Returns a photograph that the demonstration's registry does not know."""
-    return package_file(*STRANGERS["motorcycle.png"]).read_bytes()
+    return package_file(*DISTRACTORS["motorcycle.png"]).read_bytes()
 
 
 def edited(content: bytes) -> bytes:

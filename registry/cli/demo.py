@@ -39,7 +39,7 @@ ORIGINALS = {
     "concert.mp4": ("iscc_samples", "files/video/demo.mp4"),
     "portrait.jpg": ("iscc_samples", "files/image/demo.jpg"),
 }
-STRANGERS = {
+DISTRACTORS = {
     "motorcycle.png": ("skimage", "data/motorcycle_left.png"),
     "cameraman.png": ("skimage", "data/camera.png"),
     "coins.png": ("skimage", "data/coins.png"),
@@ -99,7 +99,7 @@ def make_uploads(folder: Path) -> list[Path]:
     (folder / "unchanged-coffee.png").write_bytes(package_file(*ORIGINALS["coffee.png"]).read_bytes())
     concert = package_file(*ORIGINALS["concert.mp4"])
     (folder / "slowed-concert.mp4").write_bytes(slowed(concert, *SLOWED_SECONDS, SLOWED_TO))
-    for name, source in STRANGERS.items():
+    for name, source in DISTRACTORS.items():
         (folder / f"stranger-{name}").write_bytes(package_file(*source).read_bytes())
     return sorted(folder.iterdir())
 

@@ -70,7 +70,7 @@ def _counted(real: Any, countdown: Countdown) -> Any:
 
 
 def register_and_die(
-    settings: Settings, api_key_id: str, statement: str, content: bytes, deadly: int, told: Path
+    settings: Settings, api_key_id: str, statement: str, content: bytes, deadly: int, acknowledgement: Path
 ) -> int:
     """The child's whole life; returns only if `deadly` lies beyond the last write."""
     assert settings.database_url is not None
@@ -83,7 +83,7 @@ def register_and_die(
             api_key = session.get(ApiKey, api_key_id)
             assert api_key is not None
             register_media(services, session, api_key, statement, content, IDEMPOTENCY_KEY)
-        told.write_bytes(b"acknowledged")
+        acknowledgement.write_bytes(b"acknowledged")
         countdown.armed = False
     return SURVIVED
 
@@ -97,9 +97,9 @@ def main() -> None:
             code = 1
             try:
                 content = Path(order["content"]).read_bytes()
-                told = Path(order["told"])
+                acknowledgement = Path(order["acknowledgement"])
                 code = register_and_die(
-                    settings, sys.argv[2], order["statement"], content, order["deadly"], told
+                    settings, sys.argv[2], order["statement"], content, order["deadly"], acknowledgement
                 )
             finally:
                 os._exit(code)

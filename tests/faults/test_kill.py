@@ -44,15 +44,21 @@ def test_death_at_every_write_loses_nothing_that_was_acknowledged(world: World, 
     with dying_process(world, desk) as process:
         for deadly in range(1, MOST_WRITES):
             statement = desk.sign(desk.statement(content, "coffee", preview_allowed=True))
-            told = tmp_path / f"told-{deadly}"
-            code = die_at(process, statement=statement, content=str(picture), told=str(told), deadly=deadly)
+            acknowledgement = tmp_path / f"acknowledged-{deadly}"
+            code = die_at(
+                process,
+                statement=statement,
+                content=str(picture),
+                acknowledgement=str(acknowledgement),
+                deadly=deadly,
+            )
             assert code in (-signal.SIGKILL, SURVIVED)
             if deadly % 10 == 0:
                 world.restart()
                 desk = world.again(desk)
             world.audit()
             found = desk.client.match(content).matches
-            if told.exists():
+            if acknowledgement.exists():
                 assert found, f"acknowledged, then lost at write {deadly}"
             # The caller does not know what happened and sends the same request again.
             answer = desk.client.register(content, statement, idempotency_key=IDEMPOTENCY_KEY)

@@ -16,5 +16,5 @@ print({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == 
 
 def test_every_library_uses_one_thread() -> None:
     # In a process of its own: threads of a library are set for good.
-    told = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
-    assert told.stdout.split("\n")[:2] == ["1 1", "{1}"]
+    printed = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert printed.stdout.split("\n")[:2] == ["1 1", "{1}"]

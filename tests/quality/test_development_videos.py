@@ -21,7 +21,7 @@ Talking = tuple[Party, str, Clip, Samples, Samples]
 HardClips = tuple[Party, dict[str, Clip]]
 
 
-class Judged(World):
+class ShippedDescriptorWorld(World):
     embedder = None  # the shipped descriptor
 
 
@@ -30,7 +30,7 @@ def registry(database_server: DatabaseServer, scratch: Path, shared: Path) -> It
     """A publisher that has registered the originals of the sample videos and of the swaps."""
     home = scratch / "development-videos"
     home.mkdir()
-    with Judged(database_server, home) as world:
+    with ShippedDescriptorWorld(database_server, home) as world:
         desk = world.enrol("Daily Example")
         originals = [
             *(

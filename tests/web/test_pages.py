@@ -111,7 +111,7 @@ def test_a_dropped_picture_gets_its_verdict_both_pictures_region_and_receipt(
     keep(page, "record")
 
 
-def test_strangers_fakes_and_broken_files_are_each_said_in_words(
+def test_unrelated_pictures_fakes_and_broken_files_are_each_said_in_words(
     world: World, page: Page, tmp_path: Path
 ) -> None:
     lab = world.enrol("A lab", Role.RESEARCHER)

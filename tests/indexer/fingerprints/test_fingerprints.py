@@ -82,13 +82,13 @@ def test_each_orientation_has_the_name_of_what_was_done(subject: str, name: str)
     assert min(distances) <= 24
 
 
-def test_fingerprints_survive_recompression_and_tell_strangers_apart() -> None:
+def test_fingerprints_survive_recompression_and_tell_unrelated_pictures_apart() -> None:
     limits = ImageLimits()
     copy = decode_image(encoded(picture("coffee").resize((300, 200)), "JPEG", quality=30), limits).pixels
     for compute in (lambda frame: compute_pdq(frame)[0], compute_phash):
         one, other = compute(pixels("coffee")), compute(copy)
-        stranger = compute(pixels("astronaut"))
-        assert hamming(one.value, other.value) < hamming(one.value, stranger.value) / 2
+        unrelated = compute(pixels("astronaut"))
+        assert hamming(one.value, other.value) < hamming(one.value, unrelated.value) / 2
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -180,7 +180,7 @@ def test_text_that_is_no_fingerprint_is_refused(text: str) -> None:
         parse_fingerprint(text)
 
 
-def test_the_descriptor_is_one_unit_vector_per_frame_nearer_to_a_crop_than_to_a_stranger() -> None:
+def test_the_descriptor_is_one_unit_vector_per_frame_nearer_to_a_crop_than_to_another() -> None:
     embedder = TorchEmbedder("cpu")
     crop = pixels("coffee")[60:340, 90:520]
     vectors = embedder.embed([pixels("coffee"), np.ascontiguousarray(crop), pixels("astronaut")])

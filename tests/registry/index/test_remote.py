@@ -106,10 +106,10 @@ def test_a_search_node_answers_only_to_who_knows_the_secret(world: World) -> Non
         refused = anybody.get("/internal/state", headers={"Authorization": "Bearer guessed"})
         assert refused.status_code == 401
         assert refused.json()["code"] == "not_authenticated"
-        stranger = SearchNodes([url], "not known to that search node")
+        unknown = SearchNodes([url], "not known to that search node")
         with pytest.raises(Exception, match="answers 401"):
-            stranger.by_kind[PDQ.name].within(np.zeros((1, 32), np.uint8), 3)
-        stranger.close()
+            unknown.by_kind[PDQ.name].within(np.zeros((1, 32), np.uint8), 3)
+        unknown.close()
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_comparing_the_very_file_finds_no_change(world: World) -> None:
     assert "Byte for byte" in found.explanation
 
 
-def test_a_comparison_of_strangers_says_that_nothing_is_shared(world: World) -> None:
+def test_a_comparison_of_unrelated_pictures_says_that_nothing_is_shared(world: World) -> None:
     desk = world.enrol("Daily Example")
     record = world.register(desk, encoded("coffee"), "coffee").record
     found = desk.client.compare(encoded(astronaut()), record.id)
@@ -170,9 +170,9 @@ def test_the_preview_of_an_intimate_record_needs_a_key(world: World) -> None:
 def test_only_a_key_that_may_match_sees_an_intimate_preview(world: World) -> None:
     desk = world.enrol("Daily Example")
     record = world.register(desk, encoded(astronaut(), "PNG"), "astronaut", intimate=True).record
-    stranger = world.enrol("Archive", scopes=(Scope.REGISTER,))
+    outsider = world.enrol("Archive", scopes=(Scope.REGISTER,))
     with pytest.raises(NotAllowed):
-        stranger.client.preview(record.id)
+        outsider.client.preview(record.id)
 
 
 def test_without_the_packages_of_the_networks_the_answer_and_the_doctor_say_so(

@@ -65,7 +65,9 @@ def test_edited_copies_are_found_and_named(world: World, name: str, operation: s
     assert "coffee" in match.explanation
 
 
-def test_strangers_are_not_in_this_registry_and_nothing_is_said_of_authenticity(world: World) -> None:
+def test_unrelated_pictures_are_not_in_this_registry_and_nothing_is_said_of_authenticity(
+    world: World,
+) -> None:
     desk = world.enrol("Daily Example")
     world.register(desk, encoded("coffee"))
     answer = desk.client.match(encoded("astronaut"))

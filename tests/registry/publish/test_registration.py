@@ -181,9 +181,9 @@ def test_fingerprints_alone_register_and_match_without_the_picture(world: World)
     assert answer.matches[0].record.id == record.id
     assert not answer.matches[0].verified
     assert desk.client.match(encoded("coffee", quality=60)).matches[0].record.id == record.id
-    stranger = local_query(DATA / "astronaut.png")
-    assert desk.client.match_fingerprints(stranger).verdict.kind is VerdictKind.NOT_IN_REGISTRY
-    swapped = request.model_copy(update={"fingerprints": stranger.fingerprints})
+    unrelated = local_query(DATA / "astronaut.png")
+    assert desk.client.match_fingerprints(unrelated).verdict.kind is VerdictKind.NOT_IN_REGISTRY
+    swapped = request.model_copy(update={"fingerprints": unrelated.fingerprints})
     with pytest.raises(BadRequest) as error:
         desk.client.register_fingerprints(swapped)
     assert error.value.code == "fingerprint_mismatch"

@@ -207,13 +207,13 @@ def test_a_dub_is_found_by_its_pictures_and_a_known_speech_by_its_sound(world: W
     world.audit()
 
 
-def test_two_videos_are_compared_and_kept_as_a_film(registered: Registered) -> None:
+def test_two_videos_are_compared_and_shown_side_by_side(registered: Registered) -> None:
     desk, record = registered
     upload = edited(Piece(clip(*NAMES), 1.0, 5.0))
     compared = desk.client.compare(upload, record.id)
     assert compared.segments[0].reference == pytest.approx((1.0, 5.0), abs=0.1)
-    film = desk.client.compare_picture(upload, record.id, "mp4")
-    with av.open(io.BytesIO(film), "r") as shown:
+    side_by_side = desk.client.compare_picture(upload, record.id, "mp4")
+    with av.open(io.BytesIO(side_by_side), "r") as shown:
         assert float(shown.duration or 0) / 1e6 == pytest.approx(4.0, abs=0.3)
     assert desk.client.compare_picture(upload, record.id, "gif")[:3] == b"GIF"
     with pytest.raises(Conflict) as refusal:
@@ -242,8 +242,10 @@ def test_a_picture_in_the_picture_is_told_from_a_logo(registered: Registered) ->
     inset = edited(whole(clip("astronaut", "motorcycle")), look=picture_in_picture(clip(*NAMES).at, 12.0))
     over = desk.client.match(inset).matches[0]
     assert over.record.id == record.id
-    laid = next(operation for operation in over.operations if operation.type is OperationType.FRAME_OVERLAY)
-    assert laid.region is not None
-    assert min(x for x, _ in laid.region.corners) > 0.4
+    overlay = next(
+        operation for operation in over.operations if operation.type is OperationType.FRAME_OVERLAY
+    )
+    assert overlay.region is not None
+    assert min(x for x, _ in overlay.region.corners) > 0.4
     logo = desk.client.match(edited(whole(clip(*NAMES)), look=with_logo)).matches[0]
     assert {operation.type for operation in logo.operations} == {OperationType.OVERLAY}
