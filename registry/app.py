@@ -67,7 +67,7 @@ def running_services(
             log=log,
             index=index,
             blobs=blobs,
-            uploads=UploadReader(decoders, embedders, index),
+            uploads=UploadReader(decoders, embedders, index, settings.hash_list_kinds),
             previews=PreviewCache(blobs, decoders),
             signer=AnswerSigner(settings.key_folder / ANSWER_KEY),
             webhook_key=load_or_make_key(settings.key_folder),

@@ -11,6 +11,7 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
 from indexer.fingerprints.kinds import DESCRIPTOR
 from indexer.index.engines import DEFAULT as DEFAULT_ENGINE
 from indexer.index.engines import ENGINES
@@ -27,6 +28,10 @@ def default_home(user_folder: Path) -> Path:
     stay closed, so root keeps its registry where services do.
     """
     return Path("/var/lib/trueprint") if os.name == "posix" and os.geteuid() == 0 else user_folder
+
+
+def _separated(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 class Settings(BaseSettings):
@@ -86,6 +91,10 @@ class Settings(BaseSettings):
         default=None, description="TOML file of lines that replace the defaults of docs/thresholds.md"
     )
     poll_interval_s: float = Field(default=0.5, gt=0, description="how often the index looks for changes")
+    hash_lists: str = Field(
+        default="",
+        description="kinds of hashes of lists that others keep, separated by commas; refused when unset",
+    )
     descriptor: str | None = Field(
         default=None, description="kind of the descriptor; what `trueprint models use` chose when unset"
     )
@@ -114,11 +123,23 @@ class Settings(BaseSettings):
             raise ValueError(f"must be one of {', '.join(ENGINES)}")
         return name
 
+    @field_validator("hash_lists")
+    @classmethod
+    def _require_hash_list_kinds(cls, names: str) -> str:
+        unknown = sorted(set(_separated(names)) - set(HASH_LISTS))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: the kinds are {', '.join(HASH_LISTS)}")
+        return names
+
+    @property
+    def hash_list_kinds(self) -> tuple[str, ...]:
+        """Kinds of hashes of others' lists that are accepted, computed and searched by here."""
+        return tuple(kind for kind in HASH_LISTS if kind in _separated(self.hash_lists))
+
     @property
     def search_node_addresses(self) -> list[str]:
         """The addresses of the search nodes; none when this process holds an index of its own."""
-        given = (self.search_nodes or "").split(",")
-        return [address.strip().rstrip("/") for address in given if address.strip()]
+        return [address.rstrip("/") for address in _separated(self.search_nodes or "")]
 
     @property
     def gpu_memory_bytes(self) -> int | None:

@@ -10,10 +10,12 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from indexer.fingerprints.kinds import AHASH, COLORHASH, CROP_RESISTANT, DHASH, WHASH
 from registry.errors import BadThresholds
 
 PDQ_BITS = 256
 Bits = Annotated[int, Field(ge=0, le=PDQ_BITS)]
+HashBits = Annotated[int, Field(ge=0, le=64)]
 Features = Annotated[float, Field(ge=4, le=1024)]  # four fix a homography; more are not extracted
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
@@ -49,6 +51,20 @@ class Thresholds(BaseModel):
     """Where no picture can be compared: a moderate match. Extrapolated in the calibration of the
     descriptor; none of 64,261 unrelated pairs is as similar.
     """
+    ahash64_bits: HashBits = 1
+    """Hashes of others' lists, alone a suspicion at most: `ahash64.v1` within this. Four of 280,260
+    unrelated pairs are.
+    """
+    dhash64_bits: HashBits = 8
+    """The same for `dhash64.v1`. One of 280,260 unrelated pairs lies within it."""
+    whash64_bits: HashBits = 1
+    """The same for `whash64.v1`, whose distances are even. One of 280,260 unrelated pairs is within it."""
+    colorhash_bits: HashBits = 0
+    """The same for `colorhash.v1`, of values with five shares above zero or more. One of 22,637 unrelated
+    pairs has the same value.
+    """
+    crop_resistant_bits: HashBits = 6
+    """The same for `crop-resistant.v1`: two segments, each within this. One of 344,880 unrelated pairs."""
     inliers_weak: Features = 8
     """Agreeing features of a weak match. Ten of 8,596 unrelated pairs are weak."""
     inliers_moderate: Features = 13
@@ -114,6 +130,17 @@ class Thresholds(BaseModel):
     """A query that shows this share of the reference, and little else, is the same picture. A definition,
     not a measurement.
     """
+
+    @property
+    def hash_list_bits(self) -> dict[str, int]:
+        """The radius of every kind of hash that lists of others hold, by the kind's name."""
+        return {
+            AHASH.name: self.ahash64_bits,
+            DHASH.name: self.dhash64_bits,
+            WHASH.name: self.whash64_bits,
+            COLORHASH.name: self.colorhash_bits,
+            CROP_RESISTANT.name: self.crop_resistant_bits,
+        }
 
     @model_validator(mode="after")
     def _ascend(self) -> Self:

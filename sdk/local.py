@@ -1,20 +1,31 @@
 """Fingerprints a picture on this device, which it never leaves."""
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from joserfc.jwk import ECKey
 
+from sdk.errors import SdkError
 from sdk.models import FingerprintQuery, FingerprintRegistration, FingerprintValue
 from sdk.records import AssetClass, Statement, fingerprints_digest, new_statement, sign_statement
 
 
-def fingerprint_file(path: Path, *, with_descriptor: bool = False) -> list[FingerprintValue]:
+class UnknownHash(SdkError):
+    """No such kind of hash of a list."""
+
+
+def fingerprint_file(
+    path: Path, *, with_descriptor: bool = False, hash_lists: Sequence[str] = ()
+) -> list[FingerprintValue]:
     """Computes PDQ in eight orientations and pHash of a picture; on request the descriptor, by torch.
 
-    Raises indexer.media.errors.MediaError.
+    `hash_lists`: kinds of hashes of lists that others keep, computed as well (docs/hash-lists.md).
+    Raises indexer.media.errors.MediaError, and UnknownHash where a kind is none of them.
     """
+    require_hash_lists(hash_lists)
     # Imported here: signing and verifying must not need the imaging libraries.
+    from indexer.fingerprints.hash_lists import texts_of
     from indexer.fingerprints.hashes import compute_hashes
     from indexer.media.sandbox import DecoderPool
 
@@ -28,12 +39,23 @@ def fingerprint_file(path: Path, *, with_descriptor: bool = False) -> list[Finge
 
         frame = fingerprint_frame(image.pixels, TorchEmbedder(), full_size=full_size)
         fingerprints = list(frame.fingerprints)
+    if hash_lists:
+        from indexer.fingerprints.imagehash_kinds import compute_hash_list_kinds
+
+        fingerprints += compute_hash_list_kinds(image.pixels, hash_lists)
     return [
-        FingerprintValue(
-            value=fingerprint.text(), orientation=fingerprint.orientation, quality=fingerprint.quality
-        )
-        for fingerprint in fingerprints
+        FingerprintValue(value=text, quality=quality, orientation=orientation)
+        for text, quality, orientation in texts_of(fingerprints)
     ]
+
+
+def require_hash_lists(kinds: Sequence[str]) -> None:
+    """Raises UnknownHash where one of these is no kind of hash of a list."""
+    from indexer.fingerprints.hash_lists import NAMES
+
+    unknown = sorted(set(kinds) - set(NAMES))
+    if unknown:
+        raise UnknownHash(f"{', '.join(unknown)}: the kinds are {', '.join(NAMES)}")
 
 
 def descriptor_device() -> str:
@@ -43,20 +65,26 @@ def descriptor_device() -> str:
     return best_device()
 
 
-def local_query(path: Path, *, with_descriptor: bool = False) -> FingerprintQuery:
+def local_query(
+    path: Path, *, with_descriptor: bool = False, hash_lists: Sequence[str] = ()
+) -> FingerprintQuery:
     """Fingerprints a file into what `Client.match_fingerprints` takes."""
-    return FingerprintQuery(fingerprints=tuple(fingerprint_file(path, with_descriptor=with_descriptor)))
+    values = fingerprint_file(path, with_descriptor=with_descriptor, hash_lists=hash_lists)
+    return FingerprintQuery(fingerprints=tuple(values))
 
 
 def local_registration(
     fingerprints: list[FingerprintValue],
     issuer: str,
     asset_class: AssetClass,
-    digest_sha256: str,
+    digest_sha256: str | None,
     label: str,
     key: ECKey,
 ) -> FingerprintRegistration:
-    """Binds fingerprints to a signed statement, as `Client.register_fingerprints` takes them."""
+    """Binds fingerprints to a signed statement, as `Client.register_fingerprints` takes them.
+
+    `digest_sha256`: None where the file is not known, as in most lists that others keep.
+    """
     nonce = secrets.token_urlsafe(24)
     listed = [fingerprint.model_dump(mode="json") for fingerprint in fingerprints]
     statement: Statement = new_statement(

@@ -10,13 +10,13 @@ import json
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import rfc8785
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sdk.errors import VerificationError
 from sdk.keys import thumbprint
@@ -71,7 +71,7 @@ class Statement(BaseModel):
     issuer: ShownText = Field(max_length=300)
     valid_from: AwareDatetime
     asset_class: AssetClass
-    digest_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    digest_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")  # None: no file is named
     label: ShownText = Field(max_length=300)
     media_type: ShownText | None = Field(default=None, max_length=100)
     derived_from: tuple[Target, ...] = Field(default=(), max_length=20)
@@ -81,12 +81,25 @@ class Statement(BaseModel):
     # Binds fingerprints that come without their picture: SHA-256 over nonce and JCS list.
     fingerprints_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        """Lists of hashes often name no file; then the fingerprints are all that the statement is about."""
+        if self.digest_sha256 is None and self.fingerprints_sha256 is None:
+            raise ValueError("a digest of the file, or of fingerprints, is needed")
+        return self
+
+    def subject_id(self) -> str:
+        """Returns the name of the asset: by its file, else by the fingerprints that the statement binds."""
+        if self.digest_sha256 is not None:
+            return f"urn:sha256:{self.digest_sha256}"
+        return f"urn:trueprint:fingerprints:{self.fingerprints_sha256}"
+
     def payload(self) -> dict[str, Any]:
         """Returns the credential as it is signed."""
         subject: dict[str, Any] = {
-            "id": f"urn:sha256:{self.digest_sha256}",
+            "id": self.subject_id(),
             "class": self.asset_class.value,
-            "digestSHA256": self.digest_sha256,
+            **({"digestSHA256": self.digest_sha256} if self.digest_sha256 else {}),
             "label": self.label,
             "previewAllowed": self.preview_allowed,
         }
@@ -109,7 +122,7 @@ class Statement(BaseModel):
 
 
 def new_statement(
-    issuer: str, asset_class: AssetClass, digest_sha256: str, label: str, **more: Any
+    issuer: str, asset_class: AssetClass, digest_sha256: str | None, label: str, **more: Any
 ) -> Statement:
     """Makes a statement that is valid from now; `more` are further fields of it. Raises BadStatement."""
     now = datetime.now(UTC).replace(microsecond=0)
@@ -128,7 +141,7 @@ def new_statement(
 
 def _first_fault(error: ValidationError) -> BadStatement:
     first = error.errors(include_input=False, include_url=False)[0]
-    return BadStatement(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    return BadStatement(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": "))
 
 
 def sign_statement(statement: Statement, key: ECKey) -> str:
@@ -180,14 +193,12 @@ def parse_payload(payload: bytes) -> Statement:
         subject = credential["credentialSubject"]
         if CREDENTIAL_TYPE not in credential["type"]:
             raise BadStatement(f"the credential is no {CREDENTIAL_TYPE}")
-        if subject["id"] != f"urn:sha256:{subject['digestSHA256']}":
-            raise BadStatement("the subject's id and digest differ")
-        return Statement(
+        statement = Statement(
             id=credential["id"],
             issuer=credential["issuer"],
             valid_from=credential["validFrom"],
             asset_class=subject["class"],
-            digest_sha256=subject["digestSHA256"],
+            digest_sha256=subject.get("digestSHA256"),
             label=subject["label"],
             media_type=subject.get("mediaType"),
             derived_from=tuple(subject.get("derivedFrom", ())),
@@ -196,6 +207,9 @@ def parse_payload(payload: bytes) -> Statement:
             intimate=subject.get("intimate", False),
             fingerprints_sha256=subject.get("fingerprintsSHA256"),
         )
+        if subject["id"] != statement.subject_id():
+            raise BadStatement("the subject's id and digest differ")
+        return statement
     except ValidationError as error:
         raise _first_fault(error) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

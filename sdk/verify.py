@@ -88,6 +88,8 @@ def _step_2_commitment(receipt: Receipt) -> bytes:
 
 
 def _step_5_media(statement: Statement, media: bytes | None) -> None:
+    if media is not None and statement.digest_sha256 is None:
+        raise BadReceipt("the record names no file: it is about fingerprints alone")
     if media is not None and hashlib.sha256(media).hexdigest() != statement.digest_sha256:
         raise BadReceipt("the file is not the one the record was made for")
 
@@ -107,8 +109,9 @@ def _describe(
     pinned = "pinned" if log_key else "from the receipt, not pinned"
     yield f"3. checkpoint of {checkpoint.origin} over {checkpoint.size} entries is signed (key {pinned})"
     yield f"4. entry {index} is in that tree"
-    yield (
-        "5. the file has the stated digest"
-        if media is not None
-        else "5. no file given: digest not compared"
-    )
+    if statement.digest_sha256 is None:
+        yield "5. the record names no file: it is about fingerprints alone"
+    elif media is None:
+        yield "5. no file given: digest not compared"
+    else:
+        yield "5. the file has the stated digest"

@@ -24,9 +24,11 @@ from indexer.fingerprints.kinds import (
 NAMES = tuple(kind.name for kind in HASH_LIST_KINDS)
 # `crop_resistant_hash` drops segments of 500 pixels or less out of 300 x 300.
 MOST_SEGMENTS = 300 * 300 // 501
+# Of unrelated pictures, one pair in 1,700 has a segment within 6 bits, one pair in 345,000 has two.
+SEGMENTS_THAT_AGREE = 2
 # A code with fewer bits set, or fewer clear, is that of a plain surface or of one edge. The 360 photographs
-# of the development set have 8 to 50 bits set (docs/quality.md).
-LEAST_BITS = 4
+# of the development set have 8 to 50 bits set.
+LEAST_BITS = 8
 # A colour hash is fourteen shares of three bits. One in 200 unrelated pairs has the same value; where this
 # many shares are above zero it is one in 20,000.
 SHARE_BITS, LEAST_SHARES = 3, 5
@@ -66,9 +68,7 @@ def texts_of(fingerprints: Iterable[Fingerprint]) -> list[Text]:
 
 
 def is_distinctive(fingerprint: Fingerprint) -> bool:
-    """Whether a hash of a list holds enough to tell pictures apart; other kinds always do, here."""
-    if fingerprint.kind not in NAMES:
-        return True
+    """Whether one value of `NAMES` holds enough to tell pictures apart."""
     bits = np.unpackbits(np.frombuffer(fingerprint.value, np.uint8))
     if fingerprint.kind == COLORHASH.name:
         shares = bits[: KINDS[fingerprint.kind].size - COLORHASH.unused_bits].reshape(-1, SHARE_BITS)
@@ -76,10 +76,40 @@ def is_distinctive(fingerprint: Fingerprint) -> bool:
     return LEAST_BITS <= int(bits.sum()) <= len(bits) - LEAST_BITS
 
 
-def hash_list_distance(
+def distances_by_kind(queries: Iterable[Fingerprint], references: Iterable[Fingerprint]) -> dict[str, int]:
+    """Bits between the hashes of two pictures, by every kind of which both have a distinctive value."""
+    own, others = _values_by_kind(queries), _values_by_kind(references)
+    distances = {
+        kind: distance_of_values(own[kind], others[kind], values_needed(kind))
+        for kind in NAMES
+        if kind in own and kind in others
+    }
+    return {kind: distance for kind, distance in distances.items() if distance is not None}
+
+
+def has_distinctive_value(fingerprints: Iterable[Fingerprint]) -> bool:
+    """Whether a picture can be found by one of its hashes."""
+    by_kind = _values_by_kind(fingerprints)
+    return any(len(values) >= values_needed(kind) for kind, values in by_kind.items())
+
+
+def _values_by_kind(fingerprints: Iterable[Fingerprint]) -> dict[str, list[bytes]]:
+    by_kind: dict[str, list[bytes]] = {}
+    for fingerprint in fingerprints:
+        if fingerprint.kind in NAMES and is_distinctive(fingerprint):
+            by_kind.setdefault(fingerprint.kind, []).append(fingerprint.value)
+    return by_kind
+
+
+def values_needed(kind: str) -> int:
+    """How many values of a query must agree: one, of a crop-resistant hash so many segments."""
+    return SEGMENTS_THAT_AGREE if kind == CROP_RESISTANT.name else 1
+
+
+def distance_of_values(
     queries: Sequence[bytes], references: Sequence[bytes], segments: int = 1
 ) -> int | None:
-    """Bits between two values of one kind; None: they have too few segments.
+    """Bits between two values of one kind; None: the query has too few segments.
 
     Each segment of the query is as far as the nearest segment of the reference, as in imagehash's
     `ImageMultiHash.hash_diff`; the distance is the `segments`-th smallest of these, which is the smallest

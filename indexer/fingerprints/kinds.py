@@ -66,6 +66,11 @@ def vector_kinds() -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS.values() if kind.family is Family.VECTOR)
 
 
+def searched_kinds() -> tuple[Kind, ...]:
+    """Returns every known kind that has an index. Values of pHash are only compared."""
+    return (PDQ, AUDIO, *HASH_LIST_KINDS, *vector_kinds())
+
+
 class InvalidFingerprint(ValueError):
     """Not a value of a kind that is known here."""
 

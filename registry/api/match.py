@@ -9,7 +9,6 @@ from registry.api.deps import ContextDep, Matcher, ServicesDep, read_upload
 from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
 from registry.jobs import lifecycle as jobs
 from registry.match.answers import answer_about
-from registry.media.uploads import upload_of_fingerprints
 from registry.records.access import Action, may
 from sdk.models import FingerprintQuery, Job, MatchAnswer
 
@@ -44,5 +43,5 @@ def match_media(
 def match_fingerprints(query: FingerprintQuery, context: ContextDep, api_key: Matcher) -> MatchAnswer:
     """Answers the same without the picture, by its fingerprints alone."""
     values = [(value.value, value.quality, value.orientation) for value in query.fingerprints]
-    upload = upload_of_fingerprints(values, query.digest_sha256)
+    upload = context.uploads.read_fingerprints(values, query.digest_sha256)
     return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer

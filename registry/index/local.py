@@ -14,7 +14,7 @@ from time import monotonic
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from indexer.fingerprints.kinds import AUDIO, PDQ, Family, Kind, vector_kinds
+from indexer.fingerprints.kinds import Family, Kind, searched_kinds
 from indexer.index.device import Device
 from indexer.index.engines import LocalEngine, OnDevice
 from indexer.index.port import Index
@@ -42,7 +42,7 @@ class LocalIndex:
         self._engine = engine
         self._folder = IndexFolder(folder)
         self._index_engine, self._device = index_engine, device
-        self.kinds: tuple[Kind, ...] = (PDQ, AUDIO, *vector_kinds())  # all that are known when it starts
+        self.kinds: tuple[Kind, ...] = searched_kinds()  # all that are known when it starts
         self.by_kind: dict[str, Index] = {
             kind.name: index_engine.make(kind, self._folder.path, registry_id, device)
             for kind in self.kinds

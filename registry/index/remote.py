@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel
 from sqlmodel import Session
 
-from indexer.fingerprints.kinds import AUDIO, PDQ, Kind, vector_kinds
+from indexer.fingerprints.kinds import Kind, searched_kinds
 from indexer.index.port import Hit, Values, dtype_of
 from registry.errors import IndexUnavailable
 from registry.index.access import IndexState
@@ -39,7 +39,7 @@ class SearchNodes:
     """See IndexAccess. The nodes take turns."""
 
     def __init__(self, addresses: list[str], secret: str) -> None:
-        self.kinds: tuple[Kind, ...] = (PDQ, AUDIO, *vector_kinds())
+        self.kinds: tuple[Kind, ...] = searched_kinds()
         self._addresses = addresses
         self._client = httpx2.Client(
             headers={"Authorization": f"Bearer {secret}"},

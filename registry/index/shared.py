@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
-from indexer.fingerprints.kinds import AUDIO, PDQ, Family, Kind, vector_kinds
+from indexer.fingerprints.kinds import Family, Kind, searched_kinds
 from indexer.index.engines import SharedEngine
 from indexer.index.port import EngineUnavailable
 from indexer.index.shared_index import SharedIndex
@@ -44,7 +44,7 @@ class SharedEngineIndex:
         # A connection of its own: the request holds one of the pool's already, and requests may hold all.
         self._engine = create_engine(engine.url, pool_size=1, max_overflow=0, pool_pre_ping=True)
         self._applying = threading.Lock()
-        self.kinds: tuple[Kind, ...] = (PDQ, AUDIO, *vector_kinds())
+        self.kinds: tuple[Kind, ...] = searched_kinds()
         self.by_kind: dict[str, SharedIndex] = {
             kind.name: index_engine.make(kind, address, registry_id) for kind in self.kinds
         }

@@ -174,6 +174,7 @@ def _wire_evidence(candidate: Candidate, assessment: MatchAssessment) -> Evidenc
         pdq_distance=evidence.pdq_distance,
         pdq_orientation=ORIENTATIONS[evidence.pdq_orientation] if by_pdq else None,
         phash_distance=evidence.phash_distance,
+        hash_list_distances=dict(evidence.hash_list_distances),
         descriptor_similarity=None if similarity is None else round(similarity, 4),
         descriptor_rate=evidence.descriptor_rate,
         inliers=evidence.inliers if compared else None,

@@ -3,7 +3,8 @@
 Every limit comes from `Thresholds`; the constants here only order matches of one strength.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from math import exp
 
 from indexer.compare.dense import DenseAgreement
@@ -24,6 +25,8 @@ GEOMETRY_CEILING, INLIERS_SCALE, SIMILARITY_TIE_BREAK = 0.98, 25.0, 0.01
 PDQ_CEILING, CONFIDENCE_PER_BIT = 0.99, 0.01
 # A descriptor alone ranks below both, and below that where it says no more than "possibly".
 DESCRIPTOR_MATCH_FACTOR, DESCRIPTOR_POSSIBLE_FACTOR = 0.5, 0.3
+# A hash of a list ranks below all of these.
+HASH_LIST_CEILING, HASH_BITS = 0.1, 64
 SUSPICION_FACTOR = 0.25  # ranks agreement on a spot, or of two captures, below agreement of whole pictures
 
 
@@ -46,6 +49,8 @@ class MatchEvidence:
     is_mirrored: bool = False
     dense: DenseAgreement | None = None  # only where the geometry confirms
     outside_faces: DenseAgreement | None = None  # only where `dense` suggests a different capture
+    # Bits, by kind of the hashes that lists of others hold (indexer/fingerprints/hash_lists.py).
+    hash_list_distances: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ def assess(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment | Non
     4. A different capture of the same scene differs all over or shows things in other places: it is a
        suspicion at most, whatever 2 and 3 say.
     5. A descriptor counts alone only where pictures could not be compared.
+    6. A hash of a list that others keep counts only where nothing of 1 to 5 could be compared, and is a
+       suspicion at most: unrelated pictures share such values.
     """
     if evidence.same_digest:
         return MatchAssessment.exact()
@@ -89,7 +96,9 @@ def assess(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment | Non
         if is_different_capture(evidence, limits):
             return MatchAssessment.suspicion(SUSPICION_FACTOR * best.confidence)
         return best
-    return None if evidence.compared else _by_descriptor(evidence, limits)
+    if evidence.compared:
+        return None
+    return _by_descriptor(evidence, limits) or _by_hash_lists(evidence, limits)
 
 
 def assess_video(evidence: MatchEvidence, limits: Thresholds, *, in_time: bool) -> MatchAssessment | None:
@@ -110,6 +119,12 @@ def assess_video(evidence: MatchEvidence, limits: Thresholds, *, in_time: bool) 
 def is_near_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether PDQ is within Meta's radius."""
     return evidence.pdq_distance is not None and evidence.pdq_distance <= limits.pdq_same_bits
+
+
+def agrees_by_hash_lists_only(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether a hash of a list that others keep agrees, and nothing else could be compared."""
+    nothing_else = evidence.pdq_distance is None and evidence.descriptor_similarity is None
+    return not evidence.compared and nothing_else and _nearest_hash(evidence, limits) is not None
 
 
 def agreement(evidence: MatchEvidence, limits: Thresholds) -> float:
@@ -223,6 +238,19 @@ def _by_descriptor(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessme
     return MatchAssessment(
         Strength.MODERATE, MatchRelation.DERIVATIVE, DESCRIPTOR_MATCH_FACTOR * similarity
     )
+
+
+def _by_hash_lists(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment | None:
+    nearest = _nearest_hash(evidence, limits)
+    if nearest is None or not agrees_by_hash_lists_only(evidence, limits):
+        return None
+    return MatchAssessment.suspicion(HASH_LIST_CEILING * (1 - nearest / HASH_BITS))
+
+
+def _nearest_hash(evidence: MatchEvidence, limits: Thresholds) -> int | None:
+    """The smallest distance that is within the radius of its kind."""
+    distances = evidence.hash_list_distances.items()
+    return min((bits for kind, bits in distances if bits <= limits.hash_list_bits[kind]), default=None)
 
 
 def _by_pdq(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from indexer.operations import OperationType
-from registry.match.evidence_rules import is_different_capture
+from registry.match.evidence_rules import agrees_by_hash_lists_only, is_different_capture
 from registry.match.matched import MatchedRecord
 from registry.thresholds import Thresholds
 from sdk.models import MatchRelation, RecordSummary
@@ -27,6 +27,11 @@ def explain(matched: MatchedRecord, record: RecordSummary, limits: Thresholds) -
             return (
                 f"Shows the same scene as {who}, but not the same moment: what is in it differs or is in "
                 "other places. Another shot of it, or a re-enactment."
+            )
+        case MatchRelation.POSSIBLY_RELATED if agrees_by_hash_lists_only(evidence, limits):
+            return (
+                f"Has a hash like that of {who}. Only hashes of lists that others keep were compared, and "
+                "unrelated pictures can share them: a person should look."
             )
         case MatchRelation.POSSIBLY_RELATED:
             return f"Resembles {who}, but no more than that could be confirmed."

@@ -7,6 +7,8 @@ import numpy as np
 
 from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.compute import upright
+from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
+from indexer.fingerprints.hash_lists import distances_by_kind
 from indexer.fingerprints.kinds import KINDS, PDQ, PHASH, Family, Fingerprint, hamming, unpack_vectors
 from registry.match.evidence_rules import MatchEvidence
 from registry.storage.models import Fingerprint as FingerprintRow
@@ -24,7 +26,9 @@ def with_fingerprints(
                 evidence = replace(evidence, phash_distance=hamming(own.value, row.value))
             elif KINDS[row.kind].family is Family.VECTOR:
                 evidence = _with_similarity(evidence, own, row)
-    return evidence
+    references = [Fingerprint(row.kind, row.value) for row in stored if row.kind in HASH_LISTS]
+    distances = distances_by_kind(asked, references) if references else {}
+    return replace(evidence, hash_list_distances=distances) if distances else evidence
 
 
 def _with_pdq(evidence: MatchEvidence, asked: Sequence[Fingerprint], row: FingerprintRow) -> MatchEvidence:

@@ -7,11 +7,13 @@ the records are ranked.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.compute import upright
+from indexer.fingerprints.hash_lists import is_distinctive, values_needed
 from indexer.fingerprints.kinds import AUDIO, PDQ, Fingerprint, unpack_codes, unpack_vectors, vector_kinds
 from indexer.fingerprints.regions import Region
 from indexer.index.port import Hit
@@ -29,6 +31,7 @@ HITS_PER_VIDEO_FRAME = 6
 # Of 256 bits; the same speech coded anew is within 50, unrelated speech beyond 85 (docs/quality.md).
 AUDIO_RADIUS_BITS = 62
 AUDIO_CODES_ASKED = 200
+HITS_PER_HASH_LIST = 1000  # rows, the nearest; values that are shared by more say nothing
 AUDIO_HITS_IN_ORDER = 3  # single codes agree by chance
 AUDIO_ORDER_TOLERANCE_MS = 400
 
@@ -77,7 +80,11 @@ def retrieve(
     for kind in _kinds_to_search(context):
         _collect(hits, search_by_descriptor(context, upload, frames, kind))
     _collect(hits, search_by_parts(context, upload, parts))
-    return _ranked(context, join_records(context, upload, hits))
+    retrieved = _ranked(context, join_records(context, upload, hits))
+    # Apart, so that hits of such hashes, which are many, leave the others their places.
+    known = {record.record.id for record in retrieved}
+    by_hash_lists = retrieve_by_hash_lists(context, upload)
+    return [*retrieved, *(record for record in by_hash_lists if record.record.id not in known)]
 
 
 def retrieve_by_parts(
@@ -183,7 +190,7 @@ def _neighbours(context: RequestContext, upload: Upload) -> int:
 def join_records(context: RequestContext, upload: Upload, hits: Hits) -> dict[str, RetrievedRecord]:
     """The hits by record, with records of the same audio and of the same bytes."""
     retrieved: dict[str, RetrievedRecord] = {}
-    for row, time_ms, record in _active_rows(context.session, hits):
+    for row, time_ms, record in active_rows(context.session, hits):
         known = retrieved.setdefault(record.id, RetrievedRecord(record))
         known.hits += [
             FrameHit(hit.query_ms, time_ms, hit.evidence, hit.found_by, hit.region) for hit in hits[row]
@@ -193,7 +200,7 @@ def join_records(context: RequestContext, upload: Upload, hits: Hits) -> dict[st
     return retrieved
 
 
-def _active_rows(session: Session, rows: Iterable[int]) -> Iterator[tuple[int, int, Record]]:
+def active_rows(session: Session, rows: Iterable[int]) -> Iterator[tuple[int, int, Record]]:
     """(id, time_ms, record) of rows whose record was not withdrawn a moment ago."""
     wanted = list(rows)
     if not wanted:
@@ -208,6 +215,35 @@ def _active_rows(session: Session, rows: Iterable[int]) -> Iterator[tuple[int, i
         yield row, time_ms, record
 
 
+def retrieve_by_hash_lists(context: RequestContext, upload: Upload) -> list[RetrievedRecord]:
+    """Records near a still upload by hashes that lists of others hold, the nearest first."""
+    if upload.video is not None or upload.insufficient_detail:
+        return []
+    by_row: dict[int, list[tuple[str, Hit]]] = {}
+    for kind, bits in context.thresholds.hash_list_bits.items():
+        asked = [code.value for code in upload.fingerprints if code.kind == kind and is_distinctive(code)]
+        hits = context.index.by_kind[kind].within(unpack_codes(asked), bits) if asked else []
+        for hit in hits[:HITS_PER_HASH_LIST]:
+            by_row.setdefault(hit.id, []).append((kind, hit))
+    by_record: dict[str, tuple[RetrievedRecord, list[tuple[str, Hit]]]] = {}
+    for row, time_ms, record in active_rows(context.session, by_row):
+        retrieved, of_record = by_record.setdefault(record.id, (RetrievedRecord(record), []))
+        retrieved.hits += [FrameHit(0, time_ms, MatchEvidence(), kind) for kind, _ in by_row[row]]
+        of_record += by_row[row]
+    ranked = sorted((_nearest_bits(hits), name) for name, (_, hits) in by_record.items())
+    return [by_record[name][0] for bits, name in ranked[: context.max_candidates] if bits < inf]
+
+
+def _nearest_bits(hits: list[tuple[str, Hit]]) -> float:
+    """The smallest distance of a record by any kind; infinite where too few segments agree."""
+    by_kind: dict[str, dict[int, float]] = {}
+    for kind, hit in hits:
+        of_kind = by_kind.setdefault(kind, {})
+        of_kind[hit.query] = min(hit.distance, of_kind.get(hit.query, inf))
+    enough = [(kind, values) for kind, values in by_kind.items() if len(values) >= values_needed(kind)]
+    return min((sorted(values.values())[values_needed(kind) - 1] for kind, values in enough), default=inf)
+
+
 def _add_same_audio(context: RequestContext, upload: Upload, retrieved: dict[str, RetrievedRecord]) -> None:
     """Records whose audio agrees at several places in one order."""
     codes = [code for code in upload.fingerprints if code.kind == AUDIO.name]
@@ -220,7 +256,7 @@ def _add_same_audio(context: RequestContext, upload: Upload, retrieved: dict[str
     for hit in context.index.by_kind[AUDIO.name].within(queries, AUDIO_RADIUS_BITS):
         by_row.setdefault(hit.id, []).append(asked[hit.query].time_ms)
     heard: dict[str, tuple[Record, list[tuple[int, int]]]] = {}
-    for row, time_ms, record in _active_rows(context.session, by_row):
+    for row, time_ms, record in active_rows(context.session, by_row):
         _, times = heard.setdefault(record.id, (record, []))
         times += [(query_ms, time_ms) for query_ms in by_row[row]]
     for name, (record, times) in heard.items():

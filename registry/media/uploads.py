@@ -5,7 +5,7 @@ All of it belongs to the upload and is computed once; whoever needs it later rea
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,10 @@ from indexer.compare.lazy import LazyProperty
 from indexer.fingerprints.audio import Spectrogram, audio_codes, spectrogram_of
 from indexer.fingerprints.compute import fingerprint_frame, upright
 from indexer.fingerprints.embedders import Embedder, Embedders
-from indexer.fingerprints.kinds import PDQ, Fingerprint, parse_fingerprint
+from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
+from indexer.fingerprints.hash_lists import Text, parse_fingerprints
+from indexer.fingerprints.imagehash_kinds import compute_hash_list_kinds
+from indexer.fingerprints.kinds import PDQ, Fingerprint
 from indexer.fingerprints.kinds import InvalidFingerprint as BadFingerprint
 from indexer.fingerprints.video import SampledFrame, fingerprint_samples
 from indexer.media.frames import Frame, VideoInfo
@@ -87,18 +90,6 @@ class Upload:
         return self.video.track.end_ms if self.video else None
 
 
-def upload_of_fingerprints(values: list[tuple[str, int | None, int]], digest: str | None) -> Upload:
-    """An upload whose picture stayed where it is. Raises InvalidFingerprint."""
-    try:
-        parsed = tuple(
-            parse_fingerprint(text, quality, orientation) for text, quality, orientation in values
-        )
-    except BadFingerprint as error:
-        raise InvalidFingerprint(str(error)) from error
-    pdq = upright(parsed, PDQ.name)
-    return Upload(digest, parsed, pdq.quality if pdq else None, None)
-
-
 def digest_of(content: bytes) -> str:
     """SHA-256 of the bytes as they were received, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
@@ -121,6 +112,7 @@ class UploadReader:
     decoders: Decoders
     embedders: Embedders
     index: IndexAccess
+    hash_lists: tuple[str, ...] = ()  # kinds of others' lists that are computed and accepted here
 
     def answering_embedders(self) -> list[Embedder]:
         """Every descriptor by which some record is still described, the wanted one last."""
@@ -143,9 +135,28 @@ class UploadReader:
         frame = fingerprint_frame(
             image.pixels, *self.answering_embedders(), full_size=(image.width, image.height)
         )
-        return Upload(
-            digest_of(content), frame.fingerprints, frame.quality, frame.insufficient_detail, image
-        )
+        fingerprints = frame.fingerprints
+        if self.hash_lists and frame.insufficient_detail is None:
+            fingerprints += tuple(compute_hash_list_kinds(image.pixels, self.hash_lists))
+        return Upload(digest_of(content), fingerprints, frame.quality, frame.insufficient_detail, image)
+
+    def read_fingerprints(self, values: Sequence[Text], digest: str | None) -> Upload:
+        """Reads an upload whose picture stayed where it is. Raises InvalidFingerprint."""
+        kinds = [text.partition(":")[0] for text, _, _ in values]
+        of_lists = [kind for kind in kinds if kind in HASH_LISTS]
+        if off := sorted(set(of_lists) - set(self.hash_lists)):
+            raise InvalidFingerprint(
+                f"{', '.join(off)}: hashes of others' lists are off in this registry; its operator turns "
+                "them on by TRUEPRINT_HASH_LISTS"
+            )
+        if len(of_lists) != len(set(of_lists)):
+            raise InvalidFingerprint("a hash of a list is compared upright only: one value of each kind")
+        try:
+            parsed = tuple(value for text in values for value in parse_fingerprints(*text))
+        except BadFingerprint as error:
+            raise InvalidFingerprint(str(error)) from error
+        pdq = upright(parsed, PDQ.name)
+        return Upload(digest, parsed, pdq.quality if pdq else None, None)
 
     def read_video(
         self, content: bytes, *, with_previews: bool = False, progress: Progress | None = None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from sqlmodel import Session, col, func, select
 
+from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
 from indexer.fingerprints.kinds import KINDS, PDQ, Family
 from registry.errors import LogRolledBack
 from registry.index.changes import REMOVE
@@ -135,7 +136,7 @@ def _check_fingerprints(session: Session) -> Step:
         .join(Record, col(Record.id) == col(Fingerprint.record_id))
         .execution_options(yield_per=STREAM_ROWS)
     )
-    searchable, with_pdq = set(), set()
+    searchable, findable = set(), set()
     for row, status in rows:
         kind = KINDS.get(row.kind)
         expected = 0 if kind is None else kind.size // 8 if kind.family is Family.BINARY else kind.size * 2
@@ -143,8 +144,8 @@ def _check_fingerprints(session: Session) -> Step:
             yield "fingerprint", f"row {row.id} of kind {row.kind} has {len(row.value)} bytes"
         if status == ACTIVE:
             searchable.add(row.id)
-            if row.kind == PDQ.name:
-                with_pdq.add(row.record_id)
+            if row.kind in (PDQ.name, *HASH_LISTS):  # a list of others holds no PDQ
+                findable.add(row.record_id)
         if status == ERASED:
             yield "erasure", f"erased record {row.record_id} still has fingerprints"
     active = set(session.exec(select(Record.id).where(Record.status == ACTIVE)))
@@ -153,7 +154,7 @@ def _check_fingerprints(session: Session) -> Step:
             "log_head",
             f"{len(active)} records are active, the head counts {head_of(session).active_records}",
         )
-    for record_id in active - with_pdq:
+    for record_id in active - findable:
         yield "fingerprint", f"active record {record_id} has no {PDQ.name}"
     in_outbox: set[int] = set()
     for change in session.exec(select(IndexChange).order_by(col(IndexChange.seq))):

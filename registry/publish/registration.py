@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, and_, col, select
 
-from indexer.fingerprints.compute import has_insufficient_detail, upright
 from indexer.fingerprints.kinds import AUDIO, KINDS, PDQ, Family
 from indexer.fingerprints.kinds import Fingerprint as Computed
 from indexer.media.images import DecodedImage
@@ -23,15 +22,15 @@ from registry.errors import (
     FingerprintMismatch,
     IdempotencyConflict,
     InsufficientDetail,
-    InvalidFingerprint,
 )
 from registry.index.changes import ADD, append_to_outbox
 from registry.match.matched import MatchedRecord
 from registry.match.matching import find_matches
 from registry.media.previews import store_preview
-from registry.media.uploads import Progress, Upload, digest_of, upload_of_fingerprints
+from registry.media.uploads import Progress, Upload, digest_of
 from registry.publish.declared_sources import comparable_sources, declared_ids, declared_sources
 from registry.publish.disputes import near_copies_of_others
+from registry.publish.fingerprints_alone import record_of_same_values, require_findable
 from registry.records.reading import get_record, receipt_of, summary_of
 from registry.records.statements import VerifiedStatement, verify_statement
 from registry.services import Services
@@ -48,6 +47,8 @@ from registry.storage.models.records import ACTIVE
 from sdk import records as signed
 from sdk.models import FingerprintRegistration, Registration
 
+USE_A_NEW_ID = "use a new id for every statement"
+
 
 @dataclass(frozen=True)
 class RegistrationRequest:
@@ -56,6 +57,7 @@ class RegistrationRequest:
     verified: VerifiedStatement
     api_key: ApiKey
     idempotency_key: str | None
+    fingerprints: tuple[Computed, ...] = ()  # where they came without their picture
 
 
 def register_media(
@@ -112,18 +114,15 @@ def register_fingerprints(
         raise FingerprintMismatch("`fingerprintsSHA256` in the statement is not that of nonce and list")
     if verified.statement.preview_allowed:
         raise BadStatement("a preview is allowed, but no picture was sent")
-    request = RegistrationRequest(verified, api_key, idempotency_key)
-    known = _known_answer(services, session, request)
-    if known is not None:
-        return known
-    upload = upload_of_fingerprints(
+    upload = services.uploads.read_fingerprints(
         [(value.value, value.quality, value.orientation) for value in registration.fingerprints],
         verified.statement.digest_sha256,
     )
-    if upright(upload.fingerprints, PDQ.name) is None:
-        raise InvalidFingerprint(f"an upright {PDQ.name} is needed")
-    if has_insufficient_detail(upload.fingerprints):
-        raise InsufficientDetail("the PDQ quality is missing or below 50")
+    require_findable(upload.fingerprints)
+    request = RegistrationRequest(verified, api_key, idempotency_key, upload.fingerprints)
+    known = _known_answer(services, session, request)
+    if known is not None:
+        return known
     return _store(services, session, request, upload)
 
 
@@ -131,13 +130,23 @@ def _known_answer(
     services: Services, session: Session, request: RegistrationRequest
 ) -> Registration | None:
     """The answer to a repeated request or to content that this publisher registered before."""
-    record = _replayed(session, request) or _registered_before(session, request.verified)
+    record = _replayed(session, request) or _registered_before(services, session, request)
     return _answer(services, session, record, already_registered=True) if record else None
 
 
-def _registered_before(session: Session, verified: VerifiedStatement) -> Record | None:
-    """One publisher, one content, one record: whatever else the second statement says."""
+def _registered_before(services: Services, session: Session, request: RegistrationRequest) -> Record | None:
+    """One publisher, one content, one record: whatever else the second statement says.
+
+    The content is named by its digest, and where the statement names none, by the fingerprints.
+    """
+    verified = request.verified
     publisher, digest = verified.publisher_id, verified.statement.digest_sha256
+    if digest is None:
+        services.index.catch_up(session)
+        same = record_of_same_values(services, session, publisher, request.fingerprints)
+        if same is None and session.get(Record, verified.record_id) is not None:
+            raise DuplicateStatement(USE_A_NEW_ID)
+        return same
     same_content = and_(
         col(Record.publisher_id) == publisher,
         col(Record.digest_sha256) == digest,
@@ -149,7 +158,7 @@ def _registered_before(session: Session, verified: VerifiedStatement) -> Record 
         if (record.publisher_id, record.digest_sha256, record.status) == (publisher, digest, ACTIVE):
             return record
     if found:
-        raise DuplicateStatement("use a new id for every statement")
+        raise DuplicateStatement(USE_A_NEW_ID)
     return None
 
 
@@ -167,7 +176,8 @@ def _replayed(session: Session, request: RegistrationRequest) -> Record | None:
 def _request_digest(verified: VerifiedStatement) -> str:
     """Signatures are randomised, so a repeated request is known by what it says, not by its bytes."""
     statement = verified.statement
-    said = (verified.publisher_id, statement.digest_sha256, statement.asset_class, statement.label)
+    content = statement.digest_sha256 or statement.fingerprints_sha256
+    said = (verified.publisher_id, content, statement.asset_class, statement.label)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """The command `match`: which registered assets do pictures come from?"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,12 @@ def match(
     on_device: Annotated[
         bool, typer.Option("--on-device", help="fingerprint here and send no picture")
     ] = False,
+    hash_list: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="with --on-device, a kind of hash that lists of others hold, as dhash64.v1; repeatable"
+        ),
+    ] = None,
     url: Url = None,
     api_key: ApiKey = None,
     home: Home = None,
@@ -44,10 +51,11 @@ def match(
     """Ask which registered assets pictures come from. Exit code 10 if any matched."""
     files = pictures_in(paths)
     matched = failed = False
+    hash_lists = _hash_lists(hash_list, on_device=on_device)
     with connect(url, api_key, home) as client:
 
         def match_one(path: Path, on_progress: OnProgress) -> FileAnswer[MatchAnswer]:
-            return answer_for(path, lambda: _ask(client, path, on_device, on_progress))
+            return answer_for(path, lambda: _ask(client, path, on_device, hash_lists, on_progress))
 
         for _, asked in each_with_progress("Matching", files, match_one, jobs, quiet=quiet):
             matched = matched or bool(asked.answer and asked.answer.matches)
@@ -59,12 +67,33 @@ def match(
     raise typer.Exit(FAILED_FILE if failed else MATCHED if matched else NOTHING_MATCHED)
 
 
-def _ask(client: Client, path: Path, on_device: bool, on_progress: OnProgress | None) -> MatchAnswer:
+def _hash_lists(given: list[str] | None, *, on_device: bool) -> list[str]:
+    """The kinds that the options name. Raises BadParameter."""
+    if not given:
+        return []
+    if not on_device:
+        raise typer.BadParameter("--hash-list needs --on-device: the registry computes what it is set to")
+    from sdk.local import UnknownHash, require_hash_lists
+
+    try:
+        require_hash_lists(given)
+    except UnknownHash as error:
+        raise typer.BadParameter(str(error)) from None
+    return list(dict.fromkeys(given))
+
+
+def _ask(
+    client: Client,
+    path: Path,
+    on_device: bool,
+    hash_lists: Sequence[str],
+    on_progress: OnProgress | None,
+) -> MatchAnswer:
     if not on_device:
         return client.match(path.read_bytes(), on_progress=on_progress)
     from sdk.local import local_query  # imaging libraries, needed for this option only
 
-    return client.match_fingerprints(local_query(path))
+    return client.match_fingerprints(local_query(path, hash_lists=hash_lists))
 
 
 def _show(asked: FileAnswer[MatchAnswer]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
 import typer
@@ -82,15 +83,17 @@ def each_with_progress(
         disable=quiet or not notes.is_terminal,
         transient=True,
     )
-    shares = dict.fromkeys(range(len(items)), 0.0)
+    shares, done, lock = [0.0] * len(items), 0.0, Lock()
     pool = ThreadPoolExecutor(jobs)
     try:
         with bar:
             task = bar.add_task(title, total=len(items))
 
             def report(number: int, share: float) -> None:
-                shares[number] = share
-                bar.update(task, completed=round(sum(shares.values()), 2))
+                nonlocal done
+                with lock:
+                    done, shares[number] = done + share - shares[number], share
+                    bar.update(task, completed=round(done, 2))
 
             futures = [
                 pool.submit(work, item, partial(report, number)) for number, item in enumerate(items)

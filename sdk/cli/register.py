@@ -98,7 +98,7 @@ def register(
             if as_json:
                 print_json(registered.as_json())
             else:
-                _show(registered)
+                show_registration(registered)
     raise typer.Exit(FAILED_FILE if failed else 0)
 
 
@@ -118,7 +118,8 @@ def signer_for(client: Client, sign_with: Path | None, home: Path | None, wanted
     return signer
 
 
-def _show(registered: FileAnswer[Registration]) -> None:
+def show_registration(registered: FileAnswer[Registration]) -> None:
+    """One line for people: what was registered, or why it was refused."""
     path, answer, error = registered.path, registered.answer, registered.error
     if error is not None:
         reason = f"{error.title}: {error.detail}" if error.detail else error.title

@@ -106,6 +106,7 @@ class Evidence(Wire):
     pdq_distance: int | None = None
     pdq_orientation: str | None = None
     phash_distance: int | None = None
+    hash_list_distances: dict[str, int] = Field(default_factory=dict)  # bits, by kind (docs/hash-lists.md)
     descriptor_similarity: float | None = None
     descriptor_rate: float | None = (
         None  # of unrelated pairs, those that are so similar; below 1e-5 extrapolated
