@@ -13,7 +13,7 @@ from sdk.records import AssetClass
 class FingerprintValue(Wire):
     """A fingerprint made on the caller's device: `kind:value`."""
 
-    value: str = Field(max_length=2000)
+    value: str = Field(max_length=4000)  # a crop-resistant hash of 179 segments is the longest
     orientation: int = Field(default=0, ge=0, le=7)
     quality: int | None = Field(default=None, ge=0, le=100)
 
