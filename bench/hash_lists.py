@@ -1,4 +1,4 @@
-"""How often hashes of lists that others keep agree, on copies and on unrelated pictures, and what they cost.
+"""How often hashes of lists that others keep agree, on copies and unrelated pictures, and what they cost.
 
     python -m bench.hash_lists [FOLDER]
 
@@ -20,7 +20,12 @@ import numpy as np
 from PIL import Image
 
 from bench.sets import folder_or_small_set
-from indexer.fingerprints.hash_lists import NAMES, distances_by_kind
+from indexer.fingerprints.hash_lists import (
+    NAMES,
+    distance_of_values,
+    distinctive_values,
+    values_needed,
+)
 from indexer.fingerprints.imagehash_kinds import compute_hash_list_kinds
 from indexer.fingerprints.kinds import COLORHASH, CROP_RESISTANT, Fingerprint
 from indexer.media.errors import MediaError
@@ -32,6 +37,8 @@ from sdk.cli.output import pictures_in
 
 RADII = {CROP_RESISTANT.name: (0, 4, 6, 8, 16), COLORHASH.name: (0, 1, 2)}
 OTHER_RADII = (0, 1, 2, 4, 6, 8, 10, 12)
+Values = dict[str, list[bytes]]  # the distinctive ones of a picture, by kind
+Pair = tuple[Values, Values]
 FAR = 99  # where the two cannot be compared
 
 
@@ -40,8 +47,8 @@ class Hashed:
     """One picture."""
 
     stem: str
-    hashes: tuple[Fingerprint, ...]
-    re_encoded: tuple[Fingerprint, ...]  # of a JPEG of half its sides, quality 50
+    hashes: Values
+    re_encoded: Values  # of a JPEG of half its sides, quality 50
     ms: dict[str, float]  # CPU of each kind
 
 
@@ -62,16 +69,18 @@ def hashed(file: Path) -> Hashed | None:
         buffer, "JPEG", quality=50
     )
     copy = decode_image(buffer.getvalue(), ImageLimits()).pixels
-    return Hashed(file.stem, tuple(found), tuple(compute_hash_list_kinds(copy, NAMES)), ms)
+    re_encoded = compute_hash_list_kinds(copy, NAMES)
+    return Hashed(file.stem, distinctive_values(found), distinctive_values(re_encoded), ms)
 
 
-def distances(pairs: list[tuple[tuple[Fingerprint, ...], tuple[Fingerprint, ...]]]) -> dict[str, list[int]]:
+def distances(pairs: list[Pair]) -> dict[str, list[int]]:
     """Of every pair, by kind; FAR where a value is missing or says nothing."""
     by_kind: dict[str, list[int]] = {kind: [] for kind in NAMES}
     for query, reference in pairs:
-        found = distances_by_kind(query, reference)
         for kind in NAMES:
-            by_kind[kind].append(found.get(kind, FAR))
+            own, other = query.get(kind, []), reference.get(kind, [])
+            bits = distance_of_values(own, other, values_needed(kind))
+            by_kind[kind].append(FAR if bits is None else bits)
     return by_kind
 
 
@@ -91,7 +100,7 @@ def report(folder: Path) -> None:
         )
     right = {query.stem: truth[query.stem].reference for query in queries if query.stem in truth}
     unrelated = [(one.hashes, other.hashes) for one, other in combinations(references, 2)]
-    edited = []
+    edited: list[Pair] = []
     for query in queries:
         for reference in references:
             pair = (query.hashes, reference.hashes)

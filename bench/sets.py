@@ -13,6 +13,7 @@ from PIL import Image
 
 from indexer.training.edits import edited_copy
 from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
+from sdk.cli.output import VIDEO_SUFFIXES
 
 
 def folder_or_small_set(scratch: Path) -> Path:
@@ -28,6 +29,8 @@ def make_small_set(folder: Path) -> Path:
     rows = ["query,ref,transforms"]
     others = [Image.open(package_file(*source)).convert("RGB") for source in DISTRACTORS.values()]
     for label, source in ORIGINALS.items():
+        if Path(label).suffix in VIDEO_SUFFIXES:
+            continue
         content = package_file(*source).read_bytes()
         (folder / "refs" / label).write_bytes(content)
         picture = Image.open(io.BytesIO(content)).convert("RGB")

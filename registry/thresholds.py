@@ -60,11 +60,11 @@ class Thresholds(BaseModel):
     whash64_bits: HashBits = 1
     """The same for `whash64.v1`, whose distances are even. One of 280,260 unrelated pairs is within it."""
     colorhash_bits: HashBits = 0
-    """The same for `colorhash.v1`, of values with five shares above zero or more. One of 22,637 unrelated
-    pairs has the same value.
+    """The same for `colorhash.v1`, of values with five shares above zero or more. Two of 280,260 unrelated
+    pairs have the same one; most pictures have no such value.
     """
     crop_resistant_bits: HashBits = 6
-    """The same for `crop-resistant.v1`: two segments, each within this. One of 344,880 unrelated pairs."""
+    """The same for `crop-resistant.v1`: two segments, each within this. One of 280,260 unrelated pairs."""
     inliers_weak: Features = 8
     """Agreeing features of a weak match. Ten of 8,596 unrelated pairs are weak."""
     inliers_moderate: Features = 13

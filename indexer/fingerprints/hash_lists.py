@@ -24,13 +24,13 @@ from indexer.fingerprints.kinds import (
 NAMES = tuple(kind.name for kind in HASH_LIST_KINDS)
 # `crop_resistant_hash` drops segments of 500 pixels or less out of 300 x 300.
 MOST_SEGMENTS = 300 * 300 // 501
-# Of unrelated pictures, one pair in 1,700 has a segment within 6 bits, one pair in 345,000 has two.
+# Of unrelated pictures, one pair in 1,700 has one segment within 6 bits, one pair in 280,000 has two.
 SEGMENTS_THAT_AGREE = 2
 # A code with fewer bits set, or fewer clear, is that of a plain surface or of one edge. The 360 photographs
 # of the development set have 8 to 50 bits set.
 LEAST_BITS = 8
-# A colour hash is fourteen shares of three bits. One in 200 unrelated pairs has the same value; where this
-# many shares are above zero it is one in 20,000.
+# A colour hash is fourteen shares of three bits. One in 200 unrelated pairs has the same value; of queries
+# where this many shares are above zero it is one in 20,000.
 SHARE_BITS, LEAST_SHARES = 3, 5
 Text = tuple[str, int | None, int]  # `kind:value`, quality, orientation
 
@@ -78,7 +78,7 @@ def is_distinctive(fingerprint: Fingerprint) -> bool:
 
 def distances_by_kind(queries: Iterable[Fingerprint], references: Iterable[Fingerprint]) -> dict[str, int]:
     """Bits between the hashes of two pictures, by every kind of which both have a distinctive value."""
-    own, others = _values_by_kind(queries), _values_by_kind(references)
+    own, others = distinctive_values(queries), distinctive_values(references)
     distances = {
         kind: distance_of_values(own[kind], others[kind], values_needed(kind))
         for kind in NAMES
@@ -89,11 +89,12 @@ def distances_by_kind(queries: Iterable[Fingerprint], references: Iterable[Finge
 
 def has_distinctive_value(fingerprints: Iterable[Fingerprint]) -> bool:
     """Whether a picture can be found by one of its hashes."""
-    by_kind = _values_by_kind(fingerprints)
+    by_kind = distinctive_values(fingerprints)
     return any(len(values) >= values_needed(kind) for kind, values in by_kind.items())
 
 
-def _values_by_kind(fingerprints: Iterable[Fingerprint]) -> dict[str, list[bytes]]:
+def distinctive_values(fingerprints: Iterable[Fingerprint]) -> dict[str, list[bytes]]:
+    """The values of one picture that tell it apart, by kind."""
     by_kind: dict[str, list[bytes]] = {}
     for fingerprint in fingerprints:
         if fingerprint.kind in NAMES and is_distinctive(fingerprint):

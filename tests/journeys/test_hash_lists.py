@@ -2,12 +2,13 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import imagehash
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 from typer.testing import CliRunner, Result
 
@@ -32,7 +33,7 @@ from tests.pictures import encoded, flat, picture
 from tests.world import DatabaseServer, Party, World
 
 ALL = "ahash64.v1, dhash64.v1,whash64.v1,colorhash.v1,crop-resistant.v1"
-LIBRARY = {
+LIBRARY: dict[str, Callable[[Image.Image], object]] = {
     "ahash64.v1": imagehash.average_hash,
     "dhash64.v1": imagehash.dhash,
     "whash64.v1": imagehash.whash,
