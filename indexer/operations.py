@@ -41,18 +41,18 @@ class OperationType(StrEnum):
     FACE_COVERED = "face_covered"
     FRAME_OVERLAY = "frame_overlay"
     OVERLAY = "overlay"
-    AUDIO_RETIMED = "audio_retimed"
-    BORDERED = "bordered"
-    CLIPPED = "clipped"
-    COLOUR = "colour"
-    CONCATENATED = "concatenated"
+    MIRRORED = "mirrored"
+    ROTATED = "rotated"
     CROPPED = "cropped"
     EMBEDDED = "embedded"
+    BORDERED = "bordered"
+    AUDIO_RETIMED = "audio_retimed"
+    CLIPPED = "clipped"
+    CONCATENATED = "concatenated"
     LOOPED = "looped"
-    MIRRORED = "mirrored"
-    RE_ENCODED = "re_encoded"
     RESIZED = "resized"
-    ROTATED = "rotated"
+    COLOUR = "colour"
+    RE_ENCODED = "re_encoded"
 
 
 class _Ranked(StrEnum):
@@ -196,44 +196,44 @@ _ROWS = (
                  "c2pa.drawing", _BY_HAND, _EDITED,
                  "text, a logo, a sticker or a bar laid over it",
                  changes_content=True, needs_same_moment=True, stays_in_place=True),
-    OperationRow(OperationType.AUDIO_RETIMED, Severity.EDITED, Extent.AUDIO,
-                 "c2pa.edited", _BY_HAND, _TRANSFORMED,
-                 "the sound slowed or sped up with the pictures; the sentence says whether its pitch was "
-                 "corrected"),
-    OperationRow(OperationType.BORDERED, Severity.EDITED, Extent.FRAME,
-                 "c2pa.placed", _BY_HAND, _EDITED,
-                 "something new around it"),
-    OperationRow(OperationType.CLIPPED, Severity.EDITED, Extent.TIME,
-                 "c2pa.cropped", _BY_HAND, _EDITED,
-                 "seconds of the original are missing"),
-    OperationRow(OperationType.COLOUR, Severity.TECHNICAL, Extent.FRAME,
-                 "c2pa.adjustedColor", _BY_HAND, _SAME,
-                 "exposure, white balance, saturation, grey"),
-    OperationRow(OperationType.CONCATENATED, Severity.EDITED, Extent.TIME,
-                 "c2pa.placed", _COMPOSITE, _EDITED,
-                 "joined with other footage"),
+    OperationRow(OperationType.MIRRORED, Severity.EDITED, Extent.FRAME,
+                 "c2pa.orientation", _BY_HAND, _EDITED,
+                 "left to right"),
+    OperationRow(OperationType.ROTATED, Severity.EDITED, Extent.FRAME,
+                 "c2pa.orientation", _BY_HAND, _EDITED,
+                 "turned",
+                 needs_same_moment=True),
     OperationRow(OperationType.CROPPED, Severity.EDITED, Extent.FRAME,
                  "c2pa.cropped", _BY_HAND, _EDITED,
                  "a part of it"),
     OperationRow(OperationType.EMBEDDED, Severity.EDITED, Extent.FRAME,
                  "c2pa.placed", _COMPOSITE, _EDITED,
                  "placed inside another picture: a screenshot, a picture in a picture"),
+    OperationRow(OperationType.BORDERED, Severity.EDITED, Extent.FRAME,
+                 "c2pa.placed", _BY_HAND, _EDITED,
+                 "something new around it"),
+    OperationRow(OperationType.AUDIO_RETIMED, Severity.EDITED, Extent.AUDIO,
+                 "c2pa.edited", _BY_HAND, _TRANSFORMED,
+                 "the sound slowed or sped up with the pictures; the sentence says whether its pitch was "
+                 "corrected"),
+    OperationRow(OperationType.CLIPPED, Severity.EDITED, Extent.TIME,
+                 "c2pa.cropped", _BY_HAND, _EDITED,
+                 "seconds of the original are missing"),
+    OperationRow(OperationType.CONCATENATED, Severity.EDITED, Extent.TIME,
+                 "c2pa.placed", _COMPOSITE, _EDITED,
+                 "joined with other footage"),
     OperationRow(OperationType.LOOPED, Severity.EDITED, Extent.TIME,
                  "c2pa.edited", _BY_HAND, _EDITED,
                  "a part shown again and again"),
-    OperationRow(OperationType.MIRRORED, Severity.EDITED, Extent.FRAME,
-                 "c2pa.orientation", _BY_HAND, _EDITED,
-                 "left to right"),
-    OperationRow(OperationType.RE_ENCODED, Severity.TECHNICAL, Extent.FRAME,
-                 "c2pa.transcoded", None, _SAME,
-                 "other bytes of the same picture, or saved as a coarse JPEG"),
     OperationRow(OperationType.RESIZED, Severity.TECHNICAL, Extent.FRAME,
                  "c2pa.resized", None, _SAME,
                  "smaller or larger"),
-    OperationRow(OperationType.ROTATED, Severity.EDITED, Extent.FRAME,
-                 "c2pa.orientation", _BY_HAND, _EDITED,
-                 "turned",
-                 needs_same_moment=True),
+    OperationRow(OperationType.COLOUR, Severity.TECHNICAL, Extent.FRAME,
+                 "c2pa.adjustedColor", _BY_HAND, _SAME,
+                 "exposure, white balance, saturation, grey"),
+    OperationRow(OperationType.RE_ENCODED, Severity.TECHNICAL, Extent.FRAME,
+                 "c2pa.transcoded", None, _SAME,
+                 "other bytes of the same picture, or saved as a coarse JPEG"),
 )
 # fmt: on
 _RANKS = {row.type: rank for rank, row in enumerate(_ROWS)}

@@ -27,7 +27,7 @@ from registry.jobs.worker import JobWorker
 from registry.log.answer_signer import AnswerSigner
 from registry.log.transparency_log import Log, head_of, load_log_key
 from registry.media.decoding import Decoders
-from registry.media.previews import PreviewCache, sweep_orphans
+from registry.media.previews import PreviewCache, named_blobs, sweep_orphans
 from registry.media.uploads import UploadReader
 from registry.services import Services
 from registry.settings import ANSWER_KEY, API, LOG_KEY, Settings
@@ -76,7 +76,8 @@ def running_services(
         )
         use_one_core_per_request()  # now that every library is loaded
         with db.transaction(engine) as session:
-            sweep_orphans(session, blobs)
+            named = named_blobs(session)
+        sweep_orphans(blobs, named)
         if settings.role == API:
             yield services
             return

@@ -1,10 +1,14 @@
 """The field's own words: disputes, declared sources, and values in snake_case.
 
-Answers of finished jobs are signed, so their old words cannot be rewritten: those jobs are deleted, as they
-would have been after seven days. The problem of a failed job is not signed, and is rewritten.
+The answer of a finished match is signed, so its old words cannot be rewritten: those jobs are deleted, as
+they would have been after seven days, and their webhooks are not delivered any more. Whoever needs an
+answer asks again. What a finished registration answered and the problem of a failed job are not signed and
+are rewritten.
 
 Revision: 0007
 """
+
+import json
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,13 +31,19 @@ def upgrade() -> None:
     _replace("api_key", "scopes", "publish-fake", "publish_fake")
     _replace("declared_source", "operations", "re-encoded", "re_encoded")
     op.alter_column("index_position", "through_change", new_column_name="position")
-    op.execute("DELETE FROM job WHERE status = 'done'")
+    _forget_answers()
+    _rewrite_results(
+        {"contested_with": "disputed_with", "edges": "declared_sources"}, "re-encoded", "re_encoded"
+    )
     _rewrite_problems(one_word=("too-plain", "insufficient_detail"), letter=("-", "_"))
 
 
 def downgrade() -> None:
     _rewrite_problems(one_word=("insufficient_detail", "too-plain"), letter=("_", "-"))
-    op.execute("DELETE FROM job WHERE status = 'done'")
+    _rewrite_results(
+        {"disputed_with": "contested_with", "declared_sources": "edges"}, "re_encoded", "re-encoded"
+    )
+    _forget_answers()
     op.alter_column("index_position", "position", new_column_name="through_change")
     _replace("declared_source", "operations", "re_encoded", "re-encoded")
     _replace("api_key", "scopes", "publish_fake", "publish-fake")
@@ -59,7 +69,31 @@ def _rename_tables(names: dict[str, str]) -> None:
 
 def _replace(table: str, column: str, old: str, new: str) -> None:
     """Replace one value in an array of words."""
-    op.execute(f"UPDATE {table} SET {column} = array_replace({column}, '{old}', '{new}')")
+    op.execute(
+        f"UPDATE {table} SET {column} = array_replace({column}, '{old}', '{new}') "
+        f"WHERE '{old}' = ANY({column})"
+    )
+
+
+def _forget_answers() -> None:
+    op.execute("DELETE FROM job WHERE status = 'done' AND kind = 'match'")
+
+
+def _rewrite_results(fields: dict[str, str], old: str, new: str) -> None:
+    """Give the summaries in the results of registrations other field names, and one operation another."""
+    connection = op.get_bind()
+    rows = connection.execute(
+        sa.text("SELECT id, result FROM job WHERE kind = 'register' AND result IS NOT NULL")
+    ).all()
+    for job, result in rows:
+        answer = json.loads(result)
+        record = {fields.get(name, name): value for name, value in answer["record"].items()}
+        for source in record.get("declared_sources", record.get("edges", [])):
+            source["operations"] = [new if one == old else one for one in source["operations"]]
+        connection.execute(
+            sa.text("UPDATE job SET result = :result WHERE id = :job"),
+            {"result": json.dumps({**answer, "record": record}), "job": job},
+        )
 
 
 def _rewrite_problems(*, one_word: tuple[str, str], letter: tuple[str, str]) -> None:

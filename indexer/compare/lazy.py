@@ -19,6 +19,8 @@ class LazyProperty(Generic[Value]):
         self.__doc__ = compute.__doc__
 
     def __get__(self, instance: Any, owner: type[Any]) -> Value:
+        if instance is None:  # looked up on the class, by a tool that inspects it
+            return self  # type: ignore[return-value]
         # Python looks into the instance first, so this runs once for each.
         value = self._compute(instance)
         instance.__dict__[self._name] = value

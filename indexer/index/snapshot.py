@@ -93,7 +93,8 @@ def _load(index: SegmentedIndex, generation: Path) -> Loaded:
     expected = {"registry": index.registry, "kind": index.kind.name}
     manifest, arrays = read_arrays(generation, expected)
     try:
-        position = int(manifest["position"])
+        # Generations that were written before the word changed are as good.
+        position = int(manifest["position"] if "position" in manifest else manifest["through_change"])
         entries = [_SegmentEntry(**entry) for entry in manifest["segments"]]
         ids, values, packed = arrays["ids"], arrays["values"], arrays["alive"]
         alive = np.unpackbits(packed, count=sum(entry.rows for entry in entries)).astype(np.bool_)

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, func, select
 from indexer.fingerprints.kinds import Vectors, pack_vector, vector_kinds
 from registry.errors import RegistryError
 from registry.index.changes import ADD, CHANGE, append_to_outbox
-from registry.media.previews import picture_of
+from registry.media.previews import PreviewCache, picture_of
 from registry.services import Services
 from registry.storage.db import transaction
 from registry.storage.models import Fingerprint, Record
@@ -38,7 +38,8 @@ class Reembedding:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._wanted = services.uploads.embedders.wanted
-        self._previews = services.previews
+        # Apart from the requests' cache: a walk over all videos would drive their storyboards out of it.
+        self._previews = PreviewCache(services.blobs, services.uploads.decoders, features=1, storyboards=1)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="re-embedding", daemon=True)
         self._passed = ""  # id of the last record that was looked at, so that what failed is tried once

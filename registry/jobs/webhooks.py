@@ -11,14 +11,13 @@ import os
 import secrets
 import socket
 import tempfile
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 from standardwebhooks.webhooks import Webhook
 
-from registry.errors import BadWebhook
+from registry.errors import BadWebhook, MissingKey
 from registry.jobs.lifecycle import as_wire
 from registry.services import Services
 from registry.storage.db import transaction
@@ -41,10 +40,19 @@ def load_or_make_key(folder: Path) -> bytes:
         descriptor, written = tempfile.mkstemp(dir=folder)  # of mode 0600
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(KEY_BYTES))
-        with suppress(FileExistsError):
-            os.link(written, path)
-        os.unlink(written)
-    return path.read_bytes()
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(written, path)  # fails where another process was first, whose key then counts
+        except OSError:
+            if not path.exists():  # a file system without hard links
+                os.replace(written, path)
+        finally:
+            Path(written).unlink(missing_ok=True)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise MissingKey(f"{path} is damaged: {len(key)} bytes, {KEY_BYTES} are needed")
+    return key
 
 
 def secret_of(services: Services, api_key_id: str) -> str:

@@ -53,6 +53,12 @@ class RetrievedRecord:
     audio_hits: list[tuple[int, int]] = field(default_factory=list)  # (query_ms, reference_ms)
     same_digest: bool = False
 
+    def add(self, other: "RetrievedRecord") -> None:
+        """Takes over what another retrieval of the same record found."""
+        self.hits += [hit for hit in other.hits if hit not in self.hits]
+        self.audio_hits = self.audio_hits or other.audio_hits
+        self.same_digest = self.same_digest or other.same_digest
+
     @property
     def found_by(self) -> tuple[str, ...]:
         """Every way by which it was found."""

@@ -6,6 +6,7 @@ Matching, comparison, declared sources and disputes all enter here; nothing besi
 from collections.abc import Callable, Sequence
 
 from registry.match.candidates import RetrievedRecord
+from registry.match.hash_list_retrieval import retrieve_by_hash_lists
 from registry.match.matched import MatchedRecord
 from registry.match.retrieval import QueryPart, retrieve, retrieve_named
 from registry.match.stills import describe_still, match_still
@@ -47,9 +48,9 @@ def find_matches(
         return _ranked(match_video(context, frames, retrieved, progress))
     retrieved = _retrieved(context, upload, only, including)
     matches = _ranked(match_still(context, upload, retrieved, second_pass=only is None))
-    wanted = describe or (_first_few(matches) if only is None else _every)
+    is_described = describe or (_first_few(matches) if only is None else _every)
     return _ranked(
-        [describe_still(context, upload, match) if wanted(match) else match for match in matches]
+        [describe_still(context, upload, match) if is_described(match) else match for match in matches]
     )
 
 
@@ -62,10 +63,14 @@ def _retrieved(
 ) -> list[RetrievedRecord]:
     if only is not None:
         return [retrieve_named(context, upload, only)]
-    retrieved = retrieve(context, upload, parts())
-    known = {found.record.id for found in retrieved}
-    named = [retrieve_named(context, upload, record) for record in including if record.id not in known]
-    return [*retrieved, *named]
+    retrieved = {found.record.id: found for found in retrieve(context, upload, parts())}
+    for by_hash in retrieve_by_hash_lists(context, upload):
+        retrieved.setdefault(by_hash.record.id, by_hash)
+    for record in including:
+        named = retrieve_named(context, upload, record)
+        # A search keeps the few nearest records of each frame: named, each frame of the upload has a hit.
+        retrieved.setdefault(record.id, named).add(named)
+    return list(retrieved.values())
 
 
 def _ranked(matches: list[MatchedRecord]) -> list[MatchedRecord]:

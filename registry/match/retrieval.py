@@ -7,14 +7,20 @@ the records are ranked.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.compute import upright
-from indexer.fingerprints.hash_lists import is_distinctive, values_needed
-from indexer.fingerprints.kinds import AUDIO, PDQ, Fingerprint, unpack_codes, unpack_vectors, vector_kinds
+from indexer.fingerprints.kinds import (
+    AUDIO,
+    PDQ,
+    Fingerprint,
+    hamming,
+    unpack_codes,
+    unpack_vectors,
+    vector_kinds,
+)
 from indexer.fingerprints.regions import Region
 from indexer.index.port import Hit
 from indexer.media.images import Pixels
@@ -31,7 +37,6 @@ HITS_PER_VIDEO_FRAME = 6
 # Of 256 bits; the same speech coded anew is within 50, unrelated speech beyond 85 (docs/quality.md).
 AUDIO_RADIUS_BITS = 62
 AUDIO_CODES_ASKED = 200
-HITS_PER_HASH_LIST = 1000  # rows, the nearest; values that are shared by more say nothing
 AUDIO_HITS_IN_ORDER = 3  # single codes agree by chance
 AUDIO_ORDER_TOLERANCE_MS = 400
 
@@ -80,11 +85,7 @@ def retrieve(
     for kind in _kinds_to_search(context):
         _collect(hits, search_by_descriptor(context, upload, frames, kind))
     _collect(hits, search_by_parts(context, upload, parts))
-    retrieved = _ranked(context, join_records(context, upload, hits))
-    # Apart, so that hits of such hashes, which are many, leave the others their places.
-    known = {record.record.id for record in retrieved}
-    by_hash_lists = retrieve_by_hash_lists(context, upload)
-    return [*retrieved, *(record for record in by_hash_lists if record.record.id not in known)]
+    return _ranked(context, join_records(context, upload, hits))
 
 
 def retrieve_by_parts(
@@ -102,14 +103,16 @@ def retrieve_named(context: RequestContext, upload: Upload, record: Record) -> R
         record,
         same_digest=upload.digest_sha256 is not None and upload.digest_sha256 == record.digest_sha256,
     )
+    kinds = {kind.name for kind in vector_kinds()}
     stored = context.session.exec(
         select(FingerprintRow).where(
             FingerprintRow.record_id == record.id,
             FingerprintRow.orientation == 0,
-            col(FingerprintRow.kind).in_([kind.name for kind in vector_kinds()]),
+            col(FingerprintRow.kind).in_([*kinds, AUDIO.name]),
         )
     ).all()
-    for kind in {row.kind for row in stored}:
+    retrieved.audio_hits = _audio_hits(upload, [row for row in stored if row.kind == AUDIO.name])
+    for kind in sorted({row.kind for row in stored} & kinds):
         rows = [row for row in stored if row.kind == kind]
         references = unpack_vectors([row.value for row in rows])
         for frame in query_frames(upload):
@@ -215,42 +218,11 @@ def active_rows(session: Session, rows: Iterable[int]) -> Iterator[tuple[int, in
         yield row, time_ms, record
 
 
-def retrieve_by_hash_lists(context: RequestContext, upload: Upload) -> list[RetrievedRecord]:
-    """Records near a still upload by hashes that lists of others hold, the nearest first."""
-    if upload.video is not None or upload.insufficient_detail:
-        return []
-    by_row: dict[int, list[tuple[str, Hit]]] = {}
-    for kind, bits in context.thresholds.hash_list_bits.items():
-        asked = [code.value for code in upload.fingerprints if code.kind == kind and is_distinctive(code)]
-        hits = context.index.by_kind[kind].within(unpack_codes(asked), bits) if asked else []
-        for hit in hits[:HITS_PER_HASH_LIST]:
-            by_row.setdefault(hit.id, []).append((kind, hit))
-    by_record: dict[str, tuple[RetrievedRecord, list[tuple[str, Hit]]]] = {}
-    for row, time_ms, record in active_rows(context.session, by_row):
-        retrieved, of_record = by_record.setdefault(record.id, (RetrievedRecord(record), []))
-        retrieved.hits += [FrameHit(0, time_ms, MatchEvidence(), kind) for kind, _ in by_row[row]]
-        of_record += by_row[row]
-    ranked = sorted((_nearest_bits(hits), name) for name, (_, hits) in by_record.items())
-    return [by_record[name][0] for bits, name in ranked[: context.max_candidates] if bits < inf]
-
-
-def _nearest_bits(hits: list[tuple[str, Hit]]) -> float:
-    """The smallest distance of a record by any kind; infinite where too few segments agree."""
-    by_kind: dict[str, dict[int, float]] = {}
-    for kind, hit in hits:
-        of_kind = by_kind.setdefault(kind, {})
-        of_kind[hit.query] = min(hit.distance, of_kind.get(hit.query, inf))
-    enough = [(kind, values) for kind, values in by_kind.items() if len(values) >= values_needed(kind)]
-    return min((sorted(values.values())[values_needed(kind) - 1] for kind, values in enough), default=inf)
-
-
 def _add_same_audio(context: RequestContext, upload: Upload, retrieved: dict[str, RetrievedRecord]) -> None:
     """Records whose audio agrees at several places in one order."""
-    codes = [code for code in upload.fingerprints if code.kind == AUDIO.name]
-    if upload.video is None or not codes:
+    asked = _audio_codes_to_ask(upload)
+    if not asked:
         return
-    places = np.unique(np.linspace(0, len(codes) - 1, min(AUDIO_CODES_ASKED, len(codes))).astype(int))
-    asked = [codes[place] for place in places]
     queries = unpack_codes([code.value for code in asked])
     by_row: dict[int, list[int]] = {}
     for hit in context.index.by_kind[AUDIO.name].within(queries, AUDIO_RADIUS_BITS):
@@ -262,6 +234,25 @@ def _add_same_audio(context: RequestContext, upload: Upload, retrieved: dict[str
     for name, (record, times) in heard.items():
         if _most_in_order(times) >= AUDIO_HITS_IN_ORDER:
             retrieved.setdefault(name, RetrievedRecord(record)).audio_hits = times
+
+
+def _audio_codes_to_ask(upload: Upload) -> list[Fingerprint]:
+    codes = [code for code in upload.fingerprints if code.kind == AUDIO.name]
+    if upload.video is None or not codes:
+        return []
+    count = min(AUDIO_CODES_ASKED, len(codes))
+    return [codes[place] for place in np.unique(np.linspace(0, len(codes) - 1, count).astype(int))]
+
+
+def _audio_hits(upload: Upload, stored: Sequence[FingerprintRow]) -> list[tuple[int, int]]:
+    """(query_ms, reference_ms) of codes of one record that are near; empty where they are in no order."""
+    times = [
+        (code.time_ms, row.time_ms)
+        for code in (_audio_codes_to_ask(upload) if stored else ())
+        for row in stored
+        if hamming(code.value, row.value) <= AUDIO_RADIUS_BITS
+    ]
+    return times if times and _most_in_order(times) >= AUDIO_HITS_IN_ORDER else []
 
 
 def _most_in_order(times: list[tuple[int, int]]) -> int:

@@ -17,7 +17,7 @@ from indexer.compare.geometry import align
 from indexer.compare.pair import agreement_outside_faces
 from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
-from registry.match.candidates import Candidate, RetrievedRecord, candidate_of
+from registry.match.candidates import BY_NAME, Candidate, RetrievedRecord, candidate_of
 from registry.match.evidence_rules import (
     agreement,
     is_verified,
@@ -95,6 +95,7 @@ def _any_confirmed(context: RequestContext, candidates: Iterable[Candidate]) -> 
             and is_verified(candidate.evidence, limits)
         )
         for candidate in candidates
+        if BY_NAME not in candidate.found_by  # what was named must not hide what a search would find
     )
 
 

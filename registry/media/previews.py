@@ -3,7 +3,7 @@
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -151,13 +151,17 @@ class _RecentlyUsed(Generic[K, T]):
         return value
 
 
-def sweep_orphans(session: Session, blobs: Blobs) -> int:
-    """Deletes blobs that no record names: leftovers of registrations that were killed half-way."""
-    kept = [
+def named_blobs(session: Session) -> set[str]:
+    """Keys, without their suffix, of every blob that a record or a job names."""
+    keys = [
         *session.exec(select(Record.preview_key).where(col(Record.preview_key).is_not(None))),
         *session.exec(select(Job.payload_key).where(col(Job.payload_key).is_not(None))),
     ]
-    named = {key.rpartition(".")[0] for key in kept if key}
+    return {key.rpartition(".")[0] for key in keys if key}
+
+
+def sweep_orphans(blobs: Blobs, named: Set[str]) -> int:
+    """Deletes blobs that nothing names: leftovers of registrations that were killed half-way."""
     orphans = {key.partition(".")[0] for key in blobs.older_than(ORPHAN_AGE)} - named
     for orphan in orphans:
         blobs.delete(orphan + ".webp")

@@ -20,19 +20,19 @@ def test_every_operation_has_one_row_in_the_order_of_the_words() -> None:
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", row.type) for row in ROWS)
 
 
-def test_what_changes_the_content_comes_first_and_the_most_severe_of_it_first() -> None:
+def test_what_changes_the_content_comes_first_and_the_more_severe_before_the_less() -> None:
     content = [row for row in ROWS if row.changes_content]
     assert content == ROWS[: len(content)]
-    assert all(before.severity.rank >= after.severity.rank for before, after in pairwise(content))
+    assert all(before.severity.rank >= after.severity.rank for before, after in pairwise(ROWS))
 
 
 def test_the_order_of_answers_is_pinned() -> None:
-    assert [row.type.value for row in ROWS if row.changes_content] == [
+    assert [row.type.value for row in ROWS] == [
         "face_swap", "face_reenacted", "composite", "local_edit", "reversed", "reordered", "retimed",
         "pictures_replaced", "audio_replaced", "face_edited", "face_covered", "frame_overlay", "overlay",
+        "mirrored", "rotated", "cropped", "embedded", "bordered", "audio_retimed", "clipped",
+        "concatenated", "looped", "resized", "colour", "re_encoded",
     ]  # fmt: skip
-    others = [row.type.value for row in ROWS if not row.changes_content]
-    assert others == sorted(others)
 
 
 def test_the_columns_of_a_row_agree_with_each_other() -> None:

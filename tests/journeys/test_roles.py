@@ -97,7 +97,7 @@ def test_a_researcher_registers_a_known_fake_with_its_original(world: World) -> 
     world.audit()
 
 
-def test_a_reviewer_reads_the_evidence_of_a_contested_claim(world: World) -> None:
+def test_a_reviewer_reads_the_evidence_of_a_disputed_claim(world: World) -> None:
     first, second = world.enrol("First desk"), world.enrol("Second desk")
     reviewer = world.enrol("A reviewer", Role.REVIEWER)
     ours = world.register(first, encoded("coffee"), "ours").record

@@ -64,8 +64,10 @@ def _compared(
     if assessment is None:
         return None
     match = MatchedRecord(alignment.candidate, assessment)
+    if not in_time:
+        return match
     audio = registered_audio(context, retrieved.record)
-    return describe_video(context, frames.video, alignment, match, audio) if in_time else match
+    return describe_video(context, frames.video, alignment, match, audio)
 
 
 def _by_audio(
@@ -100,5 +102,7 @@ def _by_audio(
 
 def registered_audio(context: RequestContext, record: Record) -> Spectrogram | None:
     """The audio that is kept of a registered video; None: it is silent, or nothing is kept."""
-    board = context.previews.storyboard(record.preview_key) if record.preview_key else None
+    if record.preview_key is None or record.duration_ms is None:
+        return None
+    board = context.previews.storyboard(record.preview_key)
     return board.audio if board else None

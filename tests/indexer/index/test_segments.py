@@ -78,7 +78,7 @@ def test_short_codes_of_a_sealed_segment_are_found_as_by_brute_force(kind: Kind,
     assert index.nearest(queries, 3) == exact.nearest(queries, 3)
 
 
-def test_vectors_of_a_sealed_segment_are_nominated_by_their_codes_and_scored_exactly() -> None:
+def test_vectors_of_a_sealed_segment_are_retrieved_by_their_codes_and_scored_exactly() -> None:
     rows = vectors(ROWS)
     noise = vectors(40, 5)
     queries = 0.7 * rows[:40] + 0.71 * noise  # farther than any copy that is believed

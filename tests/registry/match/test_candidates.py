@@ -98,3 +98,11 @@ def test_a_record_that_was_named_is_a_candidate_without_a_hit() -> None:
     candidate = candidate_of(RetrievedRecord(record()))
     assert candidate.evidence == MatchEvidence()
     assert candidate.found_by == ("asked",)
+
+
+def test_a_record_that_a_search_found_by_a_stray_frame_gets_the_hits_of_being_named_too() -> None:
+    found = RetrievedRecord(record(), [by_descriptor(0.4)], audio_hits=[(0, 0)] * 3)
+    named = RetrievedRecord(record(), [by_descriptor(0.4), by_descriptor(0.9, 2000, query_ms=2000)])
+    found.add(named)
+    assert [hit.query_ms for hit in found.hits] == [0, 2000], "what both found stands once"
+    assert found.audio_hits == [(0, 0)] * 3

@@ -124,7 +124,7 @@ def test_a_statement_id_is_used_once(world: World) -> None:
     assert error.value.code == "duplicate_statement"
 
 
-def test_a_near_copy_of_anothers_record_is_contested_and_both_sides_show(world: World) -> None:
+def test_a_near_copy_of_anothers_record_is_disputed_and_both_sides_show(world: World) -> None:
     first, second = world.enrol("First desk"), world.enrol("Second desk")
     original = world.register(first, encoded("coffee")).record
     copy = encoded(picture("coffee").resize((450, 300)), quality=60)
@@ -136,7 +136,7 @@ def test_a_near_copy_of_anothers_record_is_contested_and_both_sides_show(world: 
     world.audit()
 
 
-def test_a_derivative_that_names_its_source_is_not_contested(world: World) -> None:
+def test_a_derivative_that_names_its_source_is_not_disputed(world: World) -> None:
     first, second = world.enrol("First desk"), world.enrol("Second desk")
     original = world.register(first, encoded("coffee")).record
     crop = encoded(picture("coffee").crop((50, 30, 550, 370)))

@@ -26,7 +26,10 @@ INSERT INTO edge VALUES ('fake', 'derived_from', 'original', 'confirmed', '{face
 INSERT INTO job (id, kind, api_key_id, status, progress, attempts, created_at, payload_key, result, problem)
 VALUES
   ('waiting', 'match', 'k', 'queued', 0, 0, now(), 'payload', NULL, NULL),
-  ('answered', 'match', 'k', 'done', 1, 1, now(), NULL, '{"matches": [{"disputed_with": []}]}', NULL);
+  ('answered', 'match', 'k', 'done', 1, 1, now(), NULL, '{"matches": [{"disputed_with": []}]}', NULL),
+  ('registered', 'register', 'k', 'done', 1, 1, now(), NULL, '{"already_registered": false, "receipt": {},
+   "record": {"label": "edges of a harbour", "contested_with": ["original"], "edges": [{"operations":
+   ["face_swap", "re-encoded"]}]}}', NULL);
 """
 
 
@@ -95,8 +98,17 @@ def test_signed_answers_of_finished_jobs_go_and_other_jobs_stay(old_database: En
     db.migrate(old_database)
     jobs = {str(job["id"]): job for job in tables_in(old_database)["job"]}
 
-    assert jobs.keys() == {"waiting", "plain", "cut"}
+    assert jobs.keys() == {"waiting", "plain", "cut", "registered"}
     assert jobs["waiting"] == waiting
+    assert json.loads(str(jobs["registered"]["result"])) == {
+        "already_registered": False,
+        "receipt": {},
+        "record": {
+            "label": "edges of a harbour",
+            "disputed_with": ["original"],
+            "declared_sources": [{"operations": ["face_swap", "re_encoded"]}],
+        },
+    }
     problems = {job: json.loads(str(jobs[job]["problem"])) for job in ("plain", "cut")}
     assert problems["plain"]["code"] == "insufficient_detail"
     assert problems["cut"]["code"] == "undecodable_media"
@@ -113,6 +125,8 @@ def test_the_words_can_be_taken_back(old_database: Engine) -> None:
 
     assert names_in(old_database) == names
     assert {**after, "job": []} == {**before, "job": []}
-    kept = {str(job["id"]): job["problem"] for job in after["job"]}
-    assert kept.keys() == {"waiting", "plain", "cut"}
-    assert json.loads(str(kept["plain"]))["code"] == "too-plain"
+    kept = {str(job["id"]): job for job in after["job"]}
+    assert kept.keys() == {"waiting", "plain", "cut", "registered"}
+    assert json.loads(str(kept["plain"]["problem"]))["code"] == "too-plain"
+    registered = next(job for job in before["job"] if job["id"] == "registered")
+    assert json.loads(str(kept["registered"]["result"])) == json.loads(str(registered["result"]))

@@ -145,7 +145,7 @@ def test_a_video_with_nothing_in_it_is_refused_for_insufficient_detail(world: Wo
     assert desk.client.match(plain).verdict.kind is VerdictKind.NOT_FINGERPRINTABLE
 
 
-def test_near_copies_of_videos_are_contested_and_declared_sources_confirmed(world: World) -> None:
+def test_near_copies_of_videos_are_disputed_and_declared_sources_confirmed(world: World) -> None:
     desk, rival = world.enrol("Daily Example"), world.enrol("Evening Example")
     source = world.register(desk, original("coffee", "cat")).record
     disputed = world.register(rival, edited(whole(clip("coffee", "cat")))).record
