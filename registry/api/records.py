@@ -46,15 +46,17 @@ def register_media(
     A video that is not done in time is answered with 202 and a job.
     """
     content = read_upload(media, services)
+    # Before anything is decoded: whoever signed nothing good gets no work done, and is told at once.
+    request = registration.verify_request(session, api_key, statement, content, idempotency_key)
+    known = registration.known_answer(services, session, request)
+    if known is not None:
+        response.status_code = 200
+        return known
     identified = services.uploads.decoders.identify(content)
     if isinstance(identified, VideoInfo):
-        # What is wrong with the statement is said at once, not by the job.
-        registration.verify_before_decoding(session, api_key, statement, content)
         new = jobs.NewJob(jobs.REGISTER, statement, idempotency_key, webhook)
         return answer_of(accepted(services, api_key, content, new, prefer), response, Registration)
-    answer = registration.register_media(
-        services, session, api_key, statement, content, idempotency_key, image=identified
-    )
+    answer = registration.register_media(services, session, request, content, image=identified)
     response.status_code = 200 if answer.already_registered else 201
     return answer
 

@@ -18,7 +18,7 @@ from sqlmodel import Session, col, delete, select
 from registry.errors import JobFailed, JobPending, NotAllowed, RegistryError, UnknownJob, problem_of
 from registry.match.answers import answer_about
 from registry.media.uploads import in_two_parts
-from registry.publish.registration import register_media
+from registry.publish.registration import known_answer, register_media, verify_request
 from registry.records.access import Action, may
 from registry.services import Services
 from registry.storage.db import after_commit, transaction
@@ -192,14 +192,9 @@ def _work(services: Services, job_id: str, content: bytes, stopping: threading.E
         else:
             assert api_key is not None
             assert job.statement is not None
-            answer = register_media(
-                services,
-                session,
-                api_key,
-                job.statement,
-                content,
-                job.idempotency_key,
-                progress=progress,
+            request = verify_request(session, api_key, job.statement, content, job.idempotency_key)
+            answer = known_answer(services, session, request) or register_media(
+                services, session, request, content, progress=progress
             )
         job = _locked(session, job_id)
         assert job is not None

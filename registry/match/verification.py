@@ -95,7 +95,7 @@ def _any_confirmed(context: RequestContext, candidates: Iterable[Candidate]) -> 
             and is_verified(candidate.evidence, limits)
         )
         for candidate in candidates
-        if BY_NAME not in candidate.found_by  # what was named must not hide what a search would find
+        if candidate.found_by != (BY_NAME,)  # what was named must not hide what a search would find
     )
 
 

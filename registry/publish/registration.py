@@ -1,10 +1,11 @@
 """Use case: register an asset under a publisher's signed statement.
 
 Order, so that a crash at any point loses nothing that was acknowledged and keeps nothing that was not:
-1. check statement, key and signature; 2. decode and fingerprint, outside any lock; 3. find what the upload
-matches, for declared sources and disputes; 4. store the preview under a random name (an orphan is swept
-later); 5. in one transaction under the log's writer lock: idempotency, duplicates, rows, log entry, head;
-6. after the commit: publish the checkpoint, let the index follow, answer.
+1. verify statement, key, signature and digest, and look whether the same was registered before; 2. decode
+and fingerprint, outside any lock; 3. find what the upload matches, for declared sources and disputes;
+4. store the preview under a random name (an orphan is swept later); 5. in one transaction under the log's
+writer lock: idempotency, duplicates, rows, log entry, head; 6. after the commit: publish the checkpoint,
+let the index follow, answer.
 """
 
 import hashlib
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, and_, col, select
 
-from indexer.fingerprints.kinds import AUDIO, KINDS, PDQ, Family
 from indexer.fingerprints.kinds import Fingerprint as Computed
 from indexer.media.images import DecodedImage
 from registry.errors import (
@@ -31,6 +31,7 @@ from registry.media.uploads import Progress, Upload, digest_of
 from registry.publish.declared_sources import comparable_sources, declared_ids, declared_sources
 from registry.publish.disputes import near_copies_of_others
 from registry.publish.fingerprints_alone import record_of_same_values, require_findable
+from registry.publish.record_rows import fingerprint_rows, record_row
 from registry.records.reading import get_record, receipt_of, summary_of
 from registry.records.statements import VerifiedStatement, verify_statement
 from registry.services import Services
@@ -39,7 +40,6 @@ from registry.storage.models import (
     ApiKey,
     DeclaredSource,
     Dispute,
-    Fingerprint,
     IdempotencyKey,
     Record,
 )
@@ -60,44 +60,37 @@ class RegistrationRequest:
     fingerprints: tuple[Computed, ...] = ()  # where they came without their picture
 
 
-def register_media(
-    services: Services,
-    session: Session,
-    api_key: ApiKey,
-    jws: str,
-    content: bytes,
-    idempotency_key: str | None,
-    *,
-    image: DecodedImage | None = None,
-    progress: Progress | None = None,
-) -> Registration:
-    """Registers a file; `image` where it was decoded before.
-
-    Raises StatementRefused, MediaRefused or Conflict.
-    """
-    verified = verify_before_decoding(session, api_key, jws, content)
-    request = RegistrationRequest(verified, api_key, idempotency_key)
-    known = _known_answer(services, session, request)
-    if known is not None:
-        return known
-    if image is not None:
-        upload = services.uploads.describe_image(content, image)
-    else:
-        with_previews = verified.statement.preview_allowed
-        upload = services.uploads.read(content, with_previews=with_previews, progress=progress)
-    if upload.insufficient_detail:
-        raise InsufficientDetail(upload.insufficient_detail)
-    return _store(services, session, request, upload)
-
-
-def verify_before_decoding(
-    session: Session, api_key: ApiKey, jws: str, content: bytes
-) -> VerifiedStatement:
+def verify_request(
+    session: Session, api_key: ApiKey, jws: str, content: bytes, idempotency_key: str | None
+) -> RegistrationRequest:
     """Everything that can be refused before the file is decoded. Raises StatementRefused."""
     verified = verify_statement(session, api_key, jws)
     if digest_of(content) != verified.statement.digest_sha256:
         raise DigestMismatch("the digest in the statement is not that of the file")
-    return verified
+    return RegistrationRequest(verified, api_key, idempotency_key)
+
+
+def register_media(
+    services: Services,
+    session: Session,
+    request: RegistrationRequest,
+    content: bytes,
+    *,
+    image: DecodedImage | None = None,
+    progress: Progress | None = None,
+) -> Registration:
+    """Registers a file that has no `known_answer`; `image` where it was decoded before.
+
+    Raises MediaRefused or Conflict.
+    """
+    if image is not None:
+        upload = services.uploads.describe_image(content, image)
+    else:
+        with_previews = request.verified.statement.preview_allowed
+        upload = services.uploads.read(content, with_previews=with_previews, progress=progress)
+    if upload.insufficient_detail:
+        raise InsufficientDetail(upload.insufficient_detail)
+    return _store(services, session, request, upload)
 
 
 def register_fingerprints(
@@ -120,15 +113,13 @@ def register_fingerprints(
     )
     require_findable(upload.fingerprints)
     request = RegistrationRequest(verified, api_key, idempotency_key, upload.fingerprints)
-    known = _known_answer(services, session, request)
+    known = known_answer(services, session, request)
     if known is not None:
         return known
     return _store(services, session, request, upload)
 
 
-def _known_answer(
-    services: Services, session: Session, request: RegistrationRequest
-) -> Registration | None:
+def known_answer(services: Services, session: Session, request: RegistrationRequest) -> Registration | None:
     """The answer to a repeated request or to content that this publisher registered before."""
     record = _replayed(session, request) or _registered_before(services, session, request)
     return _answer(services, session, record, already_registered=True) if record else None
@@ -190,16 +181,19 @@ def _store(
     if verified.statement.preview_allowed:
         preview_key = store_preview(services.blobs, upload, services.settings.preview_long_side)
     services.log.lock(session)
-    known = _known_answer(services, session, request)
+    known = known_answer(services, session, request)
     if known is not None:  # registered by another request meanwhile
         if preview_key:
             services.blobs.delete(preview_key)
         return known
     index, salt = services.log.append(session, "record", verified.jws.encode(), active=+1)
-    record = _record_row(verified, upload, preview_key, index, salt)
+    record = record_row(verified, upload, preview_key, index, salt)
     session.add(record)
     session.flush()
-    _add_fingerprints(services, session, record, upload)
+    rows = fingerprint_rows(record, upload, services.uploads.embedders.wanted.kind)
+    session.add_all(rows)
+    session.flush()
+    append_to_outbox(session, ADD, [row.id for row in rows if row.id is not None])
     session.add_all(Dispute(record_id=record.id, other_id=other) for other in disputed)
     session.add_all(sources)
     if request.idempotency_key is not None:
@@ -221,9 +215,11 @@ def _relations(
 ) -> tuple[list[DeclaredSource], list[str]]:
     """What the statement declares, compared, and the records that it disputes: by one search for both."""
     compared, declared = comparable_sources(session, verified, upload), declared_ids(verified)
+    sources = {record.id for record in compared}
 
     def is_described(match: MatchedRecord) -> bool:
-        return match.record.id in declared or match.record.publisher_id != verified.publisher_id
+        of_another = match.record.publisher_id != verified.publisher_id and match.record.id not in declared
+        return match.record.id in sources or of_another
 
     matches = find_matches(services.in_request(session), upload, including=compared, describe=is_described)
     return (
@@ -232,76 +228,11 @@ def _relations(
     )
 
 
-def _add_fingerprints(services: Services, session: Session, record: Record, upload: Upload) -> None:
-    rows = [
-        Fingerprint(
-            record_id=record.id,
-            kind=fingerprint.kind,
-            orientation=fingerprint.orientation,
-            time_ms=fingerprint.time_ms,
-            quality=fingerprint.quality,
-            value=fingerprint.value,
-        )
-        for fingerprint in _kept_fingerprints(services, upload)
-    ]
-    session.add_all(rows)
-    session.flush()
-    append_to_outbox(session, ADD, [row.id for row in rows if row.id is not None])
-
-
-def _kept_fingerprints(services: Services, upload: Upload) -> list[Computed]:
-    """Of a picture the wanted descriptor only: older ones were computed to search with.
-
-    Of a video's frames what is searched by: they are many, and asked about in all orientations anyway.
-    """
-    wanted = services.uploads.embedders.wanted.kind
-    if upload.video is not None:
-        return [
-            fingerprint
-            for fingerprint in upload.fingerprints
-            if fingerprint.kind in (wanted, AUDIO.name) or _is_upright_pdq(fingerprint)
-        ]
-    return [
-        fingerprint
-        for fingerprint in upload.fingerprints
-        if upload.image is None
-        or fingerprint.kind == wanted
-        or KINDS[fingerprint.kind].family is Family.BINARY
-    ]
-
-
-def _is_upright_pdq(fingerprint: Computed) -> bool:
-    return fingerprint.kind == PDQ.name and fingerprint.orientation == 0
-
-
 def publish_and_follow(services: Services) -> None:
     """After a commit: publishes the checkpoint, then lets this node's index see the change."""
     with transaction(services.engine) as session:
         services.log.publish(session)
         services.index.catch_up(session)
-
-
-def _record_row(
-    verified: VerifiedStatement, upload: Upload, preview_key: str | None, index: int, salt: bytes
-) -> Record:
-    statement, (width, height) = verified.statement, upload.size
-    return Record(
-        id=verified.record_id,
-        publisher_id=verified.publisher_id,
-        kid=verified.kid,
-        jws=verified.jws,
-        salt=salt,
-        log_index=index,
-        digest_sha256=statement.digest_sha256,
-        asset_class=statement.asset_class.value,
-        label=statement.label,
-        media_type=upload.media_type or statement.media_type,
-        width=width,
-        height=height,
-        duration_ms=upload.duration_ms,
-        preview_key=preview_key,
-        intimate=statement.intimate,
-    )
 
 
 def _answer(

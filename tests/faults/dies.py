@@ -19,7 +19,7 @@ import obstore
 from sqlalchemy import Engine, event
 
 from registry.app import running_services
-from registry.publish.registration import register_media
+from registry.publish.registration import known_answer, register_media, verify_request
 from registry.settings import Settings
 from registry.storage.db import connect, transaction
 from registry.storage.models import ApiKey
@@ -82,7 +82,9 @@ def register_and_die(
         with transaction(engine) as session:
             api_key = session.get(ApiKey, api_key_id)
             assert api_key is not None
-            register_media(services, session, api_key, statement, content, IDEMPOTENCY_KEY)
+            request = verify_request(session, api_key, statement, content, IDEMPOTENCY_KEY)
+            if known_answer(services, session, request) is None:
+                register_media(services, session, request, content)
         acknowledgement.write_bytes(b"acknowledged")
         countdown.armed = False
     return SURVIVED

@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+import pytest
+
 from indexer.media.sandbox import DecoderPool
+from sdk.errors import ProblemError
 from sdk.models import SourceAgreement
 from tests.pictures import encoded, picture
 from tests.videos import clip, edited, original, whole
@@ -15,7 +18,7 @@ from tests.world import World
 
 @contextmanager
 def requests_to_decoders() -> Iterator[Counter[str]]:
-    """Counts what the limited processes are asked, by the digest-free name of the request."""
+    """Counts what the limited processes are asked, by the name of the request."""
     asked: Counter[str] = Counter()
 
     def counting(name: str) -> Any:
@@ -44,6 +47,18 @@ def test_a_registered_photograph_goes_to_the_limited_process_once(world: World) 
     with requests_to_decoders() as asked:
         world.register(desk, encoded(picture("coffee")))
     assert asked == {"identify": 1}
+
+
+def test_nothing_is_decoded_for_a_statement_that_is_refused_or_was_answered_before(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    content = encoded(picture("coffee"))
+    world.register(desk, content)
+    with requests_to_decoders() as asked:
+        assert world.register(desk, content).already_registered
+        with pytest.raises(ProblemError) as refused:
+            desk.client.register(content[:-20], desk.sign(desk.statement(content, "cut on its way")))
+    assert refused.value.code == "digest_mismatch"
+    assert asked == {}
 
 
 def test_a_declared_source_is_read_once_and_the_upload_is_searched_once(world: World) -> None:
