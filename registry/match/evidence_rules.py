@@ -50,7 +50,7 @@ class MatchEvidence:
     dense: DenseAgreement | None = None  # only where the geometry confirms
     outside_faces: DenseAgreement | None = None  # only where `dense` suggests a different capture
     # Bits, by kind of the hashes that lists of others hold (indexer/fingerprints/hash_lists.py).
-    hash_list_distances: Mapping[str, int] = field(default_factory=dict)
+    hash_list_distances: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

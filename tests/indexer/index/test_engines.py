@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind
+from indexer.fingerprints.kinds import COLORHASH, DESCRIPTOR, DHASH, PDQ, Kind
 from indexer.index.milvus_index import MilvusIndex
 from indexer.index.pgvector_index import PgvectorIndex
 from indexer.index.port import BruteForceIndex, EngineUnavailable, Index, rows_of
@@ -68,6 +68,11 @@ def test_removed_rows_are_never_found_and_the_rest_stays(make: Make, kind: Kind)
 @pytest.mark.parametrize("kind", [PDQ, DESCRIPTOR], ids=lambda kind: kind.name)
 def test_it_agrees_with_brute_force(make: Make, kind: Kind) -> None:
     cases.test_the_accelerated_index_agrees_with_brute_force(make, kind)
+
+
+@pytest.mark.parametrize("kind", [DHASH, COLORHASH], ids=lambda kind: kind.name)
+def test_short_codes_agree_with_brute_force(make: Make, kind: Kind) -> None:
+    cases.test_short_codes_agree_with_brute_force(make, kind)
 
 
 def test_random_additions_removals_and_searches_agree(make: Make) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import httpx2
+import imagehash
 import numpy as np
 import pytest
 from pydantic import SecretStr
@@ -16,7 +17,8 @@ from registry.errors import StartRefused
 from registry.index.remote import SearchNodes
 from sdk.client import Client
 from sdk.errors import ServerError
-from tests.pictures import encoded
+from sdk.models import FingerprintQuery, FingerprintValue
+from tests.pictures import encoded, picture
 from tests.world import SeededEmbedder, World
 
 SECRET = "known to all nodes of this registry"
@@ -59,6 +61,18 @@ def test_what_one_node_registers_the_next_request_finds_on_another(world: World)
         for _ in range(2):
             assert other.match(encoded("rocket")).matches == ()
         assert "2 search nodes" in world.operator.status().index
+        world.audit()
+
+
+def test_hashes_of_lists_are_searched_by_a_node_that_computes_none(world: World) -> None:
+    dhash = str(imagehash.dhash(picture("coffee")))
+    with search_node(world) as address:
+        world.settings = world.settings.model_copy(update={"hash_lists": "dhash64.v1"})
+        ask(world, address)
+        desk = world.enrol("Daily Example")
+        record = world.register(desk, encoded("coffee"), preview=False).record
+        query = FingerprintQuery(fingerprints=(FingerprintValue(value=f"dhash64.v1:{dhash}"),))
+        assert [match.record.id for match in desk.client.match_fingerprints(query).matches] == [record.id]
         world.audit()
 
 

@@ -48,6 +48,10 @@ def compared(inliers: int, spread: float = 0.4, **more: Any) -> MatchEvidence:
     )
 
 
+def by_hash_list(*, dhash: int, ahash: int = 64, **more: Any) -> MatchEvidence:
+    return MatchEvidence(hash_list_distances={"ahash64.v1": ahash, "dhash64.v1": dhash}, **more)
+
+
 def words(assessment: MatchAssessment | None) -> tuple[Strength, MatchRelation] | None:
     return None if assessment is None else (assessment.strength, assessment.relation)
 
@@ -86,6 +90,9 @@ def words(assessment: MatchAssessment | None) -> tuple[Strength, MatchRelation] 
         (MatchEvidence(descriptor_similarity=0.9, descriptor_rate=1e-6), made_from(Strength.MODERATE)),
         (MatchEvidence(descriptor_similarity=0.9, descriptor_rate=1.1e-6), SUSPICION),
         (MatchEvidence(descriptor_similarity=0.6, descriptor_rate=1e-4), SUSPICION),
+        # a hash of a list that others keep, alone
+        (by_hash_list(dhash=8), SUSPICION),
+        (by_hash_list(dhash=64, ahash=0), SUSPICION),
         # a different capture of one scene
         (compared(90, pairs=100, pdq_distance=25, dense=DIFFERS), SUSPICION),
         (compared(90, pairs=150, dense=MOVED), SUSPICION),
@@ -108,6 +115,10 @@ def test_each_rule_gives_its_word(
         MatchEvidence(),
         MatchEvidence(pdq_distance=32),
         MatchEvidence(pdq_distance=80, compared=True),
+        by_hash_list(dhash=9),
+        by_hash_list(dhash=0, compared=True),
+        by_hash_list(dhash=0, pdq_distance=32),
+        by_hash_list(dhash=0, descriptor_similarity=0.3, descriptor_rate=0.1),
         MatchEvidence(descriptor_similarity=0.99, descriptor_rate=1e-9, compared=True, inliers=3),
         MatchEvidence(descriptor_similarity=0.9),  # of a kind that nobody calibrated
         MatchEvidence(descriptor_similarity=0.3, descriptor_rate=1.1e-4),

@@ -65,6 +65,11 @@ def paragraph(
             paragraph(MatchRelation.POSSIBLY_RELATED),
             f"Resembles {WHO}, but no more than that could be confirmed.",
         ),
+        (
+            paragraph(MatchRelation.POSSIBLY_RELATED, MatchEvidence(hash_list_distances={"dhash64.v1": 3})),
+            f"Has a hash like that of {WHO}. Only hashes of lists that others keep were compared, and "
+            "unrelated pictures can share them: a person should look.",
+        ),
         (paragraph(MatchRelation.DERIVATIVE, operations=(EDIT,)), f"Made from {WHO}. A part was edited."),
         (paragraph(MatchRelation.DERIVATIVE), f"Made from {WHO}. What was changed could not be named."),
         (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from indexer.fingerprints.calibration import calibration_of
-from indexer.fingerprints.kinds import AUDIO, DESCRIPTOR, PDQ, PHASH, Fingerprint
+from indexer.fingerprints.kinds import AUDIO, CROP_RESISTANT, DESCRIPTOR, DHASH, PDQ, PHASH, Fingerprint
 from registry.match.evidence_rules import MatchEvidence
 from registry.match.fingerprint_evidence import with_fingerprints
 from registry.storage.models import Fingerprint as FingerprintRow
@@ -47,6 +47,18 @@ def test_phash_is_compared_upright() -> None:
     asked = [Fingerprint(PHASH.name, code(7, 8))]
     evidence = with_fingerprints(MatchEvidence(), asked, [row(PHASH.name, code(2, 8))])
     assert evidence == MatchEvidence(phash_distance=5)
+
+
+def test_hashes_of_lists_are_compared_by_kind_and_say_nothing_where_they_are_plain() -> None:
+    asked = [
+        Fingerprint(DHASH.name, code(20, 8)),
+        *(Fingerprint(CROP_RESISTANT.name, code(bits, 8)) for bits in (12, 20, 40)),
+    ]
+    stored = [row(DHASH.name, code(25, 8)), *(row(CROP_RESISTANT.name, code(bits, 8)) for bits in (13, 36))]
+    evidence = with_fingerprints(MatchEvidence(), asked, stored)
+    assert evidence == MatchEvidence(hash_list_distances={DHASH.name: 5, CROP_RESISTANT.name: 4})
+    plain = [Fingerprint(DHASH.name, code(3, 8)), Fingerprint(CROP_RESISTANT.name, code(20, 8))]
+    assert with_fingerprints(MatchEvidence(), plain, stored) == MatchEvidence()
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.5, 1.5])
