@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Form, Header, Response
+from fastapi import APIRouter, Depends, Form, Header, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from registry.api.deps import AnyKey, ServicesDep, SessionDep
@@ -77,11 +77,18 @@ def get_result(job_id: str, session: SessionDep, api_key: AnyKey) -> MatchAnswer
     return jobs.result_of(jobs.get_job(session, api_key, job_id))
 
 
-@router.get("/jobs/{job_id}/events", operation_id="followJob", response_class=EventSourceResponse)
-def follow(job_id: str, services: ServicesDep, api_key: AnyKey) -> Iterator[ServerSentEvent]:
-    """Sends events as the job goes on: `progress` while it runs, `done` or `failed` at the end."""
+def own_job(job_id: str, services: ServicesDep, api_key: AnyKey) -> str:
+    """The id of a job that the caller may follow, looked up before any event is sent. Raises UnknownJob."""
     with transaction(services.engine) as session:
-        jobs.get_job(session, api_key, job_id)
+        return jobs.get_job(session, api_key, job_id).id
+
+
+OwnJob = Annotated[str, Depends(own_job)]
+
+
+@router.get("/jobs/{job_id}/events", operation_id="followJob", response_class=EventSourceResponse)
+def follow(services: ServicesDep, job_id: OwnJob) -> Iterator[ServerSentEvent]:
+    """Sends events as the job goes on: `progress` while it runs, `done` or `failed` at the end."""
     last: Job | None = None
     for row in jobs.followed(services, job_id, FOLLOWED_S, EVENTS_EVERY_S):
         job = jobs.as_wire(row)

@@ -83,8 +83,11 @@ def migrate(home: HomeOption = None) -> None:
     from registry.cli.home import open_database
     from registry.storage import db
 
+    settings = settings_of(home)
+    if settings.database_url is None and not settings.database_folder.exists():
+        fail(f"there is no registry in {settings.home}; `trueprint serve` sets up a new one", REFUSED)
     try:
-        with open_database(settings_of(home)) as engine:
+        with open_database(settings) as engine:
             db.migrate(engine)
             db.require_migrated(engine)
     except RegistryError as error:

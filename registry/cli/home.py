@@ -12,16 +12,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
+from pydantic import ValidationError
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from indexer.fingerprints.embedders import Embedder
 from registry.app import create_app, running_services
-from registry.errors import StartRefused
+from registry.cli.refusals import refusals_of
+from registry.errors import RegistryError, StartRefused, problem_of
 from registry.operate.bootstrap import initialise
 from registry.services import Services
 from registry.settings import OPERATOR_KEY, Settings
 from registry.storage import db
+from sdk.errors import SdkError, problem_to_error
 
 START_TIMEOUT_S = 30.0
 
@@ -61,7 +64,22 @@ def remember_operator(settings: Settings, secret: str | None) -> None:
 
 @contextmanager
 def open_home(folder: Path) -> Iterator[tuple[str, str]]:
-    """Runs the registry of `folder`; yields its address and its operator's API key. Raises StartRefused."""
+    """Yields the address of the registry in `folder` and its operator's API key.
+
+    Raises SdkError where it cannot be started: whoever calls this knows a registry by its client.
+    """
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(_served_home(folder))
+        except ValidationError as error:
+            raise SdkError(refusals_of(error)) from error
+        except RegistryError as error:
+            raise problem_to_error(error.status, problem_of(error).model_dump()) from error
+        yield opened
+
+
+@contextmanager
+def _served_home(folder: Path) -> Iterator[tuple[str, str]]:
     # Given here, so that the environment of another registry does not leak in.
     settings = Settings(home=folder.resolve(), database_url=None, blob_url=None)
     with open_services(settings) as services, listening(create_app(services)) as url:

@@ -15,8 +15,6 @@ from rich.table import Table
 from sdk.cli.output import REFUSED, console, fail, notes, print_json
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
     from indexer.fingerprints.models import Model
     from registry.settings import Settings
 
@@ -35,23 +33,13 @@ def settings_of(home: Path | None) -> "Settings":
     """Reads the settings, or those of a folder's registry; ends the command if one cannot be used."""
     from pydantic import ValidationError
 
+    from registry.cli.refusals import refusals_of
     from registry.settings import Settings
 
     try:
         return Settings(home=home.resolve()) if home else Settings()
     except ValidationError as error:
-        fail("\n".join(_refusal(flaw) for flaw in error.errors()), USAGE)
-
-
-def _refusal(error: "ErrorDetails") -> str:
-    """The reason why a setting cannot be used. Its value is left out: it may be a secret."""
-    from registry.settings import Settings
-
-    if not error["loc"]:  # the reason is about several settings, and names them
-        return error["msg"].removeprefix("Value error, ") + "."
-    name = str(error["loc"][0])
-    meaning = Settings.model_fields[name].description
-    return f"TRUEPRINT_{name.upper()} cannot be used: {error['msg']}. It says: {meaning}."
+        fail(refusals_of(error), USAGE)
 
 
 @models.command("list")

@@ -155,6 +155,10 @@ class UploadReader:
             parsed = tuple(value for text in values for value in parse_fingerprints(*text))
         except BadFingerprint as error:
             raise InvalidFingerprint(str(error)) from error
+        if not {value.kind for value in parsed} & set(self.index.by_kind):
+            # "Not in this registry" would be said of something that was never looked for.
+            searched = ", ".join(sorted({PDQ.name, self.embedders.wanted.kind, *self.hash_lists}))
+            raise InvalidFingerprint(f"nothing is searched by the kinds that were sent; {searched} are")
         pdq = upright(parsed, PDQ.name)
         return Upload(digest, parsed, pdq.quality if pdq else None, None)
 

@@ -135,15 +135,22 @@ def require_reachable(engine: Engine) -> None:
 
 def require_migrated(engine: Engine) -> None:
     """Raises NotMigrated unless the database is at the newest migration."""
-    head = ScriptDirectory.from_config(alembic_config(engine)).get_current_head()
+    scripts = ScriptDirectory.from_config(alembic_config(engine))
+    head = scripts.get_current_head()
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     if current is None and is_empty(engine):
         raise NotMigrated("the database is empty; set it up with `trueprint serve --init`")
+    known = {script.revision for script in scripts.walk_revisions()}
+    if current is not None and current not in known:
+        raise NotMigrated(
+            f"the database is at migration {current}, which is newer than this program ({head}): "
+            "use the program that migrated it, or a newer one"
+        )
     if current != head:
         raise NotMigrated(
-            f"the database is at migration {current or 'none'}, this program needs {head}; "
-            "run `trueprint migrate` when you have a backup"
+            f"the database is at migration {current or 'none'}, this program needs {head}; when you have "
+            "a backup, run `trueprint migrate` for the same --home or database"
         )
 
 

@@ -273,3 +273,19 @@ def test_a_setting_that_has_another_name_now_is_refused_with_the_new_name(
     done = CliRunner().invoke(app, ["serve", "--home", str(tmp_path)])
     assert done.exit_code == 2
     assert "TRUEPRINT_MATCHERS is now called TRUEPRINT_SEARCH_NODES" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("command", ["audit", "doctor"])
+def test_a_home_that_refuses_to_start_is_said_in_a_line(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUEPRINT_INDEX", "nowhere")
+    done = run(command, "--home", tmp_path / "home", expect=4)
+    assert "TRUEPRINT_INDEX cannot be used: must be one of" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_migrating_a_home_that_does_not_exist_makes_none(tmp_path: Path) -> None:
+    done = run("migrate", "--home", tmp_path / "nowhere", expect=4)
+    assert "there is no registry in" in done.stderr
+    assert not (tmp_path / "nowhere").exists()

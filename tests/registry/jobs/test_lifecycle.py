@@ -115,6 +115,9 @@ def test_a_job_is_its_owners_only(world: World) -> None:
         with pytest.raises(NotFound):
             look(job.id)
     assert world.operator.get_job(job.id).id == job.id
+    headers = {"Authorization": f"Bearer {other.api_key.secret}"}
+    events = httpx2.get(world.url + job.events, headers=headers)  # said before any event is sent
+    assert (events.status_code, events.json()["code"]) == (404, "unknown_job")
 
 
 def test_a_job_that_ran_does_not_run_again(world: World) -> None:

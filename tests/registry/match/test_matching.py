@@ -15,8 +15,19 @@ from registry.cli.home import listening
 from registry.thresholds import Thresholds
 from sdk.answers import BadAnswer, verify_answer
 from sdk.client import Client
+from sdk.errors import BadRequest
 from sdk.keys import generate_key, public_jwk
-from sdk.models import MatchAnswer, MatchRelation, Role, Scope, Strength, Verdict, VerdictKind
+from sdk.models import (
+    FingerprintQuery,
+    FingerprintValue,
+    MatchAnswer,
+    MatchRelation,
+    Role,
+    Scope,
+    Strength,
+    Verdict,
+    VerdictKind,
+)
 from sdk.records import AssetClass
 from sdk.verify import verify_receipt
 from tests.pictures import encoded, flat, picture
@@ -275,3 +286,11 @@ def test_a_different_capture_of_a_registered_scene_is_a_suspicion_and_says_so(wo
     assert match.evidence.agreeing is not None
     assert match.evidence.agreeing < LIMITS.different_capture_agreeing
     world.audit()
+
+
+def test_fingerprints_that_nothing_is_searched_by_are_refused_and_not_called_absent(world: World) -> None:
+    platform = world.enrol("Chat")
+    value = FingerprintValue(value="phash64.v1:" + "0f" * 8)
+    with pytest.raises(BadRequest, match=r"nothing is searched by .* pdq\.v1") as refused:
+        platform.client.match_fingerprints(FingerprintQuery(fingerprints=(value,)))
+    assert refused.value.code == "invalid_fingerprint"
