@@ -121,10 +121,13 @@ def test_a_missing_key_refuses_to_start_and_is_never_replaced(world: World, name
     assert not path.exists()
 
 
-def test_an_unmigrated_database_refuses_to_start(world: World) -> None:
+@pytest.mark.parametrize(
+    ("revision", "says"), [("0006", "run `trueprint migrate`"), ("0999", "newer than this program")]
+)
+def test_a_database_of_another_version_refuses_to_start(world: World, revision: str, says: str) -> None:
     world.stop()
-    world.tamper("UPDATE alembic_version SET version_num = '0000'")
-    with pytest.raises(RegistryError, match="trueprint migrate"):
+    world.tamper(f"UPDATE alembic_version SET version_num = '{revision}'")
+    with pytest.raises(RegistryError, match=says):
         restarted(world)
 
 
