@@ -10,12 +10,9 @@ class Wire(BaseModel):
 
 
 def in_words(value: str) -> str:
-    """A value of the wire as people read it: spaces for the underscores."""
-    return (
-        value.replace("re_", "re-", 1).replace("_", " ")
-        if value.startswith("re_")
-        else value.replace("_", " ")
-    )
+    """A value of the wire as people read it: spaces for the underscores, and "re-encoded"."""
+    words = value.replace("_", " ")
+    return f"re-{words[3:]}" if words.startswith("re ") else words
 
 
 class ProblemField(Wire):
