@@ -91,6 +91,14 @@ class Extent(StrEnum):
     AUDIO = "audio"
 
 
+class Direction(StrEnum):
+    """Which of two pictures was made from the other, as far as there is evidence."""
+
+    FROM_REFERENCE = "from_reference"  # the query from the reference, or from what that was made from
+    TO_REFERENCE = "to_reference"  # the reference from the query, or from what that was made from
+    UNKNOWN = "unknown"
+
+
 class MediaAuthenticity(StrEnum):
     """Those of schema.org's categories that an operation can lead to."""
 

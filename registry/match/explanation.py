@@ -23,6 +23,8 @@ def explain(matched: MatchedRecord, record: RecordSummary, limits: Thresholds) -
     match matched.assessment.relation:
         case MatchRelation.SAME_FILE:
             return f"Byte for byte the registered file {who}."
+        case MatchRelation.POSSIBLY_RELATED if matched.in_common is not None:
+            return _capitalised(f"{matched.in_common} {who}.")
         case MatchRelation.POSSIBLY_RELATED if is_different_capture(evidence, limits):
             return (
                 f"Shows the same scene as {who}, but not the same moment: what is in it differs or is in "
@@ -52,3 +54,7 @@ def _what_was_done(matched: MatchedRecord) -> Iterable[str]:
     heard_only = any(operation.type is OperationType.PICTURES_REPLACED for operation in matched.operations)
     if not compared and not heard_only:
         yield "Only fingerprints were compared: no picture of it is kept here."
+
+
+def _capitalised(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation
-from indexer.operations import OPERATIONS, Degree
+from indexer.operations import OPERATIONS, Degree, Direction
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.candidates import Candidate
 from registry.match.evidence_rules import STRENGTH_ORDER, MatchAssessment
@@ -33,6 +33,10 @@ class MatchedRecord:
     derivation: Derivation | None = None  # of a still image
     segments: tuple[MatchedSegment, ...] = ()  # of a video, in the order of its seconds
     where: str | None = None  # a sentence: which seconds are which
+    # Where the two have no more in common than that: a phrase that goes before the record's name, as
+    # "shares an opener of 2.0 seconds with" or "has the same layout as".
+    in_common: str | None = None
+    direction: Direction = Direction.UNKNOWN
 
     @property
     def record(self) -> Record:

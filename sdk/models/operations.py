@@ -3,6 +3,7 @@
 from indexer.operations import (
     OPERATIONS,
     Degree,
+    Direction,
     Extent,
     MediaAuthenticity,
     OperationRow,
@@ -13,6 +14,7 @@ from indexer.operations import (
 __all__ = [
     "OPERATIONS",
     "Degree",
+    "Direction",
     "Extent",
     "MediaAuthenticity",
     "OperationRow",
