@@ -1,10 +1,14 @@
 """Videos drawn from real photographs: a window that wanders over each, shot after shot."""
 
 import io
+from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
 from PIL import Image
 
 from indexer.media.audio import SAMPLE_RATE, Samples
@@ -106,3 +110,48 @@ def with_audio(*names: str, audio: Samples, content: bytes | None = None) -> byt
                 out.mux(packet)
         write_audio(out, heard, audio)
     return buffer.getvalue()
+
+
+def muxed(
+    container: str,
+    codec: str = "libx264",
+    sound: str | None = None,
+    *,
+    frames: Sequence[Pixels] = (),
+    pixel: Fraction | None = None,
+    matrix: Sequence[int] | None = None,
+    options: dict[str, str] | None = None,
+) -> bytes:
+    """Returns frames, by default a second of a clip, in another container; `sound`: the codec of a voice.
+
+    `pixel`: the shape of its pixels; `matrix`: how players are to lay its frames down.
+    """
+    frames = frames or clip("coffee").frames[:RATE]
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container, options=options or {}) as out:
+        stream = out.add_stream(codec, rate=RATE)
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
+        if pixel is not None:
+            stream.codec_context.sample_aspect_ratio = pixel
+        if matrix is not None:
+            stream.set_display_matrix(matrix)
+        heard = _sound(out, sound) if sound else None
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+        if heard is not None:
+            write_audio(out, heard, speech(len(frames) / RATE, seed=1))
+    return buffer.getvalue()
+
+
+def _sound(out: OutputContainer, codec: str) -> AudioStream:
+    stream = out.add_stream(codec, rate=48_000 if codec == "libopus" else 44_100, layout="stereo")
+    assert isinstance(stream, AudioStream)
+    stream.bit_rate = 128_000
+    if codec == "vorbis":
+        stream.codec_context.options = {"strict": "experimental"}  # FFmpeg's own encoder
+    return stream

@@ -1,15 +1,15 @@
 """Decodes the audio of a file to mono samples, inside the limited process of `sandbox`."""
 
-import io
 from collections.abc import Iterator
 
 import av
 import av.error
 import numpy as np
 import numpy.typing as npt
+from av.audio.stream import AudioStream
 
+from indexer.media.containers import AUDIO_DECODERS, allow_one_decoder, decoder_name, open_container
 from indexer.media.limits import VideoLimits
-from indexer.media.video import open_container
 
 SAMPLE_RATE = 11025  # Hz, enough for speech and melody
 CHUNK_SAMPLES = 10 * SAMPLE_RATE
@@ -17,14 +17,15 @@ Samples = npt.NDArray[np.int16]
 
 
 def decode_audio(payload: bytes, limits: VideoLimits) -> Iterator[Samples]:
-    """Yields the first audio track in resampled chunks; nothing where there is none or none can be decoded.
+    """Yields the audio track that is played in resampled chunks; nothing where none can be decoded.
 
     Sample 0 is the moment of the first frame of the pictures, as far as the file tells.
     """
-    container = open_container(io.BytesIO(payload))
-    if not container.streams.audio:
+    container, _ = open_container(payload)
+    stream = container.streams.best("audio")
+    if not isinstance(stream, AudioStream) or decoder_name(stream) not in AUDIO_DECODERS:
         return
-    stream = container.streams.audio[0]
+    allow_one_decoder(stream)
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     kept: list[Samples] = []
     count = 0

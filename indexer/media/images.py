@@ -16,11 +16,10 @@ from pillow_heif import register_heif_opener
 from indexer.media.errors import MediaError, TooLarge, Undecodable, UnsupportedFormat
 from indexer.media.jpeg import decode_jpeg
 from indexer.media.limits import ImageLimits
+from indexer.media.unread_formats import why_unread
 
 Pixels = npt.NDArray[np.uint8]
 
-PICTURES = "a JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP image"
-VIDEOS = "a video (MP4, MOV, WebM, MKV, AVI)"
 # Pillow always gets this list: it has 43 openers, EPS (Ghostscript) among them. MPO (stereo) opens as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "GIF", "BMP")
 MEDIA_TYPES = {
@@ -70,7 +69,7 @@ def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
     except MediaError:
         raise
     except UnidentifiedImageError:
-        raise UnsupportedFormat(f"neither {PICTURES}, nor {VIDEOS}") from None
+        raise UnsupportedFormat(why_unread(payload)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooLarge(f"more than {limits.max_pixels} pixels") from error
     except MemoryError as error:

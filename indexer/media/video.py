@@ -1,53 +1,42 @@
 """Decodes a video to small luma frames and sampled sRGB frames, in the order of time.
 
-It is meant to run inside the limited process of `sandbox` and only sees bytes. It allows for rotation,
-pixels that are not square, variable frame rates, missing timestamps and files that are cut off.
+It is meant to run inside the limited process of `sandbox` and only sees bytes. It allows for frames stored
+turned or mirrored, pixels that are not square, variable frame rates, missing timestamps, joined recordings
+and files that are cut off.
 """
 
-import io
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 
-import av
 import av.error
 import numpy as np
-from av.container import InputContainer
+from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from indexer.media.containers import (
+    AUDIO_DECODERS,
+    VIDEO_DECODERS,
+    allow_one_decoder,
+    decoder_name,
+    media_type_of,
+    open_container,
+)
+from indexer.media.display_matrix import orientation_of
 from indexer.media.errors import TooLarge, Undecodable, UnsupportedFormat
 from indexer.media.frames import Frame, Sampler, VideoInfo, track_size, working_size
 from indexer.media.images import Pixels
 from indexer.media.limits import VideoLimits
 
-# Never all of FFmpeg's demuxers: some open further files and addresses (concat, hls, dash).
-DEMUXERS = {
-    "mov,mp4,m4a,3gp,3g2,mj2": "video/mp4",
-    "matroska,webm": "video/x-matroska",
-    "avi": "video/x-msvideo",
-}
-# The decoders that such containers need in practice; FFmpeg has four hundred more.
-DECODERS = (
-    "h264,hevc,vp8,libvpx-vp8,vp9,libvpx-vp9,av1,libdav1d,mpeg4,msmpeg4v3,msmpeg4v2,msmpeg4,mpeg1video,"
-    "mpeg2video,h263,mjpeg,prores,theora,rawvideo,png,dvvideo,aac,aac_latm,mp3,mp3float,opus,libopus,"
-    "vorbis,libvorbis,ac3,eac3,flac,alac,amrnb,amrwb,libopencore_amrnb,libopencore_amrwb,pcm_s16le,"
-    "pcm_s16be,pcm_s24le,pcm_f32le,pcm_u8,pcm_alaw,pcm_mulaw"
-)
 SEEK_BEYOND_MS = 4000  # a wanted frame that is farther ahead is reached from its key frame
 THREADS = 2
 WHOLE_SHARE = 0.9  # of the stated duration; audio may outlast the pictures a little
 MOST_REFUSED_PACKETS = 500
-
-
-def looks_like_video(payload: bytes) -> bool:
-    """Whether the first bytes are those of a container that this module reads."""
-    head = payload[:16]
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
-    if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
-        return True
-    return head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
+# A clock that jumps farther than this begins a recording that was joined to the one before (FFmpeg's own
+# bound is ten seconds); a few frames out of order jump by less.
+BACK_MS, AHEAD_MS = 500, 10_000
+DECODED_PER_SHOWN = 2  # decoders count whole blocks of pixels, also those at the edge that are not shown
 
 
 class OpenVideo:
@@ -57,42 +46,67 @@ class OpenVideo:
         self.limits = limits
         self.notes: list[str] = []
         self.end_ms = 0  # when the last frame that was decoded ceases to be shown
-        self._container = open_container(io.BytesIO(payload))
-        if not self._container.streams.video:
-            raise UnsupportedFormat("there is no picture in this file, only sound or data")
-        self._stream = self._container.streams.video[0]
+        self._container, self._format = open_container(payload)
+        self._stream = self._allowed_stream()
+        self._rate = self._stream.average_rate or self._stream.guessed_rate
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = THREADS
-        self._first_time: float | None = None
+        self._clock = _Clock(self._rate or Fraction(25), self._format.clock_jumps)
         self._frames: Iterator[VideoFrame] = self._decoded()
         first = next(self._frames, None)
         if first is None:
             raise Undecodable("not one frame of this video can be decoded")
         self._frames = chain([first], self._frames)
-        self._turns = round(first.rotation / 90) % 4
+        self._orientation = orientation_of(first)
         self.info = self._info(first)
         self._check()
 
+    def _allowed_stream(self) -> VideoStream:
+        """Picks the pictures that a player shows, once it is known that their decoder may run."""
+        stream = self._container.streams.best("video")
+        if not isinstance(stream, VideoStream):
+            raise UnsupportedFormat("there is no picture in this file, only sound or data")
+        decoder = decoder_name(stream)
+        if decoder not in VIDEO_DECODERS:
+            raise UnsupportedFormat(
+                f"the pictures of this {self._format.name} file are coded as {decoder}, which is not read"
+            )
+        self._require_size(stream.codec_context.width, stream.codec_context.height)
+        # Also of frames that turn out larger than the file states, before memory is taken for them.
+        allow_one_decoder(stream, max_pixels=str(DECODED_PER_SHOWN * self.limits.max_pixels))
+        return stream
+
     def _info(self, first: VideoFrame) -> VideoInfo:
-        width, height = _square_size(first)
-        if self._turns % 2:
-            width, height = height, width
+        width, height = self._orientation.size(*_square_size(first, self._stream))
         duration = self._container.duration
-        rate = self._stream.average_rate
         return VideoInfo(
-            media_type=_media_type(self._container, self._stream),
+            media_type=media_type_of(self._container, self._format, decoder_name(self._stream)),
             width=width,
             height=height,
             duration_ms=None if duration is None else round(duration / 1000),
-            frame_rate=None if rate is None else float(rate),
-            has_audio=bool(self._container.streams.audio),
+            frame_rate=None if self._rate is None else float(self._rate),
+            has_audio=self._has_audio(),
         )
+
+    def _has_audio(self) -> bool:
+        stream = self._container.streams.best("audio")
+        if not isinstance(stream, AudioStream):
+            return False
+        if decoder_name(stream) not in AUDIO_DECODERS:
+            self._note(f"its sound is coded as {decoder_name(stream)}, which is not read")
+            return False
+        return True
+
+    def _require_size(self, width: int, height: int) -> None:
+        if max(width, height) > self.limits.max_side or width * height > self.limits.max_pixels:
+            raise TooLarge(f"frames of {width} x {height} pixels; at most {self.limits.max_pixels}")
 
     def _check(self) -> None:
         info, limits = self.info, self.limits
-        if max(info.width, info.height) > limits.max_side or info.width * info.height > limits.max_pixels:
-            raise TooLarge(f"frames of {info.width} x {info.height} pixels; at most {limits.max_pixels}")
-        if info.duration_ms is not None and info.duration_ms > 1000 * limits.max_seconds:
+        self._require_size(info.width, info.height)
+        if info.duration_ms is None or self._format.clock_jumps:
+            return  # a guess from a clock that may jump refuses nothing; the frames themselves are counted
+        if info.duration_ms > 1000 * limits.max_seconds:
             seconds = info.duration_ms // 1000
             raise TooLarge(f"{seconds} seconds of video; at most {limits.max_seconds} are read")
 
@@ -112,7 +126,7 @@ class OpenVideo:
             luma = self._luma(frame)
             sampled, cut = sampler.look(time_ms, luma)
             yield Frame(time_ms, luma, self._rgb(frame) if sampled else None, cut)
-        stated_ms = self.info.duration_ms
+        stated_ms = None if self._format.clock_jumps else self.info.duration_ms
         if stated_ms is not None and self.end_ms < WHOLE_SHARE * stated_ms:
             self._note(f"of {stated_ms / 1000:.1f} seconds {self.end_ms / 1000:.1f} could be decoded")
 
@@ -124,7 +138,7 @@ class OpenVideo:
         frames = self._timed()
         sought: int | None = None
         while target is not None:
-            far = last is not None and target - last[0] > SEEK_BEYOND_MS
+            far = last is not None and target - last[0] > SEEK_BEYOND_MS and self._format.seeks_exactly
             if far and target != sought and self._seek(target):
                 frames, last = self._timed(), None
             sought = target  # its key frame may lie that far before it, so it is sought only once
@@ -139,7 +153,7 @@ class OpenVideo:
 
     def _seek(self, time_ms: int) -> bool:
         try:
-            self._container.seek(round(1000 * (time_ms + 1000 * (self._first_time or 0.0))))
+            self._container.seek(round(1000 * (time_ms + 1000 * (self._clock.first_time_s or 0.0))))
         except av.error.FFmpegError:
             return False
         self._frames = self._decoded()
@@ -147,88 +161,89 @@ class OpenVideo:
 
     def _timed(self) -> Iterator[tuple[int, VideoFrame]]:
         """Yields frames with their time since the first one, in milliseconds, strictly rising."""
-        rate = self._stream.average_rate or Fraction(25)
-        previous = -1
+        self._clock.restart()
         for frame in self._frames:
-            seconds = frame.time
-            if self._first_time is None:
-                self._first_time = seconds or 0.0
-            if seconds is None:
-                time_ms = previous + max(1, round(1000 / rate)) if previous >= 0 else 0
-            else:
-                time_ms = round(1000 * (seconds - self._first_time))
-            if time_ms <= previous:
-                continue  # a frame that is shown for no time, or out of order
-            previous = time_ms
-            self.end_ms = time_ms + max(1, round(1000 / rate))
-            yield time_ms, frame
+            time_ms = self._clock.time_ms(frame.time)
+            if time_ms is not None:
+                self.end_ms = time_ms + self._clock.step_ms
+                yield time_ms, frame
 
     def _decoded(self) -> Iterator[VideoFrame]:
-        refused = 0
+        lost = damaged = 0
         try:
             for packet in self._container.demux(self._stream):
                 try:
-                    yield from packet.decode()
+                    for frame in packet.decode():
+                        self._require_size(frame.width, frame.height)
+                        damaged += frame.is_corrupt
+                        yield frame
                 except av.error.FFmpegError:
-                    refused += 1
-                    if refused > MOST_REFUSED_PACKETS:
+                    lost += 1
+                    if lost > MOST_REFUSED_PACKETS:
                         break
-        except av.error.FFmpegError as error:
-            self._note(f"the file breaks off or is damaged ({error.strerror}); what came before was read")
-        if refused:
-            self._note(f"{refused} damaged packets were left out")
+        except av.error.FFmpegError:
+            self._note("the file breaks off or is damaged; what came before was read")
+        if lost:
+            self._note(f"{lost} damaged packet{'s were' if lost > 1 else ' was'} left out")
+        if damaged:
+            self._note(f"{damaged} frame{'s are' if damaged > 1 else ' is'} damaged")
 
     def _note(self, words: str) -> None:
         if words not in self.notes:
             self.notes.append(words)
 
     def _luma(self, frame: VideoFrame) -> Pixels:
-        width, height = track_size(*_unturned(self.info, self._turns), self.limits)
-        small = frame.reformat(width=width, height=height, format="gray", interpolation="AREA")
-        return self._turned(np.asarray(small.to_ndarray(), np.uint8))
+        return self._pixels(frame, "gray", track_size(self.info.width, self.info.height, self.limits))
 
     def _rgb(self, frame: VideoFrame) -> Pixels:
-        width, height = working_size(*_unturned(self.info, self._turns), self.limits)
-        rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-        return self._turned(np.asarray(rgb.to_ndarray(), np.uint8))
+        return self._pixels(frame, "rgb24", working_size(self.info.width, self.info.height, self.limits))
 
-    def _turned(self, pixels: Pixels) -> Pixels:
-        return np.ascontiguousarray(np.rot90(pixels, self._turns)) if self._turns else pixels
-
-
-def open_container(content: io.BytesIO) -> InputContainer:
-    """Opens a container that may refer to nothing outside itself. Raises Undecodable."""
-    # The whitelists also hold for what a container refers to, and no protocol may reach it.
-    options = {
-        "format_whitelist": ",".join(DEMUXERS),
-        "codec_whitelist": DECODERS,
-        "protocol_whitelist": "none",
-    }
-    try:
-        return av.open(content, "r", options=options, metadata_errors="replace")
-    except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise Undecodable(f"the container cannot be read: {reason[:200]}") from error
+    def _pixels(self, frame: VideoFrame, form: str, shown_size: tuple[int, int]) -> Pixels:
+        width, height = self._orientation.size(*shown_size)
+        try:
+            small = frame.reformat(width=width, height=height, format=form, interpolation="AREA")
+        except (av.error.FFmpegError, ValueError) as error:
+            raise Undecodable(
+                f"its frames cannot be shown: {frame.format.name} is not converted"
+            ) from error
+        return self._orientation.upright(np.asarray(small.to_ndarray(), np.uint8))
 
 
-def _media_type(container: InputContainer, stream: VideoStream) -> str:
-    media_type = DEMUXERS.get(container.format.name, "video/mp4")
-    if media_type == "video/mp4" and container.metadata.get("major_brand", "").strip() == "qt":
-        return "video/quicktime"
-    if media_type == "video/x-matroska" and stream.codec_context.name.startswith(
-        ("vp8", "vp9", "av1", "libdav1d")
-    ):
-        return "video/webm"
-    return media_type
+class _Clock:
+    """Turns the times that a file gives its frames into milliseconds since the first, which never jump."""
+
+    def __init__(self, rate: Fraction, jumps: bool) -> None:
+        self.step_ms = max(1, round(1000 / rate))
+        self.first_time_s: float | None = None
+        self._jumps = jumps
+        self._shift_ms = 0  # what joined recordings are moved by, to follow one another
+        self._previous_ms = -1
+
+    def restart(self) -> None:
+        """Begins again, at the first frame or at one that was sought."""
+        self._previous_ms = -1
+
+    def time_ms(self, seconds: float | None) -> int | None:
+        """Returns the time of the next frame; None if it is shown for no time, or out of order."""
+        previous_ms = self._previous_ms
+        if self.first_time_s is None:
+            self.first_time_s = seconds or 0.0
+        if seconds is None:
+            time_ms = previous_ms + self.step_ms if previous_ms >= 0 else 0
+        else:
+            time_ms = round(1000 * (seconds - self.first_time_s)) + self._shift_ms
+        if self._jumps and previous_ms >= 0 and not -BACK_MS < time_ms - previous_ms < AHEAD_MS:
+            self._shift_ms += previous_ms + self.step_ms - time_ms
+            time_ms = previous_ms + self.step_ms
+        if time_ms <= previous_ms:
+            return None
+        self._previous_ms = time_ms
+        return time_ms
 
 
-def _square_size(frame: VideoFrame) -> tuple[int, int]:
-    """Returns width and height as a player shows them, since pixels need not be square."""
-    aspect = getattr(frame, "sample_aspect_ratio", None)
+def _square_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """Returns width and height with square pixels; the container's word on their shape goes first."""
+    aspect = stream.sample_aspect_ratio
     ratio = float(aspect) if aspect else 1.0
     width = round(frame.width * ratio) if 0.2 < ratio < 5.0 else frame.width
     return max(2, width), frame.height
-
-
-def _unturned(info: VideoInfo, turns: int) -> tuple[int, int]:
-    return (info.height, info.width) if turns % 2 else (info.width, info.height)

@@ -22,12 +22,13 @@ import numpy as np
 
 from indexer.media.animation import OpenAnimation, is_animated
 from indexer.media.audio import decode_audio
+from indexer.media.containers import looks_like_video
 from indexer.media.errors import MediaError, TooLarge
 from indexer.media.frames import Frame
 from indexer.media.images import decode_image
 from indexer.media.limits import ImageLimits, Limits, VideoLimits
 from indexer.media.lockdown import allow_cpu_time, forbid_system_calls, limit_resources
-from indexer.media.video import OpenVideo, looks_like_video
+from indexer.media.video import OpenVideo
 
 HEADER_BYTES = 4
 Message = tuple[dict[str, object], bytes]

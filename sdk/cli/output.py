@@ -21,7 +21,10 @@ NOTHING_MATCHED, FAILED_FILE, CHECK_FAILED, REFUSED, MATCHED = 0, 1, 3, 4, 10
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".gif", ".bmp"}
 )
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".3gp", ".apng"})
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".3gp", ".apng", ".mpg", ".mpeg", ".vob"}
+    | {".ts", ".mts", ".m2ts", ".flv", ".wmv", ".asf", ".ogv"}
+)
 MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 # Labels and names come from strangers: nothing that is printed is read as markup.
