@@ -7,9 +7,18 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from indexer.media.colours import to_srgb
 from indexer.media.errors import MediaError, TooLarge, Undecodable
 from indexer.media.frames import Frame, Sampler, VideoInfo, track_size, working_size
-from indexer.media.images import ANIMATED, FORMATS, MEDIA_TYPES, Pixels, to_srgb
+from indexer.media.images import (
+    ANIMATED,
+    FORMATS,
+    MEDIA_TYPES,
+    Pixels,
+    as_browsers_read,
+    check_size,
+    refusal,
+)
 from indexer.media.limits import VideoLimits
 
 # Browsers show a frame whose stated duration is shorter than this for a tenth of a second.
@@ -20,7 +29,8 @@ MOST_FRAMES = 6000
 def is_animated(payload: bytes) -> bool:
     """Whether the payload opens as an image with more than one frame in time."""
     try:
-        with Image.open(io.BytesIO(payload), formats=FORMATS) as image:
+        readable, _ = as_browsers_read(payload)
+        with Image.open(io.BytesIO(readable), formats=FORMATS) as image:
             return image.format in ANIMATED and getattr(image, "n_frames", 1) > 1
     except Exception:  # Pillow's parsers raise nearly anything; `decode_image` says what is wrong
         return False
@@ -34,14 +44,15 @@ class OpenAnimation:
         self.notes: list[str] = []
         self.end_ms = 0  # when the last frame ceases to be shown
         Image.MAX_IMAGE_PIXELS = limits.max_pixels
+        readable, notes = as_browsers_read(payload)
+        self.notes += notes
         try:
-            self._image = Image.open(io.BytesIO(payload), formats=FORMATS)
+            self._image = Image.open(io.BytesIO(readable), formats=FORMATS)
             width, height = self._image.size
             self._count = getattr(self._image, "n_frames", 1)
         except Exception as error:
-            raise Undecodable(f"{type(error).__name__}: {str(error)[:200]}") from error
-        if max(width, height) > limits.max_side or width * height > limits.max_pixels:
-            raise TooLarge(f"{width} x {height} pixels; at most {limits.max_pixels} are read")
+            raise refusal(payload, error, limits) from error
+        check_size(width, height, limits)
         if self._count > MOST_FRAMES:
             raise TooLarge(f"{self._count} frames; at most {MOST_FRAMES} are read")
         kind = MEDIA_TYPES[self._image.format or ""]
@@ -82,7 +93,7 @@ class OpenAnimation:
                 raise
             except Exception as error:
                 if number == 0:
-                    raise Undecodable(f"{type(error).__name__}: {str(error)[:200]}") from error
+                    raise Undecodable("the first frame of this animation is damaged") from error
                 self.notes.append(f"the file breaks off after {number} of {self._count} frames")
                 return
             yield time_ms, pixels

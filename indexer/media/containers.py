@@ -15,9 +15,9 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from indexer.media.brands import picture_brand
 from indexer.media.errors import Undecodable, UnsupportedFormat
 
-STILL_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
 # Packets of MPEG-TS: plain, after the four bytes of a clock (Blu-ray, AVCHD), before a checksum.
 TS_PACKETS = (188, 192, 204)
 TS_PACKETS_SEEN = 8
@@ -72,6 +72,8 @@ VIDEO_DECODERS, AUDIO_DECODERS = frozenset(_VIDEO_DECODERS.split()), frozenset(_
 
 def container_of(payload: bytes) -> ContainerFormat | None:
     """Tells by the first bytes which of the containers this is; None: none of them."""
+    if picture_brand(payload) is not None:
+        return None  # a HEIC or AVIF, whose boxes are those of an MP4
     return next((known for known, begins in _SIGNATURES if begins(payload[:4096])), None)
 
 
@@ -81,9 +83,7 @@ def looks_like_video(payload: bytes) -> bool:
 
 
 def _is_mp4(head: bytes) -> bool:
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in STILL_BRANDS
-    return head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+    return head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 
 def _is_program_stream(head: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Decodes one still image to upright sRGB pixels of a working size.
+"""Decodes one still image to upright sRGB pixels of a working size, as browsers show it.
 
 It is meant to run inside the limited process of `sandbox` and only sees bytes. Fingerprints depend on its
 treatment of EXIF orientation, ICC profiles, CMYK, palettes, 1-bit and 16-bit depth, and transparency.
@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
+from indexer.media.brands import picture_brand, with_plain_brand
+from indexer.media.colours import has_transparency, to_eight_bit, to_srgb
+from indexer.media.damage import END_MISSING, Part, part_of
 from indexer.media.errors import MediaError, TooLarge, Undecodable, UnsupportedFormat
 from indexer.media.jpeg import decode_jpeg
-from indexer.media.limits import ImageLimits
+from indexer.media.limits import ImageLimits, VideoLimits
+from indexer.media.png import MOST_PROFILE_BYTES, SIGNATURE, DamagedHeader, Png
 from indexer.media.unread_formats import why_unread
 
 Pixels = npt.NDArray[np.uint8]
@@ -35,13 +39,34 @@ MEDIA_TYPES = {
 }
 # Formats in which a second frame means motion; in TIFF, MPO and HEIF it is another page or a thumbnail.
 ANIMATED = ("GIF", "WEBP", "AVIF", "PNG")
+# What the first bytes say of a file that no decoder opens.
+SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG",
+    SIGNATURE: "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
+# Where browsers turn a picture by its EXIF: never by XMP, nor in WebP (Chromium 155). AVIF has a property
+# for it, which Pillow puts there; HEIC and TIFF come turned from their decoders.
+TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 STANDARD_LUMINANCE_SUM = 3692  # of the 64 steps in annex K's table, which stands for quality 50
 # A reduction to more than this costs more than it saves in all later steps.
 LEAST_REDUCTION = 0.75
-_SRGB = ImageCms.createProfile("sRGB")
 
 register_heif_opener(thumbnails=False)
 warnings.simplefilter("error", Image.DecompressionBombWarning)
+PngImagePlugin.MAX_TEXT_CHUNK = MOST_PROFILE_BYTES  # only profiles are left of what it bounds
 
 
 @dataclass(frozen=True)
@@ -50,65 +75,144 @@ class DecodedImage:
 
     pixels: Pixels  # (height, width, 3) uint8 sRGB
     media_type: str
-    width: int  # of the upright original, in pixels
+    width: int  # of the upright original, in pixels; of a damaged one, of what is there
     height: int
     jpeg_quality: int | None = None  # 1 to 100, from its tables; None: not a JPEG
+    notes: tuple[str, ...] = ()  # what is damaged or was left out
 
 
 def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
     """Decodes `payload`, and checks every limit before it makes pixels.
 
-    Raises UnsupportedFormat, TooLarge or Undecodable.
+    Raises UnsupportedFormat, TooLarge or Undecodable, and MemoryError.
     """
     if len(payload) > limits.max_bytes:
         raise TooLarge(f"{len(payload)} bytes; at most {limits.max_bytes} are read")
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
+    readable, notes = as_browsers_read(payload)
     try:
-        with Image.open(io.BytesIO(payload), formats=FORMATS) as image:
-            return _decode_opened(payload, image, limits)
-    except MediaError:
+        with Image.open(io.BytesIO(readable), formats=FORMATS) as image:
+            return _decode_opened(readable, image, limits, notes)
+    except (MediaError, MemoryError):
         raise
-    except UnidentifiedImageError:
-        raise UnsupportedFormat(why_unread(payload)) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise TooLarge(f"more than {limits.max_pixels} pixels") from error
-    except MemoryError as error:
-        raise TooLarge("needs more memory than the decoder may use") from error
     except Exception as error:
-        # Pillow's decoders raise nearly anything on hostile files (issue #9814: ValueError on text
-        # bombs); whatever it is, the file is at fault and the worker goes on.
-        raise Undecodable(f"{type(error).__name__}: {str(error)[:200]}") from error
+        raise refusal(payload, error, limits) from error
 
 
-def _decode_opened(payload: bytes, image: Image.Image, limits: ImageLimits) -> DecodedImage:
+def as_browsers_read(payload: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Returns the file without what browsers pass over, and what of that is damaged. Raises Undecodable."""
+    if not payload.startswith(SIGNATURE):
+        return with_plain_brand(payload), ()
+    try:
+        png = Png.read(payload)
+    except DamagedHeader:
+        raise Undecodable("a PNG without a readable header or without pixels") from None
+    return png.written(), (*png.notes, END_MISSING) if png.is_cut else png.notes
+
+
+def refusal(payload: bytes, error: Exception, limits: ImageLimits | VideoLimits) -> MediaError:
+    """Says in plain words what is wrong with a file that a decoder stumbled over. Raises MemoryError.
+
+    Pillow's decoders raise nearly anything on hostile files (issue #9814: ValueError on text bombs);
+    whatever it is, the file is at fault and the worker goes on.
+    """
+    if isinstance(error, MemoryError) or "memory" in str(error).lower():
+        raise MemoryError from error
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return TooLarge(f"more than the {megapixels(limits.max_pixels)} that are read")
+    name = _name_of(payload)
+    if name is None and isinstance(error, UnidentifiedImageError):
+        return UnsupportedFormat(why_unread(payload))
+    words = f"this {name} file" if name else "this file"
+    return Undecodable(f"{words} is damaged or of a rare kind: no picture can be decoded from it")
+
+
+def _name_of(payload: bytes) -> str | None:
+    """What the first bytes say that a file is."""
+    brand = picture_brand(payload)
+    if brand is not None:
+        return brand.decode().upper()
+    if payload[:4] == b"RIFF" and payload[8:12] == b"WEBP":
+        return "WebP"
+    return next((name for first, name in SIGNATURES.items() if payload.startswith(first)), None)
+
+
+def megapixels(pixels: int) -> str:
+    """A count of pixels as people state it."""
+    return f"{pixels / 1e6:.0f} megapixels"
+
+
+def _decode_opened(
+    payload: bytes, image: Image.Image, limits: ImageLimits, notes: tuple[str, ...]
+) -> DecodedImage:
     media_type = MEDIA_TYPES[image.format or ""]
-    width, height = image.size
-    if max(width, height) > limits.max_side or width * height > limits.max_pixels:
-        raise TooLarge(f"{width} x {height} pixels; at most {limits.max_pixels} are read")
+    check_size(*image.size, limits)
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in ANIMATED:
         raise UnsupportedFormat(f"animated {image.format} with {frames} frames: a video, not a still image")
     quality = _jpeg_quality(image)
     stored = decode_jpeg(payload, image, _working_scale(image.size, limits))
-    if stored is not None and _shown_as_stored(image) and _scale_left(stored.shape[:2], limits) is None:
-        return DecodedImage(stored, media_type, width, height, quality)
-    decoded = _drafted(image, limits) if stored is None else Image.fromarray(stored)
-    decoded.info = image.info  # its orientation and its profile
-    upright = ImageOps.exif_transpose(decoded)
-    profile = upright.info.get("icc_profile")
-    rgb = to_srgb(_reduce(_to_eight_bit(upright), limits), profile)
-    if upright.size != decoded.size and upright.size == decoded.size[::-1]:
-        width, height = height, width
-    return DecodedImage(np.asarray(rgb, dtype=np.uint8), media_type, width, height, quality)
+    orientation = orientation_of(image)
+    if (
+        stored is not None
+        and _shown_as_stored(image, orientation)
+        and _scale_left(stored.shape[:2], limits) is None
+    ):
+        return DecodedImage(stored, media_type, *image.size, quality, notes)
+    size = image.size
+    part = _whole(image, stored, limits) or part_of(payload, image, size)
+    rgb = to_srgb(_reduce(to_eight_bit(part.image), limits), image.info.get("icc_profile"))
+    upright = rgb.transpose(TURNS[orientation]) if orientation in TURNS else rgb
+    width, height = part.size if orientation < 5 else part.size[::-1]
+    if part.note:
+        notes = (*(note for note in notes if note != END_MISSING), part.note)
+    return DecodedImage(np.asarray(upright, dtype=np.uint8), media_type, width, height, quality, notes)
 
 
-def _shown_as_stored(image: Image.Image) -> bool:
+def check_size(width: int, height: int, limits: ImageLimits | VideoLimits) -> None:
+    """Raises TooLarge, naming the limit, before anything of that size is made."""
+    pixels, most = width * height, limits.max_pixels
+    if pixels > most:
+        raise TooLarge(
+            f"{width} x {height} pixels, {megapixels(pixels)}; at most {megapixels(most)} are read"
+        )
+    if max(width, height) > limits.max_side:
+        raise TooLarge(f"{width} x {height} pixels; a side may have at most {limits.max_side}")
+
+
+def _whole(image: Image.Image, stored: Pixels | None, limits: ImageLimits) -> Part | None:
+    """The picture as it is stored; None where it is damaged. Raises MemoryError."""
+    if stored is not None:
+        return Part(Image.fromarray(stored), image.size)
+    size = image.size
+    # An orientation in XMP, by which Pillow would turn a TIFF.
+    image.info.pop("xmp", None)
+    try:
+        _draft(image, limits)
+        image.load()
+    except MemoryError:
+        raise
+    except Exception:  # whatever it is: what is there is shown, or it is refused
+        return None
+    return Part(image, size)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The orientation that browsers give it, 1 to 8 as in EXIF."""
+    if image.format not in TURNED_BY_EXIF:
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif") or b"")
+        orientation = exif.get(ExifTags.Base.Orientation, 1)
+    except Exception:  # Pillow's parser raises nearly anything; an EXIF that cannot be read says nothing
+        return 1
+    return orientation if orientation in TURNS else 1
+
+
+def _shown_as_stored(image: Image.Image, orientation: int) -> bool:
     """Neither turned, nor in other colours: the usual photograph on the web, spared five copies."""
-    return (
-        image.mode == "RGB"
-        and "icc_profile" not in image.info
-        and image.getexif().get(ExifTags.Base.Orientation, 1) == 1
-    )
+    return image.mode == "RGB" and "icc_profile" not in image.info and orientation == 1
 
 
 def _jpeg_quality(image: Image.Image) -> int | None:
@@ -121,12 +225,11 @@ def _jpeg_quality(image: Image.Image) -> int | None:
     return int(min(100, max(1, round(quality))))
 
 
-def _drafted(image: Image.Image, limits: ImageLimits) -> Image.Image:
+def _draft(image: Image.Image, limits: ImageLimits) -> None:
     """Has Pillow reduce a JPEG by 2, 4 or 8 while it decodes, never below the working size."""
     if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
         scale = _working_scale(image.size, limits)
         image.draft(image.mode, (round(image.width * scale), round(image.height * scale)))
-    return image
 
 
 def _working_scale(size: tuple[int, int], limits: ImageLimits) -> float:
@@ -148,41 +251,6 @@ def _reduce(image: Image.Image, limits: ImageLimits) -> Image.Image:
     if scale is None:
         return image
     if image.mode in ("1", "P", "PA"):
-        image = image.convert("RGBA" if _has_transparency(image) else "RGB")
+        image = image.convert("RGBA" if has_transparency(image) else "RGB")
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.HAMMING, reducing_gap=3.0)
-
-
-def _to_eight_bit(image: Image.Image) -> Image.Image:
-    """Scales 16-bit and float greys, which Pillow's `convert` would clip to white."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and _max(image) > 255):
-        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
-    if image.mode == "F" and 0.0 < _max(image) <= 1.0:
-        return Image.fromarray((np.asarray(image).clip(0, 1) * 255).astype(np.uint8))
-    return image
-
-
-def _max(image: Image.Image) -> float:
-    return float(np.asarray(image).max())
-
-
-def _has_transparency(image: Image.Image) -> bool:
-    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
-
-
-def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Converts to sRGB, through the ICC `profile` where it fits, and puts transparency on white."""
-    if _has_transparency(image):
-        # A page shows it on white; on black, the same logo would be another picture.
-        rgba = image.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, "white")
-        image = Image.alpha_composite(ground, rgba).convert("RGB")
-    if profile and image.mode in ("RGB", "CMYK", "L"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-            if converted is not None:
-                return converted
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # as in browsers, a profile that does not fit its picture is ignored
-    return image if image.mode == "RGB" else image.convert("RGB")

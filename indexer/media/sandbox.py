@@ -227,6 +227,7 @@ def _image_of(header: dict[str, object], body: bytes) -> DecodedImage:
         width=cast(int, header["width"]),
         height=cast(int, header["height"]),
         jpeg_quality=cast("int | None", header["jpeg_quality"]),
+        notes=tuple(cast(list[str], header["notes"])),
     )
 
 

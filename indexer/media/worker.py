@@ -26,7 +26,7 @@ from indexer.media.containers import looks_like_video
 from indexer.media.errors import MediaError, TooLarge
 from indexer.media.frames import Frame
 from indexer.media.images import decode_image
-from indexer.media.limits import ImageLimits, Limits, VideoLimits
+from indexer.media.limits import MEBIBYTE, ImageLimits, Limits, VideoLimits
 from indexer.media.lockdown import allow_cpu_time, forbid_system_calls, limit_resources
 from indexer.media.video import OpenVideo
 
@@ -84,10 +84,12 @@ def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iter
     except MediaError as error:
         yield {"error": type(error).__name__, "reason": str(error)}, b""
     except MemoryError:
-        yield {"error": "TooLarge", "reason": "needs more memory than the decoder may use"}, b""
-    except Exception as error:
+        mebibytes = limits.worker.address_space_bytes // MEBIBYTE
+        reason = f"needs more memory than the {mebibytes} MiB that the decoder may use"
+        yield {"error": "TooLarge", "reason": reason}, b""
+    except Exception:
         # The decoders raise nearly anything on hostile files; the worker goes on.
-        yield {"error": "Undecodable", "reason": f"{type(error).__name__}: {str(error)[:200]}"}, b""
+        yield {"error": "Undecodable", "reason": "a damaged file: nothing in it can be decoded"}, b""
 
 
 def _open(payload: bytes, limits: VideoLimits) -> OpenVideo | OpenAnimation:
@@ -105,6 +107,7 @@ def _image_message(payload: bytes, limits: ImageLimits) -> Answer:
         "width": image.width,
         "height": image.height,
         "jpeg_quality": image.jpeg_quality,
+        "notes": image.notes,
         "shape": [height, width, 3],
     }
     return header, np.ascontiguousarray(image.pixels).data.cast("B")

@@ -229,9 +229,8 @@ def _computed(upload: Upload) -> Computed:
 
 
 def _note(upload: Upload) -> str | None:
-    damage = upload.video.notes if upload.video else ()
     detail = [upload.insufficient_detail] if upload.insufficient_detail else []
-    return "; ".join((*detail, *damage)) or None
+    return "; ".join((*detail, *upload.notes)) or None
 
 
 def freshness(context: RequestContext) -> Freshness:

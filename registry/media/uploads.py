@@ -85,6 +85,12 @@ class Upload:
         return (shown.width, shown.height) if shown else (None, None)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the file could not be read, or was not looked at."""
+        read = self.video or self.image
+        return read.notes if read else ()
+
+    @property
     def duration_ms(self) -> int | None:
         """The length of a video."""
         return self.video.track.end_ms if self.video else None

@@ -1,0 +1,53 @@
+"""Pictures that were answered wrongly once, as they were reported; skipped where they are not at hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sdk.models import Role, Strength, VerdictKind
+from sdk.records import AssetClass
+from tests.world import DatabaseServer, Party, World
+
+pytestmark = pytest.mark.shared
+
+SURE = (Strength.EXACT, Strength.VERY_STRONG, Strength.STRONG)
+COFFEE = "07-damaged-file-that-browsers-show/coffee.png"  # the same in all of these kinds
+
+
+@pytest.fixture(scope="module")
+def desk(database_server: DatabaseServer, scratch: Path, shared: Path) -> Iterator[Party]:
+    home = scratch / "reported-pictures"
+    home.mkdir()
+    with World(database_server, home) as world:
+        party = world.enrol("Daily Example", Role.RESEARCHER)
+        content = (shared / "reported" / COFFEE).read_bytes()
+        world.register(party, content, "coffee.png", AssetClass.KNOWN_FAKE)
+        yield party
+        world.audit()
+
+
+@pytest.mark.parametrize(
+    ("upload", "media_type", "note"),
+    [
+        (
+            "07-damaged-file-that-browsers-show/jpg_noeoi.jpg",
+            "image/jpeg",
+            "the end of the file is missing",
+        ),
+        ("07-damaged-file-that-browsers-show/png_badcrc_text.png", "image/png", "wrong checksum"),
+        ("07-damaged-file-that-browsers-show/png_hugetext.png", "image/png", "megabyte of text"),
+        ("09-heic-with-another-major-brand/coffee_heim.heic", "image/heic", None),
+        ("09-heic-with-another-major-brand/coffee_miaf.heic", "image/heic", None),
+        ("13-xmp-only-orientation/coffee_xmp6.jpg", "image/jpeg", None),
+    ],
+)
+def test_it_is_the_registered_picture(
+    desk: Party, shared: Path, upload: str, media_type: str, note: str | None
+) -> None:
+    answer = desk.client.match((shared / "reported" / upload).read_bytes())
+    assert answer.verdict.kind is VerdictKind.KNOWN_FAKE
+    assert answer.matches[0].strength in SURE
+    assert not {"rotated", "mirrored"} & {operation.type for operation in answer.matches[0].operations}
+    assert answer.computed.media_type == media_type
+    assert (answer.computed.note is None) if note is None else (note in (answer.computed.note or ""))
