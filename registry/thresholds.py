@@ -18,6 +18,7 @@ Bits = Annotated[int, Field(ge=0, le=PDQ_BITS)]
 HashBits = Annotated[int, Field(ge=0, le=64)]
 Features = Annotated[float, Field(ge=4, le=1024)]  # four fix a homography; more are not extracted
 Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0, le=3600)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 # Each of these rises, or stays: a weaker word never asks for more than a stronger one.
 ASCENDING = (
@@ -130,6 +131,18 @@ class Thresholds(BaseModel):
     """A query that shows this share of the reference, and little else, is the same picture. A definition,
     not a measurement.
     """
+    same_sound_least_s: Seconds = 3.0
+    """Where two videos only sound alike, less is not mentioned; more is a suspicion, whatever its length. A
+    definition: fingerprints do not tell a known speech from a tune that many use.
+    """
+    insert_most_share: Share = 0.66
+    """Two videos share no more than an insert (an opener, a sting, a stock clip) only where it fills no
+    larger share of either.
+    """
+    insert_most_s: Seconds = 12.0
+    """A longer stretch that two videos share is no insert, wherever it stands."""
+    insert_sure_below_s: Seconds = 1.5
+    """So short a stretch is an insert, whatever lies around it."""
 
     @property
     def hash_list_bits(self) -> dict[str, int]:

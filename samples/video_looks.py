@@ -28,6 +28,16 @@ def cropped(picture: Pixels, _: float) -> Pixels:
     return picture[height // 10 : -height // 10, width // 10 : -width // 10]
 
 
+def barred(share: float) -> Look:
+    """Returns a look that adds black bars above and below, which together fill this share of the frame."""
+
+    def look(picture: Pixels, _: float) -> Pixels:
+        bar = round(picture.shape[0] * share / (1 - share) / 2)
+        return np.pad(picture, ((bar, bar), (0, 0), (0, 0)))
+
+    return look
+
+
 def with_logo(picture: Pixels, _: float) -> Pixels:
     """Puts a flat badge in the corner."""
     out = picture.copy()

@@ -222,7 +222,7 @@ def _shows_same(segment: TemporalSegment, other: TemporalSegment) -> bool:
 
 
 def _clipped(segments: list[TemporalSegment], reference: float) -> list[Operation]:
-    shown = _seconds_covered([segment.reference for segment in segments])
+    shown = seconds_covered([segment.reference for segment in segments])
     missing = reference - shown
     if missing <= max(CLIPPED_S, CLIPPED_SHARE * reference):
         return []
@@ -232,7 +232,7 @@ def _clipped(segments: list[TemporalSegment], reference: float) -> list[Operatio
 
 
 def _concatenated(segments: list[TemporalSegment], query: float) -> list[Operation]:
-    other = query - _seconds_covered([(segment.start, segment.end) for segment in segments])
+    other = query - seconds_covered([(segment.start, segment.end) for segment in segments])
     if other <= max(OTHER_FOOTAGE_S, OTHER_FOOTAGE_SHARE * query):
         return []
     sentence = f"Joined with other footage: {other:.1f} of {query:.1f} seconds come from elsewhere."
@@ -240,7 +240,7 @@ def _concatenated(segments: list[TemporalSegment], query: float) -> list[Operati
     return [Operation(OperationType.CONCATENATED, degree, sentence, measured={"other_s": round(other, 1)})]
 
 
-def _seconds_covered(spans: list[tuple[float, float]]) -> float:
+def seconds_covered(spans: list[tuple[float, float]]) -> float:
     """Returns how many seconds at least one of the (start, end) spans covers."""
     total, reached = 0.0, float("-inf")
     for start, end in sorted(spans):

@@ -23,6 +23,15 @@ class MatchedSegment:
 
 
 @dataclass(frozen=True)
+class SharedTime:
+    """How much two videos have in common, by pictures or, where only that agrees, by sound."""
+
+    seconds: float  # of the upload
+    query_share: float  # of the upload's seconds, 0..1
+    reference_share: float  # of the registered video's seconds, 0..1; a still image is shown whole: 1
+
+
+@dataclass(frozen=True)
 class MatchedRecord:
     """One registered asset that the upload comes from; ordered by `rank_key`."""
 
@@ -33,6 +42,7 @@ class MatchedRecord:
     derivation: Derivation | None = None  # of a still image
     segments: tuple[MatchedSegment, ...] = ()  # of a video, in the order of its seconds
     where: str | None = None  # a sentence: which seconds are which
+    shared: SharedTime | None = None  # of an uploaded video, where its seconds were found
     # Where the two have no more in common than that: a phrase that goes before the record's name, as
     # "shares an opener of 2.0 seconds with" or "has the same layout as".
     in_common: str | None = None

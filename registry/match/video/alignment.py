@@ -20,6 +20,7 @@ from registry.match.candidates import Candidate, RetrievedRecord
 from registry.match.evidence_rules import MatchEvidence, agreement
 from registry.match.video.alignment_without_previews import align_by_fingerprints
 from registry.match.video.frame_pairs import FramePair, ReferenceVideo, agrees, first_pair, verify_pair
+from registry.match.video.segment_ends import SegmentEnds, ends_of
 from registry.media.previews import picture_of
 from registry.media.query_frames import Moment, QueryFrames
 from registry.services import RequestContext
@@ -43,6 +44,7 @@ class VideoAlignment:
     candidate: Candidate  # its best pair of frames
     segments: tuple[TemporalSegment, ...] = ()
     pairs: tuple[tuple[FramePair, ...], ...] = ()  # by segment
+    ends: tuple[SegmentEnds, ...] = ()  # by segment; none where no track is kept
 
 
 def align_video(
@@ -175,9 +177,9 @@ def _proved(
     ]
     every = [pair for _, pairs in kept for pair in pairs]
     best = max(every, key=lambda pair: agreement(pair.candidate.evidence, context.thresholds))
-    return VideoAlignment(
-        best.candidate, tuple(segment for segment, _ in kept), tuple(pairs for _, pairs in kept)
-    )
+    proved = [segment for segment, _ in kept]
+    ends = ends_of(context, frames, reference, proved, homography)
+    return VideoAlignment(best.candidate, tuple(proved), tuple(pairs for _, pairs in kept), ends)
 
 
 def _pairs_on(

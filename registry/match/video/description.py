@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from statistics import median
 
 from indexer.compare.derivation import Derivation, derive
 from indexer.compare.faces.pairs import Mouth
@@ -35,12 +36,14 @@ from sdk.models import MatchRelation
 PAIRS_DESCRIBED = 10  # per segment; each costs a fifth of a second
 WHOLE_SHARE, WHOLE_S = 0.03, 0.5  # a copy may miss so much of the original and still be the same footage
 SAME_MOMENT_MS = 40
+TURNED = (OperationType.MIRRORED, OperationType.ROTATED)
 SENTENCES_OF_UNCERTAINTY = 2
 
 
 def describe_video(
     context: RequestContext,
     video: VideoContent,
+    spans: Spans,
     alignment: VideoAlignment,
     match: MatchedRecord,
     audio: Spectrogram | None,
@@ -57,13 +60,12 @@ def describe_video(
         in_time = [] if is_still else operations_of_segment(segment)
         segments.append(MatchedSegment(segment, tuple(in_order([*in_time, *shown])), is_still))
         uncertain.update(sentence for one in derivations for sentence in one.uncertain)
-    spans = Spans(video.track.end_ms / 1000, None if is_still else (record.duration_ms or 0) / 1000)
     operations = operations_in_time(list(alignment.segments), spans)
     if not is_still and record.preview_key is not None:
         operations += audio_operations(list(alignment.segments), video.audio, audio)
     operations = in_order([*operations, *_anywhere(segments)])
-    compared = match.candidate.evidence.compared
-    if compared and _is_whole(alignment, spans) and not changes_content(operations):
+    is_whole = _is_whole_in_time(alignment, spans) and _is_whole_frame(context, alignment, operations)
+    if is_whole and not changes_content(operations):
         match = replace(match, assessment=replace(match.assessment, relation=MatchRelation.SAME_PICTURE))
         operations = operations or [re_encoded(None)]
     sentences = faces_uncertainty(context.faces_not_compared) or _most_common(uncertain, segments)
@@ -153,7 +155,7 @@ def _most_common(sentences: Counter[str], segments: Sequence[MatchedSegment]) ->
     return tuple(one.most_common(1)[0][0] for one in often if one.total() > max(2, compared))
 
 
-def _is_whole(alignment: VideoAlignment, spans: Spans) -> bool:
+def _is_whole_in_time(alignment: VideoAlignment, spans: Spans) -> bool:
     """Whether one segment, at the original's speed, covers both videos from start to end."""
     if spans.reference is None or len(alignment.segments) != 1:
         return False
@@ -162,3 +164,18 @@ def _is_whole(alignment: VideoAlignment, spans: Spans) -> bool:
     missing = max(WHOLE_S, WHOLE_SHARE * spans.reference)
     query_covered = spans.query - (segment.end - segment.start) < missing
     return segment.factor == 1.0 and query_covered and spans.reference - (end - start) < missing
+
+
+def _is_whole_frame(
+    context: RequestContext, alignment: VideoAlignment, operations: Iterable[Operation]
+) -> bool:
+    """Whether the whole frame lies on the whole frame, upright, as it must for a still image."""
+    if any(operation.type in TURNED for operation in operations):
+        return False
+    compared = [pair for pairs in alignment.pairs for pair in pairs if agrees(context, pair)]
+    covered = [
+        min(evidence.query_coverage, evidence.reference_coverage)
+        for evidence in (pair.candidate.evidence for pair in compared)
+    ]
+    # Of the typical pair: in a frame with little detail the geometry is less exact.
+    return bool(covered) and median(covered) >= context.thresholds.same_picture_coverage

@@ -1,25 +1,32 @@
 """Which of the retrieved records a video shows: which seconds, at what speed, and what was done to them."""
 
-from indexer.compare.vocabulary import Operation
+from collections.abc import Sequence
+from dataclasses import replace
+
 from indexer.fingerprints.audio import Spectrogram
 from indexer.fingerprints.kinds import AUDIO
-from indexer.operations import Degree, OperationType
 from indexer.timeline.audio import find_audio_segments
-from indexer.timeline.operations import Spans, in_order, operations_in_time
+from indexer.timeline.operations import Spans
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.candidates import BY_DIGEST, Candidate, RetrievedRecord
-from registry.match.evidence_rules import MatchAssessment, MatchEvidence, assess_video
-from registry.match.matched import MatchedRecord, MatchedSegment
+from registry.match.evidence_rules import (
+    SUSPICION_FACTOR,
+    MatchAssessment,
+    MatchEvidence,
+    assess_video,
+)
+from registry.match.matched import MatchedRecord, MatchedSegment, SharedTime
 from registry.match.video.alignment import align_video
 from registry.match.video.description import describe_video
-from registry.match.video.segments import where_in_time
+from registry.match.video.direction import direction_in_time
+from registry.match.video.inserts import inserts_in_words
+from registry.match.video.segments import heard_in_common
+from registry.match.video.shared_time import shared_time
 from registry.media.query_frames import QueryFrames
 from registry.media.uploads import Progress, VideoContent
 from registry.services import RequestContext
 from registry.storage.models import Record
-from sdk.models import MatchRelation, Strength
 
-LEAST_BY_AUDIO_S, SURE_BY_AUDIO_S = 3.0, 6.0
 AUDIO_CONFIDENCE_FACTOR = 0.9  # ranks audio alone below pictures of the same similarity
 
 
@@ -46,7 +53,9 @@ def _same_file(retrieved: RetrievedRecord) -> MatchedRecord | None:
     candidate = Candidate(retrieved.record, MatchEvidence(same_digest=True), (BY_DIGEST,))
     end = (retrieved.record.duration_ms or 0) / 1000
     whole = MatchedSegment(TemporalSegment(0.0, end, 1.0, 0.0, 1.0), ())
-    return MatchedRecord(candidate, MatchAssessment.exact(), segments=(whole,))
+    return MatchedRecord(
+        candidate, MatchAssessment.exact(), segments=(whole,), shared=SharedTime(end, 1.0, 1.0)
+    )
 
 
 def _compared(
@@ -66,37 +75,59 @@ def _compared(
     match = MatchedRecord(alignment.candidate, assessment)
     if not in_time:
         return match
+    spans = spans_of(frames.video, retrieved.record)
+    shared = shared_time(alignment.segments, spans)
+    in_common = inserts_in_words(alignment.segments, alignment.ends, shared, spans, context.thresholds)
+    if in_common is not None:
+        return _shares_inserts(match, alignment.segments, shared, in_common)
     audio = registered_audio(context, retrieved.record)
-    return describe_video(context, frames.video, alignment, match, audio)
+    described = describe_video(context, frames.video, spans, alignment, match, audio)
+    return replace(described, shared=shared, direction=direction_in_time(alignment.ends))
+
+
+def spans_of(video: VideoContent, record: Record) -> Spans:
+    """The lengths of an upload and of a record."""
+    registered = None if record.duration_ms is None else record.duration_ms / 1000
+    return Spans(video.track.end_ms / 1000, registered)
+
+
+def _shares_inserts(
+    match: MatchedRecord, segments: Sequence[TemporalSegment], shared: SharedTime, in_common: str
+) -> MatchedRecord:
+    """A suspicion. Nothing is said of operations: neither video was made from the other."""
+    return replace(
+        match,
+        assessment=MatchAssessment.suspicion(SUSPICION_FACTOR * match.assessment.confidence),
+        segments=tuple(MatchedSegment(segment, ()) for segment in segments),
+        shared=shared,
+        in_common=in_common,
+    )
 
 
 def _by_audio(
     context: RequestContext, video: VideoContent, retrieved: RetrievedRecord
 ) -> MatchedRecord | None:
-    """The original's audio under other pictures."""
+    """The same sound under other pictures, which is a suspicion however long it lasts.
+
+    A known speech that was laid under other pictures and a tune that many use sound alike by fingerprints:
+    which of the two it is, a person hears.
+    """
     if not retrieved.audio_hits or video.audio is None:
         return None
     audio = registered_audio(context, retrieved.record)
     if audio is None:
         return None
     segments = find_audio_segments(video.audio, audio)
-    seconds = sum(segment.end - segment.start for segment in segments)
-    if seconds < LEAST_BY_AUDIO_S:
+    shared = shared_time(segments, spans_of(video, retrieved.record))
+    if shared.seconds < context.thresholds.same_sound_least_s:
         return None
-    replaced = Operation(
-        OperationType.PICTURES_REPLACED,
-        Degree.STRONG,
-        "The original's sound is heard under other pictures.",
-    )
     similarity = max(segment.similarity for segment in segments)
-    strength = Strength.STRONG if seconds >= SURE_BY_AUDIO_S else Strength.MODERATE
-    spans = Spans(video.track.end_ms / 1000, (retrieved.record.duration_ms or 0) / 1000)
     return MatchedRecord(
         Candidate(retrieved.record, MatchEvidence(), (AUDIO.name,)),
-        MatchAssessment(strength, MatchRelation.DERIVATIVE, AUDIO_CONFIDENCE_FACTOR * similarity),
-        tuple(in_order([replaced, *operations_in_time(segments, spans)])),
-        segments=tuple(MatchedSegment(segment, (replaced,)) for segment in segments),
-        where=where_in_time(tuple(segments)),
+        MatchAssessment.suspicion(AUDIO_CONFIDENCE_FACTOR * similarity),
+        segments=tuple(MatchedSegment(segment, ()) for segment in segments),
+        shared=shared,
+        in_common=heard_in_common(segments),
     )
 
 

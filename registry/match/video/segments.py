@@ -1,5 +1,8 @@
 """Which seconds of an upload are which of a registered video, in words. Pure functions."""
 
+from collections.abc import Sequence
+
+from indexer.timeline.operations import seconds_covered
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.candidates import Candidate
 
@@ -18,6 +21,17 @@ def _stretch(segment: TemporalSegment) -> str:
     start, end = segment.reference
     shown = f"{clock(start)} frozen" if segment.factor == 0 else f"{clock(start)} to {clock(end)}"
     return f"{clock(segment.start)} to {clock(segment.end)} is {shown}"
+
+
+def heard_in_common(segments: Sequence[TemporalSegment]) -> str:
+    """The phrase before a record's name where two videos sound alike and look different."""
+    seconds = seconds_covered([(segment.start, segment.end) for segment in segments])
+    places = [f"{clock(segment.start)} to {clock(segment.end)}" for segment in segments]
+    more = f" and {len(places) - SEGMENTS_IN_WORDS} more" if len(places) > SEGMENTS_IN_WORDS else ""
+    return (
+        f"shares its sound for {seconds:.1f} seconds ({', '.join(places[:SEGMENTS_IN_WORDS])}{more}), "
+        "under other pictures, with"
+    )
 
 
 def clock(second: float) -> str:

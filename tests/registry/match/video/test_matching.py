@@ -8,7 +8,16 @@ import pytest
 from PIL import Image
 
 from samples.video_edits import Piece
-from samples.video_looks import mirrored, picture_in_picture, with_logo
+from samples.video_looks import (
+    Look,
+    barred,
+    cropped,
+    mirrored,
+    picture_in_picture,
+    screen_recorded,
+    small,
+    with_logo,
+)
 from sdk.errors import BadRequest, Conflict
 from sdk.models import MatchAnswer, MatchRelation, OperationType, RecordSummary, Role, VerdictKind
 from sdk.records import AssetClass
@@ -78,10 +87,31 @@ def test_parts_between_other_footage_in_another_order_are_named(registered: Regi
 
 def test_mirrored_and_backwards_are_told_apart(registered: Registered) -> None:
     desk, _ = registered
-    assert types(desk.client.match(edited(whole(clip(*NAMES)), look=mirrored))) == {OperationType.MIRRORED}
+    turned = desk.client.match(edited(whole(clip(*NAMES)), look=mirrored))
+    assert types(turned) == {OperationType.MIRRORED}
+    assert turned.verdict.kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
     backwards = desk.client.match(edited(replace(whole(clip(*NAMES)), is_reversed=True)))
     assert OperationType.REVERSED in types(backwards)
     assert backwards.matches[0].segments[0].reference == pytest.approx((0.0, 12.0), abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("look", "relation"),
+    [
+        (small, MatchRelation.SAME_PICTURE),
+        (barred(0.04), MatchRelation.SAME_PICTURE),
+        (barred(0.2), MatchRelation.DERIVATIVE),
+        (cropped, MatchRelation.DERIVATIVE),
+        (screen_recorded, MatchRelation.DERIVATIVE),
+    ],
+    ids=["reduced", "thin bars", "bars", "cropped", "set into a screen"],
+)
+def test_only_the_whole_frame_upright_is_the_same_footage(
+    registered: Registered, look: Look, relation: MatchRelation
+) -> None:
+    desk, _ = registered
+    [match] = desk.client.match(edited(whole(clip(*NAMES)), look=look)).matches
+    assert match.relation is relation
 
 
 def test_other_footage_is_not_in_this_registry(registered: Registered) -> None:
@@ -199,12 +229,32 @@ def test_a_dub_is_found_by_its_pictures_and_a_known_speech_by_its_sound(world: W
     elsewhere = original("astronaut", "motorcycle", "coins")
     heard = desk.client.match(with_audio(content=elsewhere, audio=said[33000:]))
     assert heard.matches[0].record.id == record.id
-    assert OperationType.PICTURES_REPLACED in types(heard)
+    assert heard.verdict.kind is VerdictKind.POSSIBLE_MATCH
+    assert heard.matches[0].operations == ()  # a tune that many use is heard just so
+    assert "shares its sound for" in heard.matches[0].explanation.lower()
     assert "no picture of it" not in heard.matches[0].explanation
     [segment] = heard.matches[0].segments
     assert segment.reference[0] - segment.query[0] == pytest.approx(33000 / 11025, abs=0.1)
     assert not heard.matches[0].verified
     world.audit()
+
+
+def test_an_opener_that_two_programmes_share_is_no_more_than_a_possible_match(world: World) -> None:
+    lab = world.enrol("Lab", Role.RESEARCHER)
+    opener = Piece(clip("coins"), 0.0, 2.5)
+    fake = edited(opener, whole(clip("coffee", "cat")))
+    record = world.register(lab, fake, "fake", AssetClass.KNOWN_FAKE).record
+    answer = lab.client.match(edited(opener, whole(clip("rocket", "motorcycle"))))
+    assert answer.verdict.kind is VerdictKind.POSSIBLE_MATCH
+    [match] = answer.matches
+    assert match.record.id == record.id
+    assert (match.relation, match.operations) == (MatchRelation.POSSIBLY_RELATED, ())
+    assert match.explanation.startswith("Shares an opener of 2.5 seconds with 'fake'")
+    [segment] = match.segments
+    assert segment.query == pytest.approx((0.0, 2.5), abs=0.1)
+    clipped = lab.client.match(edited(Piece(clip("coffee", "cat"), 0.5, 3.5), whole(clip("rocket"))))
+    assert clipped.verdict.kind is VerdictKind.KNOWN_FAKE
+    assert types(clipped) == {OperationType.CLIPPED, OperationType.CONCATENATED}
 
 
 def test_two_videos_are_compared_and_shown_side_by_side(registered: Registered) -> None:
