@@ -77,7 +77,7 @@ class Statement(BaseModel):
     derived_from: tuple[Target, ...] = Field(default=(), max_length=20)
     identity_from: tuple[Target, ...] = Field(default=(), max_length=20)
     preview_allowed: bool = False
-    intimate: bool = False  # shown blurred until somebody asks to see it
+    intimate: bool = False  # its picture is for reviewers and its publisher
     # Binds fingerprints that come without their picture: SHA-256 over nonce and JCS list.
     fingerprints_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 

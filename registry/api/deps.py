@@ -8,11 +8,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
 from registry.errors import MediaTooLarge, NotAuthenticated
-from registry.records.access import Action, require, require_scope
+from registry.records.access import Action, Sight, require_scope, require_sight
 from registry.records.publishers import authenticate
 from registry.services import RequestContext, Services
 from registry.storage.db import transaction
-from registry.storage.models import ApiKey
+from registry.storage.models import ApiKey, Record
+
+# Of answers that show what was sent, or an intimate picture: no cache keeps them, here or on the way.
+NO_STORE = "private, no-store"
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `Authorization: Bearer ...`")
 
@@ -58,12 +61,18 @@ def api_key_of(
 AnyKey = Annotated[ApiKey, Depends(api_key_of)]
 
 
-def may_see_intimate(services: Services, credentials: HTTPAuthorizationCredentials | None) -> None:
-    """Refuses who may not see intimate previews. Raises NotAuthenticated or NotAllowed."""
-    require(api_key_of(services, credentials), Action.SEE_INTIMATE)
-
-
 BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def sight_for(
+    services: Services, credentials: HTTPAuthorizationCredentials | None, record: Record
+) -> Sight:
+    """The caller's leave to see a record's picture. Raises NotAuthenticated or NotAllowed.
+
+    A key is looked up only where one is needed.
+    """
+    api_key = api_key_of(services, credentials) if record.intimate and credentials else None
+    return require_sight(record, api_key)
 
 
 def _requiring(action: Action) -> Callable[[ApiKey], Awaitable[ApiKey]]:

@@ -6,19 +6,21 @@ from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
 
 from indexer.media.frames import VideoInfo
 from registry.api.deps import (
+    NO_STORE,
     BearerDep,
     Registrar,
     ServicesDep,
     SessionDep,
-    may_see_intimate,
     read_upload,
+    sight_for,
 )
 from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
 from registry.errors import UnknownRecord
 from registry.jobs import lifecycle as jobs
+from registry.match.showing import frame_of, preview_of
 from registry.publish import registration, withdrawal
 from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
-from registry.storage.models.records import ACTIVE
+from registry.storage.models import Record
 from sdk.models import FingerprintRegistration, Job, Receipt, RecordSummary, Registration
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
@@ -106,16 +108,15 @@ def get_preview(
 ) -> Response:
     """Returns the preview that the publisher allowed, as WebP.
 
-    That of an intimate record is returned to keys with the scope `match` only.
+    That of an intimate record is returned only to keys with the scope `review`, and to its publisher's with
+    the scope `register`.
     """
     record = get_record(session, record_id)
-    if record.intimate:
-        may_see_intimate(services, credentials)
-    content = services.blobs.get(record.preview_key) if record.preview_key else None
-    if content is None or record.status != ACTIVE:
+    content = preview_of(services, record, sight_for(services, credentials, record))
+    if content is None:
         raise UnknownRecord("no preview of this record is kept")
-    headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": "inline; filename=preview.webp"}
-    return Response(content, media_type="image/webp", headers=headers)
+    headers = {"Content-Disposition": "inline; filename=preview.webp"}
+    return _shown(content, record, headers)
 
 
 @router.get("/{record_id}/frames/{time_ms}", operation_id="getFrame", response_class=Response)
@@ -131,14 +132,16 @@ def get_frame(
     Whoever may see the preview may see the frames.
     """
     record = get_record(session, record_id)
-    if record.intimate:
-        may_see_intimate(services, credentials)
-    key = record.preview_key if record.status == ACTIVE and record.duration_ms is not None else None
-    board = services.previews.storyboard(key) if key else None
-    if board is None or not board.times_ms:
+    content = frame_of(services, record, time_ms, sight_for(services, credentials, record))
+    if content is None:
         raise UnknownRecord("no frames of this record are kept")
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=600"}
-    return Response(board.frames[board.nearest(time_ms)], media_type="image/webp", headers=headers)
+    return _shown(content, record, {"Cache-Control": "private, max-age=600"})
+
+
+def _shown(content: bytes, record: Record, headers: dict[str, str]) -> Response:
+    kept_nowhere = {"Cache-Control": NO_STORE} if record.intimate else {}
+    headers = {"X-Content-Type-Options": "nosniff", **headers, **kept_nowhere}
+    return Response(content, media_type="image/webp", headers=headers)
 
 
 @router.post("/{record_id}/withdraw", operation_id="withdrawRecord")

@@ -1,14 +1,15 @@
 """Who may do what to which row: one rule for every action, and the scopes that each role can have.
 
 This module knows API keys, scopes and whose a row is. It must not know what an action does. A new action is
-one member of `Action` and one rule.
+one member of `Action` and one rule. It also makes the leave (`Sight`) without which no registered picture
+is drawn or sent.
 """
 
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from registry.errors import NotAllowed
-from registry.storage.models import ApiKey
+from registry.errors import NotAllowed, NotAuthenticated
+from registry.storage.models import ApiKey, Record
 from sdk.models import Role, Scope
 
 SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
@@ -30,7 +31,7 @@ class Action(Enum):
     CHANGE_KEYS = auto()  # add, rotate and revoke signing keys
     MATCH = auto()
     SEE_EVIDENCE = auto()
-    SEE_INTIMATE = auto()  # kept pictures of intimate records
+    SEE_INTIMATE = auto()  # what is kept of an intimate record's picture, or can be drawn from it
     READ_JOB = auto()
 
 
@@ -44,8 +45,13 @@ class Rule:
     )
     without_scope: str | None = None  # why a key without the scope is refused, where more is to be said
     admin_suffices: bool = True  # whether the scope `admin` stands in for the other
+    own_scope: Scope | None = None  # what suffices in its place where the row is the key's publisher's own
 
 
+INTIMATE = (
+    "the record is intimate: its picture, and pictures of how an upload differs from it, are shown only to "
+    "its publisher and to keys with the scope review"
+)
 RULES = {
     Action.OPERATE: Rule(Scope.ADMIN),
     Action.REGISTER: Rule(
@@ -60,7 +66,10 @@ RULES = {
     Action.CHANGE_KEYS: Rule(None, of_others="these keys belong to another publisher"),
     Action.MATCH: Rule(Scope.MATCH),
     Action.SEE_EVIDENCE: Rule(Scope.EVIDENCE, admin_suffices=False),
-    Action.SEE_INTIMATE: Rule(Scope.MATCH),
+    # Whoever runs a platform or the registry has work to do with such records that needs words, no picture.
+    Action.SEE_INTIMATE: Rule(
+        Scope.REVIEW, without_scope=INTIMATE, admin_suffices=False, own_scope=Scope.REGISTER
+    ),
     # Never said: who may not read a job is told that there is none.
     Action.READ_JOB: Rule(None, of_others="the job belongs to another publisher"),
 }
@@ -68,14 +77,40 @@ RULES = {
 
 def may(api_key: ApiKey, action: Action, owner_id: str | None = None) -> bool:
     """Whether the key is good for an action; `owner_id`: the publisher of the row, None for nobody's."""
-    return (_scope_refusal(api_key, action) or _owner_refusal(api_key, action, owner_id)) is None
+    return _refusal(api_key, action, owner_id) is None
 
 
 def require(api_key: ApiKey, action: Action, owner_id: str | None = None) -> None:
     """Refuse what the key is not good for; `owner_id` as for `may`. Raises NotAllowed."""
-    refusal = _scope_refusal(api_key, action) or _owner_refusal(api_key, action, owner_id)
+    refusal = _refusal(api_key, action, owner_id)
     if refusal is not None:
         raise NotAllowed(refusal)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Leave to show the registered picture of one record; made by `sight_of` and `require_sight` alone."""
+
+    record_id: str
+
+
+def sight_of(record: Record, api_key: ApiKey | None) -> Sight | None:
+    """Leave to show a record's picture to the holder of a key or, without one, to anybody; None: withheld.
+
+    The picture of a record that is not intimate may be seen by everybody.
+    """
+    if not record.intimate:
+        return Sight(record.id)
+    allowed = api_key is not None and may(api_key, Action.SEE_INTIMATE, record.publisher_id)
+    return Sight(record.id) if allowed else None
+
+
+def require_sight(record: Record, api_key: ApiKey | None) -> Sight:
+    """As `sight_of`. Raises NotAuthenticated without a key, NotAllowed where the key does not suffice."""
+    sight = sight_of(record, api_key)
+    if sight is None:
+        raise NotAuthenticated(INTIMATE) if api_key is None else NotAllowed(INTIMATE)
+    return sight
 
 
 def require_scope(api_key: ApiKey, action: Action) -> None:
@@ -83,6 +118,13 @@ def require_scope(api_key: ApiKey, action: Action) -> None:
     refusal = _scope_refusal(api_key, action)
     if refusal is not None:
         raise NotAllowed(refusal)
+
+
+def _refusal(api_key: ApiKey, action: Action, owner_id: str | None) -> str | None:
+    own_scope = RULES[action].own_scope
+    if own_scope in api_key.scopes and owner_id is not None and api_key.publisher_id == owner_id:
+        return None
+    return _scope_refusal(api_key, action) or _owner_refusal(api_key, action, owner_id)
 
 
 def _scope_refusal(api_key: ApiKey, action: Action) -> str | None:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from indexer.compare.derivation import Derivation
-from indexer.compare.rendering import as_png, change_overlay, difference
-from indexer.compare.vocabulary import is_part
+from indexer.compare.vocabulary import Operation, is_part
+from registry.match.showing import DrawnComparison
 from sdk.models import Region, in_words
 
 QUALITY = 82
@@ -27,20 +26,19 @@ class ComparisonView:
     outlines: tuple[tuple[Region, str], ...]  # changed regions in that frame, and what was done there
 
 
-def view_of(derivation: Derivation) -> ComparisonView:
-    """Draws everything that a page shows of a comparison."""
-    warped, changes = derivation.comparison.warped, derivation.comparison.changes
-    width, height = warped.size
+def view_of(drawn: DrawnComparison, operations: tuple[Operation, ...]) -> ComparisonView:
+    """Prepares what was drawn; whoever has a drawing had leave to see it."""
+    width, height = drawn.reference.size
     return ComparisonView(
         width=width,
         height=height,
-        reference=_webp(Image.fromarray(warped.reference)),
-        upload=_webp(Image.fromarray(warped.query)),
-        change_map="data:image/png;base64," + base64.b64encode(as_png(change_overlay(changes))).decode(),
-        difference=_webp(difference(changes)),
+        reference=_webp(drawn.reference),
+        upload=_webp(drawn.upload),
+        change_map="data:image/png;base64," + base64.b64encode(drawn.change_map).decode(),
+        difference=_webp(drawn.difference),
         outlines=tuple(
             (Region(corners=_four(operation.reference_region)), in_words(operation.type))
-            for operation in derivation.operations
+            for operation in operations
             if operation.reference_region is not None
             and operation.measured.get("share", 0.0) < 1.0
             and is_part(operation.reference_region)

@@ -2,7 +2,9 @@
 
 import base64
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
@@ -11,21 +13,23 @@ from fastapi.templating import Jinja2Templates
 from PIL import Image
 from sqlmodel import Session
 
+from indexer.compare.vocabulary import is_part
 from indexer.media.frames import VideoInfo
 from indexer.media.images import Pixels
-from registry.api.deps import ContextDep, ServicesDep, SessionDep, read_upload
+from registry.api.deps import NO_STORE, ContextDep, ServicesDep, SessionDep, read_upload
 from registry.errors import RecordErased, RegistryError
 from registry.jobs import lifecycle as jobs
 from registry.log.transparency_log import head_of
 from registry.match import comparison
 from registry.match.answers import answer_about
-from registry.match.comparison import PictureFormat
+from registry.match.showing import PictureFormat, drawn
+from registry.records.access import require_sight, sight_of
 from registry.records.publishers import get_publisher
 from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
 from registry.services import Services
 from registry.storage.models.records import ERASED
 from registry.web.comparing import view_of
-from registry.web.video_segments import video_view_of
+from registry.web.video_segments import VideoView, video_view_of
 from sdk.models import Match, MatchAnswer, OperationType, Region, VerdictKind, in_words
 from sdk.verify import verify_receipt
 
@@ -51,6 +55,9 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+NOT_KEPT = {"Cache-Control": NO_STORE}
+# Whoever opens a page is anybody: a page never shows what only some may see.
+PAGES_HAVE_NO_KEY = None
 
 
 def polygon(region: Region | None) -> str:
@@ -64,9 +71,17 @@ templates.env.filters["polygon"] = polygon
 templates.env.filters["in_words"] = in_words
 
 
-def page(request: Request, name: str, context: dict[str, Any], status: int = 200) -> HTMLResponse:
-    """Renders a template, with the headers that every page has."""
-    return templates.TemplateResponse(request, name, context, status_code=status, headers=HEADERS)
+def page(
+    request: Request,
+    name: str,
+    context: dict[str, Any],
+    status: int = 200,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> HTMLResponse:
+    """Renders a template, with the headers that every page has and those of this one."""
+    return templates.TemplateResponse(
+        request, name, context, status_code=status, headers={**HEADERS, **headers}
+    )
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -104,7 +119,11 @@ def look_up(
     except RegistryError as error:
         # htmx swaps successful answers only, so a problem is sent to it as one.
         return page(request, template, {"problem": error}, 200 if fragment else error.status)
-    views = {record: view_of(one) for record, one in answered.derivations.items()}
+    views = {
+        record_id: view_of(drawn(get_record(context.session, record_id), one, sight), one.operations)
+        for record_id, one in answered.derivations.items()
+        if (sight := sight_of(get_record(context.session, record_id), PAGES_HAVE_NO_KEY))
+    }
     shown = {
         "answer": answer,
         "tone": TONES[answer.verdict.kind],
@@ -114,9 +133,10 @@ def look_up(
             (match, upload_region(match), reference_region(match), views.get(match.record.id))
             for match in answer.matches
         ],
+        "changed_in_upload": {match.record.id: changed_regions(match) for match in answer.matches},
         "checks": receipt_checks(answer, services.log.key.text()),
     }
-    return page(request, template, shown)
+    return page(request, template, shown, headers=NOT_KEPT)
 
 
 @router.get("/lookup/{job_id}", response_class=HTMLResponse)
@@ -154,12 +174,16 @@ def lookup_state(
         "upload_name": "your video",
         "matched": [(match, None, None, None) for match in answer.matches],
         "video_views": {
-            match.record.id: video_view_of(services.previews, session, match, answer)
-            for match in answer.matches
+            match.record.id: _video_view_of(services, session, match, answer) for match in answer.matches
         },
         "checks": receipt_checks(answer, services.log.key.text()),
     }
-    return page(request, "_answer.html" if fragment else "answer.html", context)
+    return page(request, "_answer.html" if fragment else "answer.html", context, headers=NOT_KEPT)
+
+
+def _video_view_of(services: Services, session: Session, match: Match, answer: MatchAnswer) -> VideoView:
+    record = get_record(session, match.record.id)
+    return video_view_of(services, record, match, answer, sight_of(record, PAGES_HAVE_NO_KEY))
 
 
 @router.post("/lookup/picture")
@@ -171,9 +195,12 @@ def look_up_picture(
     form: Annotated[PictureFormat, Form()] = PictureFormat.SHEET,
 ) -> Response:
     """Makes the comparison with one record as a file to keep."""
-    compared = comparison.compare_with(context, read_upload(media, services), record)
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="comparison.{form.value}"'}
-    picture = comparison.as_picture(context, compared, form)
+    row = get_record(context.session, record)
+    sight = require_sight(row, PAGES_HAVE_NO_KEY)
+    compared = comparison.compare_with(context, read_upload(media, services), row)
+    name = {"Content-Disposition": f'attachment; filename="comparison.{form.value}"'}
+    headers = {**HEADERS, **NOT_KEPT, **name}
+    picture = comparison.as_picture(context, compared, form, sight)
     return Response(picture, media_type=form.media_type, headers=headers)
 
 
@@ -219,6 +246,12 @@ def reference_region(match: Match) -> Region | None:
     """Returns which part of the reference the upload shows, if it is cropped."""
     crops = (operation for operation in match.operations if operation.type is OperationType.CROPPED)
     return next((crop.reference_region for crop in crops), None)
+
+
+def changed_regions(match: Match) -> list[Region]:
+    """Returns the parts of the upload that were changed, to be outlined in it."""
+    regions = [operation.region for operation in match.operations if operation.type not in PLACED]
+    return [region for region in regions if region is not None and is_part(region.corners)]
 
 
 def receipt_checks(answer: MatchAnswer, log_key: str) -> dict[str, tuple[str, ...]]:

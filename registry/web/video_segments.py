@@ -3,12 +3,12 @@
 import json
 from dataclasses import dataclass
 
-from sqlmodel import Session
-
 from indexer.compare.vocabulary import is_part
+from registry.match.showing import frame_times_of
 from registry.match.video.segments import clock
-from registry.media.previews import PreviewCache
-from registry.records.reading import get_record
+from registry.records.access import Sight
+from registry.services import Services
+from registry.storage.models import Record
 from sdk.models import Match, MatchAnswer, OperationType, Segment
 
 STRIP_WIDTH, STRIP_HEIGHT = 1000.0, 60.0
@@ -39,17 +39,17 @@ class VideoView:
     length: str
 
 
-def video_view_of(previews: PreviewCache, session: Session, match: Match, answer: MatchAnswer) -> VideoView:
-    """Prepares one match of the answer about a video."""
+def video_view_of(
+    services: Services, record: Record, match: Match, answer: MatchAnswer, sight: Sight | None
+) -> VideoView:
+    """Prepares one match of the answer about a video; without leave, none of the record's frames."""
     length = answer.computed.duration_s or 1.0
-    record = get_record(session, match.record.id)
-    is_video = record.preview_key is not None and record.duration_ms is not None
-    board = previews.storyboard(record.preview_key) if is_video and record.preview_key else None
+    times = frame_times_of(services, record, sight) if sight else ()
     return VideoView(
         tuple(_shown(segment, length) for segment in match.segments),
         json.dumps([_mapped(segment) for segment in match.segments]),
         f"/v1/records/{record.id}/frames/",
-        json.dumps(board.times_ms if board else []),
+        json.dumps(times),
         clock(length),
     )
 

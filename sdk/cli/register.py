@@ -52,7 +52,8 @@ def register(
         Path | None, typer.Option(help="folder to save each record's receipt in, as RECORD.json")
     ] = None,
     intimate: Annotated[
-        bool, typer.Option("--intimate", help="shown blurred, its preview to nobody without a key")
+        bool,
+        typer.Option("--intimate", help="its picture is shown to reviewers and to you only, on no page"),
     ] = False,
     url: Url = None,
     api_key: ApiKey = None,

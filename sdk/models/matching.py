@@ -153,7 +153,8 @@ class Comparison(Wire):
     uncertain: tuple[str, ...]  # sentences: what could not be told, and why
     verified: bool
     explanation: str
-    # PNG in the frame of the registered picture, transparent where nothing was changed.
+    # PNG in the frame of the registered picture, transparent where nothing was changed; of an intimate
+    # record only for those who may see its picture.
     change_map: PictureBytes | None = None
 
 

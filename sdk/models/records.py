@@ -69,7 +69,7 @@ class RecordSummary(Wire):
     status: str
     disputed_with: tuple[str, ...] = ()
     declared_sources: tuple[DeclaredSource, ...] = ()
-    intimate: bool = False
+    intimate: bool = False  # its preview is given to its publisher and to the scope `review` only
     log_index: int | None
     duration_s: float | None = None  # of a video; None: a still image
     preview: str | None = None

@@ -170,7 +170,7 @@ def look_up_swap(page: Page, world: World, tmp_path: Path, *, intimate: bool = F
     page.goto(world.url)
     page.set_input_files("#media", file(tmp_path, "upload.jpg", encoded(swapped())))
     page.get_by_role("button", name="Look it up").click()
-    expect(page.locator("[data-comparison]")).to_be_visible()
+    expect(page.locator(".match")).to_be_visible()
 
 
 def test_a_face_swap_is_explained_and_can_be_compared_in_four_ways(
@@ -225,15 +225,45 @@ def test_nothing_blinks_for_whoever_asked_for_less_motion(
     context.close()
 
 
-def test_an_intimate_comparison_is_blurred_until_it_is_asked_for(
+def test_of_an_intimate_record_only_the_picture_that_was_sent_is_shown_blurred_until_asked_for(
     page: Page, world: World, tmp_path: Path
 ) -> None:
     look_up_swap(page, world, tmp_path, intimate=True)
-    picture_shown = page.locator("[data-way=sides] .frame > img").first
-    assert "blur" in picture_shown.evaluate("one => getComputedStyle(one).filter")
+    expect(page.locator(".verdict")).to_contain_text("a face was replaced (face swap)")
+    expect(
+        page.get_by_text("The registered picture is intimate and is not shown on any page.")
+    ).to_be_visible()
+    expect(page.locator("[data-comparison]")).to_have_count(0)
+    [own] = page.locator(".match img").all()
+    assert "blur" in own.evaluate("one => getComputedStyle(one).filter")
+    expect(page.locator(".match polygon").first).to_be_visible()
     keep(page, "intimate")
-    page.get_by_label("Intimate picture, blurred: show it").check()
-    assert picture_shown.evaluate("one => getComputedStyle(one).filter") == "none"
+    page.get_by_label("Your picture is blurred here: show it").check()
+    assert own.evaluate("one => getComputedStyle(one).filter") == "none"
+    keep(page, "intimate-revealed")
+    page.get_by_role("link", name="astronaut").click()
+    expect(page.get_by_text("The registered picture is intimate")).to_be_visible()
+    expect(page.locator("main img")).to_have_count(0)
+    keep(page, "intimate-record")
+
+
+def test_of_an_intimate_video_only_the_one_that_was_sent_is_played_beside_the_seconds_in_words(
+    page: Page, world: World, tmp_path: Path
+) -> None:
+    world.register(world.enrol("Daily Example"), original("coffee"), "statement.mp4", intimate=True)
+    upload = write_pieces([Piece(clip("coffee"), 0.5, 3.5)], codec="libvpx-vp9", container="webm")
+    page.goto(world.url)
+    page.set_input_files("#media", file(tmp_path, "cut.webm", upload))
+    page.get_by_role("button", name="Look it up").click()
+    comparison = page.locator("[data-video-comparison]")
+    expect(comparison.locator(".segments li")).to_contain_text("of the original", timeout=60_000)
+    expect(comparison.get_by_text("The registered footage is intimate")).to_be_visible()
+    expect(comparison.locator("img, form")).to_have_count(0)
+    video = comparison.locator("video")
+    assert "blur" in video.evaluate("one => getComputedStyle(one).filter")
+    keep(page, "intimate-video")
+    page.get_by_label("Your video is blurred here: show it").check()
+    assert video.evaluate("one => getComputedStyle(one).filter") == "none"
 
 
 def test_without_scripts_the_two_stand_side_by_side(browser: Browser, world: World, tmp_path: Path) -> None:

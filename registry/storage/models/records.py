@@ -42,7 +42,7 @@ class Record(SQLModel, table=True):
     duration_ms: int | None = None  # of a video; None: a still image
     status: str = ACTIVE
     preview_key: str | None = None
-    intimate: bool = False  # as its publisher says: shown blurred, its preview only to those with a key
+    intimate: bool = False  # as its publisher says: seen by reviewers and by its publisher
     registered_at: datetime = Field(default_factory=now, sa_column=moment())
 
 

@@ -87,6 +87,7 @@
     find("[data-players]").hidden = false;
 
     const form = find("[data-export]");
+    if (!form) return; // the registered footage is intimate: there is nothing to keep
     form.hidden = false;
     form.addEventListener("submit", () => {
       form.querySelector("input[type=file]").files = chosen.files;

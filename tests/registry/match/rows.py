@@ -8,7 +8,7 @@ from registry.storage.models import Record
 def record(name: str = "a", **more: Any) -> Record:
     return Record(
         id=name,
-        publisher_id="p",
+        publisher_id=more.pop("publisher_id", "p"),
         kid="k",
         jws="",
         salt=b"",

@@ -14,7 +14,6 @@ from sdk.models import (
     MatchRelation,
     OperationType,
     Role,
-    Scope,
     SourceAgreement,
     VerdictKind,
 )
@@ -157,22 +156,25 @@ def test_what_cannot_be_compared_is_a_clear_problem(world: World) -> None:
         world.client().compare(encoded("coffee"), hidden.id)
 
 
-def test_the_preview_of_an_intimate_record_needs_a_key(world: World) -> None:
+def test_whoever_may_only_match_hears_what_was_changed_in_an_intimate_picture_and_sees_none(
+    world: World,
+) -> None:
     desk, platform = world.enrol("Daily Example"), world.enrol("Platform", Role.PLATFORM)
     record = world.register(desk, encoded(astronaut(), "PNG"), "astronaut", intimate=True).record
     assert record.intimate
     with pytest.raises(NotAuthenticated):
         world.client().preview(record.id)
-    assert platform.client.preview(record.id)[:4] == b"RIFF"
-    world.audit()
-
-
-def test_only_a_key_that_may_match_sees_an_intimate_preview(world: World) -> None:
-    desk = world.enrol("Daily Example")
-    record = world.register(desk, encoded(astronaut(), "PNG"), "astronaut", intimate=True).record
-    outsider = world.enrol("Archive", scopes=(Scope.REGISTER,))
     with pytest.raises(NotAllowed):
-        outsider.client.preview(record.id)
+        platform.client.preview(record.id)
+    with pytest.raises(NotAllowed, match="to keys with the scope review"):
+        platform.client.compare_picture(encoded(swapped()), record.id)
+    heard, seen = (party.client.compare(encoded(swapped()), record.id) for party in (platform, desk))
+    assert heard.change_map is None
+    assert seen.change_map is not None
+    assert heard.operations == seen.operations
+    assert heard.operations[0].region is not None
+    assert desk.client.preview(record.id)[:4] == b"RIFF"
+    world.audit()
 
 
 def test_without_the_packages_of_the_networks_the_answer_and_the_doctor_say_so(

@@ -2,11 +2,23 @@
 
 import pytest
 
-from registry.errors import NotAllowed
-from registry.records.access import RULES, SCOPES_OF_ROLE, Action, may, require, require_scope
+from registry.errors import NotAllowed, NotAuthenticated
+from registry.records.access import (
+    INTIMATE,
+    RULES,
+    SCOPES_OF_ROLE,
+    Action,
+    Sight,
+    may,
+    require,
+    require_scope,
+    require_sight,
+    sight_of,
+)
 from registry.storage.models import ApiKey
 from registry.storage.models.columns import now
 from sdk.models import Role, Scope
+from tests.registry.match.rows import record
 
 MINE, THEIRS = "publisher-1", "publisher-2"
 EVERY = frozenset(Scope)
@@ -20,12 +32,12 @@ ALLOWED: dict[Action, tuple[frozenset[Scope], frozenset[Scope]]] = {
     Action.CHANGE_KEYS: (EVERY, ADMIN),
     Action.MATCH: (ADMIN | {Scope.MATCH}, ADMIN | {Scope.MATCH}),
     Action.SEE_EVIDENCE: (frozenset({Scope.EVIDENCE}), frozenset({Scope.EVIDENCE})),
-    Action.SEE_INTIMATE: (ADMIN | {Scope.MATCH}, ADMIN | {Scope.MATCH}),
+    Action.SEE_INTIMATE: (frozenset({Scope.REVIEW, Scope.REGISTER}), frozenset({Scope.REVIEW})),
     Action.READ_JOB: (EVERY, ADMIN),
 }
 ROLES: dict[Role, set[Action]] = {  # with all scopes that the role can have, on one's own rows
     Role.PUBLISHER: set(Action) - {Action.OPERATE, Action.REGISTER_FAKE},
-    Role.PLATFORM: {Action.MATCH, Action.SEE_INTIMATE, Action.CHANGE_KEYS, Action.READ_JOB},
+    Role.PLATFORM: {Action.MATCH, Action.CHANGE_KEYS, Action.READ_JOB},
     Role.RESEARCHER: set(Action) - {Action.OPERATE},
     Role.REVIEWER: {
         Action.MATCH,
@@ -48,7 +60,7 @@ REFUSALS = {  # action: scopes of the key, whose row, the words
     Action.CHANGE_KEYS: (Scope.MATCH, THEIRS, "these keys belong to another publisher"),
     Action.MATCH: (Scope.REGISTER, MINE, "needs the scope match"),
     Action.SEE_EVIDENCE: (Scope.ADMIN, MINE, "needs the scope evidence"),
-    Action.SEE_INTIMATE: (Scope.EVIDENCE, MINE, "needs the scope match"),
+    Action.SEE_INTIMATE: (Scope.MATCH, MINE, INTIMATE),
     Action.READ_JOB: (Scope.MATCH, None, "the job belongs to another publisher"),
 }
 
@@ -91,3 +103,22 @@ def test_the_scope_is_asked_for_before_the_row_is_known() -> None:
     require_scope(key_with(Scope.REGISTER), Action.CHANGE_RECORD)
     with pytest.raises(NotAllowed, match="needs the scope register"):
         require_scope(key_with(Scope.MATCH), Action.CHANGE_RECORD)
+
+
+def test_anybody_has_leave_to_see_a_record_that_is_not_intimate() -> None:
+    assert require_sight(record(intimate=False), None) == Sight("a")
+
+
+def test_an_intimate_record_is_seen_by_reviewers_and_by_whoever_registers_for_its_publisher() -> None:
+    assert sight_of(record(intimate=True), key_with(Scope.REVIEW)) == Sight("a")
+    own = record(intimate=True, publisher_id=MINE)
+    assert sight_of(own, key_with(Scope.REGISTER)) == Sight("a")
+    assert sight_of(own, key_with(Scope.MATCH)) is None
+    assert sight_of(record(intimate=True), key_with(*set(Scope) - {Scope.REVIEW})) is None
+
+
+def test_without_leave_a_key_is_asked_for_or_does_not_suffice() -> None:
+    with pytest.raises(NotAuthenticated, match="intimate"):
+        require_sight(record(intimate=True), None)
+    with pytest.raises(NotAllowed, match="intimate"):
+        require_sight(record(intimate=True), key_with(Scope.MATCH))

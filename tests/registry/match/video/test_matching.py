@@ -271,7 +271,7 @@ def test_two_videos_are_compared_and_shown_side_by_side(registered: Registered) 
     assert refusal.value.code == "nothing_to_compare"
 
 
-def test_frames_of_an_intimate_video_are_for_those_who_match(world: World) -> None:
+def test_frames_of_an_intimate_video_are_for_its_publisher(world: World) -> None:
     desk = world.enrol("Daily Example")
     open_one = world.register(desk, original("coffee", "cat")).record
     intimate = world.register(desk, original("rocket", "cat"), intimate=True).record
