@@ -7,7 +7,7 @@ and files that are cut off.
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 
 import av.error
 import numpy as np
@@ -109,6 +109,14 @@ class OpenVideo:
         if info.duration_ms > 1000 * limits.max_seconds:
             seconds = info.duration_ms // 1000
             raise TooLarge(f"{seconds} seconds of video; at most {limits.max_seconds} are read")
+
+    def only_frame(self) -> Pixels | None:
+        """The (h, w, 3) frame of a video that has no other, and no sound: a picture; None: it has more."""
+        if self.info.has_audio:
+            return None
+        begin = list(islice(self._frames, 2))
+        self._frames = chain(begin, self._frames)
+        return self._rgb(begin[0]) if len(begin) == 1 else None
 
     def sampled(self) -> Iterator[Frame]:
         """Yields every frame of the track; those that are sampled come with their pixels.

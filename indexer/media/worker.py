@@ -4,7 +4,7 @@
 big-endian length, that many bytes of JSON, and the bytes that the JSON announces as `length`. A request
 names in `want` what the answer holds:
 
-- `image`: the pixels of a still image, in one message.
+- `image`: the pixels of a still image, in one message. A video of one frame without sound is one, too.
 - `media`: for a still image the same; for a video its info, a message for every frame, and an end.
 - `frames`: for a video its info, the frames at the given times, and an end.
 - `audio`: chunks of samples, and an end.
@@ -23,10 +23,10 @@ import numpy as np
 from indexer.media.animation import OpenAnimation, is_animated
 from indexer.media.audio import decode_audio
 from indexer.media.containers import looks_like_video
-from indexer.media.errors import MediaError, TooLarge
+from indexer.media.errors import MediaError, TooLarge, UnsupportedFormat
 from indexer.media.frames import Frame
-from indexer.media.images import decode_image
-from indexer.media.limits import MEBIBYTE, ImageLimits, Limits, VideoLimits
+from indexer.media.images import DecodedImage, decode_image
+from indexer.media.limits import MEBIBYTE, Limits, VideoLimits
 from indexer.media.lockdown import allow_cpu_time, forbid_system_calls, limit_resources
 from indexer.media.video import OpenVideo
 
@@ -62,25 +62,10 @@ def _read_exactly(pipe: BinaryIO, count: int) -> bytes:
 def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iterator[Answer]:
     """Yields all messages about one upload; an error is the last one."""
     try:
-        wanted = request["want"]
-        is_video = wanted != "image" and (looks_like_video(payload) or is_animated(payload))
-        if wanted == "audio":
-            if looks_like_video(payload):
-                for samples in decode_audio(payload, limits.video):
-                    yield {"time_ms": 0, "samples": len(samples)}, samples.tobytes()
-            yield {"end": True, "end_ms": 0, "notes": []}, b""
-        elif not is_video:
-            allow_cpu_time(limits.worker.cpu_time_s)
-            yield _image_message(payload, limits.image)
-        elif wanted == "identify":
-            yield _info_message(_open(payload, limits.video)), b""
+        if request["want"] == "audio":
+            yield from _audio_messages(payload, limits.video)
         else:
-            opened = _open(payload, limits.video)
-            yield _info_message(opened), b""
-            times = cast(list[int], request.get("times", []))
-            for frame in opened.at(times) if wanted == "frames" else opened.sampled():
-                yield _frame_message(frame)
-            yield {"end": True, "end_ms": opened.end_ms, "notes": opened.notes}, b""
+            yield from _picture_messages(request, payload, limits)
     except MediaError as error:
         yield {"error": type(error).__name__, "reason": str(error)}, b""
     except MemoryError:
@@ -92,14 +77,50 @@ def _answers(request: dict[str, object], payload: bytes, limits: Limits) -> Iter
         yield {"error": "Undecodable", "reason": "a damaged file: nothing in it can be decoded"}, b""
 
 
+def _audio_messages(payload: bytes, limits: VideoLimits) -> Iterator[Answer]:
+    if looks_like_video(payload):
+        for samples in decode_audio(payload, limits):
+            yield {"time_ms": 0, "samples": len(samples)}, samples.tobytes()
+    yield {"end": True, "end_ms": 0, "notes": []}, b""
+
+
+def _picture_messages(request: dict[str, object], payload: bytes, limits: Limits) -> Iterator[Answer]:
+    wanted = request["want"]
+    if not looks_like_video(payload) and (wanted == "image" or not is_animated(payload)):
+        allow_cpu_time(limits.worker.cpu_time_s)
+        yield _image_message(decode_image(payload, limits.image))
+        return
+    opened = _open(payload, limits.video)
+    picture = _as_picture(opened)
+    if picture is not None:
+        yield _image_message(picture)
+        return
+    if wanted == "image":
+        raise UnsupportedFormat("a video, not a still image")
+    yield _info_message(opened), b""
+    if wanted != "identify":
+        times = cast(list[int], request.get("times", []))
+        for frame in opened.at(times) if wanted == "frames" else opened.sampled():
+            yield _frame_message(frame)
+        yield {"end": True, "end_ms": opened.end_ms, "notes": opened.notes}, b""
+
+
+def _as_picture(opened: OpenVideo | OpenAnimation) -> DecodedImage | None:
+    """A video of one frame is that picture, however long it is shown."""
+    pixels = opened.only_frame() if isinstance(opened, OpenVideo) else None
+    if pixels is None:
+        return None
+    info, notes = opened.info, (*opened.notes, "a video of a single frame, read as a picture")
+    return DecodedImage(pixels, info.media_type, info.width, info.height, notes=notes)
+
+
 def _open(payload: bytes, limits: VideoLimits) -> OpenVideo | OpenAnimation:
     if len(payload) > limits.max_bytes:
         raise TooLarge(f"{len(payload)} bytes; at most {limits.max_bytes} are read")
     return OpenVideo(payload, limits) if looks_like_video(payload) else OpenAnimation(payload, limits)
 
 
-def _image_message(payload: bytes, limits: ImageLimits) -> Answer:
-    image = decode_image(payload, limits)
+def _image_message(image: DecodedImage) -> Answer:
     height, width, _ = image.pixels.shape
     header: dict[str, object] = {
         "is": "image",

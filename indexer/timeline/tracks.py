@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from indexer.timeline.alignment import find_segments
-from indexer.timeline.temporal_segments import Sequence, TemporalSegment
+from indexer.timeline.temporal_segments import Sequence, TemporalSegment, runs
 from indexer.timeline.track import Matrix, Track, Vectors, vectors_of, warp_track
 
+# As of a window of a video (`alignment`); what shows it by chance is dropped where pictures are compared.
+LEAST_STILL_SIMILARITY = 0.55
+MOST_STILL_SEGMENTS = 10
 PROFILE_STEP_S = 0.4
 MOST_PROFILE_STEPS = 300
 FRAMES_COMPARED = 80
@@ -24,11 +27,35 @@ def segments_between(
     luma, mask = warp_track(query, homography, query_size, reference_size)
     query_sequence = _sequence(query, vectors_of(luma, mask))
     reference_sequence = _sequence(reference, vectors_of(reference.luma, mask))
+    found = find_segments(query_sequence, reference_sequence)
+    if not found and len(reference) == 1:
+        found = _shown_stills(query_sequence, reference_sequence)
     return [
         replace(
             segment, similarity_profile=similarity_profile_of(segment, query_sequence, reference_sequence)
         )
-        for segment in find_segments(query_sequence, reference_sequence)
+        for segment in found
+    ]
+
+
+def _shown_stills(query: Sequence, reference: Sequence) -> list[TemporalSegment]:
+    """The stretches that show a still image, however short and of however few frames they are.
+
+    Such a stretch has no motion that a line through time could be found by: a slide is a frame or two.
+    """
+    similarities = query.vectors @ reference.vectors[0]
+    shown = runs(similarities >= LEAST_STILL_SIMILARITY)
+    shown = sorted(shown, key=lambda run: float(similarities[slice(*run)].sum()), reverse=True)
+    ends = np.append(query.times[1:], query.end)
+    return [
+        TemporalSegment(
+            float(query.times[first]),
+            float(ends[last - 1]),
+            0.0,
+            0.0,
+            float(similarities[first:last].mean()),
+        )
+        for first, last in sorted(shown[:MOST_STILL_SEGMENTS])
     ]
 
 
