@@ -241,7 +241,7 @@ def test_of_an_intimate_record_only_the_picture_that_was_sent_is_shown_blurred_u
     page.get_by_label("Your picture is blurred here: show it").check()
     assert own.evaluate("one => getComputedStyle(one).filter") == "none"
     keep(page, "intimate-revealed")
-    page.get_by_role("link", name="astronaut").click()
+    page.locator(".match h3 a").click()
     expect(page.get_by_text("The registered picture is intimate")).to_be_visible()
     expect(page.locator("main img")).to_have_count(0)
     keep(page, "intimate-record")
