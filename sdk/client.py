@@ -151,7 +151,7 @@ class Client:
         return self._send(calls.receipt(record))
 
     def preview(self, record: str) -> bytes:
-        """Returns the preview that the publisher allowed, as WebP; of an intimate record see docs/intimate.md."""
+        """Returns the preview that the publisher allowed, as WebP (who sees it: docs/intimate.md)."""
         return self._send(calls.preview(record))
 
     def withdraw(self, record: str) -> models.RecordSummary:
@@ -345,7 +345,7 @@ class AsyncClient:
         return await self._send(calls.receipt(record))
 
     async def preview(self, record: str) -> bytes:
-        """Returns the preview that the publisher allowed, as WebP; of an intimate record see docs/intimate.md."""
+        """Returns the preview that the publisher allowed, as WebP (who sees it: docs/intimate.md)."""
         return await self._send(calls.preview(record))
 
     async def withdraw(self, record: str) -> models.RecordSummary:
