@@ -125,6 +125,11 @@ def _check_record(record: Record, key: PublisherKey, entry: bytes | None) -> Ste
     said = (statement.digest_sha256, statement.asset_class.value, statement.label)
     if said != (record.digest_sha256, record.asset_class, record.label):
         yield "record", f"the row of record {record.id} says something else than its signed statement"
+    if statement.intimate and not record.intimate:
+        yield (
+            "record",
+            f"record {record.id} is intimate by its signed statement, and its row says otherwise",
+        )
     validity = key_validity(key, record.registered_at)
     if not validity.valid:
         yield "record", f"record {record.id} was signed with a key that was not valid: {validity.reason}"

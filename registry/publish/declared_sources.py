@@ -65,6 +65,18 @@ def declared_sources(
     return rows
 
 
+def is_made_from_an_intimate_record(session: Session, sources: Iterable[DeclaredSource]) -> bool:
+    """Whether it may show an intimate picture: a declared source is one, and nothing denies that."""
+    targets = [
+        source.target
+        for source in sources
+        if source.relation == Relation.DERIVED_FROM.value
+        and source.agreement != SourceAgreement.NOT_CONFIRMED.value
+    ]
+    query = select(Record.id).where(col(Record.id).in_(targets), col(Record.intimate))
+    return bool(targets) and session.exec(query.limit(1)).first() is not None
+
+
 def _agreement(match: MatchedRecord | None) -> SourceAgreement:
     if match is None or match.assessment.relation is MatchRelation.POSSIBLY_RELATED:
         return SourceAgreement.NOT_CONFIRMED

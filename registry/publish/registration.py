@@ -28,7 +28,12 @@ from registry.match.matched import MatchedRecord
 from registry.match.matching import find_matches
 from registry.media.previews import store_preview
 from registry.media.uploads import Progress, Upload, digest_of
-from registry.publish.declared_sources import comparable_sources, declared_ids, declared_sources
+from registry.publish.declared_sources import (
+    comparable_sources,
+    declared_ids,
+    declared_sources,
+    is_made_from_an_intimate_record,
+)
 from registry.publish.disputes import near_copies_of_others
 from registry.publish.fingerprints_alone import record_of_same_values, require_findable
 from registry.publish.record_rows import fingerprint_rows, record_row
@@ -188,6 +193,8 @@ def _store(
         return known
     index, salt = services.log.append(session, "record", verified.jws.encode(), active=+1)
     record = record_row(verified, upload, preview_key, index, salt)
+    # A fake is for the most part the picture that it was made from.
+    record.intimate = record.intimate or is_made_from_an_intimate_record(session, sources)
     session.add(record)
     session.flush()
     rows = fingerprint_rows(record, upload, services.uploads.embedders.wanted.kind)

@@ -42,7 +42,8 @@ class Record(SQLModel, table=True):
     duration_ms: int | None = None  # of a video; None: a still image
     status: str = ACTIVE
     preview_key: str | None = None
-    intimate: bool = False  # as its publisher says: seen by reviewers and by its publisher
+    # As its publisher says, or made from a record that is: seen by reviewers and by its publisher.
+    intimate: bool = False
     registered_at: datetime = Field(default_factory=now, sa_column=moment())
 
 

@@ -17,7 +17,7 @@ def world(world_of_module: World) -> World:
     """Two active records, one that was withdrawn and one that was erased."""
     desk = world_of_module.enrol("Daily Example")
     for subject in ("coffee", "cat", "rocket", "astronaut"):
-        record = world_of_module.register(desk, encoded(subject), subject).record
+        record = world_of_module.register(desk, encoded(subject), subject, intimate=subject == "cat").record
         if subject == "rocket":
             desk.client.withdraw(record.id)
         if subject == "astronaut":
@@ -76,6 +76,7 @@ ITS_ROWS = f"WHERE record_id = (SELECT id FROM record {ONE_ACTIVE})"
             "says something else than its signed",
         ),
         (f"UPDATE record SET asset_class = 'known_fake' {ONE_ACTIVE}", "record", "says something else"),
+        ("UPDATE record SET intimate = false", "record", "is intimate by its signed statement"),
         (f"UPDATE record SET salt = sha256(salt) {ONE_ACTIVE}", "record", "commits to"),
         (f"UPDATE record SET jws = replace(jws, '.', '.A') {ONE_ACTIVE}", "record", "commits to"),
         (f"UPDATE record SET jws = NULL {ONE_ACTIVE}", "record", "lost its signed bytes or its salt"),

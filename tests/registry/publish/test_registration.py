@@ -333,3 +333,18 @@ class TestKeys:
         dump = " ".join(row[0] for row in rows)
         assert platform.api_key.secret.split("_")[2] not in dump
         assert '"last_used_at":"' in dump.replace(" ", "")
+
+
+def test_what_is_made_from_an_intimate_record_is_intimate_unless_the_comparison_denies_it(
+    world: World,
+) -> None:
+    desk, researcher = world.enrol("Daily Example"), world.enrol("A researcher", Role.RESEARCHER)
+    original = world.register(desk, encoded("coffee"), intimate=True).record
+    crop = encoded(picture("coffee").crop((40, 20, 560, 380)))
+    fake = world.register(researcher, crop, derived_from=(original.id,)).record
+    assert fake.intimate
+    with pytest.raises(NotAllowed):
+        desk.client.preview(fake.id)
+    assert researcher.client.preview(fake.id)
+    assert not world.register(researcher, encoded("cat"), derived_from=(original.id,)).record.intimate
+    world.audit()
