@@ -10,6 +10,7 @@ the `mediaAuthenticityCategory` of a MediaReview. All three say what was done, n
 deceive.
 """
 
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 
@@ -119,7 +120,8 @@ class OperationRow:
     media_authenticity: MediaAuthenticity  # schema.org
     description: str  # what was done, for documents
     _: KW_ONLY
-    phrase: str | None = None  # for a verdict, of the upload; None: a verdict does not mention it
+    # For a verdict, after "compared with that,"; None: a verdict does not mention it.
+    phrase: str | None = None
     # Whether the content then shows something else than the reference, not only differently.
     changes_content: bool = False
     concerns_face: bool = False
@@ -142,55 +144,55 @@ _ROWS = (
     OperationRow(OperationType.FACE_SWAP, Severity.PERSON_ALTERED, Extent.PART,
                  "c2pa.edited", _BY_MODEL, _TRANSFORMED,
                  "another person's face in place of the one that was there, the picture around it kept",
-                 phrase="in this upload a face was replaced (face swap)",
+                 phrase="a face was replaced (face swap)",
                  changes_content=True, concerns_face=True, shows_another_face=True, needs_same_moment=True,
                  least_share=0.34),
     OperationRow(OperationType.FACE_REENACTED, Severity.PERSON_ALTERED, Extent.PART,
                  "c2pa.edited", _BY_MODEL, _TRANSFORMED,
                  "the same person, but expression, mouth or pose changed",
-                 phrase="in this upload a face was re-enacted",
+                 phrase="a face was re-enacted",
                  changes_content=True, concerns_face=True, shows_another_face=True, needs_same_moment=True,
                  least_share=0.34),
     OperationRow(OperationType.COMPOSITE, Severity.MISLEADING_CAPABLE, Extent.PART,
                  "c2pa.placed", _COMPOSITE, _TRANSFORMED,
                  "a large part shows something else",
-                 phrase="in this upload a large part shows something else",
+                 phrase="a large part shows something else",
                  changes_content=True, needs_same_moment=True),
     OperationRow(OperationType.LOCAL_EDIT, Severity.MISLEADING_CAPABLE, Extent.PART,
                  "c2pa.edited", _COMPOSITE, _TRANSFORMED,
                  "a part of it painted over, copied, blurred, removed",
-                 phrase="in this upload a part was edited",
+                 phrase="a part was edited",
                  changes_content=True, needs_same_moment=True, stays_in_place=True),
     OperationRow(OperationType.REVERSED, Severity.MISLEADING_CAPABLE, Extent.TIME,
                  "c2pa.edited", _BY_HAND, _TRANSFORMED,
                  "played backwards",
-                 phrase="this upload plays backwards",
+                 phrase="it plays backwards",
                  changes_content=True),
     OperationRow(OperationType.REORDERED, Severity.MISLEADING_CAPABLE, Extent.TIME,
                  "c2pa.edited", _BY_HAND, _TRANSFORMED,
                  "parts in another order",
-                 phrase="in this upload parts were put in another order",
+                 phrase="parts were put in another order",
                  changes_content=True),
     OperationRow(OperationType.RETIMED, Severity.MISLEADING_CAPABLE, Extent.TIME,
                  "c2pa.edited", _BY_HAND, _TRANSFORMED,
                  "played at another speed, or one frame frozen; `factor` is the playback speed of the "
                  "upload against the original: slowed to three quarters is 0.75",
-                 phrase="this upload plays at another speed",
+                 phrase="it plays at another speed",
                  changes_content=True),
     OperationRow(OperationType.PICTURES_REPLACED, Severity.MISLEADING_CAPABLE, Extent.FRAME,
                  "c2pa.edited", _COMPOSITE, _TRANSFORMED,
                  "the original's sound under other pictures",
-                 phrase="this upload has its sound under other pictures",
+                 phrase="its sound is heard under other pictures",
                  changes_content=True),
     OperationRow(OperationType.AUDIO_REPLACED, Severity.MISLEADING_CAPABLE, Extent.AUDIO,
                  "c2pa.edited", _COMPOSITE, _TRANSFORMED,
                  "other sound under the original's pictures, or none",
-                 phrase="in this upload the sound is not the original's",
+                 phrase="the sound is another one",
                  changes_content=True),
     OperationRow(OperationType.FACE_EDITED, Severity.MISLEADING_CAPABLE, Extent.PART,
                  "c2pa.edited", _ENHANCED, _TRANSFORMED,
                  "the same person and expression, features or skin changed: retouch, age, make-up",
-                 phrase="in this upload a face was edited",
+                 phrase="a face was edited",
                  changes_content=True, concerns_face=True, needs_same_moment=True),
     OperationRow(OperationType.FACE_COVERED, Severity.EDITED, Extent.PART,
                  "c2pa.drawing", _BY_HAND, _EDITED,
@@ -246,3 +248,9 @@ _ROWS = (
 # fmt: on
 _RANKS = {row.type: rank for rank, row in enumerate(_ROWS)}
 OPERATIONS = {row.type: row for row in _ROWS}  # the most severe first
+
+
+def most_severe(operations: Iterable[OperationType]) -> Severity:
+    """Returns the highest severity of these operations; none where nothing was done."""
+    severities = (OPERATIONS[operation].severity for operation in operations)
+    return max(severities, key=lambda severity: severity.rank, default=Severity.NONE)

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation as DetectedOperation
 from indexer.fingerprints.pdq import ORIENTATIONS
-from indexer.operations import OPERATIONS
+from indexer.operations import OPERATIONS, most_severe
 from registry.errors import RecordErased
 from registry.log.transparency_log import head_of
+from registry.match.alterations import alterations_shown
 from registry.match.candidates import Candidate
 from registry.match.evidence_rules import MatchAssessment, is_verified
 from registry.match.explanation import explain
+from registry.match.fact_finding import facts_of
+from registry.match.facts import MatchFacts
 from registry.match.matched import MatchedRecord, MatchedSegment
 from registry.match.matching import find_matches
-from registry.match.verdicts import MatchFacts, conclude
+from registry.match.sentences import summary_of_match
+from registry.match.verdicts import conclude
 from registry.media.uploads import Progress, Upload
 from registry.records.reading import receipt_of, sources_of, summaries_of
 from registry.services import RequestContext
@@ -55,14 +59,26 @@ def answer_about(
     """
     matches = find_matches(context, upload, progress=progress)[:MAXIMUM_MATCHES]
     summaries = summaries_for(context, matches)
-    answers = tuple(wire_match(context, match, summaries, with_evidence=with_evidence) for match in matches)
+    alterations = alterations_shown(context, matches, summaries)
+    facts = {
+        match.record.id: facts_of(context, upload, match, summaries, alterations.get(match.record.id))
+        for match in matches
+    }
     searched = freshness(context)
-    facts = [_facts_of(answer) for answer in answers]
+    concluded = conclude(
+        list(facts.values()), upload.insufficient_detail, is_empty=not searched.records_searched
+    )
+    by_id = {match.record.id: match for match in matches}
+    leading = [name for family in concluded.families for name in family.records]
     answer = MatchAnswer(
         answered_at=now(),
         computed=_computed(upload),
-        verdict=conclude(facts, upload.insufficient_detail, is_empty=not searched.records_searched),
-        matches=answers,
+        verdict=concluded.verdict,
+        matches=tuple(
+            wire_match(context, by_id[name], facts[name], summaries, with_evidence=with_evidence)
+            for name in dict.fromkeys((*leading, *by_id))
+        ),
+        families=concluded.families,
         index=searched,
     )
     derivations = {match.record.id: match.derivation for match in matches if match.derivation}
@@ -72,23 +88,28 @@ def answer_about(
 def wire_match(
     context: RequestContext,
     match: MatchedRecord,
+    facts: MatchFacts,
     summaries: dict[str, RecordSummary],
     *,
     with_evidence: bool,
 ) -> Match:
     """One match; `summaries` of its record and of the records that it was declared to come from."""
     record = summaries[match.record.id]
-    sources = (summaries.get(source.target) for source in record.declared_sources)
+    sources = (summaries.get(source) for source in sorted(facts.source_ids))
     return Match(
         record=record,
         made_from=tuple(source for source in sources if source is not None),
         relation=match.assessment.relation,
+        direction=match.direction,
         strength=match.assessment.strength,
+        severity=most_severe(operation.type for operation in match.operations),
+        alteration=facts.alteration,
+        summary=summary_of_match(facts),
         operations=_wire_operations(match.operations, with_evidence=with_evidence),
         segments=wire_segments(match, with_evidence=with_evidence),
         uncertain=match.uncertain,
         verified=is_verified(match.candidate.evidence, context.thresholds),
-        explanation=explain(match, record, context.thresholds),
+        explanation=explain(match, facts, context.thresholds),
         receipt=_receipt(context, match.record),
         evidence=_wire_evidence(match.candidate, match.assessment) if with_evidence else None,
     )
@@ -104,16 +125,31 @@ def wire_comparison(
     with_evidence: bool,
 ) -> Comparison:
     """An upload beside one record; `match` None: nothing that the two have in common was found."""
+    if match is None:
+        return Comparison(
+            record=record,
+            digest_sha256=upload.digest_sha256 or "",
+            relation=None,
+            strength=None,
+            operations=(),
+            uncertain=(),
+            verified=False,
+            explanation=NOT_RELATED,
+            change_map=change_map,
+        )
+    facts = facts_of(context, upload, match, {record.id: record}, None)
     return Comparison(
         record=record,
         digest_sha256=upload.digest_sha256 or "",
-        relation=match.assessment.relation if match else None,
-        strength=match.assessment.strength if match else None,
-        verified=match is not None and is_verified(match.candidate.evidence, context.thresholds),
-        operations=_wire_operations(match.operations, with_evidence=with_evidence) if match else (),
-        segments=wire_segments(match, with_evidence=with_evidence) if match else (),
-        uncertain=match.uncertain if match else (),
-        explanation=explain(match, record, context.thresholds) if match else NOT_RELATED,
+        relation=match.assessment.relation,
+        direction=match.direction,
+        strength=match.assessment.strength,
+        severity=most_severe(facts.operations),
+        verified=is_verified(match.candidate.evidence, context.thresholds),
+        operations=_wire_operations(match.operations, with_evidence=with_evidence),
+        segments=wire_segments(match, with_evidence=with_evidence),
+        uncertain=match.uncertain,
+        explanation=explain(match, facts, context.thresholds),
         change_map=change_map,
     )
 
@@ -182,21 +218,6 @@ def _wire_evidence(candidate: Candidate, assessment: MatchAssessment) -> Evidenc
         spread=round(evidence.spread, 4) if compared else None,
         confidence=round(assessment.confidence, 5),
         **{name: round(value, 4) for name, value in vars(evidence.dense).items()} if evidence.dense else {},
-    )
-
-
-def _facts_of(match: Match) -> MatchFacts:
-    record = match.record
-    return MatchFacts(
-        asset_class=record.asset_class,
-        disputed=bool(record.disputed_with),
-        strength=match.strength,
-        relation=match.relation,
-        label=record.label,
-        publisher_name=record.publisher_name,
-        operations=tuple(operation.type for operation in match.operations),
-        made_from=match.made_from[0].label if match.made_from else None,
-        is_video=record.duration_s is not None,
     )
 
 

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 from indexer.operations import OperationType
 from registry.match.evidence_rules import agrees_by_hash_lists_only, is_different_capture
+from registry.match.facts import MatchFacts
 from registry.match.matched import MatchedRecord
+from registry.match.sentences import capitalised, relation_words
 from registry.thresholds import Thresholds
-from sdk.models import MatchRelation, RecordSummary
+from sdk.models import MatchRelation
 
 FACES_NOT_COMPARED = "Whether a face was replaced was not looked at"
 
@@ -16,15 +18,15 @@ def faces_uncertainty(why: str | None) -> tuple[str, ...]:
     return () if why is None else (f"{FACES_NOT_COMPARED}: {why}.",)
 
 
-def explain(matched: MatchedRecord, record: RecordSummary, limits: Thresholds) -> str:
+def explain(matched: MatchedRecord, facts: MatchFacts, limits: Thresholds) -> str:
     """One paragraph: what the upload is to the record, where, what was done, and what is uncertain."""
+    record, evidence = facts.record, matched.candidate.evidence
     who = f"{record.label!r}, registered by {record.publisher_name} on {record.registered_at:%Y-%m-%d}"
-    evidence = matched.candidate.evidence
-    match matched.assessment.relation:
+    match facts.relation:
         case MatchRelation.SAME_FILE:
             return f"Byte for byte the registered file {who}."
         case MatchRelation.POSSIBLY_RELATED if matched.in_common is not None:
-            return _capitalised(f"{matched.in_common} {who}.")
+            return f"{capitalised(matched.in_common)} {who}."
         case MatchRelation.POSSIBLY_RELATED if is_different_capture(evidence, limits):
             return (
                 f"Shows the same scene as {who}, but not the same moment: what is in it differs or is in "
@@ -37,10 +39,8 @@ def explain(matched: MatchedRecord, record: RecordSummary, limits: Thresholds) -
             )
         case MatchRelation.POSSIBLY_RELATED:
             return f"Resembles {who}, but no more than that could be confirmed."
-        case MatchRelation.SAME_PICTURE:
-            start = f"Shows the same {'picture' if record.duration_s is None else 'footage'} as {who}."
-        case MatchRelation.DERIVATIVE:
-            start = f"Made from {who}."
+    shows = "shows " if facts.relation is MatchRelation.SAME_PICTURE and not facts.is_fake_not_shown else ""
+    start = f"{capitalised(shows + relation_words(facts))} {who}."
     sentences = [start, *([matched.where] if matched.where else []), *_what_was_done(matched)]
     return " ".join(sentences)
 
@@ -54,7 +54,3 @@ def _what_was_done(matched: MatchedRecord) -> Iterable[str]:
     heard_only = any(operation.type is OperationType.PICTURES_REPLACED for operation in matched.operations)
     if not compared and not heard_only:
         yield "Only fingerprints were compared: no picture of it is kept here."
-
-
-def _capitalised(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

@@ -54,6 +54,11 @@ class MatchedRecord:
         return self.candidate.record
 
     @property
+    def is_described(self) -> bool:
+        """Whether it is known what differs; of the first few matches only."""
+        return self.derivation is not None or bool(self.segments)
+
+    @property
     def changes_content(self) -> bool:
         """Whether the upload shows something else than the registered asset."""
         return changes_content(self.operations)

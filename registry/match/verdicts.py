@@ -1,64 +1,68 @@
-"""What all matches mean together, in words. Pure functions."""
+"""What all matches mean together, in words. Pure functions.
 
+The rules, in the order in which they are asked. They accuse nobody without evidence.
+1. Nothing sure: a possible match, or not in this registry.
+2. Families: one answer for records that show one thing; `families.py` chooses the record that it is about.
+3. Fingerprints alone say which records it may be, and no more than that.
+4. A fake is named where the upload shows its falsehood; elsewhere the two share a picture.
+5. Rival claims of authenticity are told with who was first. They never hide a fake, nor what was changed.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from indexer.operations import OPERATIONS, OperationType
-from sdk.models import MatchRelation, Strength, Verdict, VerdictKind, in_words
+from indexer.operations import Direction, Severity
+from registry.match.facts import MatchFacts
+from registry.match.families import MatchFamily, families_of, registration, rivals_of
+from registry.match.sentences import (
+    capitalised,
+    contradiction,
+    difference,
+    fake_of_it,
+    first_registration,
+    made_from,
+    not_shown_to_be,
+    one_of_these,
+    rival_claims,
+    sure_match,
+)
+from sdk.models import Family, MatchRelation, Strength, Verdict, VerdictKind, in_words
 from sdk.records import AssetClass
 
 NOT_IN_REGISTRY = "Not in this registry; this says nothing about authenticity."
 
 
 @dataclass(frozen=True)
-class MatchFacts:
-    """One match, as far as the verdict needs it."""
+class Conclusion:
+    """The verdict, and the families that it was drawn from."""
 
-    asset_class: AssetClass
-    disputed: bool
-    strength: Strength
-    relation: MatchRelation
-    label: str
-    publisher_name: str
-    operations: tuple[OperationType, ...] = ()  # the most severe first
-    made_from: str | None = None  # label of the registered picture that it was declared to come from
-    is_video: bool = False
-
-    @property
-    def shows_another_face(self) -> bool:
-        """Whether upload and registered picture show another face at one place: not the same fake."""
-        return any(OPERATIONS[operation].shows_another_face for operation in self.operations)
+    verdict: Verdict
+    families: tuple[Family, ...] = ()
 
 
 def conclude(
-    matches: list[MatchFacts], insufficient_detail: str | None, *, is_empty: bool = False
-) -> Verdict:
-    """What the matches mean together; the most serious thing is said first.
-
-    A known fake outranks its original: whoever posts the fake posts a near copy of both. But a picture with
-    another face than the registered fake is not that fake.
-    """
+    matches: Sequence[MatchFacts], insufficient_detail: str | None, *, is_empty: bool = False
+) -> Conclusion:
+    """What the matches, the best first, mean together."""
     sure = [match for match in matches if match.strength is not Strength.WEAK]
     if not sure:
-        return _conclude_unsure(matches, insufficient_detail, is_empty)
-    same = [match for match in sure if not match.shows_another_face] or sure
-    fakes = [match for match in same if match.asset_class is AssetClass.KNOWN_FAKE]
-    first = fakes[0] if fakes else same[0]
-    what = f"{_relation_words(first)} {first.label!r}, registered by {first.publisher_name}"
-    sure_word = f"{in_words(first.strength).capitalize()} match: "
-    if first.disputed:
-        return Verdict(
-            kind=VerdictKind.DISPUTED,
-            sentence=f"{sure_word}{what}; another publisher claims a near copy, both claims are shown.",
-        )
-    kind, says = _meaning(first)
-    return Verdict(kind=kind, sentence=f"{sure_word}{what} {says}.")
+        return Conclusion(_conclude_unsure(matches, insufficient_detail, is_empty))
+    families = families_of(sure)
+    return Conclusion(_verdict_of(families[0]), tuple(_wire_family(family) for family in families))
 
 
-def _conclude_unsure(matches: list[MatchFacts], insufficient_detail: str | None, is_empty: bool) -> Verdict:
+def _conclude_unsure(
+    matches: Sequence[MatchFacts], insufficient_detail: str | None, is_empty: bool
+) -> Verdict:
     if matches:
         first = matches[0]
-        sentence = f"Possibly related to {first.label!r} of {first.publisher_name}; a person should look."
-        return Verdict(kind=VerdictKind.POSSIBLE_MATCH, sentence=sentence)
+        what = capitalised(first.in_common or "possibly related to")
+        who = f"{first.record.label!r} of {first.record.publisher_name}"
+        return Verdict(
+            kind=VerdictKind.POSSIBLE_MATCH,
+            sentence=f"{what} {who}; a person should look.",
+            record=first.record.id,
+        )
     if insufficient_detail:
         sentence = f"It cannot be recognised: {insufficient_detail}. {NOT_IN_REGISTRY}"
         return Verdict(kind=VerdictKind.NOT_FINGERPRINTABLE, sentence=sentence)
@@ -66,34 +70,66 @@ def _conclude_unsure(matches: list[MatchFacts], insufficient_detail: str | None,
     return Verdict(kind=VerdictKind.NOT_IN_REGISTRY, sentence=sentence)
 
 
-def _relation_words(match: MatchFacts) -> str:
-    return {
-        MatchRelation.SAME_FILE: "the very file",
-        MatchRelation.SAME_PICTURE: f"the same {'footage' if match.is_video else 'picture'} as",
-        MatchRelation.DERIVATIVE: "made from",
-        MatchRelation.POSSIBLY_RELATED: "possibly related to",
-    }[match.relation]
+def _verdict_of(family: MatchFamily) -> Verdict:
+    lead = family.lead
+    if not lead.compared_or_same_file:
+        strength = in_words(lead.strength).capitalize()
+        sentence = f"{strength} match: {one_of_these(family.members)}"
+        return _verdict(VerdictKind.ONE_OF_THESE, sentence, lead, Severity.NONE)
+    kind, says = _meaning(family)
+    sentences = (f"{sure_match(lead)}{says}.", *_other_claims(family))
+    return _verdict(kind, " ".join(sentences), lead, lead.severity)
 
 
-def _meaning(match: MatchFacts) -> tuple[VerdictKind, str]:
-    source = f"; that was made from {match.made_from!r}" if match.made_from else ""
-    altered = _altered_words(match)
-    match match.asset_class:
-        case AssetClass.KNOWN_FAKE:
-            return VerdictKind.KNOWN_FAKE, f"as a known fake{source}{altered}"
-        case AssetClass.AI_GENERATED:
-            return VerdictKind.AI_GENERATED, f"as AI-generated{altered}"
+def _verdict(kind: VerdictKind, sentence: str, lead: MatchFacts, severity: Severity) -> Verdict:
+    return Verdict(kind=kind, sentence=sentence, severity=severity, record=lead.record.id)
+
+
+def _meaning(family: MatchFamily) -> tuple[VerdictKind, str]:
+    """The kind of the verdict, and what is said behind the record's name."""
+    lead = family.lead
+    match lead.record.asset_class:
+        case AssetClass.KNOWN_FAKE if lead.is_shown_fake:
+            return VerdictKind.KNOWN_FAKE, f"{made_from(lead)}{difference(lead)}"
+        case AssetClass.AI_GENERATED if lead.is_shown_fake:
+            return VerdictKind.AI_GENERATED, f"{made_from(lead)}{difference(lead)}"
+        case AssetClass.KNOWN_FAKE | AssetClass.AI_GENERATED:
+            return VerdictKind.SHARES_PICTURE, not_shown_to_be(lead)
         case AssetClass.DERIVATIVE:
-            return VerdictKind.REGISTERED_DERIVATIVE, f"as a derivative of something else{source}{altered}"
+            return VerdictKind.REGISTERED_DERIVATIVE, f"{made_from(lead)}{difference(lead)}"
+        case AssetClass.AUTHENTIC if lead.direction is Direction.TO_REFERENCE:
+            return VerdictKind.SHARES_PICTURE, difference(lead)
+        case AssetClass.AUTHENTIC if lead.relation is MatchRelation.DERIVATIVE:
+            return VerdictKind.DERIVATIVE_OF_ORIGINAL, difference(lead)
         case AssetClass.AUTHENTIC:
-            if match.relation is MatchRelation.DERIVATIVE:
-                words = altered or "; this upload was altered"
-                return VerdictKind.DERIVATIVE_OF_ORIGINAL, f"as authentic{words}"
-            return VerdictKind.REGISTERED_ORIGINAL, "as authentic"
+            is_disputed = bool(rivals_of(lead, family.others))
+            return VerdictKind.DISPUTED if is_disputed else VerdictKind.REGISTERED_ORIGINAL, ""
 
 
-def _altered_words(match: MatchFacts) -> str:
-    """The most severe change of what the picture shows, in words; empty where there is none."""
-    rows = sorted((OPERATIONS[operation] for operation in match.operations), key=lambda row: row.rank)
-    phrase = next((row.phrase for row in rows if row.phrase), None)
-    return f"; {phrase}" if phrase else ""
+def _other_claims(family: MatchFamily) -> Iterator[str]:
+    """What others say of the same picture, and who was first."""
+    lead = family.lead
+    if lead.is_shown_fake or lead.is_fake_not_shown:
+        claims = [match for match in family.others if _claims_the_same(match, lead)]
+        yield from (contradiction(match) for match in claims[:1])
+    rivals = rivals_of(lead, family.others)
+    if rivals:
+        yield rival_claims(lead, sorted(rivals, key=registration))
+    elif family.registered_first.record.id != lead.record.id:
+        yield first_registration(family.registered_first)
+    if not lead.is_shown_fake:
+        fakes = [match for match in family.others if match.is_fake_not_shown]
+        yield from (fake_of_it(fake) for fake in fakes[:1])
+
+
+def _claims_the_same(match: MatchFacts, fake: MatchFacts) -> bool:
+    """Whether a record says of the very picture of a fake that it is authentic."""
+    alike = match.is_same_picture if fake.is_shown_fake else match.operations == fake.operations
+    return match.is_authentic and alike and match.record.id not in fake.source_ids
+
+
+def _wire_family(family: MatchFamily) -> Family:
+    return Family(
+        records=tuple(match.record.id for match in family.members),
+        registered_first=family.registered_first.record.id,
+    )

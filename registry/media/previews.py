@@ -11,6 +11,7 @@ from PIL import Image
 from sqlmodel import Session, col, select
 
 from indexer.compare.features import LocalFeatures, extract_features, resized
+from indexer.compare.versions import VersionDifference, difference_of_versions
 from indexer.media.images import Pixels
 from registry.media.decoding import Decoders
 from registry.media.storyboards import Storyboard, load_storyboard, store_storyboard
@@ -23,6 +24,7 @@ T = TypeVar("T")
 FEATURES_SUFFIX = ".features.npz"
 FEATURES_KEPT = 1000  # about 150 kB each
 STORYBOARDS_KEPT = 12  # a few MB each
+DIFFERENCES_KEPT = 200  # of pairs of versions; about 40 kB each
 PREVIEW_QUALITY = 85
 
 
@@ -84,6 +86,7 @@ class PreviewCache:
         self._blobs, self._decoders = blobs, decoders
         self._features = _RecentlyUsed[Picture, LocalFeatures](features)
         self._storyboards = _RecentlyUsed[str, Storyboard](storyboards)
+        self._differences = _RecentlyUsed[tuple[Picture, Picture], VersionDifference](DIFFERENCES_KEPT)
 
     def features(self, picture: Picture) -> LocalFeatures | None:
         """From memory, else from beside the preview, else made again from it; None if it is lost."""
@@ -99,6 +102,16 @@ class PreviewCache:
         if board is None or not board.times_ms:
             return None
         return self._decoders.image(board.frames[board.nearest(picture.time_ms)]).pixels
+
+    def difference(self, first: Picture, second: Picture) -> VersionDifference | None:
+        """Where two versions of one picture differ; None where they do not align, or one is lost."""
+        return self._differences.get((first, second), lambda: self._difference(first, second))
+
+    def _difference(self, first: Picture, second: Picture) -> VersionDifference | None:
+        pixels, pixels_of_second = self.pixels(first), self.pixels(second)
+        if pixels is None or pixels_of_second is None:
+            return None
+        return difference_of_versions(pixels, pixels_of_second)
 
     def storyboard(self, key: str) -> Storyboard | None:
         """The storyboard of the video whose poster has this key; None if it is lost."""

@@ -1,14 +1,15 @@
 """Reads records: summaries without fingerprints, and receipts that verify offline."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, or_, select
 
 from registry.errors import RecordErased, UnknownRecord
 from registry.log.transparency_log import Log, prove
 from registry.storage.models import DeclaredSource, Dispute, Publisher, PublisherKey, Record
-from registry.storage.models.records import ERASED
+from registry.storage.models.records import ACTIVE, ERASED
 from sdk.models import DeclaredSource as WireDeclaredSource
 from sdk.models import OperationType, Receipt, RecordSummary, SourceAgreement
 from sdk.records import AssetClass, Relation
@@ -34,9 +35,7 @@ def summaries_of(session: Session, records: Iterable[Record]) -> dict[str, Recor
     known = select(Publisher.id, Publisher.name).where(col(Publisher.id).in_(publishers))
     names = dict(session.exec(known).all())
     declared = session.exec(select(DeclaredSource).where(col(DeclaredSource.record_id).in_(ids))).all()
-    disputes = session.exec(
-        select(Dispute).where(or_(col(Dispute.record_id).in_(ids), col(Dispute.other_id).in_(ids)))
-    ).all()
+    disputes = _rival_claims(session, ids)
     return {
         record.id: RecordSummary(
             id=record.id,
@@ -68,14 +67,32 @@ def summaries_of(session: Session, records: Iterable[Record]) -> dict[str, Recor
 
 
 def sources_of(session: Session, found: Iterable[RecordSummary]) -> list[Record]:
-    """Returns the records here that these are declared to be derived from, in no order."""
+    """Returns the records here that these are declared and confirmed to be derived from, in no order."""
     targets = {
         source.target
         for record in found
         for source in record.declared_sources
-        if source.relation == Relation.DERIVED_FROM
+        if source.relation == Relation.DERIVED_FROM and source.agreement is SourceAgreement.CONFIRMED
     }
     return list(session.exec(select(Record).where(col(Record.id).in_(targets)))) if targets else []
+
+
+def _rival_claims(session: Session, ids: list[str]) -> Sequence[Dispute]:
+    """Disputes between records that both stand and both are said to be authentic."""
+    claim, other = aliased(Record), aliased(Record)
+    authentic = AssetClass.AUTHENTIC.value
+    return session.exec(
+        select(Dispute)
+        .join(claim, col(claim.id) == col(Dispute.record_id))
+        .join(other, col(other.id) == col(Dispute.other_id))
+        .where(
+            or_(col(Dispute.record_id).in_(ids), col(Dispute.other_id).in_(ids)),
+            claim.asset_class == authentic,
+            other.asset_class == authentic,
+            claim.status == ACTIVE,
+            other.status == ACTIVE,
+        )
+    ).all()
 
 
 def _other_sides(disputes: Iterable[Dispute], record_id: str) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from registry.records.reading import get_record, newest_records, receipt_of, sum
 from registry.services import Services
 from registry.storage.models.records import ERASED
 from registry.web.comparing import view_of
+from registry.web.families import families_shown, possible_matches
 from registry.web.video_segments import VideoView, video_view_of
 from sdk.models import Match, MatchAnswer, OperationType, Region, VerdictKind, in_words
 from sdk.verify import verify_receipt
@@ -45,6 +46,8 @@ TONES = {
     VerdictKind.AI_GENERATED: "warn",
     VerdictKind.REGISTERED_DERIVATIVE: "warn",
     VerdictKind.DISPUTED: "warn",
+    VerdictKind.SHARES_PICTURE: "warn",
+    VerdictKind.ONE_OF_THESE: "plain",
     VerdictKind.POSSIBLE_MATCH: "plain",
     VerdictKind.NOT_IN_REGISTRY: "plain",
     VerdictKind.NOT_FINGERPRINTABLE: "plain",
@@ -129,10 +132,17 @@ def look_up(
         "tone": TONES[answer.verdict.kind],
         "upload": shown_upload(identified.pixels),
         "upload_name": Path(media.filename or "your picture").name,
-        "matched": [
-            (match, upload_region(match), reference_region(match), views.get(match.record.id))
+        "matched": {
+            match.record.id: (
+                match,
+                upload_region(match),
+                reference_region(match),
+                views.get(match.record.id),
+            )
             for match in answer.matches
-        ],
+        },
+        "families": families_shown(answer),
+        "possible": possible_matches(answer),
         "changed_in_upload": {match.record.id: changed_regions(match) for match in answer.matches},
         "checks": receipt_checks(answer, services.log.key.text()),
     }
@@ -172,7 +182,9 @@ def lookup_state(
         "tone": TONES[answer.verdict.kind],
         "upload": None,
         "upload_name": "your video",
-        "matched": [(match, None, None, None) for match in answer.matches],
+        "matched": {match.record.id: (match, None, None, None) for match in answer.matches},
+        "families": families_shown(answer),
+        "possible": possible_matches(answer),
         "video_views": {
             match.record.id: _video_view_of(services, session, match, answer) for match in answer.matches
         },

@@ -20,7 +20,7 @@ from sdk.cli.output import (
     styled,
 )
 from sdk.client import Client
-from sdk.models import MatchAnswer, in_words
+from sdk.models import MatchAnswer, Severity, in_words
 
 
 def join(app: typer.Typer) -> None:
@@ -102,6 +102,14 @@ def _show(asked: FileAnswer[MatchAnswer]) -> None:
         console.print("  ", styled("red", asked.error.title, f": {asked.error.detail}"), sep="")
     if asked.answer is None:
         return
-    console.print(f"  {asked.answer.verdict.sentence}")
-    for match in asked.answer.matches:
-        console.print("  ", styled("cyan", in_words(match.strength), f": {match.explanation}"), sep="")
+    answer = asked.answer
+    verdict, severity = answer.verdict, ""
+    if verdict.severity is not Severity.NONE:
+        severity = f", {in_words(verdict.severity)}"
+    console.print("  ", styled("bold", in_words(verdict.kind), severity), sep="")
+    console.print(f"  {verdict.sentence}")
+    others = {name for family in answer.families for name in family.records[1:]}
+    for match in answer.matches:
+        words = match.summary if match.record.id in others else match.explanation
+        also = "also, " if match.record.id in others else ""
+        console.print("  ", styled("cyan", f"{also}{in_words(match.strength)}", f": {words}"), sep="")

@@ -3,9 +3,11 @@
 from sdk.models.base import Problem, ProblemField, Wire, in_words
 from sdk.models.jobs import Job, JobStatus, WebhookSecret
 from sdk.models.matching import (
+    AlterationShown,
     Comparison,
     Computed,
     Evidence,
+    Family,
     FingerprintQuery,
     Freshness,
     Match,
@@ -21,6 +23,7 @@ from sdk.models.matching import (
 from sdk.models.operations import (
     OPERATIONS,
     Degree,
+    Direction,
     Extent,
     MediaAuthenticity,
     OperationRow,
@@ -52,6 +55,7 @@ from sdk.models.service import AuditFinding, AuditReport, Consistency, LogState,
 
 __all__ = [
     "OPERATIONS",
+    "AlterationShown",
     "ApiKey",
     "AuditFinding",
     "AuditReport",
@@ -60,8 +64,10 @@ __all__ = [
     "Consistency",
     "DeclaredSource",
     "Degree",
+    "Direction",
     "Evidence",
     "Extent",
+    "Family",
     "FingerprintQuery",
     "FingerprintRegistration",
     "FingerprintValue",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from sdk.models.base import Wire
-from sdk.models.operations import Degree, MediaAuthenticity, OperationType
+from sdk.models.operations import Degree, Direction, MediaAuthenticity, OperationType, Severity
 from sdk.models.records import FingerprintValue, Receipt, RecordSummary
 
 
@@ -31,6 +31,15 @@ class MatchRelation(StrEnum):
     POSSIBLY_RELATED = "possibly_related"
 
 
+class AlterationShown(StrEnum):
+    """Whether an upload shows what makes a registered fake false."""
+
+    SHOWN = "shown"
+    NOT_SHOWN = "not_shown"  # it shows something else there: what the original shows, or a third thing
+    NOT_IN_FRAME = "not_in_frame"  # the altered part is not in it, or is covered
+    UNKNOWN = "unknown"  # what was altered is not known here, and the two differ
+
+
 class VerdictKind(StrEnum):
     """What the matches mean together."""
 
@@ -39,7 +48,12 @@ class VerdictKind(StrEnum):
     KNOWN_FAKE = "known_fake"
     AI_GENERATED = "ai_generated"
     REGISTERED_DERIVATIVE = "registered_derivative"
-    DISPUTED = "disputed"
+    DISPUTED = "disputed"  # rival claims of several publishers that one picture is their original
+    # It has its picture in common with a registered fake or AI-generated one; that it is that one is not
+    # shown, and may be wrong.
+    SHARES_PICTURE = "shares_picture"
+    # Fingerprints alone were compared, which cannot tell a fake from the picture that it was made from.
+    ONE_OF_THESE = "one_of_these"
     POSSIBLE_MATCH = "possible_match"
     NOT_IN_REGISTRY = "not_in_registry"
     NOT_FINGERPRINTABLE = "not_fingerprintable"
@@ -127,11 +141,15 @@ class Match(Wire):
     """One registered asset that the upload comes from."""
 
     record: RecordSummary
-    made_from: tuple[
-        RecordSummary, ...
-    ] = ()  # what its publisher declares it to come from, if registered here
+    # What its publisher declares it to come from, where that is registered here and the comparison of the
+    # two confirmed it.
+    made_from: tuple[RecordSummary, ...] = ()
     relation: MatchRelation
+    direction: Direction = Direction.UNKNOWN  # of upload (query) and record (reference)
     strength: Strength
+    severity: Severity = Severity.NONE  # of the most severe operation
+    alteration: AlterationShown | None = None  # of a registered fake or AI-generated asset
+    summary: str = ""  # one line
     operations: tuple[Operation, ...]  # the most severe first
     segments: tuple[Segment, ...] = ()  # of videos: which seconds are which, in the order of the upload
     uncertain: tuple[str, ...] = ()  # sentences: what could not be told, and why
@@ -147,7 +165,9 @@ class Comparison(Wire):
     record: RecordSummary
     digest_sha256: str  # of the upload
     relation: MatchRelation | None  # None: nothing that the two have in common was found
+    direction: Direction = Direction.UNKNOWN  # of upload (query) and record (reference)
     strength: Strength | None
+    severity: Severity = Severity.NONE  # of the most severe operation
     operations: tuple[Operation, ...]  # the most severe first
     segments: tuple[Segment, ...] = ()  # of videos
     uncertain: tuple[str, ...]  # sentences: what could not be told, and why
@@ -180,11 +200,21 @@ class Freshness(Wire):
     checkpoint_size: int
 
 
+class Family(Wire):
+    """Ids of matched records that show one thing: copies, crops, fakes and what they were made from."""
+
+    records: tuple[str, ...]  # the one that explains the upload best is the first
+    registered_first: str
+
+
 class Verdict(Wire):
     """What the matches mean together, in words."""
 
     kind: VerdictKind
     sentence: str
+    # How far the upload, or the known fake that it shows, is from what it was made from.
+    severity: Severity = Severity.NONE
+    record: str | None = None  # the id of the record that it is about
 
 
 class MatchAnswer(Wire):
@@ -194,5 +224,8 @@ class MatchAnswer(Wire):
     computed: Computed
     verdict: Verdict
     matches: tuple[Match, ...]
+    families: tuple[
+        Family, ...
+    ] = ()  # of the matches that are stronger than weak, the one it is about first
     index: Freshness
     signature: str | None = None  # by the registry's own key; `sdk.answers.verify_answer` checks it

@@ -9,8 +9,9 @@ from indexer.compare.dense import DenseAgreement
 from indexer.compare.vocabulary import Operation
 from indexer.operations import Degree, OperationType
 from registry.match.candidates import Candidate
-from registry.match.evidence_rules import MatchAssessment, MatchEvidence
+from registry.match.evidence_rules import MatchAssessment, MatchEvidence, is_verified
 from registry.match.explanation import explain, faces_uncertainty
+from registry.match.facts import MatchFacts
 from registry.match.matched import MatchedRecord
 from registry.thresholds import Thresholds
 from sdk.models import MatchRelation, RecordSummary, Strength
@@ -52,7 +53,14 @@ def paragraph(
 ) -> str:
     assessment = MatchAssessment(Strength.STRONG, relation, 0.5)
     match = MatchedRecord(Candidate(record(), evidence, ("pdq.v1",)), assessment, **more)
-    return explain(match, summary(duration_s), Thresholds())
+    facts = MatchFacts(
+        summary(duration_s),
+        assessment.strength,
+        relation,
+        match.direction,
+        compared=is_verified(evidence, Thresholds()),
+    )
+    return explain(match, facts, Thresholds())
 
 
 @pytest.mark.parametrize(
@@ -70,20 +78,27 @@ def paragraph(
             f"Has a hash like that of {WHO}. Only hashes of lists that others keep were compared, and "
             "unrelated pictures can share them: a person should look.",
         ),
-        (paragraph(MatchRelation.DERIVATIVE, operations=(EDIT,)), f"Made from {WHO}. A part was edited."),
-        (paragraph(MatchRelation.DERIVATIVE), f"Made from {WHO}. What was changed could not be named."),
+        (
+            paragraph(MatchRelation.DERIVATIVE, operations=(EDIT,)),
+            f"Shares its picture with {WHO}. A part was edited.",
+        ),
+        (
+            paragraph(MatchRelation.DERIVATIVE),
+            f"Shares its picture with {WHO}. What was changed could not be named.",
+        ),
         (
             paragraph(MatchRelation.DERIVATIVE, operations=(EDIT,), uncertain=("A doubt.",), where="Then."),
-            f"Made from {WHO}. Then. A part was edited. A doubt.",
+            f"Shares its picture with {WHO}. Then. A part was edited. A doubt.",
         ),
         (
             paragraph(MatchRelation.DERIVATIVE, MatchEvidence(pdq_distance=3)),
-            f"Made from {WHO}. Only fingerprints were compared: no picture of it is kept here.",
+            f"Has fingerprints like those of {WHO}. Only fingerprints were compared: no picture of it is "
+            "kept here.",
         ),
         # The sound alone was found: no picture was to be compared.
         (
             paragraph(MatchRelation.DERIVATIVE, MatchEvidence(), operations=(OTHER_PICTURES,)),
-            f"Made from {WHO}. Other pictures.",
+            f"Has fingerprints like those of {WHO}. Other pictures.",
         ),
     ],
 )

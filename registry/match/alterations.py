@@ -1,0 +1,163 @@
+"""Whether an upload shows what makes a registered fake false. Without that it is not called that fake.
+
+Where the original is registered too, the two differ somewhere, and the upload agrees with one of them there
+(`indexer.compare.versions`). Where it is not, only an upload that shows the fake and nothing else is the
+fake: an upload that differs from it may be the original.
+"""
+
+from collections.abc import Sequence
+
+from indexer.compare.faces.findings import Change
+from indexer.compare.versions import VersionShown, version_shown
+from indexer.operations import OPERATIONS, Degree, Direction, OperationType
+from registry.match.evidence_rules import is_verified
+from registry.match.facts import AUTHENTICITY_DENIED
+from registry.match.matched import MatchedRecord
+from registry.media.previews import picture_of
+from registry.services import RequestContext
+from registry.storage.models import Record
+from sdk.models import AlterationShown, MatchRelation, RecordSummary, SourceAgreement
+from sdk.records import AssetClass, Relation
+
+# Of a fake whose original is not known, an upload must show so much: a definition, not a measurement. What
+# is altered in it may be anywhere.
+LEAST_SHOWN = 0.8
+WHOLE = 0.9
+MOST_COVERED = 0.25  # share of the picture that may be covered by what was laid over it since
+VERSION = {
+    VersionShown.FIRST: AlterationShown.SHOWN,
+    VersionShown.SECOND: AlterationShown.NOT_SHOWN,
+    VersionShown.NEITHER: AlterationShown.NOT_SHOWN,
+    VersionShown.NOT_SHOWN: AlterationShown.NOT_IN_FRAME,
+    VersionShown.UNDECIDABLE: AlterationShown.UNKNOWN,
+}
+LAID_OVER = (OperationType.OVERLAY, OperationType.FRAME_OVERLAY)
+
+
+def alterations_shown(
+    context: RequestContext, matches: Sequence[MatchedRecord], summaries: dict[str, RecordSummary]
+) -> dict[str, AlterationShown]:
+    """By record, for every match that is registered as fake or AI-generated."""
+    return {
+        match.record.id: _alteration_shown(context, match, matches, summaries[match.record.id])
+        for match in matches
+        if AssetClass(match.record.asset_class) in AUTHENTICITY_DENIED
+    }
+
+
+def confirmed_sources(summary: RecordSummary) -> frozenset[str]:
+    """Ids of the records that this one was declared and confirmed to be made from."""
+    return frozenset(
+        source.target
+        for source in summary.declared_sources
+        if source.relation == Relation.DERIVED_FROM and source.agreement is SourceAgreement.CONFIRMED
+    )
+
+
+def _alteration_shown(
+    context: RequestContext, fake: MatchedRecord, matches: Sequence[MatchedRecord], summary: RecordSummary
+) -> AlterationShown:
+    if fake.assessment.relation is MatchRelation.SAME_FILE:
+        return AlterationShown.SHOWN
+    if not was_compared(context, fake):
+        return AlterationShown.UNKNOWN
+    matched = {match.record.id: match for match in matches}
+    for name in sorted(confirmed_sources(summary)):
+        original = context.session.get(Record, name)
+        if original is not None and original.preview_key is not None:
+            shown = _beside(context, fake, original, matched.get(name))
+            return AlterationShown.UNKNOWN if shown is None else shown
+    for earlier in (match for match in matches if _was_authentic_before(match, fake)):
+        shown = _beside(context, fake, earlier.record, earlier)
+        if shown is not None:
+            return shown
+    return _alone(fake)
+
+
+def _was_authentic_before(match: MatchedRecord, fake: MatchedRecord) -> bool:
+    """Whether another publisher had registered it as authentic.
+
+    What is registered after a fake does not speak against it: anybody can register a near copy.
+    """
+    return (
+        match.record.asset_class == AssetClass.AUTHENTIC
+        and match.record.log_index < fake.record.log_index
+        and match.record.publisher_id != fake.record.publisher_id
+    )
+
+
+def was_compared(context: RequestContext, match: MatchedRecord) -> bool:
+    """Whether pictures were compared, and what differs between them is known."""
+    return match.is_described and is_verified(match.candidate.evidence, context.thresholds)
+
+
+def _beside(
+    context: RequestContext, fake: MatchedRecord, original: Record, match: MatchedRecord | None
+) -> AlterationShown | None:
+    """What the upload shows where the two differ; None: the two hardly differ, so that nothing can be told.
+
+    `match`: the upload's own match with the original, where there is one.
+    """
+    if match is not None and match.assessment.relation is MatchRelation.SAME_FILE:
+        return AlterationShown.NOT_SHOWN
+    pair, time_ms = fake.candidate.pair, match.candidate.time_ms if match else 0
+    first = picture_of(fake.record, fake.candidate.time_ms)
+    second = picture_of(original, time_ms)
+    if fake.segments or pair is None or first is None or second is None:
+        return None if match is None else _by_operations(fake, match)
+    difference, pixels = context.previews.difference(first, second), context.previews.pixels(second)
+    if difference is None or pixels is None:
+        return None if match is None else _by_operations(fake, match)
+    if difference.share == 0.0:
+        return None
+    return VERSION[version_shown(pair, difference, pixels).shown]
+
+
+def _by_operations(fake: MatchedRecord, original: MatchedRecord) -> AlterationShown | None:
+    """By what was found to differ between the upload and the one, and between the upload and the other."""
+    if not original.is_described:
+        return AlterationShown.UNKNOWN
+    of_fake, of_original = _changes(fake), _changes(original)
+    if of_fake == of_original:
+        is_part = share_shown(fake) < WHOLE
+        return AlterationShown.NOT_IN_FRAME if is_part and not of_fake else None
+    return AlterationShown.SHOWN if of_fake < of_original else AlterationShown.NOT_SHOWN
+
+
+def _alone(fake: MatchedRecord) -> AlterationShown:
+    if fake.direction is Direction.TO_REFERENCE or not _is_mostly_shown(fake):
+        return AlterationShown.UNKNOWN
+    # A slight change counts too: nobody knows how little makes this a fake.
+    changed = [operation for operation in fake.operations if OPERATIONS[operation.type].changes_content]
+    laid_over = all(operation.type in LAID_OVER for operation in changed)
+    covered = sum(operation.measured.get("share", 0.0) for operation in changed)
+    return AlterationShown.SHOWN if laid_over and covered <= MOST_COVERED else AlterationShown.UNKNOWN
+
+
+def _is_mostly_shown(fake: MatchedRecord) -> bool:
+    """Whether the upload shows most of the record, or its faces."""
+    if share_shown(fake) >= LEAST_SHOWN:
+        return True
+    faces = fake.derivation.faces if fake.derivation else ()
+    return any(finding.change is Change.NONE and finding.pair.query_box for finding in faces)
+
+
+def share_shown(match: MatchedRecord) -> float:
+    """Share of the record that the upload shows, 0..1: of its picture, or of its seconds."""
+    seconds = (match.record.duration_ms or 0) / 1000
+    if match.segments and seconds:
+        shown = sum(abs(end - start) for start, end in (one.segment.reference for one in match.segments))
+        return min(1.0, shown / seconds)
+    alignment = match.candidate.alignment
+    return 1.0 if alignment is None else alignment.reference_coverage
+
+
+def _changes(match: MatchedRecord) -> frozenset[OperationType]:
+    return frozenset(
+        operation.type for operation in match.operations if _is_change(operation.type, operation.degree)
+    )
+
+
+def _is_change(operation: OperationType, degree: Degree) -> bool:
+    row = OPERATIONS[operation]
+    return row.shows_another_face or (row.changes_content and degree is not Degree.SLIGHT)

@@ -1,0 +1,113 @@
+"""One match, as far as the verdict needs it. Pure values; they know nothing of pixels."""
+
+from dataclasses import dataclass
+
+from indexer.operations import OPERATIONS, Direction, OperationType, Severity, most_severe
+from sdk.models import (
+    AlterationShown,
+    DeclaredSource,
+    MatchRelation,
+    RecordSummary,
+    SourceAgreement,
+    Strength,
+    in_words,
+)
+from sdk.records import AssetClass, Relation
+
+# Left, top, right and bottom of what an upload shows of a record: shares of a still; of a video the first
+# and third are seconds.
+Box = tuple[float, float, float, float]
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+AUTHENTICITY_DENIED = (AssetClass.KNOWN_FAKE, AssetClass.AI_GENERATED)
+
+
+@dataclass(frozen=True)
+class MatchFacts:
+    """What is known of the upload and one registered record."""
+
+    record: RecordSummary
+    strength: Strength
+    relation: MatchRelation
+    direction: Direction = Direction.UNKNOWN
+    operations: tuple[OperationType, ...] = ()  # the most severe first
+    changes_content: bool = False  # whether the two show something else somewhere
+    differs_where: str | None = None  # in words, of the most severe of these changes
+    compared: bool = True  # as pictures, not by their fingerprints alone
+    alteration: AlterationShown | None = None  # of what is registered as fake or AI-generated
+    explained: float = 1.0  # share of the upload that is the same in the record, 0..1
+    shown: float = 1.0  # share of the record that the upload shows, 0..1
+    boxes: tuple[Box, ...] = (WHOLE,)
+    source: RecordSummary | None = None  # what the record was declared and confirmed to be made from
+    in_common: str | None = None  # as in `MatchedRecord`
+
+    @property
+    def is_same_file(self) -> bool:
+        """Whether the upload is the registered file, byte for byte."""
+        return self.relation is MatchRelation.SAME_FILE
+
+    @property
+    def is_same_picture(self) -> bool:
+        """Whether the upload shows all of the record, and nothing else."""
+        return self.relation in (MatchRelation.SAME_FILE, MatchRelation.SAME_PICTURE)
+
+    @property
+    def is_authentic(self) -> bool:
+        """Whether its publisher says that it is authentic."""
+        return self.record.asset_class is AssetClass.AUTHENTIC
+
+    @property
+    def is_shown_fake(self) -> bool:
+        """Whether the upload shows what makes this record a fake, or is AI-generated as a whole."""
+        return (
+            self.record.asset_class in AUTHENTICITY_DENIED
+            and self.alteration is AlterationShown.SHOWN
+            and self.compared_or_same_file
+        )
+
+    @property
+    def is_fake_not_shown(self) -> bool:
+        """Whether the record is fake or AI-generated, and the upload is not known to show that."""
+        return self.record.asset_class in AUTHENTICITY_DENIED and not self.is_shown_fake
+
+    @property
+    def compared_or_same_file(self) -> bool:
+        """Whether more than fingerprints speak for the match."""
+        return self.compared or self.is_same_file
+
+    @property
+    def severity(self) -> Severity:
+        """Of what was done between record and upload; of a fake that is shown, of its making as well."""
+        done = most_severe(self.operations)
+        if self.record.asset_class is not AssetClass.KNOWN_FAKE or not self.is_shown_fake:
+            return done
+        return max(done, self._severity_of_making, key=lambda severity: severity.rank)
+
+    @property
+    def _severity_of_making(self) -> Severity:
+        """What the comparison found when the fake was registered; where it could not, more is not known."""
+        made = [operation for source in self._confirmed_sources for operation in source.operations]
+        return most_severe(made) if made else Severity.MISLEADING_CAPABLE
+
+    @property
+    def source_ids(self) -> frozenset[str]:
+        """Ids of the records that this one was declared and confirmed to be made from."""
+        return frozenset(source.target for source in self._confirmed_sources)
+
+    @property
+    def _confirmed_sources(self) -> tuple[DeclaredSource, ...]:
+        return tuple(
+            source
+            for source in self.record.declared_sources
+            if source.relation == Relation.DERIVED_FROM and source.agreement is SourceAgreement.CONFIRMED
+        )
+
+    @property
+    def names_of_operations(self) -> tuple[str, ...]:
+        """What was done, in words, the most severe first."""
+        return tuple(in_words(operation) for operation in self.operations)
+
+    @property
+    def phrase(self) -> str | None:
+        """The most severe change of what the record shows, in words."""
+        rows = sorted((OPERATIONS[operation] for operation in self.operations), key=lambda row: row.rank)
+        return next((row.phrase for row in rows if row.phrase), None)

@@ -1,0 +1,145 @@
+"""The words in which matches are spoken of: in verdicts, and one line for each match. Pure functions.
+
+Read aloud, no sentence may say more than is known: who was made from whom only where there is evidence,
+"known fake" only of what shows the falsehood.
+"""
+
+from collections.abc import Sequence
+
+from indexer.operations import Direction
+from registry.match.facts import MatchFacts
+from sdk.models import AlterationShown, MatchRelation, RecordSummary, in_words
+from sdk.records import AssetClass
+
+CLASS_WORDS = {
+    AssetClass.AUTHENTIC: "as authentic",
+    AssetClass.KNOWN_FAKE: "as a known fake",
+    AssetClass.AI_GENERATED: "as AI-generated",
+    AssetClass.DERIVATIVE: "as a derivative of something else",
+}
+MOST_NAMED = 4
+WHOLE_RECORD = 0.9  # share of the record
+
+
+def summary_of_match(match: MatchFacts) -> str:
+    """One line: what the upload is to the record."""
+    if match.relation is MatchRelation.POSSIBLY_RELATED:
+        return f"{capitalised(match.in_common or 'possibly related to')} {_who(match)} {_classed(match)}."
+    return f"{capitalised(relation_words(match))} {_who(match)} {_classed(match)}{difference(match)}."
+
+
+def relation_words(match: MatchFacts) -> str:
+    """What the upload is to the record, as the record's name follows it."""
+    thing = "footage" if match.record.duration_s is not None else "picture"
+    match match.relation:
+        case MatchRelation.SAME_FILE:
+            return "the very file"
+        case MatchRelation.SAME_PICTURE if not match.is_fake_not_shown:
+            return f"the same {thing} as"
+        case MatchRelation.POSSIBLY_RELATED:
+            return match.in_common or "possibly related to"
+    if not match.compared:
+        return "has fingerprints like those of"
+    if match.direction is Direction.FROM_REFERENCE and not match.is_fake_not_shown:
+        return "made from"
+    if match.direction is Direction.TO_REFERENCE:
+        return "shows more than"
+    return f"shares its {thing} with"
+
+
+def sure_match(match: MatchFacts) -> str:
+    """The beginning of a verdict: "Strong match: made from 'x', registered by y as authentic"."""
+    strength = in_words(match.strength).capitalize()
+    return f"{strength} match: {relation_words(match)} {_who(match)} {_classed(match)}"
+
+
+def difference(match: MatchFacts) -> str:
+    """What the upload shows otherwise than the record; where that is nothing of weight, what was done."""
+    if match.phrase is not None:
+        return f"; compared with that, {match.phrase}"
+    named = ", ".join(match.names_of_operations[:MOST_NAMED])
+    return f"; changes: {named}" if named and not match.is_same_picture else ""
+
+
+def made_from(match: MatchFacts) -> str:
+    """What the record was made from, where the comparison confirmed what its publisher declares."""
+    return f"; that was made from {match.source.label!r}" if match.source else ""
+
+
+def not_shown_to_be(match: MatchFacts) -> str:
+    """Why an upload that has its picture in common with a fake is not called that fake."""
+    thing = "known fake" if match.record.asset_class is AssetClass.KNOWN_FAKE else "AI-generated picture"
+    match match.alteration:
+        case AlterationShown.NOT_SHOWN:
+            return "; what was altered in that is not in this upload"
+        case AlterationShown.NOT_IN_FRAME:
+            return "; the part that was altered in that is not in this upload"
+    if match.direction is Direction.TO_REFERENCE:
+        return "; this upload may be what that was made from"
+    if match.changes_content:
+        where = f" {match.differs_where}" if match.differs_where else ""
+        return f"; the two differ{where}, and which came first is not known"
+    if match.shown < WHOLE_RECORD:
+        return f"; it shows a part of that {thing}, and whether the altered part is in it is not known"
+    return "; whether it shows what was altered in that could not be told"
+
+
+def contradiction(match: MatchFacts) -> str:
+    """A sentence: another publisher's claim that the picture of a fake is authentic."""
+    record = match.record
+    return f"{record.publisher_name} registered its picture as authentic on {_date(record)}."
+
+
+def rival_claims(match: MatchFacts, rivals: Sequence[MatchFacts]) -> str:
+    """A sentence: who else says that it is theirs, and who was first."""
+    named = [match, *rivals[:MOST_NAMED]]
+    claims = [f"{claim.record.publisher_name} on {_date(claim.record)}" for claim in named]
+    return f"Claimed first by {claims[0]}, then by {', '.join(claims[1:])}."
+
+
+def first_registration(match: MatchFacts) -> str:
+    """A sentence: the earliest registration of a family, where it is not what the verdict is about."""
+    record = match.record
+    who = f"{record.label!r} by {record.publisher_name} on {_date(record)}"
+    return f"Registered first: {who}, {_classed(match)}."
+
+
+def fake_of_it(fake: MatchFacts) -> str:
+    """A sentence: of a fake that has its picture in common with the upload, and is not what it shows."""
+    match fake.alteration:
+        case AlterationShown.NOT_SHOWN:
+            return f"It is not {_who(fake)} {_classed(fake)}."
+        case AlterationShown.NOT_IN_FRAME:
+            return f"The altered part of {_who(fake)} {_classed(fake)}, is not in it."
+    return f"It shares its picture with {_who(fake)} {_classed(fake)}."
+
+
+def one_of_these(matches: Sequence[MatchFacts]) -> str:
+    """All that fingerprints alone allow to be said."""
+    named = "; ".join(f"{_who(match)} {_classed(match)}" for match in matches[:MOST_NAMED])
+    start = "one of these" if len(matches) > 1 else "this"
+    return (
+        f"by fingerprints alone it is {start}, or was made from the same picture: {named}. Fingerprints "
+        "cannot tell a fake from its original: the picture itself would have to be compared."
+    )
+
+
+def _who(match: MatchFacts) -> str:
+    return f"{_label(match)}, registered by {match.record.publisher_name}"
+
+
+def _label(match: MatchFacts) -> str:
+    return repr(match.record.label)
+
+
+def _classed(match: MatchFacts) -> str:
+    return CLASS_WORDS[match.record.asset_class]
+
+
+def _date(record: RecordSummary) -> str:
+    return f"{record.registered_at:%Y-%m-%d}"
+
+
+def capitalised(words: str) -> str:
+    """With a capital first letter, as a sentence begins."""
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,21 @@
+"""Arranges the matches of an answer for a reader: families, then what is only possible."""
+
+from sdk.models import Match, MatchAnswer
+
+
+def families_shown(answer: MatchAnswer) -> list[tuple[Match, list[Match]]]:
+    """The match that speaks for each family, with the others of it.
+
+    Where nothing is confirmed, the first possible match stands alone: a person has to look at it.
+    """
+    if not answer.families:
+        return [(match, []) for match in answer.matches[:1]]
+    by_id = {match.record.id: match for match in answer.matches}
+    families = [[by_id[name] for name in family.records] for family in answer.families]
+    return [(lead, others) for lead, *others in families]
+
+
+def possible_matches(answer: MatchAnswer) -> list[Match]:
+    """The matches that are shown with none of these: none of them is confirmed."""
+    shown = {match.record.id for lead, others in families_shown(answer) for match in (lead, *others)}
+    return [match for match in answer.matches if match.record.id not in shown]
