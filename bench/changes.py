@@ -21,7 +21,7 @@ from bench.pair_stages import stage_table
 from indexer.training.face_pairs import STILLS
 from indexer.training.face_variants import ON_THE_WAY
 from registry.cli.home import open_home, throwaway_home
-from sdk.cli.output import OnProgress, each_with_progress
+from sdk.cli.progress import OnProgress, each_with_progress
 from sdk.client import Client
 from sdk.models import Match, OperationType, Strength
 from sdk.registering import register_file
@@ -96,7 +96,9 @@ def ask_all(folder: Path, home: Path, variants: list[str]) -> list[Answered]:
             return Answered(row_of[name]["kind"], variant, name, match)
 
         jobs = list(uploads(rows, folder, variants))
-        return [asked for _, asked in each_with_progress("Asking", jobs, ask, 2, quiet=False)]
+        found: list[Answered] = []
+        each_with_progress("Asking", jobs, ask, lambda _, asked: found.append(asked), 2, quiet=False)
+        return found
 
 
 def answers_table(asked: list[Answered], variants: list[str]) -> str:

@@ -30,7 +30,7 @@ from indexer.media.limits import ImageLimits
 from registry.match.evidence_rules import MatchEvidence, assess, may_be_verified
 from registry.settings import Settings
 from registry.thresholds import Thresholds
-from sdk.cli.output import pictures_in
+from sdk.cli.folders import pictures_in
 from sdk.models import Strength
 
 NEAREST = Settings.model_fields["candidates"].default

@@ -28,7 +28,7 @@ from indexer.fingerprints.kinds import Codes
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
 from registry.cli.evaluation import read_truth
-from sdk.cli.output import pictures_in
+from sdk.cli.folders import pictures_in
 
 UNRELATED_PER_QUERY = 4
 SEED = 3

@@ -33,7 +33,7 @@ from indexer.media.images import decode_image
 from indexer.media.limits import ImageLimits
 from registry.cli.evaluation import read_truth
 from registry.thresholds import Thresholds
-from sdk.cli.output import pictures_in
+from sdk.cli.folders import pictures_in
 
 RADII = {CROP_RESISTANT.name: (0, 4, 6, 8, 16), COLORHASH.name: (0, 1, 2)}
 OTHER_RADII = (0, 1, 2, 4, 6, 8, 10, 12)

@@ -15,7 +15,7 @@ from registry.cli.evaluation import Evaluation, Truth, evaluate, read_truth
 from registry.cli.home import open_home, throwaway_home
 from registry.settings import Settings
 from sdk.cli.files import answer_for
-from sdk.cli.output import pictures_in
+from sdk.cli.folders import pictures_in
 from sdk.client import Client
 from sdk.registering import register_file
 from sdk.signers import signer_of_home

@@ -13,7 +13,7 @@ from PIL import Image
 
 from indexer.training.edits import edited_copy
 from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
-from sdk.cli.output import VIDEO_SUFFIXES
+from sdk.cli.folders import VIDEO_SUFFIXES
 
 
 def folder_or_small_set(scratch: Path) -> Path:

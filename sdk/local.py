@@ -2,13 +2,28 @@
 
 import secrets
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from joserfc.jwk import ECKey
 
-from sdk.errors import SdkError
+from sdk.errors import BadRequest, SdkError
 from sdk.models import FingerprintQuery, FingerprintRegistration, FingerprintValue
 from sdk.records import AssetClass, Statement, fingerprints_digest, new_statement, sign_statement
+
+if TYPE_CHECKING:
+    from indexer.media.images import DecodedImage
+    from indexer.media.sandbox import DecoderPool
+
+# What is wrong with a file has the code and title that the registry would answer with (docs/problems.md).
+REFUSALS = {
+    "UnsupportedFormat": (415, "unsupported_media", "This kind of file is not read"),
+    "TooLarge": (413, "media_too_large", "The file is too large"),
+    "Undecodable": (422, "undecodable_media", "The file cannot be decoded"),
+    "DecoderStopped": (422, "decoder_gave_up", "The file needs too much time or memory to decode"),
+}
+PICTURES_ONLY = "this is a video, and only pictures are fingerprinted on this device; send it instead"
 
 
 class UnknownHash(SdkError):
@@ -16,21 +31,24 @@ class UnknownHash(SdkError):
 
 
 def fingerprint_file(
-    path: Path, *, with_descriptor: bool = False, hash_lists: Sequence[str] = ()
+    path: Path,
+    *,
+    with_descriptor: bool = False,
+    hash_lists: Sequence[str] = (),
+    decoders: "DecoderPool | None" = None,
 ) -> list[FingerprintValue]:
     """Computes PDQ in eight orientations and pHash of a picture; on request the descriptor, by torch.
 
-    `hash_lists`: kinds of hashes of lists that others keep, computed as well (docs/hash-lists.md).
-    Raises indexer.media.errors.MediaError, and UnknownHash where a kind is none of them.
+    `hash_lists`: kinds of hashes of lists that others keep, computed as well (docs/hash-lists.md);
+    `decoders`: limited processes that many files share, else one is started for this file.
+    Raises BadRequest as the registry would, OSError, and UnknownHash where a kind is none of them.
     """
     require_hash_lists(hash_lists)
     # Imported here: signing and verifying must not need the imaging libraries.
     from indexer.fingerprints.hash_lists import texts_of
     from indexer.fingerprints.hashes import compute_hashes
-    from indexer.media.sandbox import DecoderPool
 
-    with DecoderPool(1) as decoder:
-        image = decoder.decode(path.read_bytes())
+    image = _decoded(path.read_bytes(), decoders)
     full_size = image.width, image.height
     fingerprints = compute_hashes(image.pixels, full_size)
     if with_descriptor:
@@ -47,6 +65,28 @@ def fingerprint_file(
         FingerprintValue(value=text, quality=quality, orientation=orientation)
         for text, quality, orientation in texts_of(fingerprints)
     ]
+
+
+def decoders(count: int) -> "DecoderPool":
+    """Makes limited processes that decode, each when first needed; they are closed after the last file."""
+    from indexer.media.sandbox import DecoderPool
+
+    return DecoderPool(count)
+
+
+def _decoded(content: bytes, shared: "DecoderPool | None") -> "DecodedImage":
+    from indexer.media.errors import MediaError
+    from indexer.media.frames import VideoInfo
+
+    with nullcontext(shared) if shared else decoders(1) as pool:
+        try:
+            identified = pool.identify(content)
+        except MediaError as error:
+            status, code, title = REFUSALS[type(error).__name__]
+            raise BadRequest(status, code, title, str(error), {}) from error
+    if isinstance(identified, VideoInfo):
+        raise BadRequest(*REFUSALS["UnsupportedFormat"], PICTURES_ONLY, {})
+    return identified
 
 
 def require_hash_lists(kinds: Sequence[str]) -> None:
@@ -66,10 +106,16 @@ def descriptor_device() -> str:
 
 
 def local_query(
-    path: Path, *, with_descriptor: bool = False, hash_lists: Sequence[str] = ()
+    path: Path,
+    *,
+    with_descriptor: bool = False,
+    hash_lists: Sequence[str] = (),
+    decoders: "DecoderPool | None" = None,
 ) -> FingerprintQuery:
-    """Fingerprints a file into what `Client.match_fingerprints` takes."""
-    values = fingerprint_file(path, with_descriptor=with_descriptor, hash_lists=hash_lists)
+    """Fingerprints a file into what `Client.match_fingerprints` takes, as `fingerprint_file` does."""
+    values = fingerprint_file(
+        path, with_descriptor=with_descriptor, hash_lists=hash_lists, decoders=decoders
+    )
     return FingerprintQuery(fingerprints=tuple(values))
 
 

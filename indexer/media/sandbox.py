@@ -47,6 +47,7 @@ class _Worker:
                 **allocator.environment(),
             },
             close_fds=True,
+            process_group=0,  # Ctrl-C is meant for the program that asks, which then ends this one
         )
         header, _ = read_message(self._out)
         self.system_calls_filtered = bool(header["system_calls_filtered"])

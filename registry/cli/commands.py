@@ -15,7 +15,8 @@ from registry.cli.models import HomeOption, models, settings_of
 from registry.errors import RegistryError
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
 from sdk.cli.files import answer_for
-from sdk.cli.output import REFUSED, console, fail, notes, pictures_in, print_json
+from sdk.cli.folders import pictures_in
+from sdk.cli.output import REFUSED, console, fail, notes, print_json
 from sdk.cli.register import signer_for
 from sdk.registering import register_file
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from indexer.training.evaluation import Guess, measure
 from registry.errors import InvalidRequest
-from sdk.cli.output import OnProgress, each_with_progress
+from sdk.cli.progress import OnProgress, each_with_progress
 from sdk.client import Client
 from sdk.errors import NON_RETRYABLE, SdkError
 from sdk.models import MatchAnswer, Strength
@@ -89,7 +89,8 @@ def evaluate(
     def kept(path: Path, _: OnProgress) -> str | None:
         return register(path)
 
-    records = dict(each_with_progress("Registering", references, kept, jobs, quiet=quiet))
+    records: dict[Path, str | None] = {}
+    each_with_progress("Registering", references, kept, records.__setitem__, jobs, quiet=quiet)
     registering_s = time.perf_counter() - started
     name_of: dict[str, str] = {}
     # Two reference files of the same bytes are one record, and either name is right.
@@ -107,7 +108,8 @@ def evaluate(
             return None
 
     started = time.perf_counter()
-    answers = dict(each_with_progress("Matching", asked, ask, jobs, quiet=quiet))
+    answers: dict[Path, MatchAnswer | None] = {}
+    each_with_progress("Matching", asked, ask, answers.__setitem__, jobs, quiet=quiet)
     matching_s = time.perf_counter() - started
     known = {path.stem: _renamed(truth[path.stem], same_as) for path in asked}
     wanted = {query: truth_of_query.reference for query, truth_of_query in known.items()}

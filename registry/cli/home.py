@@ -129,6 +129,9 @@ def listening(app: ASGIApp) -> Iterator[str]:
             time.sleep(0.01)
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        except SystemExit:
+            server.force_exit = True  # stopped by a signal: nobody waits for what is being answered
+            raise
         finally:
             server.should_exit = True
             thread.join()

@@ -1,14 +1,14 @@
 """`trueprint`: thin commands over the client. Operator commands of an installed registry join here."""
 
 import io
-import signal
 import sys
 from importlib.metadata import entry_points
 
 import typer
 
 from sdk.cli import compare, enrolment, inspect, match, register, register_hashes
-from sdk.cli.output import fail
+from sdk.cli.output import fail, notes
+from sdk.cli.stopping import Interrupted, leave, listen_for_signals
 from sdk.errors import ProblemError, SdkError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, nothing matched; 10 something matched; 1 a file failed; 2 wrong usage; "
-    "3 a check failed; 4 the registry cannot be reached or refuses.",
+    "3 a check failed; 4 the registry cannot be reached or refuses; 130 stopped by Ctrl-C.",
 )
 for part in (enrolment, register, register_hashes, match, compare, inspect):
     part.join(app)
@@ -27,14 +27,17 @@ for entry in entry_points(group="trueprint.commands"):
 
 def main() -> None:
     """Run; errors become one readable line and an exit code."""
-    # Like Ctrl-C: a registry that this command started in a folder is stopped again.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    listen_for_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A file name that is no UTF-8 is shown with escapes, which JSON reads back.
             stream.reconfigure(errors="backslashreplace")
     try:
         app()
+    except Interrupted as interrupted:
+        if not interrupted.said:
+            notes.print("stopped")
+        leave(interrupted.number)
     except ProblemError as error:
         fail(f"{error} [{error.code}]", 4)
     except SdkError as error:

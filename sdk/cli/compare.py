@@ -1,13 +1,25 @@
 """The command `compare`: what was changed between a registered asset and an upload, and a picture of it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from sdk.cli.connection import ApiKey, Home, Json, Url, connect
-from sdk.cli.output import MATCHED, NOTHING_MATCHED, console, fail, notes, print_json, styled
+from sdk.cli.files import ABOUT_FILES, error_of
+from sdk.cli.output import (
+    FAILED_FILE,
+    MATCHED,
+    NOTHING_MATCHED,
+    fail,
+    notes,
+    print_json,
+    say,
+    shown,
+    styled,
+)
 from sdk.client import Client
+from sdk.errors import BadRequest
 from sdk.models import Comparison, Region, in_words
 
 FORMS = {".png": "png", ".gif": "gif", ".mp4": "mp4"}
@@ -39,10 +51,15 @@ def compare(
     """Compare an upload with one registered asset: what was changed? Exit code 10 if they match."""
     if out is not None and out.suffix.lower() not in FORMS:
         fail(f"{out.name}: write the comparison to a .png, .gif or .mp4 file", USAGE)
-    content = file.read_bytes()
     with connect(url, api_key, home) as client:
-        record = record or _best_match(client, file, content)
-        comparison = client.compare(content, record)
+        try:
+            content = file.read_bytes()
+            record = record or _best_match(client, file, content)
+            comparison = client.compare(content, record)
+        except (OSError, BadRequest) as error:
+            if isinstance(error, BadRequest) and error.code not in ABOUT_FILES:
+                raise
+            _say_what_is_wrong(file, error, as_json)
         if as_json:
             print_json(comparison.model_dump(mode="json", by_alias=True, exclude={"change_map"}))
         else:
@@ -53,22 +70,32 @@ def compare(
     raise typer.Exit(MATCHED if comparison.relation is not None else NOTHING_MATCHED)
 
 
+def _say_what_is_wrong(file: Path, error: OSError | BadRequest, as_json: bool) -> NoReturn:
+    reason = error_of(error)
+    if as_json:
+        print_json({"file": str(file), "answer": None, "error": vars(reason)})
+    else:
+        say(styled("bold", shown(file)))
+        say(styled("red", str(reason)), indent=2)
+    raise typer.Exit(FAILED_FILE)
+
+
 def _best_match(client: Client, file: Path, content: bytes) -> str:
     answer = client.match(content)
     if not answer.matches:
-        console.print(styled("bold", str(file)))
-        console.print(f"  {answer.verdict.sentence}")
+        say(styled("bold", shown(file)))
+        say(answer.verdict.sentence, indent=2)
         raise typer.Exit(NOTHING_MATCHED)
     return answer.matches[0].record.id
 
 
 def _show(file: Path, comparison: Comparison) -> None:
-    console.print(styled("bold", str(file)))
-    console.print(f"  {comparison.explanation}", soft_wrap=True)
+    say(styled("bold", shown(file)))
+    say(comparison.explanation, indent=2)
     for operation in comparison.operations:
         kind = in_words(operation.type)
         where = "" if operation.region is None else f" at {_box(operation.region)}"
-        console.print("  ", styled("cyan", kind, f" ({operation.degree}){where}"), sep="", soft_wrap=True)
+        say(styled("cyan", kind, f" ({operation.degree}){where}"), indent=2)
 
 
 def _box(region: Region) -> str:

@@ -25,6 +25,9 @@ Home = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object per line on standard output")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]
+# What becomes of a file that was begun when the command was stopped: registries have no way to cancel it.
+FINISHED_THERE = "What had reached the registry is finished there."
+FINISHED_LATER = "A video that was under way is finished when this registry next runs."
 Jobs = Annotated[int, typer.Option("--jobs", min=1, max=64, help="requests at a time")]
 
 

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from sdk.errors import NON_RETRYABLE, ProblemError, SdkError
+from sdk.client import Client
+from sdk.errors import NON_RETRYABLE, ProblemError, SdkError, Unreachable
 from sdk.models import MatchAnswer, Registration
 
 A = TypeVar("A", MatchAnswer, Registration)
+CLIENT = "client"  # the code of what failed on this side
+# What a registry says of a file; everything else that it refuses is no fault of the file.
+ABOUT_FILES = ("unsupported_media", "media_too_large", "undecodable_media", "decoder_gave_up")
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,9 @@ class FileError:
     code: str
     title: str
     detail: str
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.detail}" if self.detail else self.title
 
 
 @dataclass(frozen=True)
@@ -37,16 +44,39 @@ class FileAnswer(Generic[A]):
         }
 
 
-def answer_for(path: Path, ask: Callable[[], A]) -> FileAnswer[A]:
-    """What `ask` returns, or what is wrong with the file.
+def answer_for(path: Path, ask: Callable[[], A], client: Client | None = None) -> FileAnswer[A]:
+    """What `ask` returns, or what is wrong with the file: one bad file ends no run.
 
-    Raises one of NON_RETRYABLE when no other file would fare better.
+    Raises one of NON_RETRYABLE when no other file would fare better; with `client` it is asked whether the
+    registry is still there, since a connection can also break over one file.
     """
     try:
         return FileAnswer(path, ask())
+    except Unreachable as error:
+        if client is None or not _answers(client):
+            raise
+        return FileAnswer(path, None, FileError(CLIENT, "The registry gave no answer about it", str(error)))
     except NON_RETRYABLE:
         raise
-    except ProblemError as problem:
-        return FileAnswer(path, None, FileError(problem.code, problem.title, problem.detail))
-    except (SdkError, OSError) as error:
-        return FileAnswer(path, None, FileError("client", type(error).__name__, str(error)))
+    except Exception as error:  # whatever a file brings about, the others are still to be asked about
+        return FileAnswer(path, None, error_of(error))
+
+
+def _answers(client: Client) -> bool:
+    try:
+        client.log_state()
+    except Unreachable:
+        return False
+    return True
+
+
+def error_of(error: Exception) -> FileError:
+    """Says in plain words what went wrong with one file."""
+    if isinstance(error, ProblemError):
+        return FileError(error.code, error.title, error.detail)
+    if isinstance(error, IsADirectoryError):
+        return FileError(CLIENT, "This folder cannot be listed", "permission denied")
+    if isinstance(error, OSError):
+        return FileError(CLIENT, "This file cannot be read", (error.strerror or str(error)).lower())
+    title = "This cannot be done here" if isinstance(error, SdkError) else "This program failed on the file"
+    return FileError(CLIENT, title, str(error))

@@ -1,24 +1,28 @@
 """The command `match`: which registered assets do pictures come from?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
-from sdk.cli.files import FileAnswer, answer_for
-from sdk.cli.output import (
-    FAILED_FILE,
-    MATCHED,
-    NOTHING_MATCHED,
-    OnProgress,
-    console,
-    each_with_progress,
-    pictures_in,
-    print_json,
-    styled,
+from sdk.cli.connection import (
+    FINISHED_LATER,
+    FINISHED_THERE,
+    ApiKey,
+    Home,
+    Jobs,
+    Json,
+    Quiet,
+    Url,
+    connect,
 )
+from sdk.cli.files import FileAnswer, answer_for
+from sdk.cli.folders import pictures_in
+from sdk.cli.output import FAILED_FILE, MATCHED, NOTHING_MATCHED, print_json, say, shown, styled
+from sdk.cli.progress import OnProgress, each_with_progress
 from sdk.client import Client
 from sdk.models import MatchAnswer, Severity, in_words
 
@@ -52,18 +56,22 @@ def match(
     files = pictures_in(paths)
     matched = failed = False
     hash_lists = _hash_lists(hash_list, on_device=on_device)
-    with connect(url, api_key, home) as client:
+    with connect(url, api_key, home) as client, _asking(client, hash_lists, on_device, jobs) as ask:
 
         def match_one(path: Path, on_progress: OnProgress) -> FileAnswer[MatchAnswer]:
-            return answer_for(path, lambda: _ask(client, path, on_device, hash_lists, on_progress))
+            return answer_for(path, partial(ask, path, on_progress), client)
 
-        for _, asked in each_with_progress("Matching", files, match_one, jobs, quiet=quiet):
+        def show(_: Path, asked: FileAnswer[MatchAnswer]) -> None:
+            nonlocal matched, failed
             matched = matched or bool(asked.answer and asked.answer.matches)
             failed = failed or asked.error is not None
             if as_json:
                 print_json(asked.as_json())
             else:
                 _show(asked)
+
+        words = FINISHED_LATER if home else FINISHED_THERE
+        each_with_progress("Matching", files, match_one, show, jobs, quiet=quiet, under_way=words)
     raise typer.Exit(FAILED_FILE if failed else MATCHED if matched else NOTHING_MATCHED)
 
 
@@ -82,34 +90,36 @@ def _hash_lists(given: list[str] | None, *, on_device: bool) -> list[str]:
     return list(dict.fromkeys(given))
 
 
-def _ask(
-    client: Client,
-    path: Path,
-    on_device: bool,
-    hash_lists: Sequence[str],
-    on_progress: OnProgress | None,
-) -> MatchAnswer:
+@contextmanager
+def _asking(
+    client: Client, hash_lists: Sequence[str], on_device: bool, jobs: int
+) -> Iterator[Callable[[Path, OnProgress], MatchAnswer]]:
+    """Yields what asks about one file, by its bytes or by what is computed of it here."""
     if not on_device:
-        return client.match(path.read_bytes(), on_progress=on_progress)
-    from sdk.local import local_query  # imaging libraries, needed for this option only
+        yield lambda path, on_progress: client.match(path.read_bytes(), on_progress=on_progress)
+        return
+    from sdk.local import decoders, local_query  # imaging libraries, needed for this option only
 
-    return client.match_fingerprints(local_query(path, hash_lists=hash_lists))
+    with decoders(jobs) as pool:
+        yield lambda path, _: client.match_fingerprints(
+            local_query(path, hash_lists=hash_lists, decoders=pool)
+        )
 
 
 def _show(asked: FileAnswer[MatchAnswer]) -> None:
-    console.print(styled("bold", str(asked.path)))
+    say(styled("bold", shown(asked.path)))
     if asked.error is not None:
-        console.print("  ", styled("red", asked.error.title, f": {asked.error.detail}"), sep="")
+        say(styled("red", str(asked.error)), indent=2)
     if asked.answer is None:
         return
     answer = asked.answer
     verdict, severity = answer.verdict, ""
     if verdict.severity is not Severity.NONE:
         severity = f", {in_words(verdict.severity)}"
-    console.print("  ", styled("bold", in_words(verdict.kind), severity), sep="")
-    console.print(f"  {verdict.sentence}")
+    say(styled("bold", in_words(verdict.kind), severity), indent=2)
+    say(verdict.sentence, indent=2)
     others = {name for family in answer.families for name in family.records[1:]}
     for match in answer.matches:
         words = match.summary if match.record.id in others else match.explanation
         also = "also, " if match.record.id in others else ""
-        console.print("  ", styled("cyan", f"{also}{in_words(match.strength)}", f": {words}"), sep="")
+        say(styled("cyan", f"{also}{in_words(match.strength)}", f": {words}"), indent=2)

@@ -5,18 +5,21 @@ from typing import Annotated
 
 import typer
 
-from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
-from sdk.cli.files import FileAnswer, answer_for
-from sdk.cli.output import (
-    FAILED_FILE,
-    OnProgress,
-    console,
-    each_with_progress,
-    notes,
-    pictures_in,
-    print_json,
-    styled,
+from sdk.cli.connection import (
+    FINISHED_LATER,
+    FINISHED_THERE,
+    ApiKey,
+    Home,
+    Jobs,
+    Json,
+    Quiet,
+    Url,
+    connect,
 )
+from sdk.cli.files import FileAnswer, answer_for
+from sdk.cli.folders import pictures_in
+from sdk.cli.output import FAILED_FILE, notes, print_json, say, say_beside, shown, styled
+from sdk.cli.progress import OnProgress, each_with_progress
 from sdk.client import Client
 from sdk.models import DeclaredSource, Registration, SourceAgreement, in_words
 from sdk.records import AssetClass
@@ -92,14 +95,18 @@ def register(
                     file.write_text(answer.receipt.model_dump_json() + "\n")
                 return answer
 
-            return answer_for(path, ask)
+            return answer_for(path, ask, client)
 
-        for _, registered in each_with_progress("Registering", files, register_one, jobs, quiet=quiet):
+        def show(_: Path, registered: FileAnswer[Registration]) -> None:
+            nonlocal failed
             failed = failed or registered.error is not None
             if as_json:
                 print_json(registered.as_json())
             else:
                 show_registration(registered)
+
+        words = FINISHED_LATER if home else FINISHED_THERE
+        each_with_progress("Registering", files, register_one, show, jobs, quiet=quiet, under_way=words)
     raise typer.Exit(FAILED_FILE if failed else 0)
 
 
@@ -121,20 +128,18 @@ def signer_for(client: Client, sign_with: Path | None, home: Path | None, wanted
 
 def show_registration(registered: FileAnswer[Registration]) -> None:
     """One line for people: what was registered, or why it was refused."""
-    path, answer, error = registered.path, registered.answer, registered.error
+    path, answer, error = shown(registered.path), registered.answer, registered.error
     if error is not None:
-        reason = f"{error.title}: {error.detail}" if error.detail else error.title
-        console.print(styled("red", "refused   ", f"  {path}: {reason}"))
+        say_beside(styled("red", "refused   "), f"{path}: {error}")
     if answer is None:
         return
     record = answer.record
     word = "known     " if answer.already_registered else "registered"
     disputed = f"  disputed with {', '.join(record.disputed_with)}" if record.disputed_with else ""
-    where = f"  {path}: record {record.id}, log entry {record.log_index}"
-    console.print(styled("yellow" if disputed else "green", word, where + disputed))
+    where = f"{path}: record {record.id}, log entry {record.log_index}"
+    say_beside(styled("yellow" if disputed else "green", word), where + disputed)
     for source in record.declared_sources:
-        words = f"            {in_words(source.relation)} {source.target}: {_agreement_words(source)}"
-        console.print(words, soft_wrap=True, markup=False)
+        say(f"{in_words(source.relation)} {source.target}: {_agreement_words(source)}", indent=12)
 
 
 def _agreement_words(source: DeclaredSource) -> str:

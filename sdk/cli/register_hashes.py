@@ -1,5 +1,6 @@
 """`register-hashes`: sign and register a list of hashes that somebody keeps; safe to run again."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,8 @@ import typer
 
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
 from sdk.cli.files import FileAnswer, answer_for
-from sdk.cli.output import FAILED_FILE, OnProgress, each_with_progress, notes, print_json
+from sdk.cli.output import FAILED_FILE, notes, print_json
+from sdk.cli.progress import OnProgress, each_with_progress
 from sdk.cli.register import show_registration, signer_for
 from sdk.hash_lists import Row, read_hash_list, register_row
 from sdk.models import Registration
@@ -54,14 +56,17 @@ def register_hashes(
         signer = signer_for(client, sign_with, home, publisher)
 
         def register_one(row: Row, _: OnProgress) -> FileAnswer[Registration]:
-            return answer_for(row.place, lambda: register_row(client, signer, row, asset_class=asset_class))
+            sent = partial(register_row, client, signer, row, asset_class=asset_class)
+            return answer_for(row.place, sent, client)
 
-        for _, registered in each_with_progress("Registering", rows, register_one, jobs, quiet=quiet):
+        def show(_: Row, registered: FileAnswer[Registration]) -> None:
             counts[_outcome(registered)] += 1
             if as_json:
                 print_json(registered.as_json())
             else:
                 show_registration(registered)
+
+        each_with_progress("Registering", rows, register_one, show, jobs, quiet=quiet)
     notes.print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
     raise typer.Exit(FAILED_FILE if counts["refused"] else 0)
 

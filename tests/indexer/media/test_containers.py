@@ -44,6 +44,14 @@ def times(pool: DecoderPool, payload: bytes) -> tuple[VideoReading, list[int]]:
         return opened, [frame.time_ms for frame in opened.frames()]
 
 
+def notes_of(pool: DecoderPool, payload: bytes) -> tuple[str, ...]:
+    """What is said of a file that is read; of one that has a single frame left too."""
+    with pool.open(payload) as opened:
+        if isinstance(opened, VideoReading):
+            assert list(opened.frames())
+        return opened.notes
+
+
 def transport_stream() -> bytes:
     return muxed("mpegts", "mpeg2video", "mp2")
 
@@ -187,14 +195,12 @@ def test_damaged_ones_are_read_as_far_as_they_go_or_refused_in_plain_words(
     damaged = [whole[: len(whole) * 2 // 3], whole[:5000], whole[:300], whole[half:], flips.tobytes()]
     for payload in (*damaged, whole[:half] + hole + whole[half + len(hole) :]):
         try:
-            opened, shown = times(pool, payload)
-            said = opened.notes
-            assert shown
+            said = notes_of(pool, payload)
         except (Undecodable, UnsupportedFormat) as refusal:
             said = (str(refusal),)
         assert not [words for words in said for name in INTERNAL if name in words]
-    opened, _ = times(pool, flips.tobytes()) if container != "ogg" else times(pool, whole)
-    assert container == "ogg" or any("damaged" in note for note in opened.notes)
+    # Of pages whose checksum is wrong Ogg loses all of the frames, and of its first ones the whole file.
+    assert container == "ogg" or any("damaged" in note for note in notes_of(pool, flips.tobytes()))
 
 
 # Of the display matrix: a, b, u, c, d, v, x, y, w. How a frame is stored that it lays upright.
