@@ -21,7 +21,8 @@ PACKAGE = Path(registry.__file__).parent
 # By template: what stands in an attribute that can show a picture. `upload` is the sender's; `view` is
 # drawn with leave only; a browser asks for addresses of previews and frames without a key.
 EMBEDDED = {
-    "_answer.html": {"view.change_map", "upload", "match.record.preview"},
+    "_answer.html": {"upload"},
+    "_match.html": {"view.change_map", "upload", "match.record.preview"},
     "_comparison.html": {"picture", "view.reference", "view.upload", "view.difference"},
     "_video_comparison.html": {
         "match.record.preview",
