@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from math import exp
 
 from indexer.compare.dense import DenseAgreement
+from indexer.compare.layout import ContentAgreement
 from registry.thresholds import Thresholds
 from sdk.models import MatchRelation, Strength
 
@@ -49,6 +50,7 @@ class MatchEvidence:
     is_mirrored: bool = False
     dense: DenseAgreement | None = None  # only where the geometry confirms
     outside_faces: DenseAgreement | None = None  # only where `dense` suggests a different capture
+    content: ContentAgreement | None = None  # only where `dense` leaves room for other content
     # Bits, by kind of the hashes that lists of others hold (indexer/fingerprints/hash_lists.py).
     hash_list_distances: Mapping[str, int] = field(default_factory=dict, hash=False)
 
@@ -81,7 +83,8 @@ def assess(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment | Non
        most a suspicion: a watermark is on many pictures.
     3. PDQ within Meta's radius is the same picture even where features fail (blurred, tiny).
     4. A different capture of the same scene differs all over or shows things in other places: it is a
-       suspicion at most, whatever 2 and 3 say.
+       suspicion at most, whatever 2 and 3 say. So is another instance of the same layout: what differs
+       from one to the next differs here.
     5. A descriptor counts alone only where pictures could not be compared.
     6. A hash of a list that others keep counts only where nothing of 1 to 5 could be compared, and is a
        suspicion at most: unrelated pictures share such values.
@@ -93,7 +96,7 @@ def assess(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment | Non
     assessments = [assessment for assessment in (by_geometry, by_pdq) if assessment is not None]
     if assessments:
         best = max(assessments, key=lambda assessment: assessment.confidence)
-        if is_different_capture(evidence, limits):
+        if is_different_capture(evidence, limits) or shows_other_content(evidence, limits):
             return MatchAssessment.suspicion(SUSPICION_FACTOR * best.confidence)
         return best
     if evidence.compared:
@@ -136,6 +139,8 @@ def is_verified(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether the pictures themselves were compared and agree on one geometry."""
     if evidence.spread < limits.least_spread or is_different_capture(evidence, limits):
         return False
+    if shows_other_content(evidence, limits):
+        return False
     return agreement(evidence, limits) >= limits.inliers_moderate or _windows_confirm(evidence, limits)
 
 
@@ -151,56 +156,57 @@ def _windows_confirm(evidence: MatchEvidence, limits: Thresholds) -> bool:
 
 
 def is_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether both pictures show one scene, but were not made from one capture of it.
-
-    What is laid over a copy disagrees with it and is found nowhere else, and the features of a copy find
-    their partners in place. A different capture shows things elsewhere, or has lost most of its partners.
-    """
+    """Whether both pictures show one scene, but were not made from one capture of it."""
     dense = evidence.dense
-    if dense is None or _is_identical_by_pdq(evidence, limits):
+    if dense is None:
         return False
     if _is_different_frame(evidence, limits):
         return True
     if _agrees_outside_faces(evidence, limits):
         return False
-    if _differs_all_over(evidence, dense, limits):
+    differs_all_over = dense.disagreeing > limits.different_capture_disagreeing
+    if dense.agreeing < limits.different_capture_agreeing and differs_all_over:
         return True
-    return dense.agreeing < limits.moved_agreeing and _something_moved(evidence, dense, limits)
-
-
-def _something_moved(evidence: MatchEvidence, dense: DenseAgreement, limits: Thresholds) -> bool:
-    """Whether things are elsewhere, and the features or the grain say that it is no copy."""
+    if dense.agreeing >= limits.moved_agreeing:
+        return False
     inlier_share = evidence.inliers / max(1, evidence.pairs)
     if dense.moved >= 2 * limits.moved and inlier_share < limits.moved_far_inlier_share:
         return True
-    if dense.moved < limits.moved and dense.displaced < limits.displaced_in_part:
+    not_a_copy = inlier_share < limits.moved_inlier_share and dense.fine < limits.moved_fine
+    return dense.moved >= limits.moved and not_a_copy
+
+
+def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether both share a layout, and what differs from one instance of it to the next differs here.
+
+    1. A copy keeps its features in place, whatever lies over some of them. The letters of other words find
+       partners among the letters of these, and in other places.
+    2. Much of the content is another one of the same sort on the same ground. Or some of it is, and more
+       differs besides: another portrait, another label.
+    3. Where nothing is of the same sort, a label on a pack, features out of place must say the more.
+    """
+    content, inlier_share = evidence.content, evidence.inliers / max(1, evidence.pairs)
+    if content is None or inlier_share > limits.other_content_inlier_share:
         return False
-    if inlier_share < limits.moved_inlier_share and dense.fine < limits.moved_fine:
+    if content.replaced >= limits.other_content_replaced:
         return True
-    # Frames of one video keep the grain of what stood still.
-    with_people = evidence.outside_faces is not None and dense.displaced >= limits.displaced_in_part
-    return with_people and inlier_share < limits.moved_people_inlier_share
-
-
-def _differs_all_over(evidence: MatchEvidence, dense: DenseAgreement, limits: Thresholds) -> bool:
-    """Whether little agrees, and neither a pattern, an overlay nor a new half explains the rest."""
-    if dense.agreeing >= limits.different_capture_agreeing:
+    if content.differing + content.swapped < limits.other_content_differing:
         return False
-    if dense.disagreeing > limits.different_capture_mostly:
-        return True
-    partners_lost = evidence.inliers < limits.different_capture_inlier_share * max(1, evidence.pairs)
-    much = dense.disagreeing > limits.different_capture_disagreeing
-    return much and partners_lost and dense.displaced >= limits.displaced
+    some = content.replaced >= limits.other_content_some
+    return some or inlier_share <= limits.other_content_low_inlier_share
 
 
-def _is_identical_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    return evidence.pdq_distance is not None and evidence.pdq_distance <= limits.pdq_identical_bits
+def may_show_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether a closer look could change the answer: where nearly all windows agree, it could not."""
+    dense = evidence.dense
+    if dense is None or dense.agreeing >= limits.same_content_agreeing:
+        return False
+    return is_verified(evidence, limits) or is_near_by_pdq(evidence, limits)
 
 
 def may_be_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether comparing again with the faces left out could change the answer."""
-    dense = evidence.dense
-    moved = dense is not None and max(dense.moved, dense.displaced) >= limits.moved
+    moved = evidence.dense is not None and evidence.dense.moved >= limits.moved
     return moved or is_different_capture(evidence, limits)
 
 
@@ -212,7 +218,7 @@ def _is_different_frame(evidence: MatchEvidence, limits: Thresholds) -> bool:
     rest = evidence.outside_faces
     return (
         rest is not None
-        and rest.displaced >= limits.different_frame_displaced
+        and rest.moved >= limits.different_frame_moved
         and rest.fine >= limits.different_frame_fine
     )
 
@@ -224,7 +230,7 @@ def _agrees_outside_faces(evidence: MatchEvidence, limits: Thresholds) -> bool:
         rest is not None
         and rest.agreeing >= limits.outside_faces_agreeing
         and rest.disagreeing <= limits.outside_faces_disagreeing
-        and rest.moved < limits.outside_faces_moved
+        and rest.moved < limits.moved
     )
 
 

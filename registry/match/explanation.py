@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from indexer.compare.layout import ContentAgreement
 from indexer.operations import OperationType
 from registry.match.evidence_rules import agrees_by_hash_lists_only, is_different_capture
 from registry.match.facts import MatchFacts
@@ -10,12 +11,24 @@ from registry.match.sentences import capitalised, relation_words
 from registry.thresholds import Thresholds
 from sdk.models import MatchRelation
 
+SAME_LAYOUT = "has the same layout as"  # goes before the record's name
 FACES_NOT_COMPARED = "Whether a face was replaced was not looked at"
 
 
 def faces_uncertainty(why: str | None) -> tuple[str, ...]:
     """A sentence for `uncertain` where faces were not compared; none where they were."""
     return () if why is None else (f"{FACES_NOT_COMPARED}: {why}.",)
+
+
+def other_content_in_words(content: ContentAgreement) -> str:
+    """A sentence: what stands in the layout is something else, and in which part of the upload."""
+    if content.region is None:
+        return "Other content stands in it."
+    across, down = ([corner[axis] for corner in content.region] for axis in (0, 1))
+    return (
+        f"Other content stands in it, between {min(down):.0%} and {max(down):.0%} of the height and "
+        f"{min(across):.0%} and {max(across):.0%} of the width."
+    )
 
 
 def explain(matched: MatchedRecord, facts: MatchFacts, limits: Thresholds) -> str:
@@ -26,7 +39,8 @@ def explain(matched: MatchedRecord, facts: MatchFacts, limits: Thresholds) -> st
         case MatchRelation.SAME_FILE:
             return f"Byte for byte the registered file {who}."
         case MatchRelation.POSSIBLY_RELATED if matched.in_common is not None:
-            return f"{capitalised(matched.in_common)} {who}."
+            more = f" {matched.where}" if matched.where else ""
+            return f"{capitalised(matched.in_common)} {who}.{more}"
         case MatchRelation.POSSIBLY_RELATED if is_different_capture(evidence, limits):
             return (
                 f"Shows the same scene as {who}, but not the same moment: what is in it differs or is in "

@@ -4,14 +4,14 @@ from indexer.compare.derivation import Derivation, derive
 from indexer.compare.operations import COARSE, re_encoded
 from indexer.compare.vocabulary import Frame, Operation
 from registry.match.candidates import Candidate, RetrievedRecord
-from registry.match.evidence_rules import assess, is_verified
-from registry.match.explanation import faces_uncertainty
+from registry.match.evidence_rules import MatchAssessment, assess, is_verified, shows_other_content
+from registry.match.explanation import SAME_LAYOUT, faces_uncertainty, other_content_in_words
 from registry.match.matched import MatchedRecord
 from registry.match.verification import verify_candidates
 from registry.match.video.segments import moment_in_words
 from registry.media.uploads import Upload
 from registry.services import RequestContext
-from sdk.models import MatchRelation
+from sdk.models import MatchRelation, Strength
 
 
 def match_still(
@@ -20,10 +20,21 @@ def match_still(
     """Assesses every retrieved record; returns those that match, not yet described, in no order."""
     candidates = verify_candidates(context, upload, retrieved, second_pass=second_pass)
     return [
-        MatchedRecord(candidate, assessment, where=moment_in_words(candidate))
+        _matched(context, candidate, assessment)
         for candidate in candidates
         if (assessment := assess(candidate.evidence, context.thresholds)) is not None
     ]
+
+
+def _matched(context: RequestContext, candidate: Candidate, assessment: MatchAssessment) -> MatchedRecord:
+    content = candidate.evidence.content
+    if content is None or assessment.strength is Strength.EXACT:
+        return MatchedRecord(candidate, assessment, where=moment_in_words(candidate))
+    if not shows_other_content(candidate.evidence, context.thresholds):
+        return MatchedRecord(candidate, assessment, where=moment_in_words(candidate))
+    return MatchedRecord(
+        candidate, assessment, where=other_content_in_words(content), in_common=SAME_LAYOUT
+    )
 
 
 def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord) -> MatchedRecord:

@@ -14,6 +14,7 @@ from indexer.compare.dense import dense_agreement
 from indexer.compare.features import LocalFeatures, extract_features_in
 from indexer.compare.framing import restrict_to_frame, restrict_to_region
 from indexer.compare.geometry import align
+from indexer.compare.layout import content_agreement
 from indexer.compare.pair import agreement_outside_faces
 from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
@@ -23,6 +24,8 @@ from registry.match.evidence_rules import (
     is_verified,
     may_be_different_capture,
     may_be_verified,
+    may_show_other_content,
+    shows_other_content,
 )
 from registry.match.fingerprint_evidence import with_fingerprints
 from registry.match.retrieval import QueryPart, retrieve_by_parts
@@ -70,6 +73,8 @@ def verify_candidates(
             known = found.get(candidate.record.id)
             if known is not None and not proposals.own_features:
                 continue  # it would be compared as before
+            if known is not None and shows_other_content(known.evidence, context.thresholds):
+                continue  # the head of a form is the same on all of them
             part = candidate.region if proposals.own_features else None
             verified = verify_candidate(context, upload, candidate, features.of(part), part)
             if known is None or _evidence_weight(context, verified) > _evidence_weight(context, known):
@@ -194,6 +199,8 @@ def compare_in_place(context: RequestContext, upload: Upload, candidate: Candida
     evidence = replace(candidate.evidence, dense=dense_agreement(pair))
     if context.faces_not_compared is None and may_be_different_capture(evidence, context.thresholds):
         evidence = replace(evidence, outside_faces=agreement_outside_faces(pair))
+    if may_show_other_content(evidence, context.thresholds):
+        evidence = replace(evidence, content=content_agreement(pair))
     if not is_verified(evidence, context.thresholds):
         pair.release()  # nobody will look closer
     return replace(candidate, evidence=evidence, alignment=pair.alignment, pair=pair)

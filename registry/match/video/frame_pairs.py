@@ -9,7 +9,7 @@ import numpy as np
 from indexer.timeline.track import SIDE, Track
 from indexer.timeline.tracks import Size, track_similarity
 from registry.match.candidates import Candidate, FrameHit
-from registry.match.evidence_rules import agreement
+from registry.match.evidence_rules import agreement, shows_other_content
 from registry.match.verification import verify_candidate
 from registry.media.previews import picture_of
 from registry.media.query_frames import QueryFrames
@@ -136,4 +136,6 @@ def _reference_of(context: RequestContext, candidate: Candidate) -> ReferenceVid
 def agrees(context: RequestContext, pair: FramePair) -> bool:
     """Whether both frames show one picture; which moment of it the track says better."""
     evidence, limits = pair.candidate.evidence, context.thresholds
+    if shows_other_content(evidence, limits):
+        return False  # the studio and the banner of one channel
     return agreement(evidence, limits) >= limits.inliers_moderate and evidence.spread >= limits.least_spread
