@@ -100,10 +100,22 @@ class Thresholds(BaseModel):
     """A different capture of one scene also disagrees on a larger share. The same eight disagree on 0.27 to
     0.56, 95 of 100 true pairs on 0.12 or less (decision 009).
     """
-    moved: Share = 0.03
-    """Share of windows that show the same thing in another place; twice as much says by itself that
-    something moved. It is 0.04 to 0.30 in takes before a fixed camera, 0.02 or less in 95 of 100 true pairs
-    (decision 009).
+    different_capture_mostly: Share = 0.45
+    """Pictures that disagree on a larger share have only a part in common, whatever agrees. Copies of which
+    half is mirrored disagree on 0.42 at most (decision 020).
+    """
+    different_capture_inlier_share: Share = 0.60
+    """And it keeps fewer of its features in place: 0.52 at most in 19 such pairs. Copies of which half is
+    covered or mirrored keep 0.69 or more (decision 020).
+    """
+    displaced: Share = 0.01
+    """And this share of its windows seems to be elsewhere: 0.02 to 0.31 in the same 19. Under patterns,
+    snow and lines it is 0.009 at most (decision 020).
+    """
+    moved: Share = 0.008
+    """Share of windows that are in another place, there and back; twice as much says by itself that
+    something moved. It is 0.009 to 0.22 in takes before a fixed camera, 0.002 or less in 90 copies under
+    patterns, snow, lines and words (decision 020).
     """
     moved_agreeing: Share = 0.85
     """Where more windows agree, nothing is said to have moved: it may be a copy with a new face. Different
@@ -113,6 +125,14 @@ class Thresholds(BaseModel):
     """Share of its features that a copy keeps in place, although something moved (decision 009)."""
     moved_far_inlier_share: Share = 0.50
     """The same share, where twice `moved` has moved (decision 009)."""
+    displaced_in_part: Share = 0.014
+    """Such a share also counts as moved, before the way back is asked for: 0.019 to 0.31 in takes before a
+    fixed camera (decision 020).
+    """
+    moved_people_inlier_share: Share = 0.75
+    """With faces in the picture, share of its features that a copy keeps although so much is elsewhere.
+    Frames of one video keep 0.63 to 0.72 (decision 020).
+    """
     moved_fine: Share = 0.60
     """Correlation of the finest detail that a copy keeps, although something moved (decision 009)."""
     outside_faces_agreeing: Share = 0.90
@@ -121,8 +141,12 @@ class Thresholds(BaseModel):
     """
     outside_faces_disagreeing: Share = 0.04
     """With faces left out, a copy with a new face disagrees on a smaller share (decision 010)."""
-    different_frame_moved: Share = 0.02
-    """Two frames of one video: share of windows outside faces that moved (decision 010)."""
+    outside_faces_moved: Share = 0.03
+    """With faces left out, a smaller share has moved (decision 010)."""
+    different_frame_displaced: Share = 0.010
+    """Two frames of one video: share of windows outside faces that seem to be elsewhere. It is 0.011 to
+    0.03 in such pairs, 0 in copies whose face was driven and that keep the grain (decision 020).
+    """
     different_frame_fine: Share = 0.50
     """Two frames of one video: correlation of the finest detail of what stood still. It is 0.62 to 0.85,
     and 0.45 at most where a network re-enacts a head (decision 010).

@@ -62,14 +62,22 @@ def _kind(region: ChangedRegion, warped: WarpedPair, changes: ChangeMap) -> Oper
     if region.share > COMPOSITE_SHARE and commonest_colours_share(query[changed]) < FLAT:
         return OperationType.COMPOSITE
     brighter = float((residue[changed].mean(axis=1) > 0).mean())
-    edge, edge_before = (float(np.percentile(_gradient(pixels)[mask], 98)) for pixels in (query, reference))
-    overlay_evidence = (
+    evidence = overlay_evidence(query, reference, mask, changed, brighter)
+    return OperationType.OVERLAY if evidence > OVERLAY_FROM else OperationType.LOCAL_EDIT
+
+
+def overlay_evidence(laid: Pixels, under: Pixels, mask: Mask, changed: Mask, brighter: float) -> float:
+    """Returns how much `laid` looks like `under`, both (h, w, 3), with graphics over it.
+
+    `mask`: (h, w) the region; `changed`: its strongest part, of which the share `brighter` became brighter.
+    """
+    edge, edge_before = (float(np.percentile(_gradient(pixels)[mask], 98)) for pixels in (laid, under))
+    return float(
         EDGE_GAIN * np.log2(edge / (edge_before + 5.0) + 0.05)
         + EDGE * edge
         + ONE_WAY * max(brighter, 1 - brighter)
-        + EXTREME * max(0.0, _extreme(query[changed]) - _extreme(reference[changed]))
+        + EXTREME * max(0.0, _extreme(laid[changed]) - _extreme(under[changed]))
     )
-    return OperationType.OVERLAY if overlay_evidence > OVERLAY_FROM else OperationType.LOCAL_EDIT
 
 
 def _gradient(pixels: Pixels) -> Grey:

@@ -30,9 +30,9 @@ MOST_SHIFT_PX = 1.5  # of the upload within the difference, where the rest canno
 # A window shows one version where what is left against it is a small share of what is left against the
 # other, and of the difference between the two.
 LEFT_OF_OTHER, LEFT_OF_DIFFERENCE, LEFT_OF_BOTH = 0.35, 0.3, 0.5
-# Calibrated on swaps and re-enactments, each system left out once: docs/quality.md.
-AGREES, OPPOSED, UNEXPLAINED = 0.75, 0.05, 0.10  # shares of the difference
-MOST_LEFT = 0.06  # of the energy of the difference
+# Calibrated on swaps and re-enactments, each target left out once: docs/quality.md.
+AGREES = 0.95  # of what one of the two explains, the share that one version alone must explain
+OPPOSED, UNEXPLAINED = 0.05, 0.40  # shares of the difference; an overlay may hide a part of it
 SHOWS_NEITHER = 0.20  # share of the difference
 LEAST_LEVELS, LEAST_ABOVE_NOISE = 4.0, 1.5  # grey levels; multiples of what differs elsewhere
 LEAST_VISIBLE, LEAST_PIXELS = 0.25, 30  # share of the difference; px of the working size
@@ -81,8 +81,6 @@ class VersionReading:
     second: float = 0.0
     neither: float = 0.0
     covered: float = 0.0  # share that is flat in the upload and in neither version
-    left_of_first: float = 0.0  # what remains against the first, as a share of the difference's energy
-    left_of_second: float = 0.0
     levels: float = 0.0  # the difference in grey levels, at the softness of the upload
     noise_levels: float = 0.0  # what differs between the upload and the first elsewhere
 
@@ -188,7 +186,6 @@ def _measure(versions: _EvenedVersions, compared: Mask, visible: float) -> Versi
     of_second = (second < LEFT_OF_OTHER * first) & (second < LEFT_OF_DIFFERENCE * both)
     of_neither = np.minimum(first, second) > LEFT_OF_BOTH * both
     elsewhere = (versions.upload - versions.first)[versions.elsewhere]
-    total = float((between[compared] ** 2).sum())
     return VersionReading(
         shown=VersionShown.UNDECIDABLE,
         visible=visible,
@@ -196,8 +193,6 @@ def _measure(versions: _EvenedVersions, compared: Mask, visible: float) -> Versi
         second=float(weight[of_second].sum()),
         neither=float(weight[of_neither].sum()),
         covered=float(weight[_flattened(versions)[compared]].sum()),
-        left_of_first=float((left_first[compared] ** 2).sum()) / max(total, 1e-6),
-        left_of_second=float((left_second[compared] ** 2).sum()) / max(total, 1e-6),
         levels=float(np.sqrt((between[compared] ** 2).mean())),
         noise_levels=float(np.sqrt((elsewhere**2).mean())) if elsewhere.size else 0.0,
     )
@@ -207,11 +202,12 @@ def _decide(measured: VersionReading) -> VersionShown:
     """Names a version only where hardly anything speaks for the other one or for a third."""
     if measured.levels < max(LEAST_LEVELS, LEAST_ABOVE_NOISE * measured.noise_levels):
         return VersionShown.UNDECIDABLE
-    for shown, own, other, left in (
-        (VersionShown.FIRST, measured.first, measured.second, measured.left_of_first),
-        (VersionShown.SECOND, measured.second, measured.first, measured.left_of_second),
+    explained = 1.0 - measured.neither
+    for shown, own, other in (
+        (VersionShown.FIRST, measured.first, measured.second),
+        (VersionShown.SECOND, measured.second, measured.first),
     ):
-        if own >= AGREES and other <= OPPOSED and measured.neither <= UNEXPLAINED and left <= MOST_LEFT:
+        if own >= AGREES * explained and other <= OPPOSED and measured.neither <= UNEXPLAINED:
             return shown
     if measured.covered > 0.5:
         return VersionShown.NOT_SHOWN

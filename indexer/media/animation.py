@@ -1,6 +1,5 @@
 """Reads animated GIF, WebP, PNG and AVIF as a video, composed and timed as a browser shows them."""
 
-import io
 from collections.abc import Iterator
 
 import cv2
@@ -12,11 +11,11 @@ from indexer.media.errors import MediaError, TooLarge, Undecodable
 from indexer.media.frames import Frame, Sampler, VideoInfo, track_size, working_size
 from indexer.media.images import (
     ANIMATED,
-    FORMATS,
     MEDIA_TYPES,
     Pixels,
     as_browsers_read,
     check_size,
+    open_image,
     refusal,
 )
 from indexer.media.limits import VideoLimits
@@ -30,7 +29,7 @@ def is_animated(payload: bytes) -> bool:
     """Whether the payload opens as an image with more than one frame in time."""
     try:
         readable, _ = as_browsers_read(payload)
-        with Image.open(io.BytesIO(readable), formats=FORMATS) as image:
+        with open_image(readable, VideoLimits().max_pixels) as image:
             return image.format in ANIMATED and getattr(image, "n_frames", 1) > 1
     except Exception:  # Pillow's parsers raise nearly anything; `decode_image` says what is wrong
         return False
@@ -43,11 +42,10 @@ class OpenAnimation:
         self.limits = limits
         self.notes: list[str] = []
         self.end_ms = 0  # when the last frame ceases to be shown
-        Image.MAX_IMAGE_PIXELS = limits.max_pixels
         readable, notes = as_browsers_read(payload)
         self.notes += notes
         try:
-            self._image = Image.open(io.BytesIO(readable), formats=FORMATS)
+            self._image = open_image(readable, limits.max_pixels)
             width, height = self._image.size
             self._count = getattr(self._image, "n_frames", 1)
         except Exception as error:

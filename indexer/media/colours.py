@@ -1,24 +1,10 @@
-"""Pixels of any depth and colour space as sRGB of eight bits."""
+"""Pixels of any colour space as sRGB, as browsers show them."""
 
 import io
 
-import numpy as np
 from PIL import Image, ImageCms
 
-_SRGB = ImageCms.createProfile("sRGB")
-
-
-def to_eight_bit(image: Image.Image) -> Image.Image:
-    """Scales 16-bit and float greys, which Pillow's `convert` would clip to white."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and _max(image) > 255):
-        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
-    if image.mode == "F" and 0.0 < _max(image) <= 1.0:
-        return Image.fromarray((np.asarray(image).clip(0, 1) * 255).astype(np.uint8))
-    return image
-
-
-def _max(image: Image.Image) -> float:
-    return float(np.asarray(image).max())
+_SRGB, _LAB = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
 
 
 def has_transparency(image: Image.Image) -> bool:
@@ -33,6 +19,9 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, "white")
         image = Image.alpha_composite(ground, rgba).convert("RGB")
+    if image.mode == "LAB":
+        converted = ImageCms.profileToProfile(image, _LAB, _SRGB, outputMode="RGB")
+        return converted if converted is not None else image.convert("RGB")
     if profile and image.mode in ("RGB", "CMYK", "L"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

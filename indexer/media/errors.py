@@ -4,7 +4,7 @@ MediaError
 ├── UnsupportedFormat   not one of the formats that are read, or without pictures
 ├── TooLarge            more bytes, pixels, frames or seconds than the limits allow
 ├── Undecodable         cut, corrupt or a decoder refused it
-└── DecoderStopped      the child process ran out of time or memory, or was killed
+└── DecoderStopped      the child process ran out of time or memory, or broke down
 """
 
 

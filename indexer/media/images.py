@@ -14,8 +14,9 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from indexer.media.brands import picture_brand, with_plain_brand
-from indexer.media.colours import has_transparency, to_eight_bit, to_srgb
+from indexer.media.colours import has_transparency, to_srgb
 from indexer.media.damage import END_MISSING, Part, part_of
+from indexer.media.depths import decode_rare_tiff, to_eight_bit
 from indexer.media.errors import MediaError, TooLarge, Undecodable, UnsupportedFormat
 from indexer.media.jpeg import decode_jpeg
 from indexer.media.limits import ImageLimits, VideoLimits
@@ -88,15 +89,34 @@ def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
     """
     if len(payload) > limits.max_bytes:
         raise TooLarge(f"{len(payload)} bytes; at most {limits.max_bytes} are read")
-    Image.MAX_IMAGE_PIXELS = limits.max_pixels
     readable, notes = as_browsers_read(payload)
     try:
-        with Image.open(io.BytesIO(readable), formats=FORMATS) as image:
+        with open_image(readable, limits.max_pixels) as image:
             return _decode_opened(readable, image, limits, notes)
     except (MediaError, MemoryError):
         raise
+    except UnidentifiedImageError as error:
+        rare = decode_rare_tiff(payload, limits.max_pixels)
+        if rare is None:
+            raise refusal(payload, error, limits) from error
+        return _from_rare(rare, limits)
     except Exception as error:
         raise refusal(payload, error, limits) from error
+
+
+def open_image(payload: bytes, max_pixels: int) -> Image.Image:
+    """Reads what comes before the pixels; of what is larger, Pillow makes none."""
+    # Not yet: a refusal by Pillow would not state the size.
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        return Image.open(io.BytesIO(payload), formats=FORMATS)
+    finally:
+        Image.MAX_IMAGE_PIXELS = max_pixels
+
+
+def _from_rare(image: Image.Image, limits: ImageLimits) -> DecodedImage:
+    pixels = np.asarray(_reduce(image, limits).convert("RGB"))
+    return DecodedImage(pixels, MEDIA_TYPES["TIFF"], *image.size)
 
 
 def as_browsers_read(payload: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -161,7 +181,7 @@ def _decode_opened(
         return DecodedImage(stored, media_type, *image.size, quality, notes)
     size = image.size
     part = _whole(image, stored, limits) or part_of(payload, image, size)
-    rgb = to_srgb(_reduce(to_eight_bit(part.image), limits), image.info.get("icc_profile"))
+    rgb = to_srgb(_reduce(to_eight_bit(part.image, payload), limits), image.info.get("icc_profile"))
     upright = rgb.transpose(TURNS[orientation]) if orientation in TURNS else rgb
     width, height = part.size if orientation < 5 else part.size[::-1]
     if part.note:
@@ -227,7 +247,7 @@ def _jpeg_quality(image: Image.Image) -> int | None:
 
 def _draft(image: Image.Image, limits: ImageLimits) -> None:
     """Has Pillow reduce a JPEG by 2, 4 or 8 while it decodes, never below the working size."""
-    if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+    if image.format in ("JPEG", "MPO"):
         scale = _working_scale(image.size, limits)
         image.draft(image.mode, (round(image.width * scale), round(image.height * scale)))
 

@@ -10,10 +10,10 @@ MEBIBYTE = 1 << 20
 class ImageLimits:
     """Bounds on one image. Every bound is checked before pixels are decoded."""
 
-    max_bytes: int = 25 * MEBIBYTE
-    max_pixels: int = 50_000_000
-    max_side: int = 16_384
-    max_frames: int = 300
+    # A photograph of 200 megapixels, the most that a phone makes, takes up to 60 MB.
+    max_bytes: int = 100 * MEBIBYTE
+    max_pixels: int = 16_384 * 12_288
+    max_side: int = 65_535  # the most that a JPEG can have; long screenshots are narrow
     # A larger size adds nothing to fingerprints: PDQ conforms from far less, local features read 640 on the
     # long side, previews keep 1024.
     working_short_side: int = 640
@@ -45,8 +45,8 @@ class WorkerLimits:
     """Bounds on the child process that decodes (setrlimit; reference: `man 2 setrlimit`)."""
 
     address_space_bytes: int = 2560 * MEBIBYTE
-    cpu_time_s: int = 10
-    wall_time_s: float = 20.0
+    cpu_time_s: int = 20  # a HEIC of 200 megapixels takes five to ten
+    wall_time_s: float = 40.0
     open_files: int = 32
     files_before_recycling: int = 500
 

@@ -6,6 +6,7 @@ have. Their environment holds no secrets. A child that dies or stalls costs its 
 
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from indexer.media.audio import Samples
 from indexer.media.errors import BY_NAME, DecoderStopped, TooLarge, UnsupportedFormat
 from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage, Pixels
-from indexer.media.limits import ImageLimits, Limits, VideoLimits, WorkerLimits
+from indexer.media.limits import MEBIBYTE, ImageLimits, Limits, VideoLimits, WorkerLimits
 from indexer.media.worker import Message, read_message, write_message
 
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,7 @@ class _Worker:
     """One child process. Used by one thread at a time; the pool's queue sees to that."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits.worker
+        self._limits, self._video_limits = limits.worker, limits.video
         self.files_left = limits.worker.files_before_recycling
         self.has_unread_messages = False  # of an answer that was not read to its end
         self._process = subprocess.Popen(
@@ -73,20 +74,42 @@ class _Worker:
         return self._in_time(lambda: None)
 
     def _in_time(self, send: Any) -> Message:
-        timer = threading.Timer(self._limits.wall_time_s, self._process.kill)
+        too_long = threading.Event()
+
+        def stop() -> None:
+            too_long.set()
+            self._process.kill()
+
+        timer = threading.Timer(self._limits.wall_time_s, stop)
         timer.start()
         try:
             send()
             header, body = read_message(self._out)
         except (EOFError, BrokenPipeError):
+            with suppress(subprocess.TimeoutExpired):  # its end of the pipe is closed: it is about to go
+                self._process.wait(1.0)
+            reason = self._why_stopped(too_long.is_set())
             self.close()
-            raise DecoderStopped("the decoder ran out of time or memory on this file") from None
+            raise DecoderStopped(reason) from None
         finally:
             timer.cancel()
         self.has_unread_messages = header.get("is") == "video" or "time_ms" in header
         if "error" in header:
             raise BY_NAME[str(header["error"])](str(header["reason"]))
         return header, body
+
+    def _why_stopped(self, too_long: bool) -> str:
+        """Names the limit that the process met, as far as its exit status tells."""
+        limits = self._limits
+        if too_long:
+            return f"reading this file takes longer than {limits.wall_time_s:g} seconds"
+        if self._process.poll() == -signal.SIGXCPU:
+            return (
+                f"reading this file takes more computing time than a picture ({limits.cpu_time_s} seconds) "
+                f"or a video ({self._video_limits.cpu_time_s} seconds) may take"
+            )
+        memory = limits.address_space_bytes // MEBIBYTE
+        return f"the decoder broke down on this file, or needed more than {memory} MiB of memory for it"
 
     def close(self) -> None:
         self._process.kill()

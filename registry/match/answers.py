@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from indexer.compare.dense import DenseAgreement
 from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation as DetectedOperation
 from indexer.fingerprints.pdq import ORIENTATIONS
@@ -217,8 +218,15 @@ def _wire_evidence(candidate: Candidate, assessment: MatchAssessment) -> Evidenc
         pairs=evidence.pairs if compared else None,
         spread=round(evidence.spread, 4) if compared else None,
         confidence=round(assessment.confidence, 5),
-        **{name: round(value, 4) for name, value in vars(evidence.dense).items()} if evidence.dense else {},
+        **_windows_of(evidence.dense),
     )
+
+
+def _windows_of(dense: DenseAgreement | None) -> dict[str, float]:
+    if dense is None:
+        return {}
+    wanted = ("agreeing", "disagreeing", "moved", "fine")
+    return {name: round(getattr(dense, name), 4) for name in wanted}
 
 
 def summaries_for(context: RequestContext, matches: list[MatchedRecord]) -> dict[str, RecordSummary]:

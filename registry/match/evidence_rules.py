@@ -156,24 +156,50 @@ def _windows_confirm(evidence: MatchEvidence, limits: Thresholds) -> bool:
 
 
 def is_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether both pictures show one scene, but were not made from one capture of it."""
+    """Whether both pictures show one scene, but were not made from one capture of it.
+
+    What is laid over a copy disagrees with it and is found nowhere else, and the features of a copy find
+    their partners in place. A different capture shows things elsewhere, or has lost most of its partners.
+    """
     dense = evidence.dense
-    if dense is None:
+    if dense is None or _is_identical_by_pdq(evidence, limits):
         return False
     if _is_different_frame(evidence, limits):
         return True
     if _agrees_outside_faces(evidence, limits):
         return False
-    differs_all_over = dense.disagreeing > limits.different_capture_disagreeing
-    if dense.agreeing < limits.different_capture_agreeing and differs_all_over:
+    if _differs_all_over(evidence, dense, limits):
         return True
-    if dense.agreeing >= limits.moved_agreeing:
-        return False
+    return dense.agreeing < limits.moved_agreeing and _something_moved(evidence, dense, limits)
+
+
+def _something_moved(evidence: MatchEvidence, dense: DenseAgreement, limits: Thresholds) -> bool:
+    """Whether things are elsewhere, and the features or the grain say that it is no copy."""
     inlier_share = evidence.inliers / max(1, evidence.pairs)
     if dense.moved >= 2 * limits.moved and inlier_share < limits.moved_far_inlier_share:
         return True
-    not_a_copy = inlier_share < limits.moved_inlier_share and dense.fine < limits.moved_fine
-    return dense.moved >= limits.moved and not_a_copy
+    if dense.moved < limits.moved and dense.displaced < limits.displaced_in_part:
+        return False
+    if inlier_share < limits.moved_inlier_share and dense.fine < limits.moved_fine:
+        return True
+    # Frames of one video keep the grain of what stood still.
+    with_people = evidence.outside_faces is not None and dense.displaced >= limits.displaced_in_part
+    return with_people and inlier_share < limits.moved_people_inlier_share
+
+
+def _differs_all_over(evidence: MatchEvidence, dense: DenseAgreement, limits: Thresholds) -> bool:
+    """Whether little agrees, and neither a pattern, an overlay nor a new half explains the rest."""
+    if dense.agreeing >= limits.different_capture_agreeing:
+        return False
+    if dense.disagreeing > limits.different_capture_mostly:
+        return True
+    partners_lost = evidence.inliers < limits.different_capture_inlier_share * max(1, evidence.pairs)
+    much = dense.disagreeing > limits.different_capture_disagreeing
+    return much and partners_lost and dense.displaced >= limits.displaced
+
+
+def _is_identical_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    return evidence.pdq_distance is not None and evidence.pdq_distance <= limits.pdq_identical_bits
 
 
 def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
@@ -206,7 +232,8 @@ def may_show_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
 
 def may_be_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether comparing again with the faces left out could change the answer."""
-    moved = evidence.dense is not None and evidence.dense.moved >= limits.moved
+    dense = evidence.dense
+    moved = dense is not None and max(dense.moved, dense.displaced) >= limits.moved
     return moved or is_different_capture(evidence, limits)
 
 
@@ -218,7 +245,7 @@ def _is_different_frame(evidence: MatchEvidence, limits: Thresholds) -> bool:
     rest = evidence.outside_faces
     return (
         rest is not None
-        and rest.moved >= limits.different_frame_moved
+        and rest.displaced >= limits.different_frame_displaced
         and rest.fine >= limits.different_frame_fine
     )
 
@@ -230,7 +257,7 @@ def _agrees_outside_faces(evidence: MatchEvidence, limits: Thresholds) -> bool:
         rest is not None
         and rest.agreeing >= limits.outside_faces_agreeing
         and rest.disagreeing <= limits.outside_faces_disagreeing
-        and rest.moved < limits.moved
+        and rest.moved < limits.outside_faces_moved
     )
 
 

@@ -123,6 +123,8 @@ def rivals_of(match: MatchFacts, others: Sequence[MatchFacts]) -> list[MatchFact
 
 def _least_unexplained(group: list[MatchFacts]) -> list[MatchFacts]:
     """Those that explain the upload equally well; fakes that it does not show only if nothing else."""
+    if not any(match.compared_or_same_file for match in group):
+        return [min(group, key=registration)]
     trusted = [match for match in group if not is_contradicted(match, group)]
     compared = [match for match in trusted if match.compared_or_same_file] or trusted
     most = max(match.explained for match in compared)

@@ -25,7 +25,16 @@ def summary_of_match(match: MatchFacts) -> str:
     """One line: what the upload is to the record."""
     if match.relation is MatchRelation.POSSIBLY_RELATED:
         return f"{capitalised(match.in_common or 'possibly related to')} {_who(match)} {_classed(match)}."
-    return f"{capitalised(relation_words(match))} {_who(match)} {_classed(match)}{difference(match)}."
+    return f"{capitalised(relation_words(match))} {_who(match)} {_classed(match)}{_apart(match)}."
+
+
+def _apart(match: MatchFacts) -> str:
+    """What lies between the upload and a record of which nobody asks more than whether they differ."""
+    if match.is_fake_not_shown and match.compared_or_same_file:
+        return not_shown_to_be(match)
+    if match.changes_content:
+        return f"; the two differ {match.differs_where or 'in content'}"
+    return difference(match)
 
 
 def relation_words(match: MatchFacts) -> str:

@@ -40,6 +40,7 @@ def desk(database_server: DatabaseServer, scratch: Path, shared: Path) -> Iterat
         ("09-heic-with-another-major-brand/coffee_heim.heic", "image/heic", None),
         ("09-heic-with-another-major-brand/coffee_miaf.heic", "image/heic", None),
         ("13-xmp-only-orientation/coffee_xmp6.jpg", "image/jpeg", None),
+        ("16-grey-of-other-depths/camera_12_of_16_bit.tif", "image/tiff", None),
     ],
 )
 def test_it_is_the_registered_picture(
@@ -51,3 +52,13 @@ def test_it_is_the_registered_picture(
     assert not {"rotated", "mirrored"} & {operation.type for operation in answer.matches[0].operations}
     assert answer.computed.media_type == media_type
     assert (answer.computed.note is None) if note is None else (note in (answer.computed.note or ""))
+
+
+@pytest.mark.parametrize(
+    ("upload", "size"), [("phone_8160x6144.jpg", (8160, 6144)), ("scroll_720x17000.png", (720, 17_000))]
+)
+def test_its_size_is_no_reason_to_refuse_it(
+    desk: Party, shared: Path, upload: str, size: tuple[int, int]
+) -> None:
+    answer = desk.client.match((shared / "reported/08-size-caps" / upload).read_bytes())
+    assert (answer.computed.width, answer.computed.height) == size

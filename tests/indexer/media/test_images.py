@@ -105,10 +105,33 @@ def png_of(width: int, height: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize("size", [(9400, 9400), (13_000, 13_000), (30_000, 30_000), (20_000, 10)])
+@pytest.mark.parametrize("size", [(14_200, 14_200), (25_000, 25_000), (70_000, 10)])
 def test_decompression_bombs_are_refused_before_they_are_decoded(size: tuple[int, int]) -> None:
     with pytest.raises(TooLarge):
         decode_image(png_of(*size), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (
+            ImageLimits(max_pixels=200_000_000),
+            "20000 x 20000 pixels, 400 megapixels; at most 200 megapixels",
+        ),
+        (
+            ImageLimits(max_pixels=100_000_000),
+            "20000 x 20000 pixels, 400 megapixels; at most 100 megapixels",
+        ),
+        (
+            ImageLimits(max_pixels=500_000_000, max_side=9000),
+            "20000 x 20000 pixels; a side may have at most",
+        ),
+        (ImageLimits(max_bytes=50), r"\d+ bytes; at most 50 are read"),
+    ],
+)
+def test_a_refusal_names_the_limit_that_was_hit(limits: ImageLimits, words: str) -> None:
+    with pytest.raises(TooLarge, match=words):
+        decode_image(png_of(20_000, 20_000), limits)
 
 
 @pytest.mark.parametrize(
@@ -140,3 +163,14 @@ def test_a_broken_colour_profile_is_ignored() -> None:
 def test_a_polyglot_is_the_picture_at_its_front() -> None:
     payload = encoded("coffee", "JPEG", quality=95) + b"<script>alert(1)</script>PK\x03\x04"
     assert mean_difference(payload, picture("coffee")) < 6
+
+
+@pytest.mark.parametrize("size", [(8160, 6144), (720, 17_000)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_phone_pictures_and_long_screenshots_are_read_reduced(kind: str, size: tuple[int, int]) -> None:
+    image = picture("coffee").resize(size, Image.Resampling.NEAREST)
+    decoded = decode_image(encoded(image, kind, **({"compress_level": 1} if kind == "PNG" else {})), LIMITS)
+    assert (decoded.width, decoded.height) == size
+    assert decoded.pixels.size < 12_000_000
+    wanted = np.asarray(picture("coffee").resize(decoded.pixels.shape[1::-1], Image.Resampling.BOX))
+    assert np.abs(decoded.pixels.astype(int) - wanted).mean() < 12

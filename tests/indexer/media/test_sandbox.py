@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from indexer.media import sandbox
 from indexer.media.errors import DecoderStopped, MediaError, TooLarge, UnsupportedFormat
@@ -91,10 +92,18 @@ def test_an_error_in_a_file_leaves_the_worker_usable() -> None:
 
 def test_a_worker_that_stalls_or_dies_costs_its_own_upload_only(monkeypatch: pytest.MonkeyPatch) -> None:
     with DecoderPool(1, worker_limits=WorkerLimits(wall_time_s=0.0)) as pool:
-        with pytest.raises(DecoderStopped):
+        with pytest.raises(DecoderStopped, match="longer than 0 seconds"):
             pool.decode(encoded("coffee"))
         monkeypatch.setattr(pool, "limits", Limits())
         assert pool.decode(encoded("coffee")).height == 400
+
+
+def test_what_needs_too_much_memory_is_told_how_much_it_may_need() -> None:
+    picture_of_16_megapixels = encoded(Image.new("RGB", (4000, 4000)), "PNG", compress_level=1)
+    with DecoderPool(1, worker_limits=WorkerLimits(address_space_bytes=600 << 20)) as pool:
+        with pytest.raises(TooLarge, match="more memory than the 600 MiB"):
+            pool.decode(encoded(Image.new("RGB", (12_000, 12_000)), "PNG", compress_level=1))
+        assert pool.decode(picture_of_16_megapixels).width == 4000
 
 
 def test_too_many_bytes_never_reach_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,11 +26,11 @@ from registry.thresholds import Thresholds
 from sdk.models import MatchRelation, Strength
 
 LIMITS = Thresholds()
-DIFFERS = DenseAgreement(agreeing=0.4, disagreeing=0.4, moved=0.0, fine=0.9)
+DIFFERS = DenseAgreement(agreeing=0.3, disagreeing=0.6, moved=0.0, fine=0.9)
 AGREES = DenseAgreement(agreeing=0.8, disagreeing=0.05, moved=0.0, fine=0.2)
 MOVED = DenseAgreement(agreeing=0.8, disagreeing=0.1, moved=0.05, fine=0.3)
 STAYED = DenseAgreement(agreeing=0.97, disagreeing=0.01, moved=0.0, fine=0.5)
-BODY_MOVED = DenseAgreement(agreeing=0.96, disagreeing=0.01, moved=0.03, fine=0.8)
+BODY_MOVED = DenseAgreement(agreeing=0.96, disagreeing=0.01, moved=0.03, fine=0.8, displaced=0.03)
 
 EXACT = Strength.EXACT, MatchRelation.SAME_FILE
 SUSPICION = Strength.WEAK, MatchRelation.POSSIBLY_RELATED
@@ -251,19 +251,25 @@ def dense(**changed: float) -> DenseAgreement:
     ("measured", "inliers", "different"),
     [
         (dense(), 100, False),
-        # It differs all over: few windows agree, and many disagree.
-        (dense(agreeing=0.599, disagreeing=0.251), 100, True),
-        (dense(agreeing=0.6, disagreeing=0.251), 100, False),
-        (dense(agreeing=0.599, disagreeing=0.25), 100, False),
+        # It differs all over: few windows agree, many disagree, some seem to be elsewhere.
+        (dense(agreeing=0.599, disagreeing=0.251, displaced=0.01), 59, True),
+        (dense(agreeing=0.6, disagreeing=0.251, displaced=0.01), 59, False),
+        (dense(agreeing=0.599, disagreeing=0.25, displaced=0.01), 59, False),
+        # A half that was mirrored, a pattern, lines, snow: the features stayed, or nothing is elsewhere.
+        (dense(agreeing=0.47, disagreeing=0.42, displaced=0.09), 60, False),
+        (dense(agreeing=0.3, disagreeing=0.37, displaced=0.0099), 50, False),
+        # Two pictures that have a part in common.
+        (dense(agreeing=0.4, disagreeing=0.451), 90, True),
+        (dense(agreeing=0.4, disagreeing=0.45), 90, False),
         # Something moved, and the features or the grain say that it is no copy.
-        (dense(moved=0.03, fine=0.599), 79, True),
-        (dense(moved=0.0299, fine=0.599), 79, False),
-        (dense(moved=0.03, fine=0.6), 79, False),
-        (dense(moved=0.03, fine=0.599), 80, False),
+        (dense(moved=0.008, fine=0.599), 79, True),
+        (dense(moved=0.0079, fine=0.599), 79, False),
+        (dense(moved=0.008, fine=0.6), 79, False),
+        (dense(moved=0.008, fine=0.599), 80, False),
         # So much moved that the features say it alone.
-        (dense(moved=0.06), 49, True),
-        (dense(moved=0.06), 50, False),
-        (dense(moved=0.0599), 49, False),
+        (dense(moved=0.016), 49, True),
+        (dense(moved=0.016), 50, False),
+        (dense(moved=0.0159), 49, False),
         # Where nearly everything agrees, nothing is said to have moved.
         (dense(moved=0.06, agreeing=0.85), 49, False),
         (dense(moved=0.06, agreeing=0.849), 49, True),
@@ -276,6 +282,24 @@ def test_a_different_capture_differs_all_over_or_shows_things_in_other_places(
 
 
 @pytest.mark.parametrize(
+    ("inliers", "displaced", "different"), [(74, 0.014, True), (75, 0.014, False), (74, 0.0139, False)]
+)
+def test_with_people_in_it_a_frame_of_the_same_video_keeps_the_grain_and_loses_features(
+    inliers: int, displaced: float, different: bool
+) -> None:
+    measured = dense(moved=0.0, fine=0.9, displaced=displaced)
+    outside = dense(agreeing=0.7, disagreeing=0.2)
+    evidence = compared(inliers, pairs=100, dense=measured, outside_faces=outside)
+    assert is_different_capture(evidence, LIMITS) is different
+    assert not is_different_capture(replace(evidence, outside_faces=None), LIMITS)
+
+
+def test_no_other_shot_overrules_a_pdq_distance_of_a_re_encode() -> None:
+    assert is_different_capture(compared(90, pairs=100, pdq_distance=11, dense=DIFFERS), LIMITS)
+    assert not is_different_capture(compared(90, pairs=100, pdq_distance=10, dense=DIFFERS), LIMITS)
+
+
+@pytest.mark.parametrize(
     ("outside_faces", "different"),
     [
         (None, True),
@@ -283,10 +307,11 @@ def test_a_different_capture_differs_all_over_or_shows_things_in_other_places(
         (DenseAgreement(agreeing=0.899, disagreeing=0.04, moved=0.0, fine=0.9), True),
         (DenseAgreement(agreeing=0.9, disagreeing=0.0401, moved=0.0, fine=0.9), True),
         # Bodies moved too, and what stood still has the same grain: another frame of one video.
-        (DenseAgreement(agreeing=0.9, disagreeing=0.04, moved=0.02, fine=0.5), True),
+        (DenseAgreement(0.9, 0.04, moved=0.0, fine=0.5, displaced=0.01), True),
+        (DenseAgreement(0.9, 0.04, moved=0.0, fine=0.5, displaced=0.0099), False),
         # A network drew it anew, which does not keep the grain.
-        (DenseAgreement(agreeing=0.9, disagreeing=0.04, moved=0.02, fine=0.499), False),
-        (DenseAgreement(agreeing=0.9, disagreeing=0.04, moved=0.03, fine=0.499), True),
+        (DenseAgreement(0.9, 0.04, moved=0.02, fine=0.499, displaced=0.02), False),
+        (DenseAgreement(0.9, 0.04, moved=0.03, fine=0.499, displaced=0.03), True),
     ],
 )
 def test_what_lies_outside_the_faces_tells_a_new_face_from_a_different_capture(
@@ -298,7 +323,7 @@ def test_what_lies_outside_the_faces_tells_a_new_face_from_a_different_capture(
 
 @pytest.mark.parametrize(
     ("measured", "looked_at_again"),
-    [(None, False), (dense(), False), (dense(moved=0.03), True), (DIFFERS, True)],
+    [(None, False), (dense(), False), (dense(moved=0.008), True), (DIFFERS, True)],
 )
 def test_faces_are_left_out_only_where_that_could_change_the_answer(
     measured: DenseAgreement | None, looked_at_again: bool
