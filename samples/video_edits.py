@@ -283,22 +283,16 @@ def edits_of(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edi
 
 
 def _other_audio(clip: Clip, others: list[Clip]) -> list[tuple[str, Callable[[], Edited]]]:
-    """Returns the same pictures with another clip's audio, and its audio under another clip's pictures."""
+    """Returns the same pictures with another clip's audio."""
     other = next((clip for clip in others if clip.audio is not None), None)
     if clip.audio is None or other is None:
         return []
     seconds = min(clip.seconds, other.seconds)
 
-    def dubbed(pictures: Clip, audio: Clip, edit: str, named: OperationType) -> Edited:
-        both = Piece(replace(pictures, audio=audio.audio), 0.0, seconds)
+    def dubbed() -> Edited:
+        both = Piece(replace(clip, audio=other.audio), 0.0, seconds)
         truth = [TrueSegment(clip.name, (0.0, seconds), (0.0, seconds), 1.0)]
         shown = frozenset({clip.name, other.name})
-        return Edited(edit, clip.name, write_pieces([both]), truth, shown, named)
+        return Edited("dubbed", clip.name, write_pieces([both]), truth, shown, OperationType.AUDIO_REPLACED)
 
-    return [
-        ("dubbed", lambda: dubbed(clip, other, "dubbed", OperationType.AUDIO_REPLACED)),
-        (
-            "heard elsewhere",
-            lambda: dubbed(other, clip, "heard elsewhere", OperationType.PICTURES_REPLACED),
-        ),
-    ]
+    return [("dubbed", dubbed)]

@@ -50,6 +50,23 @@ def with_logo(picture: Pixels, _: float) -> Pixels:
     return out
 
 
+def in_a_programme(picture: Pixels, _: float) -> Pixels:
+    """Shows the frame in the panel of a channel, beside its list of subjects and above its bar."""
+    height, width = 360, 480
+    out = np.full((height, width, 3), (30, 60, 120), np.uint8)
+    cv2.putText(out, "CHANNEL NINE LIVE", (14, 36), cv2.FONT_HERSHEY_DUPLEX, 0.9, (255,) * 3, 2)
+    for row, words in enumerate(("Results", "Tables", "Weather", "Markets", "Letters")):
+        top = 56 + 48 * row
+        cv2.rectangle(out, (356, top), (472, top + 38), (200, 200, 60), -1)
+        cv2.putText(out, words, (364, top + 26), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (20, 20, 20), 2)
+    out[310:344] = (160, 20, 20)
+    cv2.putText(
+        out, "BREAKING NEWS +++ from all over", (14, 334), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255,) * 3, 2
+    )
+    out[52:300, 16:346] = cv2.resize(picture, (330, 248), interpolation=cv2.INTER_AREA)
+    return out
+
+
 def screen_recorded(picture: Pixels, second: float) -> Pixels:
     """Shows the frame in a window on a desktop, a little darker, with a moving pointer."""
     height, width = 720, 1280

@@ -14,9 +14,11 @@ from indexer.timeline.track import LEAST_CONTRAST, SIDE, Track
 
 STEP_S = 0.08  # of a track
 LASTS_S = 0.5  # a take goes on where so much more of it is shown
+# Where little moves, as in a slow zoom over a title, a segment's place is known less exactly.
+LASTS_SLOW_S, SLOW = 1.5, 0.97
 LAGS = (4, 6)  # frames on either side of a moment, which are compared over it: 0.7 and 1.0 seconds apart
 NEAR_STEPS = 4  # the end of a segment is known to a third of a second
-STEP_SHIFT, LAG_SHIFT = 3, 6  # px by which the picture may move
+STEP_SHIFT, LAG_SHIFT, SLOW_SHIFT = 3, 6, 1  # px by which the picture may move
 STILL_LEVELS = 1.5  # mean absolute difference of two frames in grey levels, below which nothing moves
 BAR_LEVELS = 2.0  # standard deviation of a row or column over all its pixels and frames: a bar, no picture
 # Correlation of neighbouring frames: 0.55 or more at 95 of 100 moments in takes, 0.44 or less over 95 of
@@ -42,24 +44,40 @@ def beyond(track: Track, second: float, side: int) -> Beyond:
     Where the picture stands still at that second, it is asked about the moment at which something moves
     again: how long a title stands says nothing.
     """
-    frames = _pictures_only(_on_grid(track))
-    place = int(np.clip(round(second / STEP_S), 0, len(frames)))
-    if side < 0:
-        frames, place = frames[::-1], len(frames) - place
-    if _least_step(frames, place) < SURE_CUT:
+    frames, place = _outward(track, second, side)
+    if _least_step(frames, place - NEAR_STEPS, place + NEAR_STEPS) < SURE_CUT:
         return Beyond.CUTS
     place = _past_stillness(frames, place)
-    return Beyond.ENDS if len(frames) - place < round(LASTS_S / STEP_S) else _over(frames, max(1, place))
+    is_slow_here = _is_slow(frames, place)
+    lasts = round((LASTS_SLOW_S if is_slow_here else LASTS_S) / STEP_S)
+    if len(frames) - place < lasts:
+        return Beyond.ENDS
+    if _least_step(frames, place - NEAR_STEPS, place + max(NEAR_STEPS, lasts)) < SURE_CUT:
+        return Beyond.CUTS
+    return _over(frames, max(1, place), SLOW_SHIFT if is_slow_here else LAG_SHIFT)
+
+
+def is_slow(track: Track, second: float, side: int) -> bool:
+    """Tells whether so little moves around a second that a moment cannot be told from its neighbours."""
+    return _is_slow(*_outward(track, second, side))
+
+
+def _is_slow(frames: Pixels, place: int) -> bool:
+    earlier, later = np.clip((place - LAGS[1], place), 0, len(frames) - 1)
+    return similarity(frames[earlier], frames[later], 0) > SLOW
 
 
 def cuts_within(track: Track, second: float, side: int, within_s: float) -> bool:
     """Tells whether the first cut after (`side` 1) or before (-1) a second lies within so many seconds."""
+    frames, place = _outward(track, second, side)
+    return _least_step(frames, place, place + int(within_s / STEP_S)) < SURE_CUT
+
+
+def _outward(track: Track, second: float, side: int) -> tuple[Pixels, int]:
+    """The frames in the order in which they are looked at, and the place of a second among them."""
     frames = _pictures_only(_on_grid(track))
     place = int(np.clip(round(second / STEP_S), 0, len(frames)))
-    if side < 0:
-        frames, place = frames[::-1], len(frames) - place
-    last = min(len(frames) - 1, place + int(within_s / STEP_S))
-    return any(similarity(frames[at], frames[at + 1], STEP_SHIFT) < SURE_CUT for at in range(place, last))
+    return (frames, place) if side > 0 else (frames[::-1], len(frames) - place)
 
 
 def _on_grid(track: Track) -> Pixels:
@@ -91,26 +109,23 @@ def _past_stillness(frames: Pixels, place: int) -> int:
     return place
 
 
-def _least_step(frames: Pixels, place: int) -> float:
-    """The smallest similarity of neighbouring frames around a place."""
-    first, last = max(0, place - NEAR_STEPS), min(len(frames) - 1, place + NEAR_STEPS)
-    steps = [similarity(frames[at], frames[at + 1], STEP_SHIFT) for at in range(first, last)]
-    return min(steps, default=1.0)
+def _least_step(frames: Pixels, first: int, last: int) -> float:
+    """The smallest similarity of neighbouring frames between two places."""
+    places = range(max(0, first), min(len(frames) - 1, last))
+    return min((similarity(frames[at], frames[at + 1], STEP_SHIFT) for at in places), default=1.0)
 
 
-def _over(frames: Pixels, place: int) -> Beyond:
-    """What lies between the frames before a place and those from it on."""
-    step = _least_step(frames, place)
-    if step < SURE_CUT:
-        return Beyond.CUTS
+def _over(frames: Pixels, place: int, shift: int) -> Beyond:
+    """What lies between the frames before a place and those from it on, where no cut is seen."""
 
     def apart(start: int, lag: int) -> float:
         """Of two frames `lag` steps apart, the earlier one at `start`."""
         ends = np.clip((start, start + lag), 0, len(frames) - 1)
-        return similarity(frames[ends[0]], frames[ends[1]], LAG_SHIFT)
+        return similarity(frames[ends[0]], frames[ends[1]], shift)
 
     across = min(apart(place - 1 - lag, 2 * lag + 1) for lag in LAGS)
     if across >= SURE_TAKE:
+        step = _least_step(frames, place - NEAR_STEPS, place + NEAR_STEPS)
         return Beyond.CONTINUES if step >= SURE_STEP else Beyond.UNCLEAR
     near = LAGS[0]
     reach = 2 * near + 1

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 
 from indexer.operations import Direction
-from indexer.timeline.takes import Beyond
 from registry.match.video.segment_ends import SegmentEnds
-
-STOPS = (Beyond.CUTS, Beyond.ENDS)
 
 
 def direction_in_time(ends: Sequence[SegmentEnds]) -> Direction:
@@ -14,9 +11,7 @@ def direction_in_time(ends: Sequence[SegmentEnds]) -> Direction:
 
     Nothing else in time tells: speed, order and what was joined can have been changed in either.
     """
-    both = [pair for one in ends for pair in zip(one.query, one.reference, strict=True)]
-    reference_goes_on = any(there is Beyond.CONTINUES and here in STOPS for here, there in both)
-    query_goes_on = any(here is Beyond.CONTINUES and there in STOPS for here, there in both)
-    if reference_goes_on == query_goes_on:
+    reference_goes_on = any(one.reference_goes_on for one in ends)
+    if reference_goes_on == any(one.query_goes_on for one in ends):
         return Direction.UNKNOWN
     return Direction.FROM_REFERENCE if reference_goes_on else Direction.TO_REFERENCE

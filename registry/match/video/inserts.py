@@ -48,11 +48,14 @@ def _is_insert(
         return False
     if seconds < limits.insert_sure_below_s:
         return True
-    if _opens(segment) or _closes(segment, spans):
-        # An opener is used whole or shortened; what goes on for longer, or up to the end, is none.
-        return ends is None or not (ends.is_one_sided and ends.is_long_take)
-    cuts = ends is not None and bool({Beyond.CUTS, Beyond.DISSOLVES} & set(ends.reference))
-    return cuts and ends is not None and not ends.is_one_sided
+    if ends is None:
+        return _opens(segment) or _closes(segment, spans)
+    for inner, is_there in ((1, _opens(segment)), (0, _closes(segment, spans))):
+        if is_there:
+            # An opener is used whole or shortened; what goes on for longer, or up to the end, is none.
+            return not (ends.goes_on_in_one_at(inner) and ends.is_long_take[inner])
+    is_inside_a_take = all(there is Beyond.CONTINUES for there in ends.reference)
+    return not (is_inside_a_take or ends.reference_goes_on or ends.query_goes_on)
 
 
 def _opens(segment: TemporalSegment) -> bool:

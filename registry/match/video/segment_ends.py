@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from indexer.compare.geometry import Matrix, align
-from indexer.timeline.takes import Beyond, beyond, cuts_within
+from indexer.timeline.takes import Beyond, beyond, cuts_within, is_slow
 from indexer.timeline.temporal_segments import TemporalSegment
 from indexer.timeline.track import Track, warp_track
 from registry.match.video.frame_pairs import ReferenceVideo
@@ -12,7 +12,9 @@ from registry.media.query_frames import QueryFrames
 from registry.services import RequestContext
 
 # Kept frames on either side of a moment that is known to a fraction of a second.
-INSIDE_MS, OUTSIDE_MS = (100, 1500), (300, 1500)
+INSIDE_MS, OUTSIDE_MS, OUTSIDE_SLOW_MS = (100, 1500), (300, 1500), (1000, 2500)
+
+STOPS = (Beyond.CUTS, Beyond.DISSOLVES, Beyond.ENDS)
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,28 @@ class SegmentEnds:
 
     query: tuple[Beyond, Beyond]
     reference: tuple[Beyond, Beyond]  # at the same ends: played backwards, its later second comes first
-    # Whether a take that goes on beyond an end is, in all, longer than any insert.
-    is_long_take: bool = False
+    # Whether a take that goes on beyond the end is, in all, longer than any insert.
+    is_long_take: tuple[bool, bool] = (False, False)
+
+    def goes_on_in_one_at(self, end: int) -> bool:
+        """Whether, at the start (0) or at the end (1), one video goes on and the other perhaps does not."""
+        return (self.query[end] is Beyond.CONTINUES) != (self.reference[end] is Beyond.CONTINUES)
 
     @property
-    def is_one_sided(self) -> bool:
-        """Whether one video goes on with a take that the other does not show further."""
-        pairs = zip(self.query, self.reference, strict=True)
-        return any((here is Beyond.CONTINUES) != (there is Beyond.CONTINUES) for here, there in pairs)
+    def reference_goes_on(self) -> bool:
+        """Whether the reference goes on with a take where the upload stops."""
+        return any(
+            there is Beyond.CONTINUES and here in STOPS
+            for here, there in zip(self.query, self.reference, strict=True)
+        )
+
+    @property
+    def query_goes_on(self) -> bool:
+        """Whether the upload goes on with a take where the reference stops."""
+        return any(
+            here is Beyond.CONTINUES and there in STOPS
+            for here, there in zip(self.query, self.reference, strict=True)
+        )
 
 
 def ends_of(
@@ -53,12 +69,14 @@ def ends_of(
         here = [beyond(warped, *end) for end in mine]
         there = [_beyond(context, reference, *end) for end in its]
         within_s = max(0.0, context.thresholds.insert_most_s - (segment.end - segment.start))
-        is_long = any(
-            shown is Beyond.CONTINUES and not cuts_within(shown_by, *end, within_s)
-            for shown_by, ends, beyond_it in ((warped, mine, here), (reference.track, its, there))
-            for end, shown in zip(ends, beyond_it, strict=True)
+        is_long = [
+            (shown is Beyond.CONTINUES and not cuts_within(warped, *end, within_s))
+            or (shown_there is Beyond.CONTINUES and not cuts_within(reference.track, *its_end, within_s))
+            for end, its_end, shown, shown_there in zip(mine, its, here, there, strict=True)
+        ]
+        found.append(
+            SegmentEnds((here[0], here[1]), (there[0], there[1]), is_long_take=(is_long[0], is_long[1]))
         )
-        found.append(SegmentEnds((here[0], here[1]), (there[0], there[1]), is_long))
     return tuple(found)
 
 
@@ -72,7 +90,8 @@ def _beyond(context: RequestContext, reference: ReferenceVideo, second: float, s
 def _agree_over(context: RequestContext, reference: ReferenceVideo, second: float, side: int) -> bool:
     """Whether a kept frame inside and one beyond show one scene, however the camera moved meanwhile."""
     inside = _kept(reference, second, -side, INSIDE_MS)
-    outside = _kept(reference, second, side, OUTSIDE_MS)
+    is_near = not is_slow(reference.track, second, side)
+    outside = _kept(reference, second, side, OUTSIDE_MS if is_near else OUTSIDE_SLOW_MS)
     if inside is None or outside is None:
         return False
     record, limits = reference.candidate.record, context.thresholds

@@ -35,9 +35,18 @@ def said(*parts: tuple[TemporalSegment, SegmentEnds], spans: Spans = SPANS) -> s
         (segment(0, 2), SegmentEnds((ENDS, CUTS), (ENDS, CONTINUES)), "an opener of 2.0 seconds"),
         (segment(26, 30, 10), SegmentEnds((CUTS, ENDS), (CUTS, ENDS)), "an end of 4.0 seconds"),
         (segment(10, 14, 9), BOUNDED, "4.0 seconds (00:10.0 to 00:14.0)"),
+        (segment(10, 14, 9), SegmentEnds((UNCLEAR, CUTS), (UNCLEAR, UNCLEAR)), "4.0 seconds"),
         (segment(10, 11, 9), SegmentEnds((CUTS, CUTS), (CONTINUES, CONTINUES)), "1.0 seconds"),
     ],
-    ids=["opener", "opener that dissolves", "opener cut short", "end", "sting", "a flash"],
+    ids=[
+        "opener",
+        "opener that dissolves",
+        "opener cut short",
+        "end",
+        "sting",
+        "nothing can be told",
+        "a flash",
+    ],
 )
 def test_an_insert_is_named_with_its_seconds(
     shared: TemporalSegment, ends: SegmentEnds, words: str
@@ -52,9 +61,9 @@ def test_an_insert_is_named_with_its_seconds(
     ("shared", "ends", "spans"),
     [
         (segment(10, 14, 9), SegmentEnds((CUTS, CUTS), (CUTS, CONTINUES)), SPANS),
-        (segment(0, 5), SegmentEnds((ENDS, CUTS), (ENDS, CONTINUES), is_long_take=True), SPANS),
+        (segment(0, 5), SegmentEnds((ENDS, CUTS), (ENDS, CONTINUES), is_long_take=(False, True)), SPANS),
         (segment(10, 14, -10), SegmentEnds((CUTS, CONTINUES), (ENDS, CUTS)), SPANS),
-        (segment(10, 14, 9), SegmentEnds((CUTS, CUTS), (UNCLEAR, UNCLEAR)), SPANS),
+        (segment(10, 14, 9), SegmentEnds((UNCLEAR, UNCLEAR), (CONTINUES, CONTINUES)), SPANS),
         (segment(5, 25), BOUNDED, SPANS),
         (segment(0, 5, 9), BOUNDED, Spans(5.0, 40.0)),
         (segment(10, 15, -10), BOUNDED, Spans(30.0, 5.0)),
@@ -64,7 +73,7 @@ def test_an_insert_is_named_with_its_seconds(
         "cut out of a take",
         "the first seconds of a long take",
         "cut out of the upload",
-        "nothing can be told",
+        "in the middle of a take",
         "many seconds",
         "all of the upload",
         "all of the reference",

@@ -12,6 +12,7 @@ from samples.video_looks import (
     Look,
     barred,
     cropped,
+    in_a_programme,
     mirrored,
     picture_in_picture,
     screen_recorded,
@@ -253,8 +254,18 @@ def test_an_opener_that_two_programmes_share_is_no_more_than_a_possible_match(wo
     [segment] = match.segments
     assert segment.query == pytest.approx((0.0, 2.5), abs=0.1)
     clipped = lab.client.match(edited(Piece(clip("coffee", "cat"), 0.5, 3.5), whole(clip("rocket"))))
-    assert clipped.verdict.kind is VerdictKind.KNOWN_FAKE
+    assert clipped.matches[0].relation is MatchRelation.DERIVATIVE
     assert types(clipped) == {OperationType.CLIPPED, OperationType.CONCATENATED}
+
+
+def test_two_reports_in_the_frame_of_one_channel_are_not_one_video(world: World) -> None:
+    lab = world.enrol("Lab", Role.RESEARCHER)
+    report = edited(whole(clip("coffee", "cat")), look=in_a_programme)
+    world.register(lab, report, "fake", AssetClass.KNOWN_FAKE)
+    other = lab.client.match(edited(whole(clip("rocket", "motorcycle")), look=in_a_programme))
+    assert other.verdict.kind in (VerdictKind.POSSIBLE_MATCH, VerdictKind.NOT_IN_REGISTRY)
+    clipped = lab.client.match(edited(Piece(clip("coffee", "cat"), 0.5, 7.5), look=in_a_programme))
+    assert clipped.matches[0].relation is MatchRelation.DERIVATIVE
 
 
 def test_two_videos_are_compared_and_shown_side_by_side(registered: Registered) -> None:
