@@ -6,7 +6,7 @@ treatment of EXIF orientation, ICC profiles, CMYK, palettes, 1-bit and 16-bit de
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,9 @@ MEDIA_TYPES = {
 }
 # Formats in which a second frame means motion; in TIFF, MPO and HEIF it is another page or a thumbnail.
 ANIMATED = ("GIF", "WEBP", "AVIF", "PNG")
+# Of a TIFF (NewSubfileType): bits for a smaller copy of another page, and for a mask.
+KIND_OF_PAGE, NO_PAGES = 254, 0b101
+MOST_PAGES = 20
 # What the first bytes say of a file that no decoder opens.
 SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
@@ -80,6 +83,7 @@ class DecodedImage:
     height: int
     jpeg_quality: int | None = None  # 1 to 100, from its tables; None: not a JPEG
     notes: tuple[str, ...] = ()  # what is damaged or was left out
+    further_pages: tuple["DecodedImage", ...] = ()  # of a TIFF
 
 
 def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
@@ -165,11 +169,45 @@ def megapixels(pixels: int) -> str:
 def _decode_opened(
     payload: bytes, image: Image.Image, limits: ImageLimits, notes: tuple[str, ...]
 ) -> DecodedImage:
-    media_type = MEDIA_TYPES[image.format or ""]
-    check_size(*image.size, limits)
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in ANIMATED:
         raise UnsupportedFormat(f"animated {image.format} with {frames} frames: a video, not a still image")
+    first = _decode_page(payload, image, limits, notes)
+    if image.format != "TIFF" or frames == 1:
+        return first
+    further, more_notes = _further_pages(payload, image, frames, limits)
+    return replace(first, notes=(*first.notes, *more_notes), further_pages=further)
+
+
+def _further_pages(
+    payload: bytes, image: Image.Image, frames: int, limits: ImageLimits
+) -> tuple[tuple[DecodedImage, ...], list[str]]:
+    """The pages of a TIFF after the first, as many as may be read, without thumbnails and masks."""
+    pages: list[DecodedImage] = []
+    notes: list[str] = []
+    pixels = image.width * image.height
+    for number in range(1, frames):
+        try:
+            image.seek(number)
+            pixels += image.width * image.height
+            if number >= MOST_PAGES or pixels > limits.max_pixels:
+                notes.append(f"the first {number} of {frames} pages were looked at")
+                break
+            if not int(getattr(image, "tag_v2", {}).get(KIND_OF_PAGE, 0)) & NO_PAGES:
+                pages.append(_decode_page(payload, image, limits, ()))
+        except MemoryError:
+            raise
+        except Exception:  # Pillow's parsers raise nearly anything; the other pages are read
+            notes.append(f"page {number + 1} of {frames} is damaged")
+            break
+    return tuple(pages), notes
+
+
+def _decode_page(
+    payload: bytes, image: Image.Image, limits: ImageLimits, notes: tuple[str, ...]
+) -> DecodedImage:
+    media_type = MEDIA_TYPES[image.format or ""]
+    check_size(*image.size, limits)
     quality = _jpeg_quality(image)
     stored = decode_jpeg(payload, image, _working_scale(image.size, limits))
     orientation = orientation_of(image)

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, cast
@@ -245,14 +246,22 @@ class DecoderPool:
 
 
 def _image_of(header: dict[str, object], body: bytes) -> DecodedImage:
-    return DecodedImage(
-        pixels=np.frombuffer(body, dtype=np.uint8).reshape(cast(list[int], header["shape"])),
-        media_type=str(header["media_type"]),
-        width=cast(int, header["width"]),
-        height=cast(int, header["height"]),
-        jpeg_quality=cast("int | None", header["jpeg_quality"]),
-        notes=tuple(cast(list[str], header["notes"])),
-    )
+    pages, offset = [], 0
+    for page in (header, *cast(list[dict[str, object]], header["further"])):
+        shape = cast(list[int], page["shape"])
+        pixels = np.frombuffer(body, np.uint8, int(np.prod(shape)), offset).reshape(shape)
+        offset += pixels.size
+        pages.append(
+            DecodedImage(
+                pixels=pixels,
+                media_type=str(page["media_type"]),
+                width=cast(int, page["width"]),
+                height=cast(int, page["height"]),
+                jpeg_quality=cast("int | None", page["jpeg_quality"]),
+                notes=tuple(cast(list[str], page["notes"])),
+            )
+        )
+    return replace(pages[0], further_pages=tuple(pages[1:]))
 
 
 def _info_of(header: dict[str, object]) -> VideoInfo:

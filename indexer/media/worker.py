@@ -121,17 +121,22 @@ def _open(payload: bytes, limits: VideoLimits) -> OpenVideo | OpenAnimation:
 
 
 def _image_message(image: DecodedImage) -> Answer:
-    height, width, _ = image.pixels.shape
-    header: dict[str, object] = {
-        "is": "image",
+    pages = (image, *image.further_pages)
+    header = {"is": "image", **_page_header(image), "further": [_page_header(page) for page in pages[1:]]}
+    if len(pages) == 1:
+        return header, np.ascontiguousarray(image.pixels).data.cast("B")
+    return header, b"".join(page.pixels.tobytes() for page in pages)
+
+
+def _page_header(image: DecodedImage) -> dict[str, object]:
+    return {
         "media_type": image.media_type,
         "width": image.width,
         "height": image.height,
         "jpeg_quality": image.jpeg_quality,
         "notes": image.notes,
-        "shape": [height, width, 3],
+        "shape": image.pixels.shape,
     }
-    return header, np.ascontiguousarray(image.pixels).data.cast("B")
 
 
 def _info_message(opened: OpenVideo | OpenAnimation) -> dict[str, object]:

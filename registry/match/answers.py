@@ -18,6 +18,7 @@ from registry.match.fact_finding import facts_of
 from registry.match.facts import MatchFacts
 from registry.match.matched import MatchedRecord, MatchedSegment
 from registry.match.matching import find_matches
+from registry.match.pages import page_to_answer
 from registry.match.sentences import summary_of_match
 from registry.match.verdicts import conclude
 from registry.media.uploads import Progress, Upload
@@ -58,6 +59,7 @@ def answer_about(
 
     `with_evidence`: whether the caller may see the numbers.
     """
+    upload = page_to_answer(context, upload)
     matches = find_matches(context, upload, progress=progress)[:MAXIMUM_MATCHES]
     summaries = summaries_for(context, matches)
     alterations = alterations_shown(context, matches, summaries)

@@ -10,6 +10,7 @@ from registry.errors import NothingToCompare
 from registry.match.answers import NOT_RELATED, wire_comparison
 from registry.match.matched import MatchedRecord
 from registry.match.matching import find_matches
+from registry.match.pages import page_to_answer
 from registry.match.showing import PictureFormat, change_map_of, comparison_picture, comparison_video
 from registry.media.uploads import Upload
 from registry.records.access import Sight
@@ -38,7 +39,7 @@ def compare_with(context: RequestContext, content: bytes, record: Record) -> Com
     """Raises NothingToCompare or MediaRefused."""
     if record.status != ACTIVE or record.preview_key is None:
         raise NothingToCompare("the record was withdrawn, or its publisher keeps no preview here")
-    upload = context.uploads.read(content)
+    upload = page_to_answer(context, context.uploads.read(content), record)
     match = next(iter(find_matches(context, upload, only=record)), None)
     return ComparedUpload(upload, summary_of(context.session, record), match)
 

@@ -6,7 +6,7 @@ All of it belongs to the upload and is computed once; whoever needs it later rea
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -65,6 +65,7 @@ class Upload:
     insufficient_detail: str | None  # why it cannot be recognised, in words
     image: DecodedImage | None = None
     video: VideoContent | None = None
+    further_pages: tuple["Upload", ...] = ()  # of a TIFF; this one is its first page
 
     @LazyProperty
     def features(self) -> LocalFeatures | None:
@@ -137,14 +138,19 @@ class UploadReader:
         return self.read_video(content, with_previews=with_previews, progress=progress)
 
     def describe_image(self, content: bytes, image: DecodedImage) -> Upload:
-        """Fingerprints a still image that was decoded from `content`."""
-        frame = fingerprint_frame(
-            image.pixels, *self.answering_embedders(), full_size=(image.width, image.height)
+        """Fingerprints a still image that was decoded from `content`, every page by itself."""
+        digest, embedders = digest_of(content), self.answering_embedders()
+        first, *further = (
+            self._describe_page(digest, page, embedders) for page in (image, *image.further_pages)
         )
+        return replace(first, further_pages=tuple(further))
+
+    def _describe_page(self, digest: str, image: DecodedImage, embedders: list[Embedder]) -> Upload:
+        frame = fingerprint_frame(image.pixels, *embedders, full_size=(image.width, image.height))
         fingerprints = frame.fingerprints
         if self.hash_lists and frame.insufficient_detail is None:
             fingerprints += tuple(compute_hash_list_kinds(image.pixels, self.hash_lists))
-        return Upload(digest_of(content), fingerprints, frame.quality, frame.insufficient_detail, image)
+        return Upload(digest, fingerprints, frame.quality, frame.insufficient_detail, image)
 
     def read_fingerprints(self, values: Sequence[Text], digest: str | None) -> Upload:
         """Reads an upload whose picture stayed where it is. Raises InvalidFingerprint."""

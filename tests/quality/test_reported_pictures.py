@@ -40,6 +40,7 @@ def desk(database_server: DatabaseServer, scratch: Path, shared: Path) -> Iterat
         ("09-heic-with-another-major-brand/coffee_heim.heic", "image/heic", None),
         ("09-heic-with-another-major-brand/coffee_miaf.heic", "image/heic", None),
         ("13-xmp-only-orientation/coffee_xmp6.jpg", "image/jpeg", None),
+        ("15-second-page-of-a-tiff/two_pages.tif", "image/tiff", "page 2 of 2"),
         ("16-grey-of-other-depths/camera_12_of_16_bit.tif", "image/tiff", None),
     ],
 )

@@ -98,6 +98,15 @@ def test_a_worker_that_stalls_or_dies_costs_its_own_upload_only(monkeypatch: pyt
         assert pool.decode(encoded("coffee")).height == 400
 
 
+def test_further_pages_come_with_the_first() -> None:
+    pages = [Image.new("RGB", (60 + 10 * number, 40), (9 * number, 0, 0)) for number in range(3)]
+    payload = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    with DecoderPool(1) as pool:
+        decoded = pool.decode(payload)
+    assert [page.width for page in (decoded, *decoded.further_pages)] == [60, 70, 80]
+    assert [int(page.pixels[0, 0, 0]) for page in (decoded, *decoded.further_pages)] == [0, 9, 18]
+
+
 def test_what_needs_too_much_memory_is_told_how_much_it_may_need() -> None:
     picture_of_16_megapixels = encoded(Image.new("RGB", (4000, 4000)), "PNG", compress_level=1)
     with DecoderPool(1, worker_limits=WorkerLimits(address_space_bytes=600 << 20)) as pool:
