@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.shared]
             "mx_hflip.mp4",
             {OperationType.MIRRORED, OperationType.ROTATED},
         ),
+        ("18-which-sound-is-heard", "s.mp4", "silentfirst.mkv", {OperationType.AUDIO_REPLACED}),
+        ("19-which-picture-track", "s.mp4", "coverfirst.mkv", {OperationType.PICTURES_REPLACED}),
     ],
 )
 def test_the_same_footage_stays_the_same(
