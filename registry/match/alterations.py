@@ -22,7 +22,7 @@ from sdk.records import AssetClass, Relation
 # Of a fake whose original is not known, an upload must show so much: a definition, not a measurement. What
 # is altered in it may be anywhere.
 LEAST_SHOWN = 0.8
-WHOLE = 0.9
+WHOLE = 0.9  # share of a picture or of seconds
 MOST_COVERED = 0.25  # share of the picture that may be covered by what was laid over it since
 VERSION = {
     VersionShown.FIRST: AlterationShown.SHOWN,
@@ -125,13 +125,24 @@ def _by_operations(fake: MatchedRecord, original: MatchedRecord) -> AlterationSh
 
 
 def _alone(fake: MatchedRecord) -> AlterationShown:
-    if fake.direction is Direction.TO_REFERENCE or not _is_mostly_shown(fake):
+    if _shows_more(fake) or not _is_mostly_shown(fake):
         return AlterationShown.UNKNOWN
     # A slight change counts too: nobody knows how little makes this a fake.
     changed = [operation for operation in fake.operations if OPERATIONS[operation.type].changes_content]
-    laid_over = all(operation.type in LAID_OVER for operation in changed)
     covered = sum(operation.measured.get("share", 0.0) for operation in changed)
-    return AlterationShown.SHOWN if laid_over and covered <= MOST_COVERED else AlterationShown.UNKNOWN
+    laid_over = all(operation.type in LAID_OVER for operation in changed) and covered <= MOST_COVERED
+    is_over_upload = fake.is_only_laid_over is not False
+    return (
+        AlterationShown.SHOWN if not changed or (laid_over and is_over_upload) else AlterationShown.UNKNOWN
+    )
+
+
+def _shows_more(fake: MatchedRecord) -> bool:
+    """Whether the record was cut out of what the upload shows: cutting may be all that makes it false."""
+    if fake.direction is not Direction.TO_REFERENCE:
+        return False
+    alignment = fake.candidate.alignment
+    return bool(fake.segments) or (alignment is not None and alignment.query_coverage < WHOLE)
 
 
 def _is_mostly_shown(fake: MatchedRecord) -> bool:

@@ -47,6 +47,9 @@ class MatchedRecord:
     # "shares an opener of 2.0 seconds with" or "has the same layout as".
     in_common: str | None = None
     direction: Direction = Direction.UNKNOWN
+    direction_reason: str | None = None  # a sentence
+    # Whether nothing differs from the record but what was laid over the upload; None: it was not asked.
+    is_only_laid_over: bool | None = None
 
     @property
     def record(self) -> Record:

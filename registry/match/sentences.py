@@ -51,8 +51,6 @@ def relation_words(match: MatchFacts) -> str:
         return "has fingerprints like those of"
     if match.direction is Direction.FROM_REFERENCE and not match.is_fake_not_shown:
         return "made from"
-    if match.direction is Direction.TO_REFERENCE:
-        return "shows more than"
     return f"shares its {thing} with"
 
 
@@ -66,6 +64,8 @@ def difference(match: MatchFacts) -> str:
     """What the upload shows otherwise than the record; where that is nothing of weight, what was done."""
     if match.phrase is not None:
         return f"; compared with that, {match.phrase}"
+    if match.direction is Direction.TO_REFERENCE and not match.is_same_picture:
+        return "; that was made from it, or from what it was made from"
     named = ", ".join(match.names_of_operations[:MOST_NAMED])
     return f"; changes: {named}" if named and not match.is_same_picture else ""
 

@@ -1,6 +1,9 @@
 """What matching does for a still upload: verify, assess, and say what was changed."""
 
+from dataclasses import replace
+
 from indexer.compare.derivation import Derivation, derive
+from indexer.compare.direction import find_direction
 from indexer.compare.operations import COARSE, re_encoded
 from indexer.compare.vocabulary import Frame, Operation
 from registry.match.candidates import Candidate, RetrievedRecord
@@ -41,26 +44,20 @@ def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord
     """The match with what was changed between the upload and the registered picture."""
     if match.assessment.relation is MatchRelation.POSSIBLY_RELATED:
         return match
-    derivation = derivation_of(context, upload, match.candidate)
-    if derivation is None:
+    pair, image = match.candidate.pair, upload.image
+    if pair is None or image is None or not is_verified(match.candidate.evidence, context.thresholds):
         return match
+    record, (height, width) = match.record, pair.reference.shape[:2]
+    frames = Frame(image.width, image.height), Frame(record.width or width, record.height or height)
+    derivation = derive(pair, *frames, with_faces=context.faces_not_compared is None)
+    found = find_direction(pair, derivation.comparison, *frames)
     uncertain = faces_uncertainty(context.faces_not_compared) or derivation.uncertain
-    return match.described(_operations(context, upload, match, derivation), uncertain, derivation)
-
-
-def derivation_of(context: RequestContext, upload: Upload, candidate: Candidate) -> Derivation | None:
-    """How the upload was made from the preview of a verified candidate; None where that cannot be said."""
-    pair, image = candidate.pair, upload.image
-    if pair is None or image is None:
-        return None
-    if not is_verified(candidate.evidence, context.thresholds):
-        return None
-    record = candidate.record
-    return derive(
-        pair,
-        Frame(image.width, image.height),
-        Frame(record.width or pair.reference.shape[1], record.height or pair.reference.shape[0]),
-        with_faces=context.faces_not_compared is None,
+    described = match.described(_operations(context, upload, match, derivation), uncertain, derivation)
+    return replace(
+        described,
+        direction=found.direction,
+        direction_reason=found.reason,
+        is_only_laid_over=found.only_laid_over_query,
     )
 
 

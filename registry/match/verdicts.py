@@ -97,9 +97,9 @@ def _meaning(family: MatchFamily) -> tuple[VerdictKind, str]:
             return VerdictKind.SHARES_PICTURE, not_shown_to_be(lead)
         case AssetClass.DERIVATIVE:
             return VerdictKind.REGISTERED_DERIVATIVE, f"{made_from(lead)}{difference(lead)}"
-        case AssetClass.AUTHENTIC if lead.direction is Direction.TO_REFERENCE:
-            return VerdictKind.SHARES_PICTURE, difference(lead)
         case AssetClass.AUTHENTIC if lead.relation is MatchRelation.DERIVATIVE:
+            if lead.direction is Direction.TO_REFERENCE:
+                return VerdictKind.SHARES_PICTURE, difference(lead)
             return VerdictKind.DERIVATIVE_OF_ORIGINAL, difference(lead)
         case AssetClass.AUTHENTIC:
             is_disputed = bool(rivals_of(lead, family.others))

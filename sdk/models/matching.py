@@ -146,6 +146,7 @@ class Match(Wire):
     made_from: tuple[RecordSummary, ...] = ()
     relation: MatchRelation
     direction: Direction = Direction.UNKNOWN  # of upload (query) and record (reference)
+    direction_reason: str | None = None  # a sentence: what shows it
     strength: Strength
     severity: Severity = Severity.NONE  # of the most severe operation
     alteration: AlterationShown | None = None  # of a registered fake or AI-generated asset
@@ -166,6 +167,7 @@ class Comparison(Wire):
     digest_sha256: str  # of the upload
     relation: MatchRelation | None  # None: nothing that the two have in common was found
     direction: Direction = Direction.UNKNOWN  # of upload (query) and record (reference)
+    direction_reason: str | None = None  # a sentence: what shows it
     strength: Strength | None
     severity: Severity = Severity.NONE  # of the most severe operation
     operations: tuple[Operation, ...]  # the most severe first

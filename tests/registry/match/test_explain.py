@@ -22,10 +22,10 @@ WHO = "'the bridge', registered by Daily Example on 2026-03-04"
 COMPARED = MatchEvidence(compared=True, inliers=90, pairs=90, spread=0.4)
 DIFFERENT_CAPTURE = MatchEvidence(
     compared=True,
-    inliers=90,
+    inliers=20,
     pairs=90,
     spread=0.4,
-    dense=DenseAgreement(agreeing=0.4, disagreeing=0.4, moved=0.0, fine=0.9),
+    dense=DenseAgreement(agreeing=0.4, disagreeing=0.4, moved=0.3, fine=0.2, displaced=0.3),
 )
 EDIT = Operation(OperationType.LOCAL_EDIT, Degree.CLEAR, "A part was edited.")
 OTHER_PICTURES = Operation(OperationType.PICTURES_REPLACED, Degree.STRONG, "Other pictures.")

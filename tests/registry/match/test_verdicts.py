@@ -133,6 +133,13 @@ FORGED = "'the forgery', registered by Lab"
             "compared with that, a face was replaced (face swap).",
         ),
         (
+            facts(**ALTERED, direction=Direction.TO_REFERENCE, operations=(OperationType.BORDERED,)),
+            VerdictKind.SHARES_PICTURE,
+            Severity.EDITED,
+            f"Very strong match: shares its picture with {REGISTERED} as authentic; that was made from it, "
+            "or from what it was made from.",
+        ),
+        (
             fake(source=record("the press photograph")),
             VerdictKind.KNOWN_FAKE,
             Severity.MISLEADING_CAPABLE,
@@ -177,7 +184,7 @@ FORGED = "'the forgery', registered by Lab"
             fake(**ALTERED, direction=Direction.TO_REFERENCE, alteration=AlterationShown.UNKNOWN),
             VerdictKind.SHARES_PICTURE,
             Severity.NONE,
-            f"Very strong match: shows more than {FORGED} as a known fake; "
+            f"Very strong match: shares its picture with {FORGED} as a known fake; "
             "this upload may be what that was made from.",
         ),
         (
