@@ -26,7 +26,8 @@ UNCHANGED = 2.5  # of the excess
 GRAPHICS, MORE_THAN_OTHER = 6.4, 2.5  # of the evidence of `content`
 # Share of the edges that end the difference; beyond the last the two are not aligned there.
 ENDS_IN_ONE, MOST_IN_ONE = 0.80, 1.25
-HARD_EDGE_LEVELS = 8.0  # grey levels per pixel, where the difference ends
+# Grey levels per pixel where the difference ends: of a cover; of graphics, which are harder than things.
+HARD_EDGE_LEVELS, GRAPHIC_EDGE_LEVELS = 8.0, 28.0
 FLAT, RECTANGLE = 0.97, 0.93  # share of the three commonest colours; of the smallest box around
 COARSE_AGREES, COARSE_SPREAD = 0.90, 6.0  # correlation; grey levels
 FINE_LOST = 0.12  # share of the energy of fine detail that is left
@@ -91,7 +92,8 @@ def _was_laid_over(measured: RegionEvidence, own: int, other: int) -> bool:
     if not ends_in_own or measured.texture[other] < AS_AROUND:
         return False
     more = measured.graphics[own] - measured.graphics[other]
-    if measured.graphics[own] > GRAPHICS and more > MORE_THAN_OTHER:
+    is_graphic = measured.graphics[own] > GRAPHICS and more > MORE_THAN_OTHER
+    if is_graphic and measured.edge_levels > GRAPHIC_EDGE_LEVELS:
         return True
     is_bar = measured.flat[own] > FLAT and measured.flat[other] < FLAT
     return measured.edge_levels > HARD_EDGE_LEVELS and (is_bar or measured.rectangle > RECTANGLE)

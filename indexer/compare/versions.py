@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from indexer.compare.aligned_pair import AlignedPair
+from indexer.compare.aligned_pair import WORKING_SIDE, AlignedPair
 from indexer.compare.alignment_refinement import PairStatistics, disagreeing_places, refine_alignment
-from indexer.compare.changes import ChangedRegion, find_changes
+from indexer.compare.changes import MOST_REGIONS, ChangeMap, find_changes
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import Matrix, align
 from indexer.compare.processing import estimate_processing
@@ -34,7 +34,11 @@ LEFT_OF_OTHER, LEFT_OF_DIFFERENCE, LEFT_OF_BOTH = 0.35, 0.3, 0.5
 AGREES = 0.95  # of what one of the two explains, the share that one version alone must explain
 OPPOSED, UNEXPLAINED = 0.05, 0.40  # shares of the difference; an overlay may hide a part of it
 SHOWS_NEITHER = 0.20  # share of the difference
+# Less than this of a picture is looked at again at the size of a preview: a figure on a document, a mouth.
+SMALL_SHARE, FINE_SIDE = 0.01, 1024  # px of the long side
+SMALL_SEED, SMALL_GROWS_TO, SMALL_LEVELS, SMALL_AREA = 12.0, 2.5, 10.0, 40  # excess; grey levels; px
 LEAST_LEVELS, LEAST_ABOVE_NOISE = 4.0, 1.5  # grey levels; multiples of what differs elsewhere
+OTHER_ABOVE_NOISE = 2.5  # the same, where the upload is said to show neither
 LEAST_VISIBLE, LEAST_PIXELS = 0.25, 30  # share of the difference; px of the working size
 FLATTENED, LEAST_DETAIL = 0.1, 20.0  # share of a window's variance that is left; grey levels squared
 
@@ -53,7 +57,7 @@ class VersionShown(StrEnum):
 
 @dataclass(frozen=True)
 class VersionDifference:
-    """Where two versions differ, in the frame of the first; about 40 kB, so that it can be kept."""
+    """Where two versions differ, in the frame of the first; 40 to 130 kB, so that it can be kept."""
 
     size: tuple[int, int]  # width and height of the first at the working size
     packed_mask: bytes  # the mask, eight pixels to a byte
@@ -91,21 +95,41 @@ def difference_of_versions(first: Pixels, second: Pixels) -> VersionDifference |
     if alignment is None:
         return None
     pair = AlignedPair(second, first, alignment)
-    statistics = refine_alignment(PairStatistics(pair.warped), second)
-    warped, unusual = statistics.warped, disagreeing_places(statistics)
-    changes = find_changes(warped, estimate_processing(warped, unusual), unusual)
-    mask = np.zeros(warped.shown.shape, np.bool_)
-    for region in changes.regions:
-        mask |= region.mask
+    warped, changes = _compared(pair, WORKING_SIDE)
+    masks = [region.mask for region in changes.regions]
+    if sum(region.share for region in changes.regions) < SMALL_SHARE and max(first.shape) > WORKING_SIDE:
+        warped, changes = _compared(pair, FINE_SIDE)
+        masks = _small_changes(changes)
+    mask = np.asarray(np.any(masks, axis=0) if masks else np.zeros(warped.shown.shape), np.bool_)
     return VersionDifference(
         size=warped.size,
         packed_mask=np.packbits(mask).tobytes(),
-        quads=tuple(_quad(region, warped) for region in changes.regions),
+        quads=tuple(_quad(place, warped) for place in masks),
         share=float(mask.mean()),
-        levels=max((region.levels for region in changes.regions), default=0.0),
+        levels=max((_levels(changes, place) for place in masks), default=0.0),
         homography=warped.homography,
         magnification=warped.magnification,
     )
+
+
+def _compared(pair: AlignedPair, long_side: int) -> tuple[WarpedPair, ChangeMap]:
+    statistics = refine_alignment(PairStatistics(pair.warped_at(long_side)), pair.query)
+    warped, unusual = statistics.warped, disagreeing_places(statistics)
+    return warped, find_changes(warped, estimate_processing(warped, unusual), unusual)
+
+
+def _small_changes(changes: ChangeMap) -> list[Mask]:
+    """Returns places too small for an upload, but beyond doubt between two pictures that are both kept."""
+    levels = cv2.blur(np.abs(changes.residue).max(axis=2), (5, 5))
+    grown = (changes.excess > SMALL_GROWS_TO) & (levels > SMALL_LEVELS)
+    count, labels = cv2.connectedComponents(grown.astype(np.uint8))
+    seeds = np.bincount(labels[grown & (changes.excess > SMALL_SEED)], minlength=count)
+    order = sorted(range(1, count), key=lambda number: -seeds[number])
+    return [np.asarray(labels == number) for number in order if seeds[number] >= SMALL_AREA][:MOST_REGIONS]
+
+
+def _levels(changes: ChangeMap, mask: Mask) -> float:
+    return float(np.abs(changes.residue[mask]).max(axis=1).mean())
 
 
 def version_shown(pair: AlignedPair, difference: VersionDifference, second: Pixels) -> VersionReading:
@@ -113,12 +137,13 @@ def version_shown(pair: AlignedPair, difference: VersionDifference, second: Pixe
 
     `second`: (h, w, 3) uint8 as it was handed in before. Raises ValueError where `pair` has another first.
     """
-    if pair.warped.size != difference.size:
-        raise ValueError(f"a first version of {pair.warped.size}, not {difference.size}")
+    aligned = pair.warped if max(difference.size) <= WORKING_SIDE else pair.warped_at(FINE_SIDE)
+    if aligned.size != difference.size:
+        raise ValueError(f"a first version of {aligned.size}, not {difference.size}")
     if difference.share == 0.0:
         return VersionReading(VersionShown.UNDECIDABLE)
     mask = difference.mask
-    warped = refine_alignment(PairStatistics(pair.warped), pair.query, _grown(mask)).warped
+    warped = refine_alignment(PairStatistics(aligned), pair.query, _grown(mask)).warped
     versions = _evened_versions(warped, difference, second, mask)
     compared = np.asarray(versions.shown & mask)
     visible = float(compared.sum() / mask.sum())
@@ -211,8 +236,9 @@ def _decide(measured: VersionReading) -> VersionShown:
             return shown
     if measured.covered > 0.5:
         return VersionShown.NOT_SHOWN
-    mixed = min(measured.first, measured.second) > OPPOSED
-    return VersionShown.NEITHER if mixed or measured.neither > SHOWS_NEITHER else VersionShown.UNDECIDABLE
+    is_other = min(measured.first, measured.second) > OPPOSED or measured.neither > SHOWS_NEITHER
+    is_clear = measured.levels > OTHER_ABOVE_NOISE * measured.noise_levels
+    return VersionShown.NEITHER if is_other and is_clear else VersionShown.UNDECIDABLE
 
 
 def _left_over(upload: Colours, version: Colours, compared: Mask) -> Colours:
@@ -245,8 +271,9 @@ def _flattened(versions: _EvenedVersions) -> Mask:
     return np.asarray((least > LEAST_DETAIL) & (upload < FLATTENED * least), np.bool_)
 
 
-def _quad(region: ChangedRegion, warped: WarpedPair) -> Quad:
-    left, top, right, bottom = region.left, region.top, region.right, region.bottom
+def _quad(mask: Mask, warped: WarpedPair) -> Quad:
+    y, x = np.nonzero(mask)
+    left, top, right, bottom = x.min(), y.min(), x.max() + 1, y.max() + 1
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
     return as_shares(corners, *warped.size)
 

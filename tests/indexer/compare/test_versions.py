@@ -124,3 +124,21 @@ def test_a_difference_in_another_frame_is_refused(difference: VersionDifference)
     smaller = FAKE.resize((400, 400))
     with pytest.raises(ValueError, match="a first version"):
         shown_in(FAKE, difference, first=smaller)
+
+
+def test_a_single_figure_on_a_document_tells_two_versions_apart() -> None:
+    page = Image.new("RGB", (800, 1024), "white")
+    draw = ImageDraw.Draw(page)
+    for line in range(24):
+        words = f"Item {line * 37 % 101}: {line * 91 % 977} pieces of article {line * 7919 % 6007}"
+        draw.text((60, 60 + 38 * line), words, fill="black", font_size=22)
+    forged = page.copy()
+    draw = ImageDraw.Draw(forged)
+    draw.rectangle((600, 900, 640, 930), fill="white")
+    draw.text((600, 902), "95", fill="black", font_size=22)
+    ImageDraw.Draw(page).text((600, 902), "25", fill="black", font_size=22)
+    small = difference_of_versions(pixels(forged), pixels(page))
+    assert small is not None
+    assert 0 < small.share < 0.001
+    assert shown_in(through_jpeg(forged, 50), small, forged, page) is VersionShown.FIRST
+    assert shown_in(through_jpeg(page, 50), small, forged, page) is VersionShown.SECOND
