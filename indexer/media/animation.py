@@ -15,7 +15,7 @@ from indexer.media.images import (
     Pixels,
     as_browsers_read,
     check_size,
-    open_image,
+    open_frames,
     refusal,
 )
 from indexer.media.limits import VideoLimits
@@ -29,8 +29,9 @@ def is_animated(payload: bytes) -> bool:
     """Whether the payload opens as an image with more than one frame in time."""
     try:
         readable, _ = as_browsers_read(payload)
-        with open_image(readable, VideoLimits().max_pixels) as image:
-            return image.format in ANIMATED and getattr(image, "n_frames", 1) > 1
+        image, frames = open_frames(readable, VideoLimits().max_pixels)
+        with image:
+            return image.format in ANIMATED and frames > 1
     except Exception:  # Pillow's parsers raise nearly anything; `decode_image` says what is wrong
         return False
 
@@ -45,9 +46,8 @@ class OpenAnimation:
         readable, notes = as_browsers_read(payload)
         self.notes += notes
         try:
-            self._image = open_image(readable, limits.max_pixels)
+            self._image, self._count = open_frames(readable, limits.max_pixels)
             width, height = self._image.size
-            self._count = getattr(self._image, "n_frames", 1)
         except Exception as error:
             raise refusal(payload, error, limits) from error
         check_size(width, height, limits)

@@ -6,6 +6,7 @@ known to be there where two decodings over different grounds agree, or by what c
 """
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from indexer.media.png import DamagedHeader, Png
 LEAST_SHARE = 0.25
 # libjpeg gives rows out when the next row of blocks has come: without the last bytes these seem missing.
 JPEG_ROWS_HELD_BACK = 32
-START_OF_SCAN = b"\xff\xda"
+PLAIN_LEVELS = 24  # libjpeg smooths the edge of what is there
+START_OF_SCAN = 0xDA
+MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # but not what stands within a scan: zeros, restarts
 END_MISSING = "the end of the file is missing"
 COARSE = "the file breaks off: only a coarse picture is there"
 STEPS = (1, 2, 4, 8)  # of interlaced pictures, each so manieth row comes before the others
@@ -60,7 +63,7 @@ def _part_of_png(payload: bytes) -> Part:
     if png.is_interlaced:
         step = png.step()
         if step == 0:
-            raise Undecodable("the file breaks off before anything of the picture came")
+            raise Undecodable("the file breaks off before even a coarse picture came")
         image = _decoded_so_far(payload, "PNG")
         return Part(_each(image, step), (width, height), COARSE)
     rows = png.upper_rows()
@@ -74,9 +77,11 @@ def _part_of_jpeg(payload: bytes, opened: Image.Image, size: tuple[int, int]) ->
     """Of a progressive JPEG every scan shows the whole; of any other the upper rows are there."""
     width, height = size
     if opened.info.get("progressive"):
-        if payload.count(START_OF_SCAN) < 2:
-            raise Undecodable("the file breaks off before a first, coarse picture is complete")
         image = _decoded_so_far(payload, "JPEG", opened.size)
+        if _scans_of(payload) < 2 or _rows_before_plain(image) == 0:
+            rows = height * _rows_before_plain(image) // image.height
+            note = _rows_note(rows, height)
+            return Part(image.crop((0, 0, image.width, _rows_before_plain(image))), (width, rows), note)
         return Part(image, size, "the file breaks off: the last details of the picture are missing")
     there = _rows_there(payload, "JPEG", opened.size)
     rows = height * _leading(there) // len(there)
@@ -85,6 +90,24 @@ def _part_of_jpeg(payload: bytes, opened: Image.Image, size: tuple[int, int]) ->
         return Part(image, size, END_MISSING)
     note = _rows_note(rows, height)
     return Part(image.crop((0, 0, image.width, _leading(there))), (width, rows), note)
+
+
+def _scans_of(payload: bytes) -> int:
+    """Counts the scans that begin, without those of a thumbnail within a segment (ITU-T T.81, annex B)."""
+    scans, at = 0, 2
+    while marker := MARKER.search(payload, at):
+        at = marker.end()
+        scans += marker[1][0] == START_OF_SCAN
+        at += int.from_bytes(payload[at : at + 2], "big")
+    return scans
+
+
+def _rows_before_plain(image: Image.Image) -> int:
+    """How many rows come before the last of one colour throughout, which is that of nothing decoded."""
+    pixels = np.asarray(image)
+    levels = np.abs(pixels.astype(np.int16) - pixels[-1, -1])
+    plain = (levels <= PLAIN_LEVELS).reshape(len(pixels), -1).all(axis=1)
+    return len(plain) - _leading(plain[::-1])
 
 
 def _part_by_rows(payload: bytes, name: str) -> Part:

@@ -95,8 +95,9 @@ def decode_image(payload: bytes, limits: ImageLimits) -> DecodedImage:
         raise TooLarge(f"{len(payload)} bytes; at most {limits.max_bytes} are read")
     readable, notes = as_browsers_read(payload)
     try:
-        with open_image(readable, limits.max_pixels) as image:
-            return _decode_opened(readable, image, limits, notes)
+        image, frames = open_frames(readable, limits.max_pixels)
+        with image:
+            return _decode_opened(readable, image, frames, limits, notes)
     except (MediaError, MemoryError):
         raise
     except UnidentifiedImageError as error:
@@ -116,6 +117,15 @@ def open_image(payload: bytes, max_pixels: int) -> Image.Image:
         return Image.open(io.BytesIO(payload), formats=FORMATS)
     finally:
         Image.MAX_IMAGE_PIXELS = max_pixels
+
+
+def open_frames(payload: bytes, max_pixels: int) -> tuple[Image.Image, int]:
+    """Opens an image, and counts its frames or pages as far as they can be told apart."""
+    image = open_image(payload, max_pixels)
+    try:
+        return image, getattr(image, "n_frames", 1)
+    except Exception:  # Pillow's parsers raise nearly anything; opened anew, since it stands at the damage
+        return open_image(payload, max_pixels), image.tell() + 1
 
 
 def _from_rare(image: Image.Image, limits: ImageLimits) -> DecodedImage:
@@ -167,9 +177,8 @@ def megapixels(pixels: int) -> str:
 
 
 def _decode_opened(
-    payload: bytes, image: Image.Image, limits: ImageLimits, notes: tuple[str, ...]
+    payload: bytes, image: Image.Image, frames: int, limits: ImageLimits, notes: tuple[str, ...]
 ) -> DecodedImage:
-    frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in ANIMATED:
         raise UnsupportedFormat(f"animated {image.format} with {frames} frames: a video, not a still image")
     first = _decode_page(payload, image, limits, notes)

@@ -13,8 +13,8 @@ from typing import Self
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CRITICAL = frozenset((b"IHDR", b"PLTE"))
-# Of all others these alone change what is shown; texts (XMP among them), times and physical sizes do not.
-SHOWN = frozenset((b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"eXIf", b"acTL", b"fcTL", b"fdAT"))
+# Of all others these alone change what is read here; texts (XMP among them), times and gammas do not.
+SHOWN = frozenset((b"tRNS", b"iCCP", b"eXIf", b"acTL", b"fcTL", b"fdAT"))
 TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 MOST_PROFILE_BYTES = 4 << 20
 LEAST_UNPACKED_BYTES = 4096
@@ -23,8 +23,8 @@ LONG_TEXT_BYTES = 1 << 20
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 # Adam7 (PNG, 8.2): first column, first row, and the distances between columns and rows of its seven passes.
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-# After so many of them each 8th, 4th, 2nd or every pixel of a row and of a column is there.
-STEPS = (0, 8, 8, 4, 4, 2, 2, 1)
+# After so many of them each 4th, 2nd or every pixel of a row and of a column is there; before, too few are.
+STEPS = (0, 0, 0, 4, 4, 2, 2, 1)
 
 
 class DamagedHeader(Exception):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from indexer.media.animation import is_animated
 from indexer.media.errors import MediaError, Undecodable
 from indexer.media.images import DecodedImage, decode_image
 from indexer.media.limits import ImageLimits
@@ -83,8 +84,37 @@ def test_a_cut_progressive_jpeg_lacks_details_only() -> None:
     assert decoded.height == 400
     assert "last details" in decoded.notes[0]
     assert difference(decoded) < 10
+
+
+def test_of_the_first_scan_of_a_progressive_jpeg_the_upper_rows_are_read() -> None:
+    payload = encoded("coffee", progressive=True)
+    decoded = read(payload[: int(0.08 * len(payload))])
+    assert 200 < decoded.height < 390
+    assert difference(decoded) < 25
+    with pytest.raises(Undecodable, match="at least a quarter"):
+        read(payload[: len(payload) // 60])
+
+
+def test_the_scan_of_a_thumbnail_is_not_one_of_the_picture() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "\xff\xda" * 20  # where a thumbnail would have its own
+    payload = encoded("coffee", progressive=True, exif=exif)
+    assert read(payload[: int(0.08 * len(payload))]).height < 390
+
+
+def test_a_gif_that_breaks_off_between_two_frames_is_its_whole_frames() -> None:
+    frames = [picture(name).resize((90, 60)) for name in ("coffee", "cat", "rocket")]
+    payload = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=500)
+    still = encoded(frames[0], "GIF")
+    assert read(still[:-1] + b"!").width == 90
+    for cut in range(len(payload) - 40, len(payload)):
+        assert is_animated(payload[:cut])
+
+
+def test_of_the_first_passes_of_an_interlaced_png_too_little_is_there() -> None:
+    payload = interlaced()
     with pytest.raises(Undecodable, match="coarse"):
-        read(payload[: len(payload) // 20])
+        read(payload[: len(payload) // 60])
 
 
 def test_a_cut_interlaced_gif_is_read_as_coarsely_as_it_came() -> None:
