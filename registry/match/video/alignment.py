@@ -19,7 +19,14 @@ from indexer.timeline.tracks import Size, segments_between
 from registry.match.candidates import Candidate, RetrievedRecord
 from registry.match.evidence_rules import MatchEvidence, agreement
 from registry.match.video.alignment_without_previews import align_by_fingerprints
-from registry.match.video.frame_pairs import FramePair, ReferenceVideo, agrees, first_pair, verify_pair
+from registry.match.video.frame_pairs import (
+    FramePair,
+    ReferenceVideo,
+    agrees,
+    first_pair,
+    mostly_differ,
+    verify_pair,
+)
 from registry.match.video.segment_ends import SegmentEnds, ends_of
 from registry.media.previews import picture_of
 from registry.media.query_frames import Moment, QueryFrames
@@ -167,6 +174,7 @@ def _proved(
         pairs = _pairs_on(context, frames, reference, segment, homography, afresh, each)
         agreeing = sum(agrees(context, pair) for pair in pairs)
         is_proved = agreeing > 0 and agreeing >= LEAST_AGREEING_PAIRS * len(pairs)
+        is_proved = is_proved and not mostly_differ(context, pairs)
         compared.append((segment, pairs, is_proved))
     if not any(is_proved for _, _, is_proved in compared):
         return None

@@ -139,3 +139,18 @@ def agrees(context: RequestContext, pair: FramePair) -> bool:
     if shows_other_content(evidence, limits):
         return False  # the studio and the banner of one channel
     return agreement(evidence, limits) >= limits.inliers_moderate and evidence.spread >= limits.least_spread
+
+
+def mostly_differ(context: RequestContext, pairs: Sequence[FramePair]) -> bool:
+    """Whether most pairs agree on a channel's bars and name only, while the windows between them differ.
+
+    Of one pair that may be an edit; a stretch of them is another report.
+    """
+    limits = context.thresholds
+    known = [pair.candidate.evidence.dense for pair in pairs if pair.candidate.evidence.dense is not None]
+    differ = sum(
+        dense.agreeing < limits.different_capture_agreeing
+        and dense.disagreeing > limits.different_capture_disagreeing
+        for dense in known
+    )
+    return 2 * differ > len(known)

@@ -243,7 +243,8 @@ def test_a_dub_is_found_by_its_pictures_and_a_known_speech_by_its_sound(world: W
 def test_an_opener_that_two_programmes_share_is_no_more_than_a_possible_match(world: World) -> None:
     lab = world.enrol("Lab", Role.RESEARCHER)
     opener = Piece(clip("coins"), 0.0, 2.5)
-    fake = edited(opener, whole(clip("coffee", "cat")))
+    take = clip("coffee", shot_s=8.0)
+    fake = edited(opener, whole(take))
     record = world.register(lab, fake, "fake", AssetClass.KNOWN_FAKE).record
     answer = lab.client.match(edited(opener, whole(clip("rocket", "motorcycle"))))
     assert answer.verdict.kind is VerdictKind.POSSIBLE_MATCH
@@ -253,7 +254,7 @@ def test_an_opener_that_two_programmes_share_is_no_more_than_a_possible_match(wo
     assert match.explanation.startswith("Shares an opener of 2.5 seconds with 'fake'")
     [segment] = match.segments
     assert segment.query == pytest.approx((0.0, 2.5), abs=0.1)
-    clipped = lab.client.match(edited(Piece(clip("coffee", "cat"), 0.5, 3.5), whole(clip("rocket"))))
+    clipped = lab.client.match(edited(Piece(take, 2.0, 5.5), whole(clip("rocket"))))
     assert clipped.matches[0].relation is MatchRelation.DERIVATIVE
     assert types(clipped) == {OperationType.CLIPPED, OperationType.CONCATENATED}
 
