@@ -151,22 +151,26 @@ class Thresholds(BaseModel):
     """Two frames of one video: correlation of the finest detail of what stood still. It is 0.62 to 0.85,
     and 0.45 at most where a network re-enacts a head (decision 010).
     """
-    same_content_agreeing: Share = 0.99
-    """Where more windows agree, nothing is looked at more closely. In other instances of a layout 0.98
-    of them agree at most (decision 019).
-    """
     other_content_inlier_share: Share = 0.70
     """Share of its features that another instance of a layout keeps in place, at most (decision 019)."""
-    other_content_replaced: Share = 0.055
-    """Share of the detail that is another one of the same sort, from which on it is other content (decision
-    019).
+    other_content_replaced: Share = 0.035
+    """Share of the detail that is another one of the same sort, from which on it is other content. In
+    copies, whatever was laid over them, it is 0.005 at most (decision 019).
     """
+    other_fields_replaced: Share = 0.009
+    """The same share, where it lies in two fields or more (decision 019)."""
     other_content_some: Share = 0.02
-    """The same share, where `other_content_differing` is met too (decision 019)."""
-    other_content_differing: Share = 0.07
+    """The same share, where more differs besides (decision 019)."""
+    other_content_differing: Share = 0.055
     """Share of the detail that differs in its place, of whatever sort (decision 019)."""
-    other_content_low_inlier_share: Share = 0.60
-    """Share of the features in place, below which `other_content_differing` suffices (decision 019)."""
+    out_of_place_inlier_share: Share = 0.58
+    """Share of the features in place, up to which they speak against a copy. In copies with stickers it is
+    0.62 or more (decision 019).
+    """
+    same_content_appeared: Share = 0.30
+    """Share of the detail that is new on the old ground, above which the lines of a screen are what is seen
+    (decision 019).
+    """
     same_picture_coverage: Share = 0.9
     """A query that shows this share of the reference, and little else, is the same picture. A definition,
     not a measurement.

@@ -29,7 +29,7 @@ from indexer.compare.warping import (
 )
 from indexer.media.images import Pixels
 
-LONG_SIDE = 640  # px of the reference: letters of a page are still letters
+LONG_SIDE = 1024  # px of the reference, as it is kept: the letters of a page are still letters
 LEAST_SIDE = 384  # px: a small query is not enlarged further than this
 WINDOW = 15  # px: a letter or two
 SMOOTHING = 1.0
@@ -46,7 +46,8 @@ FINE_BAND = 1.5  # px, deviation of the blur: what it removes is fine detail
 AS_SHARP = 1.4  # ratio of the fine detail, below which nothing is evened out
 TOO_SOFT = 4.0  # the same, from which on one picture shows no letters
 BLURS = (1.0, 1.5, 2.2, 3.2, 4.5, 6.5)  # px
-FIELD_REACH, FIELD_LENGTH = 21, 0.06  # px between words of one line; share of the long side
+FIELD_REACH, FIELD_LENGTH = 21, 0.05  # px between words of one line; share of the long side
+LINES_APART = 31  # px between lines, from which on they are different fields
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ContentAgreement:
     appeared: float  # detail of the query on a ground that was there
     lost: float  # all detail of the reference that the query lacks
     gained: float  # all detail of the query that the reference lacks
-    fields: int  # lines of exchanged detail
+    fields: int  # places of exchanged detail, apart from one another
     region: Quad | None  # around what differs, in shares of the query
 
     @property
@@ -200,12 +201,13 @@ def _ground(pixels: Pixels) -> Grey:
 
 
 def _fields(exchanged: Mask) -> int:
-    """Counts lines of exchanged detail that are longer than a word or two."""
+    """Counts places with lines of exchanged detail that are longer than a word or two."""
     lines = cv2.morphologyEx(
         exchanged.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, FIELD_REACH), np.uint8)
     )
     lines = cv2.morphologyEx(lines, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(lines)
+    places = cv2.morphologyEx(lines, cv2.MORPH_CLOSE, np.ones((LINES_APART, FIELD_REACH), np.uint8))
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(places)
     widths = boxes[1:, cv2.CC_STAT_WIDTH]
     return int((widths >= FIELD_LENGTH * max(exchanged.shape)).sum())
 

@@ -207,27 +207,36 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
 
     1. A copy keeps its features in place, whatever lies over some of them. The letters of other words find
        partners among the letters of these, and in other places.
-    2. Much of the content is another one of the same sort on the same ground. Or some of it is, and more
-       differs besides: another portrait, another label.
-    3. Where nothing is of the same sort, a label on a pack, features out of place must say the more.
+    2. The lines of a screen that was photographed appear all over: then letters say nothing.
+    3. Much of the content is another one of the same sort on the same ground; or some of it is, in two
+       fields or more. One field is what somebody forges.
+    4. Some of it is, and more differs besides: another portrait. Where nothing is of the same sort, a label
+       on a pack, features out of place must say the more.
     """
-    content, inlier_share = evidence.content, evidence.inliers / max(1, evidence.pairs)
-    if content is None or inlier_share > limits.other_content_inlier_share:
+    content = evidence.content
+    if content is None or _inlier_share(evidence) > limits.other_content_inlier_share:
         return False
-    if content.replaced >= limits.other_content_replaced:
+    if content.appeared > limits.same_content_appeared:
+        return False
+    fields = content.fields >= 2 and content.replaced >= limits.other_fields_replaced
+    if fields or content.replaced >= limits.other_content_replaced:
         return True
-    if content.differing + content.swapped < limits.other_content_differing:
-        return False
-    some = content.replaced >= limits.other_content_some
-    return some or inlier_share <= limits.other_content_low_inlier_share
+    differs = content.differing + content.swapped
+    out_of_place = _inlier_share(evidence) <= limits.out_of_place_inlier_share
+    if content.replaced >= limits.other_content_some:
+        return differs >= limits.other_content_differing or out_of_place
+    return differs >= limits.other_content_differing and out_of_place
 
 
 def may_show_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether a closer look could change the answer: where nearly all windows agree, it could not."""
-    dense = evidence.dense
-    if dense is None or dense.agreeing >= limits.same_content_agreeing:
+    """Whether a closer look could change the answer: where most features are in place, it could not."""
+    if evidence.dense is None or _inlier_share(evidence) > limits.other_content_inlier_share:
         return False
     return is_verified(evidence, limits) or is_near_by_pdq(evidence, limits)
+
+
+def _inlier_share(evidence: MatchEvidence) -> float:
+    return evidence.inliers / max(1, evidence.pairs)
 
 
 def may_be_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:

@@ -39,8 +39,18 @@ def other_content(query: Image.Image, reference: Image.Image) -> bool:
     return shows_other_content(laid_over(query, reference), Thresholds())
 
 
-@pytest.mark.parametrize("photographed", [False, True])
-@pytest.mark.parametrize("kind", ["post", "quote", "bar chart", "brand card", "ID card", "poster"])
+@pytest.mark.parametrize(
+    ("kind", "photographed"),
+    [
+        ("post", False),
+        ("quote", True),
+        ("bar chart", True),
+        ("brand card", False),
+        ("ID card", True),
+        ("certificate", False),
+        ("business card", True),
+    ],
+)
 def test_another_instance_of_a_layout_shows_other_content(kind: str, photographed: bool) -> None:
     of_one, of_another = (instance(kind, 3, seed, PHOTOS, photographed=photographed) for seed in (10, 11))
     assert other_content(of_another, of_one)
@@ -66,10 +76,10 @@ def test_a_copy_shows_the_same_content_whatever_was_laid_over_it(kind: str, edit
     assert not other_content(real_copy(original, edit, random.Random(5)), original)
 
 
-@pytest.mark.parametrize("kind", ["invoice", "certificate", "ticket"])
-def test_a_copy_in_which_somebody_changed_one_field_is_a_copy(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "field"), [("invoice", 1), ("certificate", 2), ("ticket", 2)])
+def test_a_copy_in_which_somebody_changed_one_field_is_a_copy(kind: str, field: int) -> None:
     original = instance(kind, 3, 10, PHOTOS)
-    forged = instance(kind, 3, 10, PHOTOS, forged=frozenset({1}))
+    forged = instance(kind, 3, 10, PHOTOS, forged=frozenset({field}))
     assert forged.tobytes() != original.tobytes()
     assert not other_content(forged, original)
 

@@ -381,16 +381,21 @@ def content(**changed: float) -> ContentAgreement:
 @pytest.mark.parametrize(
     ("measured", "inliers", "expected"),
     [
-        (content(exchanged=0.055), 70, True),
-        (content(exchanged=0.054), 70, False),
-        (content(vanished=0.2, appeared=0.03), 70, True),  # a chart: what went and what came
-        (content(vanished=0.2, appeared=0.02), 70, False),
+        (content(exchanged=0.035), 70, True),
+        (content(exchanged=0.0349), 70, False),
+        (content(exchanged=0.009, fields=2), 70, True),  # two fields of a form
+        (content(exchanged=0.009, fields=1), 70, False),  # one, which somebody forged
+        (content(exchanged=0.0089, fields=2), 70, False),
+        (content(vanished=0.2, appeared=0.02), 70, True),  # a chart: what went and what came
+        (content(vanished=0.2, appeared=0.01), 70, False),
         (content(vanished=0.2), 50, False),  # rubbed out, which a copy can be
-        (content(exchanged=0.02, differing=0.07), 70, True),
-        (content(exchanged=0.019, differing=0.07), 70, False),
-        (content(exchanged=0.02, differing=0.069), 70, False),
-        (content(differing=0.04, lost=0.03, gained=0.1), 60, True),
-        (content(differing=0.04, lost=0.03, gained=0.1), 61, False),
+        (content(exchanged=0.02, differing=0.055), 70, True),
+        (content(exchanged=0.019, differing=0.055), 70, False),
+        (content(exchanged=0.02, differing=0.054), 70, False),
+        (content(exchanged=0.02), 58, True),
+        (content(differing=0.04, lost=0.03, gained=0.1), 58, True),
+        (content(differing=0.04, lost=0.03, gained=0.1), 59, False),
+        (content(exchanged=0.2, appeared=0.31), 50, False),  # the lines of a screen
         (content(exchanged=0.5), 71, False),  # the features say that it is a copy
     ],
 )
@@ -409,11 +414,11 @@ def test_the_same_bytes_are_the_same_asset_whatever_was_measured() -> None:
 @pytest.mark.parametrize(
     ("evidence", "expected"),
     [
-        (compared(90, dense=dense(agreeing=0.989)), True),
-        (compared(90, dense=dense(agreeing=0.99)), False),
-        (compared(5, dense=dense(agreeing=0.9)), False),  # not a match anyway
-        (compared(5, pdq_distance=31, dense=dense(agreeing=0.9)), True),
-        (compared(90), False),
+        (compared(70, pairs=100, dense=dense()), True),
+        (compared(71, pairs=100, dense=dense()), False),  # the features say that it is a copy
+        (compared(5, pairs=10, dense=dense(agreeing=0.5)), False),  # not a match anyway
+        (compared(5, pairs=10, pdq_distance=31, dense=dense(agreeing=0.5)), True),
+        (compared(70, pairs=100), False),
     ],
 )
 def test_only_where_something_is_left_to_differ_is_looked_at_closely(
