@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 from PIL import Image, ImageFile
 
 from indexer.media.errors import Undecodable
@@ -20,8 +21,7 @@ from indexer.media.png import DamagedHeader, Png
 
 # With less than a quarter of the rows a picture is rarely more than sky or the edge of a desk.
 LEAST_SHARE = 0.25
-# libjpeg gives rows out when the next row of blocks has come: without the last bytes these seem missing.
-JPEG_ROWS_HELD_BACK = 32
+END_OF_IMAGE = b"\xff\xd9"
 PLAIN_LEVELS = 24  # libjpeg smooths the edge of what is there
 START_OF_SCAN = 0xDA
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # but not what stands within a scan: zeros, restarts
@@ -83,13 +83,23 @@ def _part_of_jpeg(payload: bytes, opened: Image.Image, size: tuple[int, int]) ->
             note = _rows_note(rows, height)
             return Part(image.crop((0, 0, image.width, _rows_before_plain(image))), (width, rows), note)
         return Part(image, size, "the file breaks off: the last details of the picture are missing")
+    image = _decoded_so_far(payload, "JPEG", opened.size)
+    if _lacks_its_end_only(payload):
+        return Part(image, size, END_MISSING)
+    # Without the row of blocks in which it breaks off, and the one before, which libjpeg holds back.
     there = _rows_there(payload, "JPEG", opened.size)
     rows = height * _leading(there) // len(there)
-    image = _decoded_so_far(payload, "JPEG", opened.size)
-    if rows >= height - JPEG_ROWS_HELD_BACK:
-        return Part(image, size, END_MISSING)
     note = _rows_note(rows, height)
     return Part(image.crop((0, 0, image.width, _leading(there))), (width, rows), note)
+
+
+def _lacks_its_end_only(payload: bytes) -> bool:
+    """Whether libjpeg has nothing to complain of once the marker of the end is there."""
+    try:
+        simplejpeg.decode_jpeg(payload.rstrip(b"\xff") + END_OF_IMAGE, min_factor=8)
+    except (ValueError, MemoryError, OverflowError):
+        return False
+    return True
 
 
 def _scans_of(payload: bytes) -> int:
