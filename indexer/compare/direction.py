@@ -75,6 +75,15 @@ def find_direction(
     return DirectionFinding(direction, reason, found)
 
 
+def direction_by_surroundings(pair: AlignedPair, warped: WarpedPair) -> Direction:
+    """Says the same by the frames alone: which was cut out of the other, or placed in it.
+
+    For frames of videos, whose detail depends on the coding of the moment.
+    """
+    directions = {direction for direction, _ in _by_surroundings(pair, warped)}
+    return directions.pop() if len(directions) == 1 else Direction.UNKNOWN
+
+
 Evidence = tuple[Direction, str]
 FROM, TO = Direction.FROM_REFERENCE, Direction.TO_REFERENCE
 

@@ -45,6 +45,43 @@ def alterations_shown(
     }
 
 
+def copies_of_fakes(context: RequestContext, matches: Sequence[MatchedRecord]) -> frozenset[str]:
+    """Ids of records that are said to be authentic of what another publisher registered as fake before.
+
+    What anybody registers later of a fake makes no original of it.
+    """
+    fakes = [match for match in matches if match.record.asset_class == AssetClass.KNOWN_FAKE]
+    return frozenset(
+        match.record.id
+        for match in matches
+        if any(_was_fake_before(fake, match) and _show_the_same(context, fake, match) for fake in fakes)
+    )
+
+
+def _was_fake_before(fake: MatchedRecord, match: MatchedRecord) -> bool:
+    return (
+        match.record.asset_class == AssetClass.AUTHENTIC
+        and match.record.publisher_id != fake.record.publisher_id
+        and fake.record.log_index < match.record.log_index
+    )
+
+
+def _show_the_same(context: RequestContext, one: MatchedRecord, other: MatchedRecord) -> bool:
+    if one.segments or other.segments:
+        return (
+            one.is_described
+            and other.is_described
+            and bool(_changes(one))
+            and _changes(one) == _changes(other)
+        )
+    first = picture_of(one.record, one.candidate.time_ms)
+    second = picture_of(other.record, other.candidate.time_ms)
+    if first is None or second is None or not (was_compared(context, one) and was_compared(context, other)):
+        return False
+    difference = context.previews.difference(first, second)
+    return difference is not None and difference.share == 0.0
+
+
 def confirmed_sources(summary: RecordSummary) -> frozenset[str]:
     """Ids of the records that this one was declared and confirmed to be made from."""
     return frozenset(

@@ -10,7 +10,7 @@ from indexer.fingerprints.pdq import ORIENTATIONS
 from indexer.operations import OPERATIONS, most_severe
 from registry.errors import RecordErased
 from registry.log.transparency_log import head_of
-from registry.match.alterations import alterations_shown
+from registry.match.alterations import alterations_shown, copies_of_fakes
 from registry.match.candidates import Candidate
 from registry.match.evidence_rules import MatchAssessment, is_verified
 from registry.match.explanation import explain
@@ -63,8 +63,16 @@ def answer_about(
     matches = find_matches(context, upload, progress=progress)[:MAXIMUM_MATCHES]
     summaries = summaries_for(context, matches)
     alterations = alterations_shown(context, matches, summaries)
+    copies = copies_of_fakes(context, matches)
     facts = {
-        match.record.id: facts_of(context, upload, match, summaries, alterations.get(match.record.id))
+        match.record.id: facts_of(
+            context,
+            upload,
+            match,
+            summaries,
+            alterations.get(match.record.id),
+            is_copy_of_fake=match.record.id in copies,
+        )
         for match in matches
     }
     searched = freshness(context)
@@ -141,7 +149,7 @@ def wire_comparison(
             explanation=NOT_RELATED,
             change_map=change_map,
         )
-    facts = facts_of(context, upload, match, {record.id: record}, None)
+    facts = facts_of(context, upload, match, {record.id: record})
     return Comparison(
         record=record,
         digest_sha256=upload.digest_sha256 or "",

@@ -22,7 +22,9 @@ def facts_of(
     upload: Upload,
     match: MatchedRecord,
     summaries: Mapping[str, RecordSummary],
-    alteration: AlterationShown | None,
+    alteration: AlterationShown | None = None,
+    *,
+    is_copy_of_fake: bool = False,
 ) -> MatchFacts:
     """What the verdict needs to know of one match; `summaries` also of what records were made from."""
     record = summaries[match.record.id]
@@ -39,6 +41,7 @@ def facts_of(
         explained=_explained(context, upload, match),
         shown=share_shown(match),
         boxes=_boxes(upload, match),
+        is_copy_of_fake=is_copy_of_fake,
         in_common=match.in_common,
     )
     sources = (summaries.get(source) for source in sorted(facts.source_ids))

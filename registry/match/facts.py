@@ -37,6 +37,7 @@ class MatchFacts:
     explained: float = 1.0  # share of the upload that is the same in the record, 0..1
     shown: float = 1.0  # share of the record that the upload shows, 0..1
     boxes: tuple[Box, ...] = (WHOLE,)
+    is_copy_of_fake: bool = False  # said to be authentic of what another registered as fake before
     source: RecordSummary | None = None  # what the record was declared and confirmed to be made from
     in_common: str | None = None  # as in `MatchedRecord`
 

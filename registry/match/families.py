@@ -95,23 +95,6 @@ def _best(matches: Sequence[MatchFacts]) -> MatchFacts:
     return min(matches, key=rank)
 
 
-def is_contradicted(match: MatchFacts, group: Sequence[MatchFacts]) -> bool:
-    """Whether it is said to be authentic of a picture that another publisher registered as fake before.
-
-    The upload then differs from both in the same way. What anybody registers later of a fake makes no
-    original of it, from which others could be said to differ.
-    """
-    return any(
-        match.is_authentic
-        and fake.is_fake_not_shown
-        and _is_earlier(fake, match)
-        and fake.record.publisher != match.record.publisher
-        and match.changes_content
-        and fake.operations == match.operations
-        for fake in group
-    )
-
-
 def rivals_of(match: MatchFacts, others: Sequence[MatchFacts]) -> list[MatchFacts]:
     """Returns those that other publishers say is their original, too."""
     return [
@@ -125,7 +108,7 @@ def _least_unexplained(group: list[MatchFacts]) -> list[MatchFacts]:
     """Those that explain the upload equally well; fakes that it does not show only if nothing else."""
     if not any(match.compared_or_same_file for match in group):
         return [min(group, key=registration)]
-    trusted = [match for match in group if not is_contradicted(match, group)]
+    trusted = [match for match in group if not match.is_copy_of_fake] or group
     compared = [match for match in trusted if match.compared_or_same_file] or trusted
     most = max(match.explained for match in compared)
     near = [match for match in compared if match.explained >= most - EQUALLY_WELL]

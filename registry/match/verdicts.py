@@ -98,7 +98,7 @@ def _meaning(family: MatchFamily) -> tuple[VerdictKind, str]:
         case AssetClass.DERIVATIVE:
             return VerdictKind.REGISTERED_DERIVATIVE, f"{made_from(lead)}{difference(lead)}"
         case AssetClass.AUTHENTIC if lead.relation is MatchRelation.DERIVATIVE:
-            if lead.direction is Direction.TO_REFERENCE:
+            if lead.direction is Direction.TO_REFERENCE and not lead.changes_content:
                 return VerdictKind.SHARES_PICTURE, difference(lead)
             return VerdictKind.DERIVATIVE_OF_ORIGINAL, difference(lead)
         case AssetClass.AUTHENTIC:
@@ -124,8 +124,10 @@ def _other_claims(family: MatchFamily) -> Iterator[str]:
 
 def _claims_the_same(match: MatchFacts, fake: MatchFacts) -> bool:
     """Whether a record says of the very picture of a fake that it is authentic."""
-    alike = match.is_same_picture if fake.is_shown_fake else match.operations == fake.operations
-    return match.is_authentic and alike and match.record.id not in fake.source_ids
+    if match.is_copy_of_fake:
+        return True
+    same = fake.is_shown_fake and match.is_authentic and match.is_same_picture
+    return same and match.record.id not in fake.source_ids
 
 
 def _wire_family(family: MatchFamily) -> Family:

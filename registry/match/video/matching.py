@@ -18,7 +18,8 @@ from registry.match.evidence_rules import (
 from registry.match.matched import MatchedRecord, MatchedSegment, SharedTime
 from registry.match.video.alignment import align_video
 from registry.match.video.description import describe_video
-from registry.match.video.direction import direction_in_time
+from registry.match.video.direction import direction_in_time, direction_of_frames, joined
+from registry.match.video.frame_pairs import agrees
 from registry.match.video.inserts import inserts_in_words
 from registry.match.video.segments import heard_in_common
 from registry.match.video.shared_time import shared_time
@@ -82,7 +83,9 @@ def _compared(
         return _shares_inserts(match, alignment.segments, shared, in_common)
     audio = registered_audio(context, retrieved.record)
     described = describe_video(context, frames.video, spans, alignment, match, audio)
-    return replace(described, shared=shared, direction=direction_in_time(alignment.ends))
+    agreeing = [pair for pairs in alignment.pairs for pair in pairs if agrees(context, pair)]
+    direction = joined(direction_in_time(alignment.ends), direction_of_frames(agreeing))
+    return replace(described, shared=shared, direction=direction)
 
 
 def spans_of(video: VideoContent, record: Record) -> Spans:
