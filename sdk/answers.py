@@ -30,7 +30,8 @@ def answer_core(answer: MatchAnswer) -> dict[str, Any]:
         "answeredAt": answer.answered_at.isoformat(),
         "query": answer.computed.digest_sha256,
         "kinds": list(answer.computed.kinds),
-        "verdict": answer.verdict.model_dump(mode="json"),
+        # Without what says nothing, so that answers from before a field was added still verify.
+        "verdict": answer.verdict.model_dump(mode="json", exclude_defaults=True),
         "matches": [
             {
                 "record": match.record.id,
