@@ -75,7 +75,7 @@ def _lead(group: list[MatchFacts]) -> MatchFacts:
     1. The same bytes outrank everything, but for 2.
     2. A fake that the upload shows is not silenced by what others register of it later.
     3. Then counts how much of the upload a record leaves unexplained: what it does not show, what differs.
-    4. Of rival claims the one that was registered first.
+    4. Of rival claims that explain it as well, the one that was registered first.
     """
     exact = [match for match in group if match.is_same_file]
     shown = [match for match in group if match.is_shown_fake]
@@ -84,7 +84,15 @@ def _lead(group: list[MatchFacts]) -> MatchFacts:
         best = _best(earlier or exact)
     else:
         best = _best(shown or _least_unexplained(group))
-    return min((best, *rivals_of(best, group)), key=registration)
+    equal = [rival for rival in rivals_of(best, group) if _explains_as_well(rival, best)]
+    return min((best, *equal), key=registration)
+
+
+def _explains_as_well(rival: MatchFacts, best: MatchFacts) -> bool:
+    """Whether a rival claim may speak first: a crop or an altered copy makes no original a derivative."""
+    if not rival.compared_or_same_file or rival.explained < best.explained - EQUALLY_WELL:
+        return False
+    return rival.is_same_picture or not best.is_same_picture
 
 
 def _best(matches: Sequence[MatchFacts]) -> MatchFacts:

@@ -94,16 +94,15 @@ def not_shown_to_be(match: MatchFacts) -> str:
 
 
 def contradiction(match: MatchFacts) -> str:
-    """A sentence: another publisher's claim that the picture of a fake is authentic."""
+    """A sentence: another publisher's claim, authentic of what this verdict calls a fake or the reverse."""
     record = match.record
-    return f"{record.publisher_name} registered its picture as authentic on {_date(record)}."
+    return f"{record.publisher_name} registered its picture {_classed(match)} on {_date(record)}."
 
 
-def rival_claims(match: MatchFacts, rivals: Sequence[MatchFacts]) -> str:
-    """A sentence: who else says that it is theirs, and who was first."""
-    named = [match, *rivals[:MOST_NAMED]]
-    claims = [f"{claim.record.publisher_name} on {_date(claim.record)}" for claim in named]
-    return f"Claimed first by {claims[0]}, then by {', '.join(claims[1:])}."
+def rival_claims(claims: Sequence[MatchFacts]) -> str:
+    """A sentence: who says that it is theirs, the first one first."""
+    first, *later = (f"{claim.record.publisher_name} on {_date(claim.record)}" for claim in claims)
+    return f"Claimed first by {first}, then by {', '.join(later[:MOST_NAMED])}{_more(later)}."
 
 
 def first_registration(match: MatchFacts) -> str:
@@ -126,11 +125,17 @@ def fake_of_it(fake: MatchFacts) -> str:
 def one_of_these(matches: Sequence[MatchFacts]) -> str:
     """All that fingerprints alone allow to be said."""
     named = "; ".join(f"{_who(match)} {_classed(match)}" for match in matches[:MOST_NAMED])
+    named += _more(matches)
     start = "one of these" if len(matches) > 1 else "this"
     return (
         f"by fingerprints alone it is {start}, or was made from the same picture: {named}. Fingerprints "
         "cannot tell a fake from its original: the picture itself would have to be compared."
     )
+
+
+def _more(of: Sequence[object]) -> str:
+    """How many are not named."""
+    return f" and {len(of) - MOST_NAMED} more" if len(of) > MOST_NAMED else ""
 
 
 def _who(match: MatchFacts) -> str:

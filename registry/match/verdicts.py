@@ -114,10 +114,13 @@ def _other_claims(family: MatchFamily) -> Iterator[str]:
         yield from (contradiction(match) for match in claims[:1])
     rivals = rivals_of(lead, family.others)
     if rivals:
-        yield rival_claims(lead, sorted(rivals, key=registration))
+        yield rival_claims(sorted((lead, *rivals), key=registration))
     elif family.registered_first.record.id != lead.record.id:
         yield first_registration(family.registered_first)
     if not lead.is_shown_fake:
+        # The very file was said to be authentic before it was said to be a fake.
+        said = [match for match in family.others if match.is_shown_fake]
+        yield from (contradiction(fake) for fake in said[:1])
         fakes = [match for match in family.others if match.is_fake_not_shown]
         yield from (fake_of_it(fake) for fake in fakes[:1])
 

@@ -1,5 +1,6 @@
 """What all matches mean together: which of them speaks, and in which words."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -325,6 +326,35 @@ def test_rival_claims_are_told_with_who_was_first_and_the_first_speaks() -> None
         f"Very strong match: the same picture as {REGISTERED} as authentic. "
         "Claimed first by Daily Example on 2026-03-01, then by Stranger on 2026-03-04."
     )
+
+
+def test_a_rival_claim_to_a_part_makes_no_derivative_of_the_original() -> None:
+    crop = facts("a crop", disputed_with=("whole",), explained=0.4, **CROPPED)
+    hashes = facts("hashes", disputed_with=("whole",), compared=False)
+    for earlier in (crop, hashes):
+        whole = facts("whole", 3, publisher_name="Agency", disputed_with=(earlier.record.id,))
+        exact = replace(whole, strength=Strength.EXACT, relation=MatchRelation.SAME_FILE)
+        for match in (whole, exact):
+            verdict = verdict_of(match, earlier)
+            assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, "whole")
+            assert verdict.sentence.endswith(
+                "Claimed first by Daily Example on 2026-03-01, then by Agency on 2026-03-04."
+            )
+
+
+def test_the_very_file_of_an_earlier_claim_is_not_silent_about_a_fake() -> None:
+    exact = facts(strength=Strength.EXACT, relation=MatchRelation.SAME_FILE)
+    verdict = verdict_of(exact, fake())
+    assert verdict.kind is VerdictKind.REGISTERED_ORIGINAL
+    assert verdict.sentence.endswith("Lab registered its picture as a known fake on 2026-03-02.")
+
+
+def test_what_is_not_named_is_counted() -> None:
+    hashes = [facts(str(number), number, compared=False) for number in range(6)]
+    assert "registered by Daily Example as authentic and 2 more. Finger" in verdict_of(*hashes).sentence
+    names = tuple(str(number) for number in range(7))
+    rivals = [facts(name, int(name), disputed_with=names) for name in names]
+    assert verdict_of(*rivals).sentence.endswith("on 2026-03-05 and 2 more.")
 
 
 def test_a_dispute_hides_neither_a_fake_nor_what_was_changed() -> None:
