@@ -94,12 +94,14 @@ def confirmed_sources(summary: RecordSummary) -> frozenset[str]:
 def _alteration_shown(
     context: RequestContext, fake: MatchedRecord, matches: Sequence[MatchedRecord], summary: RecordSummary
 ) -> AlterationShown:
-    if fake.assessment.relation is MatchRelation.SAME_FILE:
+    if _is_same_file(fake):
         return AlterationShown.SHOWN
-    if not was_compared(context, fake):
+    if fake.assessment.relation is MatchRelation.POSSIBLY_RELATED or not was_compared(context, fake):
         return AlterationShown.UNKNOWN
     matched = {match.record.id: match for match in matches}
     for name in sorted(confirmed_sources(summary)):
+        if name in matched and _is_same_file(matched[name]):
+            return AlterationShown.NOT_SHOWN
         original = context.session.get(Record, name)
         if original is not None and original.preview_key is not None:
             shown = _beside(context, fake, original, matched.get(name))
@@ -123,6 +125,10 @@ def _was_authentic_before(match: MatchedRecord, fake: MatchedRecord) -> bool:
     )
 
 
+def _is_same_file(match: MatchedRecord) -> bool:
+    return match.assessment.relation is MatchRelation.SAME_FILE
+
+
 def was_compared(context: RequestContext, match: MatchedRecord) -> bool:
     """Whether pictures were compared, and what differs between them is known."""
     return match.is_described and is_verified(match.candidate.evidence, context.thresholds)
@@ -135,8 +141,6 @@ def _beside(
 
     `match`: the upload's own match with the original, where there is one.
     """
-    if match is not None and match.assessment.relation is MatchRelation.SAME_FILE:
-        return AlterationShown.NOT_SHOWN
     pair, time_ms = fake.candidate.pair, match.candidate.time_ms if match else 0
     first = picture_of(fake.record, fake.candidate.time_ms)
     second = picture_of(original, time_ms)
@@ -147,18 +151,26 @@ def _beside(
         return None if match is None else _by_operations(fake, match)
     if difference.share == 0.0:
         return None
+    if match is not None and _is_same_file(match):
+        return AlterationShown.NOT_SHOWN
     return VERSION[version_shown(pair, difference, pixels).shown]
 
 
 def _by_operations(fake: MatchedRecord, original: MatchedRecord) -> AlterationShown | None:
-    """By what was found to differ between the upload and the one, and between the upload and the other."""
-    if not original.is_described:
-        return AlterationShown.UNKNOWN
+    """By what was found to differ between the upload and the one, and between the upload and the other.
+
+    None also where nobody looked what differs from the original: fingerprints of it that somebody
+    registered before say nothing of the fake.
+    """
+    if not original.is_described and not _is_same_file(original):
+        return None
     of_fake, of_original = _changes(fake), _changes(original)
     if of_fake == of_original:
         is_part = share_shown(fake) < WHOLE
         return AlterationShown.NOT_IN_FRAME if is_part and not of_fake else None
-    return AlterationShown.SHOWN if of_fake < of_original else AlterationShown.NOT_SHOWN
+    if of_fake < of_original:
+        return AlterationShown.SHOWN
+    return AlterationShown.NOT_SHOWN if of_original < of_fake else AlterationShown.UNKNOWN
 
 
 def _alone(fake: MatchedRecord) -> AlterationShown:

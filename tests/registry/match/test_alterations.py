@@ -1,0 +1,92 @@
+"""Whether an upload shows what makes a fake false, where no picture of the original is kept."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from indexer.compare.vocabulary import Operation
+from indexer.operations import Degree, OperationType
+from indexer.timeline.temporal_segments import TemporalSegment
+from registry.match.alterations import alterations_shown
+from registry.match.candidates import Candidate
+from registry.match.evidence_rules import MatchAssessment, MatchEvidence
+from registry.match.matched import MatchedRecord, MatchedSegment
+from registry.services import RequestContext
+from registry.storage.models import Record
+from registry.thresholds import Thresholds
+from sdk.models import AlterationShown, MatchRelation, RecordSummary, Strength
+from tests.registry.match.rows import record
+
+WHOLE = MatchedSegment(TemporalSegment(0.0, 8.0, 1.0, 0.0, 1.0), ())
+FACE, LOGO = OperationType.FACE_SWAP, OperationType.OVERLAY
+
+
+def matched(
+    row: Record,
+    *operations: OperationType,
+    relation: MatchRelation = MatchRelation.DERIVATIVE,
+    segments: tuple[MatchedSegment, ...] = (WHOLE,),
+) -> MatchedRecord:
+    evidence = MatchEvidence(compared=True, inliers=90, pairs=100, spread=1.0)
+    return MatchedRecord(
+        Candidate(row, evidence, ("pdq.v1",)),
+        MatchAssessment(Strength.VERY_STRONG, relation, 0.9),
+        tuple(Operation(operation, Degree.CLEAR, "a sentence") for operation in operations),
+        segments=segments,
+    )
+
+
+def row(name: str, log_index: int, **more: Any) -> Record:
+    made = record(name, publisher_id=name, duration_ms=8000)
+    made.log_index = log_index
+    for key, value in more.items():
+        setattr(made, key, value)
+    return made
+
+
+def fake(*operations: OperationType, **more: Any) -> MatchedRecord:
+    return matched(row("fake", 5, asset_class="known_fake"), *operations, **more)
+
+
+def shown(*matches: MatchedRecord) -> AlterationShown:
+    context = cast(RequestContext, SimpleNamespace(thresholds=Thresholds()))
+    summary = cast(RecordSummary, SimpleNamespace(declared_sources=()))
+    (found,) = alterations_shown(context, matches, {"fake": summary}).values()
+    return found
+
+
+def earlier(*operations: OperationType, **more: Any) -> MatchedRecord:
+    return matched(row("earlier", 1), *operations, **more)
+
+
+@pytest.mark.parametrize(
+    ("of_fake", "of_original", "expected"),
+    [
+        ((), (FACE,), AlterationShown.SHOWN),
+        ((LOGO,), (FACE, LOGO), AlterationShown.SHOWN),
+        ((FACE,), (), AlterationShown.NOT_SHOWN),
+        ((FACE, LOGO), (LOGO,), AlterationShown.NOT_SHOWN),
+        ((LOGO,), (FACE,), AlterationShown.UNKNOWN),
+    ],
+)
+def test_what_differs_from_the_fake_and_from_an_earlier_original_tells_which_it_is(
+    of_fake: tuple[OperationType, ...],
+    of_original: tuple[OperationType, ...],
+    expected: AlterationShown,
+) -> None:
+    assert shown(fake(*of_fake), earlier(*of_original)) is expected
+
+
+def test_fingerprints_that_were_registered_before_do_not_silence_a_fake() -> None:
+    assert shown(fake(), earlier(segments=())) is AlterationShown.SHOWN
+
+
+def test_the_very_file_that_was_registered_before_speaks_against_a_fake_that_differs() -> None:
+    same_file = earlier(relation=MatchRelation.SAME_FILE, segments=())
+    assert shown(fake(FACE), same_file) is AlterationShown.NOT_SHOWN
+    assert shown(fake(), same_file) is AlterationShown.SHOWN
+
+
+def test_a_tune_or_an_opener_in_common_shows_no_falsehood() -> None:
+    assert shown(fake(relation=MatchRelation.POSSIBLY_RELATED)) is AlterationShown.UNKNOWN
