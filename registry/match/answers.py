@@ -17,7 +17,7 @@ from registry.match.explanation import explain
 from registry.match.fact_finding import facts_of
 from registry.match.facts import MatchFacts
 from registry.match.matched import MatchedRecord, MatchedSegment
-from registry.match.matching import find_matches
+from registry.match.matching import find_matches, worth_an_answer
 from registry.match.pages import page_to_answer
 from registry.match.sentences import summary_of_match
 from registry.match.verdicts import conclude
@@ -40,7 +40,6 @@ from sdk.models import (
     Segment,
 )
 
-MAXIMUM_MATCHES = 20
 NOT_RELATED = "No common picture was found: features and windows of the two do not agree."
 
 
@@ -60,7 +59,7 @@ def answer_about(
     `with_evidence`: whether the caller may see the numbers.
     """
     upload = page_to_answer(context, upload)
-    matches = find_matches(context, upload, progress=progress)[:MAXIMUM_MATCHES]
+    matches = worth_an_answer(find_matches(context, upload, progress=progress))
     summaries = summaries_for(context, matches)
     alterations = alterations_shown(context, matches, summaries)
     copies = copies_of_fakes(context, matches)

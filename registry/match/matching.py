@@ -6,6 +6,7 @@ Matching, comparison, declared sources and disputes all enter here; nothing besi
 from collections.abc import Callable, Sequence
 
 from registry.match.candidates import RetrievedRecord
+from registry.match.facts import AUTHENTICITY_DENIED
 from registry.match.hash_list_retrieval import retrieve_by_hash_lists
 from registry.match.matched import MatchedRecord
 from registry.match.retrieval import QueryPart, retrieve, retrieve_named
@@ -17,10 +18,11 @@ from registry.media.uploads import Progress, Upload
 from registry.services import RequestContext
 from registry.storage.models import Record
 from sdk.models import MatchRelation
-from sdk.records import AssetClass
 
-# Pictures are compared in detail only for the matches that somebody will look at, and for known fakes.
+# Pictures are compared in detail only for the matches that somebody will look at, and for those whose
+# publishers deny that they are authentic.
 DESCRIBED_MATCHES = 4
+MAXIMUM_MATCHES = 20  # in an answer
 
 
 def find_matches(
@@ -82,12 +84,25 @@ def _every(_: MatchedRecord) -> bool:
 
 
 def _first_few(matches: list[MatchedRecord]) -> Callable[[MatchedRecord], bool]:
-    """The first that are not the very file, and known fakes among the rest.
+    """The first that are not the very file, and the first that are registered as fake or AI-generated.
 
     Whoever posts an original posts a near copy of every fake that was made from it: only the comparison
     tells them apart.
     """
     changed = [match for match in matches if match.assessment.relation is not MatchRelation.SAME_FILE]
-    fakes = [match for match in changed if match.record.asset_class == AssetClass.KNOWN_FAKE]
+    fakes = [match for match in changed if _is_denied(match)]
     wanted = {match.record.id for match in (*changed[:DESCRIBED_MATCHES], *fakes[:DESCRIBED_MATCHES])}
     return lambda match: match.record.id in wanted
+
+
+def worth_an_answer(matches: Sequence[MatchedRecord]) -> list[MatchedRecord]:
+    """The first matches, and in place of the last ones fakes that would not be among them.
+
+    Whoever registers twenty near copies of a fake must not push it out of the answer.
+    """
+    denied = [match for match in matches[MAXIMUM_MATCHES:] if _is_denied(match)][:DESCRIBED_MATCHES]
+    return [*matches[: MAXIMUM_MATCHES - len(denied)], *denied]
+
+
+def _is_denied(match: MatchedRecord) -> bool:
+    return match.record.asset_class in AUTHENTICITY_DENIED

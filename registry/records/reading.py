@@ -67,14 +67,20 @@ def summaries_of(session: Session, records: Iterable[Record]) -> dict[str, Recor
 
 
 def sources_of(session: Session, found: Iterable[RecordSummary]) -> list[Record]:
-    """Returns the records here that these are declared and confirmed to be derived from, in no order."""
+    """Returns the records here that these are declared and confirmed to be derived from, in no order.
+
+    Not those that were erased: nothing is left of them that could be named.
+    """
     targets = {
         source.target
         for record in found
         for source in record.declared_sources
         if source.relation == Relation.DERIVED_FROM and source.agreement is SourceAgreement.CONFIRMED
     }
-    return list(session.exec(select(Record).where(col(Record.id).in_(targets)))) if targets else []
+    if not targets:
+        return []
+    known = select(Record).where(col(Record.id).in_(targets), Record.status != ERASED)
+    return list(session.exec(known))
 
 
 def _rival_claims(session: Session, ids: list[str]) -> Sequence[Dispute]:

@@ -9,6 +9,7 @@ from indexer.operations import Degree, OperationType
 from registry.match.candidates import Candidate
 from registry.match.evidence_rules import MatchAssessment, MatchEvidence
 from registry.match.matched import MatchedRecord, changes_content
+from registry.match.matching import MAXIMUM_MATCHES, worth_an_answer
 from sdk.models import MatchRelation, Strength
 from tests.registry.match.rows import record
 
@@ -86,3 +87,11 @@ def test_with_other_content_it_is_no_longer_the_same_picture(
 def test_another_face_is_told_from_an_edited_one() -> None:
     assert matched(operations=(operation(OperationType.FACE_SWAP),)).shows_another_face
     assert not matched(operations=(operation(OperationType.FACE_EDITED),)).shows_another_face
+
+
+def test_near_copies_do_not_push_a_fake_out_of_the_answer() -> None:
+    copies, fake = [matched() for _ in range(MAXIMUM_MATCHES + 5)], matched(confidence=0.1)
+    fake.record.asset_class = "known_fake"
+    answered = worth_an_answer([*copies, fake])
+    assert answered == [*copies[: MAXIMUM_MATCHES - 1], fake]
+    assert worth_an_answer(copies) == copies[:MAXIMUM_MATCHES]
