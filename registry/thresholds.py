@@ -157,7 +157,7 @@ class Thresholds(BaseModel):
     """Share of the detail that is another one of the same sort, from which on it is other content. In
     copies, whatever was laid over them, it is 0.005 at most (decision 019).
     """
-    other_fields_replaced: Share = 0.009
+    other_fields_replaced: Share = 0.006
     """The same share, where it lies in two fields or more (decision 019)."""
     other_content_some: Share = 0.02
     """The same share, where more differs besides (decision 019)."""

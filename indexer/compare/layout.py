@@ -46,8 +46,9 @@ FINE_BAND = 1.5  # px, deviation of the blur: what it removes is fine detail
 AS_SHARP = 1.4  # ratio of the fine detail, below which nothing is evened out
 TOO_SOFT = 4.0  # the same, from which on one picture shows no letters
 BLURS = (1.0, 1.5, 2.2, 3.2, 4.5, 6.5)  # px
-FIELD_REACH, FIELD_LENGTH = 21, 0.05  # px between words of one line; share of the long side
-LINES_APART = 31  # px between lines, from which on they are different fields
+FIELD_REACH = (21, 41)  # px down and across, between letters of one field
+FIELD_AREA = 0.0004  # of the picture: a short word
+FIELD_SHARE = 0.25  # of the largest field
 
 
 @dataclass(frozen=True)
@@ -201,15 +202,13 @@ def _ground(pixels: Pixels) -> Grey:
 
 
 def _fields(exchanged: Mask) -> int:
-    """Counts places with lines of exchanged detail that are longer than a word or two."""
-    lines = cv2.morphologyEx(
-        exchanged.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, FIELD_REACH), np.uint8)
-    )
-    lines = cv2.morphologyEx(lines, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    places = cv2.morphologyEx(lines, cv2.MORPH_CLOSE, np.ones((LINES_APART, FIELD_REACH), np.uint8))
+    """Counts places of exchanged detail that lie apart and are of comparable size."""
+    cleaned = cv2.morphologyEx(exchanged.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    places = cv2.morphologyEx(cleaned, cv2.MORPH_CLOSE, np.ones(FIELD_REACH, np.uint8))
     _, _, boxes, _ = cv2.connectedComponentsWithStats(places)
-    widths = boxes[1:, cv2.CC_STAT_WIDTH]
-    return int((widths >= FIELD_LENGTH * max(exchanged.shape)).sum())
+    areas = boxes[1:, cv2.CC_STAT_AREA]
+    least = max(FIELD_AREA * exchanged.size, FIELD_SHARE * float(areas.max(initial=0)))
+    return int((areas >= least).sum())
 
 
 def _region(other: Mask, warped: WarpedPair, width: int, height: int) -> Quad | None:

@@ -383,9 +383,9 @@ def content(**changed: float) -> ContentAgreement:
     [
         (content(exchanged=0.035), 70, True),
         (content(exchanged=0.0349), 70, False),
-        (content(exchanged=0.009, fields=2), 70, True),  # two fields of a form
-        (content(exchanged=0.009, fields=1), 70, False),  # one, which somebody forged
-        (content(exchanged=0.0089, fields=2), 70, False),
+        (content(exchanged=0.006, fields=2), 70, True),  # two fields of a form
+        (content(exchanged=0.006, fields=1), 70, False),  # one, which somebody forged
+        (content(exchanged=0.0059, fields=2), 70, False),
         (content(vanished=0.2, appeared=0.02), 70, True),  # a chart: what went and what came
         (content(vanished=0.2, appeared=0.01), 70, False),
         (content(vanished=0.2), 50, False),  # rubbed out, which a copy can be
