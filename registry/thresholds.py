@@ -143,9 +143,9 @@ class Thresholds(BaseModel):
     """With faces left out, a copy with a new face disagrees on a smaller share (decision 010)."""
     outside_faces_moved: Share = 0.03
     """With faces left out, a smaller share has moved (decision 010)."""
-    different_frame_displaced: Share = 0.010
-    """Two frames of one video: share of windows outside faces that seem to be elsewhere. It is 0.011 to
-    0.03 in such pairs, 0 in copies whose face was driven and that keep the grain (decision 020).
+    different_frame_moved: Share = 0.010
+    """Two frames of one video: share of windows outside faces that moved. It is 0.011 to 0.09 in such
+    pairs, 0 in copies whose face was driven and that keep the grain (decision 020).
     """
     different_frame_fine: Share = 0.50
     """Two frames of one video: correlation of the finest detail of what stood still. It is 0.62 to 0.85,

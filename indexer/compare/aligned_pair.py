@@ -14,10 +14,13 @@ WORKING_SIDE = 512  # px on the reference's long side, for everything but faces
 class AlignedPair:
     """Two pictures of one request; only one thread at a time may use them."""
 
-    def __init__(self, query: Pixels, reference: Pixels, alignment: Alignment) -> None:
+    def __init__(
+        self, query: Pixels, reference: Pixels, alignment: Alignment, *, is_inverted: bool = False
+    ) -> None:
         self.query = query  # (h, w, 3) uint8
         self.reference = reference  # (h', w', 3) uint8
         self.alignment = alignment
+        self.is_inverted = is_inverted  # the upload's light and dark were exchanged back in `query`
         self._warped: WarpedPair | None = None  # about 2 MB, kept
         self._statistics: PairStatistics | None = None  # up to 20 MB, kept until `release`
 
@@ -41,7 +44,13 @@ class AlignedPair:
 
     def with_alignment(self, alignment: Alignment) -> "AlignedPair":
         """Returns the same pictures by another alignment."""
-        return AlignedPair(self.query, self.reference, alignment)
+        return AlignedPair(self.query, self.reference, alignment, is_inverted=self.is_inverted)
+
+    def inverted(self) -> "AlignedPair":
+        """Returns the pair with light and dark of the query exchanged, for an upload that was inverted."""
+        return AlignedPair(
+            255 - self.query, self.reference, self.alignment, is_inverted=not self.is_inverted
+        )
 
     def release(self) -> None:
         """Forgets the statistics; whoever asks again pays again."""

@@ -56,6 +56,7 @@ class DenseAgreement:
     moved: float  # those that disagree in their place and are elsewhere, there and back
     fine: float  # median correlation of the finest detail where coarse detail agrees, -1..1
     displaced: float = 0.0  # those that seem to be elsewhere, before the way back is asked for
+    detailed: float = 1.0  # share of the reference that these windows cover
 
 
 def dense_agreement(pair: AlignedPair, excluded: Mask | None = None) -> DenseAgreement | None:
@@ -79,15 +80,16 @@ def dense_agreement(pair: AlignedPair, excluded: Mask | None = None) -> DenseAgr
         moved=moved,
         fine=_fine_agreement(pair.warped, excluded),
         displaced=displaced,
+        detailed=float(counted.mean()),
     )
 
 
-def inverted_share(pair: AlignedPair) -> float:
-    """Returns the share of the windows with detail whose light and dark are exchanged, 0..1."""
+def is_inverted(pair: AlignedPair) -> bool:
+    """Whether light and dark are exchanged in most windows with detail."""
     query, reference, shown = _side_by_side(pair.warped_at(LONG_SIDE), None)
     correlation, detail = correlate(blurred(reference, SMOOTHING), blurred(query, SMOOTHING), WINDOW)
     counted = (detail > LEAST_DETAIL) & inside(shown, WINDOW)
-    return float((correlation[counted] < -WINDOW_AGREES).mean()) if counted.any() else 0.0
+    return bool(counted.any() and (correlation[counted] < -WINDOW_AGREES).mean() > 0.5)
 
 
 def _motion(

@@ -11,7 +11,7 @@ from indexer.compare.faces.findings import (
     find_face_changes,
     uncertainties,
 )
-from indexer.compare.operations import operations_found
+from indexer.compare.operations import inverted, operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around
 from indexer.compare.vocabulary import Frame, Operation
 from indexer.operations import OPERATIONS
@@ -40,5 +40,7 @@ def derive(
     heads = mask_around([box for box in boxes if box is not None], warped)
     found = face_operations(findings, warped, size) + content_operations(warped, changes, heads, size)
     found.sort(key=lambda operation: OPERATIONS[operation.type].rank)
+    if pair.is_inverted:
+        found.append(inverted())
     found += operations_found(pair.alignment, pair.query, pair.reference, query_frame, reference_frame)
     return Derivation(tuple(found), tuple(uncertainties(findings, warped)), comparison, tuple(findings))

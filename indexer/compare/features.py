@@ -18,6 +18,8 @@ WORKING_LONG_SIDE = 640
 MAXIMUM_FEATURES = 1024
 # Low, because low-contrast uploads still have structure; RANSAC removes the extra noise.
 CONTRAST_THRESHOLD = 0.02
+# Where a blur, noise or a pattern left nothing at 640 px, coarse copies of both pictures have features.
+COARSE_LONG_SIDE, COARSE_CONTRAST_THRESHOLD, COARSE_BLUR = 240, 0.01, 1.0
 CELLS, BINS = 4, 8  # SIFT: 4 x 4 cells of 8 orientation bins
 
 
@@ -47,15 +49,24 @@ class LocalFeatures:
 
 def extract_features(pixels: Pixels) -> LocalFeatures:
     """Extracts RootSIFT features of (h, w, 3) uint8 sRGB, at 640 px on the long side."""
+    return _extract(pixels, WORKING_LONG_SIDE, CONTRAST_THRESHOLD, 0.0)
+
+
+def extract_coarse_features(pixels: Pixels) -> LocalFeatures:
+    """Extracts the same at 240 px, blurred: what is left where fine detail was lost or covered."""
+    return _extract(pixels, COARSE_LONG_SIDE, COARSE_CONTRAST_THRESHOLD, COARSE_BLUR)
+
+
+def _extract(pixels: Pixels, long_side: int, contrast_threshold: float, blur: float) -> LocalFeatures:
     height, width = pixels.shape[:2]
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    scale = WORKING_LONG_SIDE / max(height, width)
+    scale = min(1.0, long_side / max(height, width))
     if scale < 1.0:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    else:
-        scale = 1.0
-    sift = cv2.SIFT.create(nfeatures=MAXIMUM_FEATURES, contrastThreshold=CONTRAST_THRESHOLD)
+    if blur > 0.0:
+        grey = cv2.GaussianBlur(grey, (0, 0), blur)
+    sift = cv2.SIFT.create(nfeatures=MAXIMUM_FEATURES, contrastThreshold=contrast_threshold)
     keypoints, raw = sift.detectAndCompute(grey, None)
     if not keypoints or raw is None:
         return LocalFeatures(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), width, height)
@@ -65,7 +76,15 @@ def extract_features(pixels: Pixels) -> LocalFeatures:
 
 def extract_features_in(pixels: Pixels, region: Region) -> LocalFeatures:
     """Extracts the features of a part, itself at 640 px, in the coordinates of the whole frame."""
-    part = extract_features(region.cut(pixels))
+    return _in_frame(extract_features(region.cut(pixels)), pixels, region)
+
+
+def extract_coarse_features_in(pixels: Pixels, region: Region) -> LocalFeatures:
+    """Extracts the coarse features of a part, itself at 240 px, in the coordinates of the whole frame."""
+    return _in_frame(extract_coarse_features(region.cut(pixels)), pixels, region)
+
+
+def _in_frame(part: LocalFeatures, pixels: Pixels, region: Region) -> LocalFeatures:
     height, width = pixels.shape[:2]
     corner = np.array([region.left, region.top], np.float32)
     return LocalFeatures(part.points + corner, part.descriptors, width, height)
@@ -95,3 +114,19 @@ def mirrored(features: LocalFeatures) -> LocalFeatures:
     points[:, 0] = features.width - 1 - points[:, 0]
     descriptors = np.ascontiguousarray(turned.reshape(-1, CELLS * CELLS * BINS))
     return LocalFeatures(points, descriptors, features.width, features.height)
+
+
+def of_either_polarity(features: LocalFeatures) -> LocalFeatures:
+    """Returns the features with those of the frame whose light and dark are exchanged, not extracted again.
+
+    Every gradient of an inverted patch turns round, and with them the patch's own orientation: it is
+    described from behind, and the new descriptor is a permutation of the old one.
+    """
+    cells = features.descriptors.reshape(-1, CELLS, CELLS, BINS)
+    inverted = np.ascontiguousarray(cells[:, ::-1, ::-1, :]).reshape(-1, CELLS * CELLS * BINS)
+    return LocalFeatures(
+        np.concatenate([features.points, features.points]),
+        np.concatenate([features.descriptors, inverted]),
+        features.width,
+        features.height,
+    )

@@ -34,6 +34,11 @@ def operations_found(
     return [operation for operation in found if operation is not None]
 
 
+def inverted() -> Operation:
+    """Says that light and dark were exchanged; everything else is compared with them changed back."""
+    return Operation(OperationType.COLOUR, Degree.STRONG, "Colours were inverted.", FULL, FULL)
+
+
 def re_encoded(jpeg_quality: int | None) -> Operation:
     """Says that the bytes are others. `jpeg_quality`, 1 to 100, is that of an upload that is a JPEG."""
     if jpeg_quality is None or jpeg_quality > COARSE:

@@ -48,6 +48,7 @@ class MatchEvidence:
     reference_coverage: float = 0.0
     spread: float = 0.0
     is_mirrored: bool = False
+    by_windows: bool = False  # joined without proper features, which then count for nothing
     dense: DenseAgreement | None = None  # only where the geometry confirms
     outside_faces: DenseAgreement | None = None  # only where `dense` suggests a different capture
     content: ContentAgreement | None = None  # only where `dense` leaves room for other content
@@ -132,6 +133,8 @@ def agrees_by_hash_lists_only(evidence: MatchEvidence, limits: Thresholds) -> bo
 
 def agreement(evidence: MatchEvidence, limits: Thresholds) -> float:
     """Counts agreeing features, fewer where they lie close together: coincidences and watermarks do."""
+    if evidence.by_windows:
+        return 0.0
     return evidence.inliers * min(1.0, evidence.spread / limits.full_spread)
 
 
@@ -146,13 +149,17 @@ def is_verified(evidence: MatchEvidence, limits: Thresholds) -> bool:
 
 def may_be_verified(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether warping the pictures onto one another could still confirm them."""
-    return evidence.spread >= limits.least_spread and agreement(evidence, limits) >= limits.inliers_least
+    enough = evidence.by_windows or agreement(evidence, limits) >= limits.inliers_least
+    return enough and evidence.spread >= limits.least_spread
 
 
 def _windows_confirm(evidence: MatchEvidence, limits: Thresholds) -> bool:
     dense = evidence.dense
-    enough = agreement(evidence, limits) >= limits.inliers_least
-    return enough and dense is not None and dense.agreeing >= limits.agreeing_confirms
+    if dense is None or dense.agreeing < limits.agreeing_confirms:
+        return False
+    if evidence.by_windows:
+        return dense.detailed >= limits.full_spread
+    return agreement(evidence, limits) >= limits.inliers_least
 
 
 def is_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
@@ -254,7 +261,7 @@ def _is_different_frame(evidence: MatchEvidence, limits: Thresholds) -> bool:
     rest = evidence.outside_faces
     return (
         rest is not None
-        and rest.displaced >= limits.different_frame_displaced
+        and rest.moved >= limits.different_frame_moved
         and rest.fine >= limits.different_frame_fine
     )
 

@@ -94,7 +94,24 @@ def retrieve_by_parts(
     """The same by parts of the upload only: its frames were asked about before."""
     hits: Hits = {}
     _collect(hits, search_by_parts(context, upload, parts))
-    return _ranked(context, join_records(context, upload, hits)) if hits else []
+    return _ranked_by_parts(context, join_records(context, upload, hits)) if hits else []
+
+
+def _ranked_by_parts(
+    context: RequestContext, retrieved: dict[str, RetrievedRecord]
+) -> list[RetrievedRecord]:
+    """The nearest of every part first: only one part may show a record, and others resemble more."""
+    of_part: dict[Region | None, list[float]] = {}
+    for record in retrieved.values():
+        for hit in record.hits:
+            of_part.setdefault(hit.region, []).append(-hit.rank_key)
+    places = {region: sorted(keys) for region, keys in of_part.items()}
+
+    def place(record: RetrievedRecord) -> tuple[bool, int, float]:
+        best = min((places[hit.region].index(-hit.rank_key) for hit in record.hits), default=len(retrieved))
+        return not record.same_digest, best, -record.rank_key[1]
+
+    return sorted(retrieved.values(), key=place)[: context.max_candidates]
 
 
 def retrieve_named(context: RequestContext, upload: Upload, record: Record) -> RetrievedRecord:

@@ -3,15 +3,16 @@
 It measures; what the measurements amount to is said by `evidence_rules`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy import tuple_
 from sqlmodel import col, select
 
 from indexer.compare.aligned_pair import AlignedPair
-from indexer.compare.dense import dense_agreement
-from indexer.compare.features import LocalFeatures, extract_features_in
+from indexer.compare.dense import dense_agreement, is_inverted
+from indexer.compare.features import LocalFeatures, extract_features_in, of_either_polarity
 from indexer.compare.framing import restrict_to_frame, restrict_to_region
 from indexer.compare.geometry import align
 from indexer.compare.layout import content_agreement
@@ -29,6 +30,7 @@ from registry.match.evidence_rules import (
 )
 from registry.match.fingerprint_evidence import with_fingerprints
 from registry.match.retrieval import QueryPart, retrieve_by_parts
+from registry.match.second_look import CANDIDATES, joined_by, look_again
 from registry.media.previews import picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext
@@ -44,12 +46,15 @@ class RegionProposals:
     own_features: bool  # local features read within each part, or those of the whole
 
 
+# Screenshots have other rectangles that are clearer; an ordinary photograph seldom has more than three.
+RECTANGLES = 6
 # A small picture inside the picture has too few features of its own at the size of the whole. Tiles only
 # retrieve: features of their own found nothing more on the development set.
 SECOND_PASSES = (
-    RegionProposals("inner_rectangle", inner_rectangles, own_features=True),
+    RegionProposals("inner_rectangle", partial(inner_rectangles, most=RECTANGLES), own_features=True),
     RegionProposals("tile", tiles, own_features=False),
 )
+NEGATIVE = "negative"  # how a record was found: by the upload with light and dark exchanged
 
 
 def verify_candidates(
@@ -65,11 +70,19 @@ def verify_candidates(
         candidate.record.id: verify_candidate(context, upload, candidate, upload.features)
         for candidate in candidates
     }
+    if upload.image is None or upload.insufficient_detail:
+        return list(found.values())
+    again = partial(look_again, context, upload, compare=partial(compare_in_place, context, upload))
+    if not _any_confirmed(context, found.values()):
+        _keep_better(context, found, again(list(found.values())))
+    if second_pass and not _any_confirmed(context, found.values()):
+        _keep_better(context, found, _as_negative(context, upload))
     features = _FeaturesOfParts(upload)
     for proposals in SECOND_PASSES if second_pass else ():
-        if upload.image is None or upload.insufficient_detail or _any_confirmed(context, found.values()):
+        if _any_confirmed(context, found.values()):
             break
-        for candidate in _propose(context, upload, proposals):
+        proposed = _propose(context, upload, proposals)
+        for candidate in proposed:
             known = found.get(candidate.record.id)
             if known is not None and not proposals.own_features:
                 continue  # it would be compared as before
@@ -77,9 +90,43 @@ def verify_candidates(
                 continue  # the head of a form is the same on all of them
             part = candidate.region if proposals.own_features else None
             verified = verify_candidate(context, upload, candidate, features.of(part), part)
-            if known is None or _evidence_weight(context, verified) > _evidence_weight(context, known):
-                found[candidate.record.id] = verified
+            _keep_better(context, found, [verified])
+        if not _any_confirmed(context, found.values()):
+            _keep_better(context, found, again(_without_other_content(context, found, proposed)))
     return list(found.values())
+
+
+def _without_other_content(
+    context: RequestContext, found: dict[str, Candidate], proposed: list[Candidate]
+) -> list[Candidate]:
+    return [
+        candidate
+        for candidate in proposed
+        if (known := found.get(candidate.record.id)) is None
+        or not shows_other_content(known.evidence, context.thresholds)
+    ]
+
+
+def _keep_better(
+    context: RequestContext, found: dict[str, Candidate], compared: Iterable[Candidate]
+) -> None:
+    """Takes over each comparison that says more than the one that is known of its record."""
+    for candidate in compared:
+        known = found.get(candidate.record.id)
+        if known is None or _evidence_weight(context, candidate) > _evidence_weight(context, known):
+            found[candidate.record.id] = candidate
+
+
+def _as_negative(context: RequestContext, upload: Upload) -> Iterator[Candidate]:
+    """Asks about the upload with light and dark exchanged: a negative is near to nothing else."""
+    assert upload.image is not None
+    assert upload.features is not None
+    parts = [QueryPart(0, 255 - upload.image.pixels, NEGATIVE)]
+    features = of_either_polarity(upload.features)
+    for candidate in measure_candidates(context, upload, retrieve_by_parts(context, upload, parts))[
+        :CANDIDATES
+    ]:
+        yield verify_candidate(context, upload, candidate, features)
 
 
 def _propose(context: RequestContext, upload: Upload, proposals: RegionProposals) -> list[Candidate]:
@@ -96,7 +143,10 @@ def _any_confirmed(context: RequestContext, candidates: Iterable[Candidate]) -> 
     return any(
         candidate.evidence.same_digest
         or (
-            agreement(candidate.evidence, limits) >= limits.inliers_strong
+            (
+                candidate.evidence.by_windows
+                or agreement(candidate.evidence, limits) >= limits.inliers_strong
+            )
             and is_verified(candidate.evidence, limits)
         )
         for candidate in candidates
@@ -169,19 +219,10 @@ def verify_candidate(
     if reference is None:
         return candidate
     alignment = align(features, reference)
-    evidence = replace(candidate.evidence, compared=True)
-    if alignment is not None:
-        evidence = replace(
-            evidence,
-            inliers=alignment.inliers,
-            pairs=alignment.pairs,
-            query_coverage=alignment.query_coverage,
-            reference_coverage=alignment.reference_coverage,
-            spread=alignment.spread,
-            is_mirrored=alignment.is_mirrored,
-        )
-        alignment = alignment if part is None else restrict_to_region(part, alignment, reference)
-    return compare_in_place(context, upload, replace(candidate, evidence=evidence, alignment=alignment))
+    if alignment is None:
+        return replace(candidate, evidence=replace(candidate.evidence, compared=True))
+    alignment = alignment if part is None else restrict_to_region(part, alignment, reference)
+    return compare_in_place(context, upload, joined_by(candidate, alignment))
 
 
 def compare_in_place(context: RequestContext, upload: Upload, candidate: Candidate) -> Candidate:
@@ -195,7 +236,8 @@ def compare_in_place(context: RequestContext, upload: Upload, candidate: Candida
     reference = context.previews.pixels(picture)
     if reference is None:
         return candidate
-    pair = restrict_to_frame(AlignedPair(upload.image.pixels, reference, alignment))
+    pair = AlignedPair(upload.image.pixels, reference, alignment)
+    pair = restrict_to_frame(pair.inverted() if is_inverted(pair) else pair)
     evidence = replace(candidate.evidence, dense=dense_agreement(pair))
     if context.faces_not_compared is None and may_be_different_capture(evidence, context.thresholds):
         evidence = replace(evidence, outside_faces=agreement_outside_faces(pair))

@@ -303,12 +303,12 @@ def test_no_other_shot_overrules_a_pdq_distance_of_a_re_encode() -> None:
     ("outside_faces", "different"),
     [
         (None, True),
-        (DenseAgreement(agreeing=0.9, disagreeing=0.04, moved=0.0199, fine=0.9), False),
+        (DenseAgreement(agreeing=0.9, disagreeing=0.04, moved=0.0099, fine=0.9), False),
         (DenseAgreement(agreeing=0.899, disagreeing=0.04, moved=0.0, fine=0.9), True),
         (DenseAgreement(agreeing=0.9, disagreeing=0.0401, moved=0.0, fine=0.9), True),
         # Bodies moved too, and what stood still has the same grain: another frame of one video.
-        (DenseAgreement(0.9, 0.04, moved=0.0, fine=0.5, displaced=0.01), True),
-        (DenseAgreement(0.9, 0.04, moved=0.0, fine=0.5, displaced=0.0099), False),
+        (DenseAgreement(0.9, 0.04, moved=0.01, fine=0.5), True),
+        (DenseAgreement(0.9, 0.04, moved=0.0099, fine=0.5), False),
         # A network drew it anew, which does not keep the grain.
         (DenseAgreement(0.9, 0.04, moved=0.02, fine=0.499, displaced=0.02), False),
         (DenseAgreement(0.9, 0.04, moved=0.03, fine=0.499, displaced=0.03), True),

@@ -1,0 +1,104 @@
+"""What no feature of the whole upload confirms is looked at again: patterns, blurs, negatives."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageFilter
+
+from samples.picture_evasions import (
+    TONES,
+    Evasion,
+    banded,
+    captioned,
+    gridded,
+    half_mirrored,
+    hatched,
+    inverted,
+    noisy,
+    snowed_over,
+    stickered,
+    waved,
+)
+from sdk.models import Match, MatchRelation, Role, Strength
+from sdk.records import AssetClass
+from tests.pictures import encoded, picture
+from tests.world import DatabaseServer, Party, World
+
+SURE = (Strength.MODERATE, Strength.STRONG, Strength.VERY_STRONG)
+NAMES = ("astronaut", "coffee")
+EVADED = [
+    *(("astronaut", overlay) for overlay in (hatched, gridded, snowed_over, noisy, captioned)),
+    *(("coffee", overlay) for overlay in (waved, banded, stickered, half_mirrored)),
+    *((name, tone) for name in NAMES for tone in TONES),
+]
+REPORTED = "reported/12-simple-evasions"
+
+
+@pytest.fixture(scope="module")
+def desk(database_server: DatabaseServer, scratch: Path) -> Iterator[Party]:
+    home = scratch / "second-look"
+    home.mkdir()
+    with World(database_server, home) as world:
+        party = world.enrol("Daily Example", Role.RESEARCHER)
+        for name in NAMES:
+            world.register(party, encoded(name), name, AssetClass.KNOWN_FAKE)
+        yield party
+        world.audit()
+
+
+def first(desk: Party, upload: Image.Image) -> Match | None:
+    return next(iter(desk.client.match(encoded(upload, quality=85)).matches), None)
+
+
+def blurred(image: Image.Image) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(max(image.size) / 110))
+
+
+@pytest.mark.parametrize(
+    ("name", "evade"),
+    [*EVADED, ("coffee", blurred)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_copy_is_found_whatever_lies_over_all_of_it(desk: Party, name: str, evade: Evasion) -> None:
+    match = first(desk, evade(picture(name)))
+    assert match is not None
+    assert match.record.label == name
+    assert match.strength in SURE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_negative_is_called_inverted_and_nothing_else(desk: Party, name: str) -> None:
+    match = first(desk, inverted(picture(name)))
+    assert match is not None
+    assert match.relation is MatchRelation.DERIVATIVE
+    assert [(operation.type.value, operation.sentence) for operation in match.operations] == [
+        ("colour", "Colours were inverted.")
+    ]
+
+
+def test_a_mirrored_negative_of_a_part_is_found(desk: Party) -> None:
+    part = picture("coffee").crop((150, 40, 560, 370)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    match = first(desk, inverted(part))
+    assert match is not None
+    assert match.record.label == "coffee"
+    assert {operation.type.value for operation in match.operations} == {"colour", "mirrored", "cropped"}
+
+
+@pytest.mark.parametrize("evade", [inverted, blurred, hatched], ids=lambda evade: evade.__name__)
+@pytest.mark.parametrize("stranger", ["cat", "motorcycle"])
+def test_a_stranger_under_the_same_is_still_a_stranger(desk: Party, stranger: str, evade: Evasion) -> None:
+    match = first(desk, evade(picture(stranger)))
+    assert match is None or match.strength is Strength.WEAK
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("upload", ["inverted.jpg", "hatch.jpg", "mirrorhalf.jpg"])
+def test_what_was_reported_is_made_from_the_known_fake(desk: Party, shared: Path, upload: str) -> None:
+    with Image.open(io.BytesIO((shared / REPORTED / upload).read_bytes())) as image:
+        match = first(desk, image.convert("RGB"))
+    assert match is not None
+    assert match.record.label == "astronaut"
+    assert match.strength in SURE
+    assert match.relation is MatchRelation.DERIVATIVE
