@@ -63,7 +63,7 @@ def _says_little(image: Image.Image) -> bool:
 
 
 def _read_again(image: Image.Image, payload: bytes) -> Image.Image:
-    samples = decoded_samples(payload)
+    samples = decoded_samples(payload, image.tell())
     if samples is None or samples.shape != (image.height, image.width, 3):
         return image
     scaled = Image.fromarray(scaled_to_bytes(samples, _tag(image, HIGHEST_STATED)))
@@ -84,10 +84,15 @@ def decode_rare_tiff(payload: bytes, max_pixels: int) -> Image.Image | None:
     return None if samples is None else Image.fromarray(scaled_to_bytes(samples))
 
 
-def decoded_samples(payload: bytes) -> Samples | None:
-    """Decodes by OpenCV, which keeps the depth; (h, w) or (h, w, 3) RGB; None: it cannot."""
+def decoded_samples(payload: bytes, page: int = 0) -> Samples | None:
+    """Decodes a page by OpenCV, which keeps the depth; (h, w) or (h, w, 3) RGB; None: it cannot."""
+    content = np.frombuffer(payload, np.uint8)
     try:
-        samples = cv2.imdecode(np.frombuffer(payload, np.uint8), cv2.IMREAD_UNCHANGED)
+        if page:
+            _, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED, range=(page, page + 1))
+            samples = pages[0] if len(pages) == 1 else None
+        else:
+            samples = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     except cv2.error:
         return None
     if samples is None or samples.ndim == 2:

@@ -131,3 +131,11 @@ def test_a_palette_with_transparency_lies_on_white() -> None:
 def test_a_plain_area_is_scaled_to_something() -> None:
     for value in (0.0, 7.0, -3.0):
         assert scaled_to_bytes(np.full((2, 2), value, np.float32)).shape == (2, 2)
+
+
+def test_every_page_of_twelve_bits_is_read_as_itself() -> None:
+    pages = [(page.astype(np.uint16) << 4)[..., ::-1] for page in (COLOURS, COLOURS[::-1])]
+    _, payload = cv2.imencodemulti(".tif", [np.ascontiguousarray(page) for page in pages])
+    decoded = decode_image(payload.tobytes(), ImageLimits())
+    for read, page in zip((decoded, *decoded.further_pages), (COLOURS, COLOURS[::-1]), strict=True):
+        assert np.abs(read.pixels.astype(int) - page).mean() < 2
