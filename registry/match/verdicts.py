@@ -95,6 +95,8 @@ def _meaning(family: MatchFamily) -> tuple[VerdictKind, str]:
             return VerdictKind.AI_GENERATED, f"{made_from(lead)}{difference(lead)}"
         case AssetClass.KNOWN_FAKE | AssetClass.AI_GENERATED:
             return VerdictKind.SHARES_PICTURE, not_shown_to_be(lead)
+        case AssetClass.DERIVATIVE if lead.direction is Direction.TO_REFERENCE and not lead.is_same_picture:
+            return VerdictKind.SHARES_PICTURE, difference(lead)
         case AssetClass.DERIVATIVE:
             return VerdictKind.REGISTERED_DERIVATIVE, f"{made_from(lead)}{difference(lead)}"
         case AssetClass.AUTHENTIC if lead.relation is MatchRelation.DERIVATIVE:

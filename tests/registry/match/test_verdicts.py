@@ -328,6 +328,12 @@ def test_rival_claims_are_told_with_who_was_first_and_the_first_speaks() -> None
     )
 
 
+def test_what_a_registered_derivative_was_made_from_is_not_that_derivative() -> None:
+    meme: dict[str, Any] = {"asset_class": AssetClass.DERIVATIVE, "direction": Direction.TO_REFERENCE}
+    assert verdict_of(facts(**ALTERED, **meme)).kind is VerdictKind.SHARES_PICTURE
+    assert verdict_of(facts(**meme)).kind is VerdictKind.REGISTERED_DERIVATIVE
+
+
 def test_a_rival_claim_to_a_part_makes_no_derivative_of_the_original() -> None:
     crop = facts("a crop", disputed_with=("whole",), explained=0.4, **CROPPED)
     hashes = facts("hashes", disputed_with=("whole",), compared=False)
