@@ -151,8 +151,12 @@ class Thresholds(BaseModel):
     """Two frames of one video: correlation of the finest detail of what stood still. It is 0.62 to 0.85,
     and 0.45 at most where a network re-enacts a head (decision 010).
     """
-    other_content_inlier_share: Share = 0.70
+    other_content_inlier_share: Share = 0.72
     """Share of its features that another instance of a layout keeps in place, at most (decision 019)."""
+    other_content_pairs: Features = 100
+    """Features with a partner, from which on that share counts; below, `out_of_place_inlier_share` does. A
+    face swap of 59 keeps 0.71 in place (decision 019).
+    """
     other_content_replaced: Share = 0.035
     """Share of the detail that is another one of the same sort, from which on it is other content. In
     copies, whatever was laid over them, it is 0.005 at most (decision 019).

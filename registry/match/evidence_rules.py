@@ -221,7 +221,7 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
        on a pack, features out of place must say the more.
     """
     content = evidence.content
-    if content is None or _inlier_share(evidence) > limits.other_content_inlier_share:
+    if content is None or not _out_of_place(evidence, limits):
         return False
     if content.appeared > limits.same_content_appeared:
         return False
@@ -237,9 +237,16 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
 
 def may_show_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether a closer look could change the answer: where most features are in place, it could not."""
-    if evidence.dense is None or _inlier_share(evidence) > limits.other_content_inlier_share:
+    if evidence.dense is None or not _out_of_place(evidence, limits):
         return False
     return is_verified(evidence, limits) or is_near_by_pdq(evidence, limits)
+
+
+def _out_of_place(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether so many features found partners elsewhere; of few features, more of them must have."""
+    many = evidence.pairs >= limits.other_content_pairs
+    most = limits.other_content_inlier_share if many else limits.out_of_place_inlier_share
+    return _inlier_share(evidence) <= most
 
 
 def _inlier_share(evidence: MatchEvidence) -> float:

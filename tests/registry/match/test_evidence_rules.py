@@ -396,7 +396,7 @@ def content(**changed: float) -> ContentAgreement:
         (content(differing=0.04, lost=0.03, gained=0.1), 58, True),
         (content(differing=0.04, lost=0.03, gained=0.1), 59, False),
         (content(exchanged=0.2, appeared=0.31), 50, False),  # the lines of a screen
-        (content(exchanged=0.5), 71, False),  # the features say that it is a copy
+        (content(exchanged=0.5), 73, False),  # the features say that it is a copy
     ],
 )
 def test_other_content_in_the_same_layout(measured: ContentAgreement, inliers: int, expected: bool) -> None:
@@ -415,10 +415,13 @@ def test_the_same_bytes_are_the_same_asset_whatever_was_measured() -> None:
     ("evidence", "expected"),
     [
         (compared(70, pairs=100, dense=dense()), True),
-        (compared(71, pairs=100, dense=dense()), False),  # the features say that it is a copy
+        (compared(72, pairs=100, dense=dense()), True),
+        (compared(73, pairs=100, dense=dense()), False),  # the features say that it is a copy
         (compared(5, pairs=10, dense=dense(agreeing=0.5)), False),  # not a match anyway
         (compared(5, pairs=10, pdq_distance=31, dense=dense(agreeing=0.5)), True),
         (compared(70, pairs=100), False),
+        (compared(57, pairs=99, dense=dense()), True),
+        (compared(58, pairs=99, dense=dense()), False),  # too few to say so
     ],
 )
 def test_only_where_something_is_left_to_differ_is_looked_at_closely(
