@@ -48,7 +48,7 @@ def look_again(
         return
     for candidate in candidates[:CANDIDATES]:
         picture = picture_of(candidate.record, candidate.time_ms)
-        if picture is None or not _may_be_joined_otherwise(candidate.evidence, context.thresholds):
+        if picture is None or not may_be_joined_otherwise(candidate.evidence, context.thresholds):
             continue
         reference, features = context.previews.pixels(picture), context.previews.features(picture)
         if reference is None or features is None:
@@ -60,7 +60,7 @@ def look_again(
                 break
 
 
-def _may_be_joined_otherwise(evidence: MatchEvidence, limits: Thresholds) -> bool:
+def may_be_joined_otherwise(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether it is not confirmed, and not another shot by so many features that they know what moved."""
     if is_verified(evidence, limits) or shows_other_content(evidence, limits):
         return False

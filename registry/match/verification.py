@@ -30,7 +30,7 @@ from registry.match.evidence_rules import (
 )
 from registry.match.fingerprint_evidence import with_fingerprints
 from registry.match.retrieval import QueryPart, retrieve_by_parts
-from registry.match.second_look import CANDIDATES, joined_by, look_again
+from registry.match.second_look import CANDIDATES, joined_by, look_again, may_be_joined_otherwise
 from registry.media.previews import picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext
@@ -76,7 +76,7 @@ def verify_candidates(
     if not _any_confirmed(context, found.values()):
         _keep_better(context, found, again(list(found.values())))
     if second_pass and not _any_confirmed(context, found.values()):
-        _keep_better(context, found, _as_negative(context, upload))
+        _keep_better(context, found, _as_negative(context, upload, found))
     features = _FeaturesOfParts(upload)
     for proposals in SECOND_PASSES if second_pass else ():
         if _any_confirmed(context, found.values()):
@@ -92,18 +92,19 @@ def verify_candidates(
             verified = verify_candidate(context, upload, candidate, features.of(part), part)
             _keep_better(context, found, [verified])
         if not _any_confirmed(context, found.values()):
-            _keep_better(context, found, again(_without_other_content(context, found, proposed)))
+            _keep_better(context, found, again(_not_settled(context, found, proposed)))
     return list(found.values())
 
 
-def _without_other_content(
+def _not_settled(
     context: RequestContext, found: dict[str, Candidate], proposed: list[Candidate]
 ) -> list[Candidate]:
+    """Those of which many features have not yet said that they are another shot or show other content."""
     return [
         candidate
         for candidate in proposed
         if (known := found.get(candidate.record.id)) is None
-        or not shows_other_content(known.evidence, context.thresholds)
+        or may_be_joined_otherwise(known.evidence, context.thresholds)
     ]
 
 
@@ -117,15 +118,16 @@ def _keep_better(
             found[candidate.record.id] = candidate
 
 
-def _as_negative(context: RequestContext, upload: Upload) -> Iterator[Candidate]:
+def _as_negative(
+    context: RequestContext, upload: Upload, found: dict[str, Candidate]
+) -> Iterator[Candidate]:
     """Asks about the upload with light and dark exchanged: a negative is near to nothing else."""
     assert upload.image is not None
     assert upload.features is not None
     parts = [QueryPart(0, 255 - upload.image.pixels, NEGATIVE)]
     features = of_either_polarity(upload.features)
-    for candidate in measure_candidates(context, upload, retrieve_by_parts(context, upload, parts))[
-        :CANDIDATES
-    ]:
+    proposed = measure_candidates(context, upload, retrieve_by_parts(context, upload, parts))
+    for candidate in _not_settled(context, found, proposed)[:CANDIDATES]:
         yield verify_candidate(context, upload, candidate, features)
 
 

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFilter
 
+from indexer.compare.dense import DenseAgreement
+from registry.match.evidence_rules import MatchEvidence
+from registry.match.second_look import may_be_joined_otherwise
+from registry.thresholds import Thresholds
 from samples.picture_evasions import (
     TONES,
     Evasion,
@@ -102,3 +106,20 @@ def test_what_was_reported_is_made_from_the_known_fake(desk: Party, shared: Path
     assert match.record.label == "astronaut"
     assert match.strength in SURE
     assert match.relation is MatchRelation.DERIVATIVE
+
+
+@pytest.mark.parametrize(
+    ("inliers", "agreeing", "disagreeing", "again"),
+    [
+        (18, 0.3, 0.6, False),  # another shot, by so many features that no other way overrules them
+        (17, 0.3, 0.6, True),
+        (12, 0.6, 0.3, True),
+        (20, 0.8, 0.1, False),  # confirmed
+    ],
+)
+def test_another_shot_by_many_features_is_not_looked_at_again(
+    inliers: int, agreeing: float, disagreeing: float, *, again: bool
+) -> None:
+    dense = DenseAgreement(agreeing, disagreeing, moved=0.0, fine=0.9)
+    evidence = MatchEvidence(compared=True, inliers=inliers, pairs=inliers, spread=0.5, dense=dense)
+    assert may_be_joined_otherwise(evidence, Thresholds()) is again
