@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from indexer.compare.faces.findings import Change
 from indexer.compare.versions import VersionShown, version_shown
 from indexer.operations import OPERATIONS, Degree, Direction, OperationType
-from registry.match.evidence_rules import is_verified
 from registry.match.facts import AUTHENTICITY_DENIED
-from registry.match.matched import MatchedRecord
+from registry.match.matched import MatchedRecord, are_pictures_compared
 from registry.media.previews import picture_of
 from registry.services import RequestContext
 from registry.storage.models import Record
@@ -131,7 +130,7 @@ def _is_same_file(match: MatchedRecord) -> bool:
 
 def was_compared(context: RequestContext, match: MatchedRecord) -> bool:
     """Whether pictures were compared, and what differs between them is known."""
-    return match.is_described and is_verified(match.candidate.evidence, context.thresholds)
+    return match.is_described and are_pictures_compared(match, context.thresholds)
 
 
 def _beside(

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from indexer.compare.vocabulary import Operation, where_in_words
 from registry.match.alterations import share_shown
-from registry.match.evidence_rules import is_verified
 from registry.match.facts import WHOLE, Box, MatchFacts
-from registry.match.matched import MatchedRecord, changes_content
+from registry.match.matched import MatchedRecord, are_pictures_compared, changes_content
 from registry.media.uploads import Upload
 from registry.services import RequestContext
 from sdk.models import AlterationShown, MatchRelation, RecordSummary
@@ -36,7 +35,7 @@ def facts_of(
         operations=tuple(operation.type for operation in match.operations),
         changes_content=match.changes_content,
         differs_where=_where(match),
-        compared=is_verified(match.candidate.evidence, context.thresholds),
+        compared=are_pictures_compared(match, context.thresholds),
         alteration=alteration,
         explained=_explained(context, upload, match),
         shown=share_shown(match),
@@ -74,7 +73,7 @@ def _explained(context: RequestContext, upload: Upload, match: MatchedRecord) ->
     """Share of the upload that is the same in the record: what both show, less what differs there."""
     if match.assessment.relation is MatchRelation.SAME_FILE:
         return 1.0
-    if is_verified(match.candidate.evidence, context.thresholds) and not match.is_described:
+    if are_pictures_compared(match, context.thresholds) and not match.is_described:
         return NOT_LOOKED_AT * _covered(upload, match)
     changed = sum(_share_of(operation) for operation in match.operations if changes_content([operation]))
     return _covered(upload, match) * max(0.0, 1.0 - changed)

@@ -8,8 +8,9 @@ from indexer.compare.vocabulary import Operation
 from indexer.operations import OPERATIONS, Degree, Direction
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.candidates import Candidate
-from registry.match.evidence_rules import STRENGTH_ORDER, MatchAssessment
+from registry.match.evidence_rules import STRENGTH_ORDER, MatchAssessment, is_verified
 from registry.storage.models import Record
+from registry.thresholds import Thresholds
 from sdk.models import MatchRelation
 
 
@@ -86,6 +87,15 @@ class MatchedRecord:
         if not same or not described.changes_content:
             return described
         return replace(described, assessment=replace(self.assessment, relation=MatchRelation.DERIVATIVE))
+
+
+def are_pictures_compared(match: MatchedRecord, limits: Thresholds) -> bool:
+    """Whether more than fingerprints speak for it: pictures in place, or frames along segments.
+
+    The segments of a video are proved by all of their frames, whatever its best pair looks like.
+    """
+    evidence = match.candidate.evidence
+    return is_verified(evidence, limits) or (evidence.compared and bool(match.segments))
 
 
 def changes_content(operations: Iterable[Operation]) -> bool:

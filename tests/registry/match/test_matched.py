@@ -6,10 +6,17 @@ import pytest
 
 from indexer.compare.vocabulary import Operation
 from indexer.operations import Degree, OperationType
+from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.candidates import Candidate
 from registry.match.evidence_rules import MatchAssessment, MatchEvidence
-from registry.match.matched import MatchedRecord, changes_content
+from registry.match.matched import (
+    MatchedRecord,
+    MatchedSegment,
+    are_pictures_compared,
+    changes_content,
+)
 from registry.match.matching import MAXIMUM_MATCHES, worth_an_answer
+from registry.thresholds import Thresholds
 from sdk.models import MatchRelation, Strength
 from tests.registry.match.rows import record
 
@@ -95,3 +102,16 @@ def test_near_copies_do_not_push_a_fake_out_of_the_answer() -> None:
     answered = worth_an_answer([*copies, fake])
     assert answered == [*copies[: MAXIMUM_MATCHES - 1], fake]
     assert worth_an_answer(copies) == copies[:MAXIMUM_MATCHES]
+
+
+def test_footage_that_frames_prove_was_compared_whatever_its_best_pair_looks_like() -> None:
+    footage = (MatchedSegment(TemporalSegment(0.0, 8.0, 1.0, 0.0, 1.0), ()),)
+    on_a_spot = MatchEvidence(compared=True, inliers=90, pairs=100, spread=0.0)
+    for evidence, segments, expected in (
+        (on_a_spot, footage, True),
+        (on_a_spot, (), False),
+        (MatchEvidence(), footage, False),
+    ):
+        candidate = Candidate(record(), evidence, ("pdq.v1",))
+        match = replace(matched(), candidate=candidate, segments=segments)
+        assert are_pictures_compared(match, Thresholds()) is expected
