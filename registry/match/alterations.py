@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from indexer.compare.faces.findings import Change
 from indexer.compare.versions import VersionShown, version_shown
 from indexer.operations import OPERATIONS, Degree, Direction, OperationType
-from registry.match.facts import AUTHENTICITY_DENIED
+from registry.match.facts import AUTHENTICITY_DENIED, confirmed_sources
 from registry.match.matched import MatchedRecord, are_pictures_compared
 from registry.media.previews import picture_of
 from registry.services import RequestContext
 from registry.storage.models import Record
-from sdk.models import AlterationShown, MatchRelation, RecordSummary, SourceAgreement
-from sdk.records import AssetClass, Relation
+from sdk.models import AlterationShown, MatchRelation, RecordSummary
+from sdk.records import AssetClass
 
 # Of a fake whose original is not known, an upload must show so much: a definition, not a measurement. What
 # is altered in it may be anywhere.
@@ -81,15 +81,6 @@ def _show_the_same(context: RequestContext, one: MatchedRecord, other: MatchedRe
     return difference is not None and difference.share == 0.0
 
 
-def confirmed_sources(summary: RecordSummary) -> frozenset[str]:
-    """Ids of the records that this one was declared and confirmed to be made from."""
-    return frozenset(
-        source.target
-        for source in summary.declared_sources
-        if source.relation == Relation.DERIVED_FROM and source.agreement is SourceAgreement.CONFIRMED
-    )
-
-
 def _alteration_shown(
     context: RequestContext, fake: MatchedRecord, matches: Sequence[MatchedRecord], summary: RecordSummary
 ) -> AlterationShown:
@@ -98,7 +89,7 @@ def _alteration_shown(
     if fake.assessment.relation is MatchRelation.POSSIBLY_RELATED or not was_compared(context, fake):
         return AlterationShown.UNKNOWN
     matched = {match.record.id: match for match in matches}
-    for name in sorted(confirmed_sources(summary)):
+    for name in sorted(source.target for source in confirmed_sources(summary)):
         if name in matched and _is_same_file(matched[name]):
             return AlterationShown.NOT_SHOWN
         original = context.session.get(Record, name)

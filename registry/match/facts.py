@@ -86,21 +86,13 @@ class MatchFacts:
     @property
     def _severity_of_making(self) -> Severity:
         """What the comparison found when the fake was registered; where it could not, more is not known."""
-        made = [operation for source in self._confirmed_sources for operation in source.operations]
+        made = [operation for source in confirmed_sources(self.record) for operation in source.operations]
         return most_severe(made) if made else Severity.MISLEADING_CAPABLE
 
     @property
     def source_ids(self) -> frozenset[str]:
         """Ids of the records that this one was declared and confirmed to be made from."""
-        return frozenset(source.target for source in self._confirmed_sources)
-
-    @property
-    def _confirmed_sources(self) -> tuple[DeclaredSource, ...]:
-        return tuple(
-            source
-            for source in self.record.declared_sources
-            if source.relation == Relation.DERIVED_FROM and source.agreement is SourceAgreement.CONFIRMED
-        )
+        return frozenset(source.target for source in confirmed_sources(self.record))
 
     @property
     def names_of_operations(self) -> tuple[str, ...]:
@@ -112,3 +104,12 @@ class MatchFacts:
         """The most severe change of what the record shows, in words."""
         rows = sorted((OPERATIONS[operation] for operation in self.operations), key=lambda row: row.rank)
         return next((row.phrase for row in rows if row.phrase), None)
+
+
+def confirmed_sources(record: RecordSummary) -> tuple[DeclaredSource, ...]:
+    """What a record was declared to be made from, where the comparison confirmed it."""
+    return tuple(
+        source
+        for source in record.declared_sources
+        if source.relation == Relation.DERIVED_FROM and source.agreement is SourceAgreement.CONFIRMED
+    )
