@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from indexer.compare.layout import ContentAgreement
-from indexer.operations import OperationType
 from registry.match.evidence_rules import agrees_by_hash_lists_only, is_different_capture
 from registry.match.facts import MatchFacts
 from registry.match.matched import MatchedRecord
@@ -65,6 +64,6 @@ def _what_was_done(matched: MatchedRecord) -> Iterable[str]:
     compared = matched.candidate.evidence.compared
     if compared and matched.assessment.relation is MatchRelation.DERIVATIVE and not matched.operations:
         yield "What was changed could not be named."
-    heard_only = any(operation.type is OperationType.PICTURES_REPLACED for operation in matched.operations)
-    if not compared and not heard_only:
-        yield "Only fingerprints were compared: no picture of it is kept here."
+    if not compared:
+        is_kept = matched.record.preview_key is not None
+        yield f"Only fingerprints were compared{'' if is_kept else ': no picture of it is kept here'}."

@@ -28,7 +28,6 @@ DIFFERENT_CAPTURE = MatchEvidence(
     dense=DenseAgreement(agreeing=0.4, disagreeing=0.4, moved=0.3, fine=0.2, displaced=0.3),
 )
 EDIT = Operation(OperationType.LOCAL_EDIT, Degree.CLEAR, "A part was edited.")
-OTHER_PICTURES = Operation(OperationType.PICTURES_REPLACED, Degree.STRONG, "Other pictures.")
 
 
 def summary(duration_s: float | None = None) -> RecordSummary:
@@ -49,10 +48,13 @@ def paragraph(
     relation: MatchRelation,
     evidence: MatchEvidence = COMPARED,
     duration_s: float | None = None,
+    preview_key: str | None = None,
     **more: Any,
 ) -> str:
     assessment = MatchAssessment(Strength.STRONG, relation, 0.5)
-    match = MatchedRecord(Candidate(record(), evidence, ("pdq.v1",)), assessment, **more)
+    match = MatchedRecord(
+        Candidate(record(preview_key=preview_key), evidence, ("pdq.v1",)), assessment, **more
+    )
     facts = MatchFacts(
         summary(duration_s),
         assessment.strength,
@@ -95,10 +97,10 @@ def paragraph(
             f"Has fingerprints like those of {WHO}. Only fingerprints were compared: no picture of it is "
             "kept here.",
         ),
-        # The sound alone was found: no picture was to be compared.
+        # A picture is kept, and the upload came without its own.
         (
-            paragraph(MatchRelation.DERIVATIVE, MatchEvidence(), operations=(OTHER_PICTURES,)),
-            f"Has fingerprints like those of {WHO}. Other pictures.",
+            paragraph(MatchRelation.DERIVATIVE, MatchEvidence(pdq_distance=3), preview_key="a.webp"),
+            f"Has fingerprints like those of {WHO}. Only fingerprints were compared.",
         ),
     ],
 )
