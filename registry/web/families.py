@@ -1,6 +1,6 @@
 """Arranges the matches of an answer for a reader: families, then what is only possible."""
 
-from sdk.models import Match, MatchAnswer
+from sdk.models import AlterationShown, Direction, Match, MatchAnswer
 
 
 def families_shown(answer: MatchAnswer) -> list[tuple[Match, list[Match]]]:
@@ -19,3 +19,17 @@ def possible_matches(answer: MatchAnswer) -> list[Match]:
     """The matches that are shown with none of these: none of them is confirmed."""
     shown = {match.record.id for lead, others in families_shown(answer) for match in (lead, *others)}
     return [match for match in answer.matches if match.record.id not in shown]
+
+
+def direction_in_words(match: Match) -> str | None:
+    """Which was made from which, in a few words.
+
+    None where it is not known, and of a fake that the upload is not known to show: a crop of its original
+    lacks what a crop of the fake lacks.
+    """
+    match match.direction:
+        case Direction.FROM_REFERENCE if match.alteration in (None, AlterationShown.SHOWN):
+            return "upload made from it"
+        case Direction.TO_REFERENCE:
+            return "made from what the upload shows"
+    return None
