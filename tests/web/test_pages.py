@@ -121,7 +121,7 @@ def test_unrelated_pictures_fakes_and_broken_files_are_each_said_in_words(
         "fake.jpg": (encoded("astronaut", quality=40), "as a known fake"),
         "broken.jpg": (encoded("coffee")[:3000], "The file cannot be decoded"),
         "notes.txt": (b"no picture", "This kind of file is not read"),
-        "huge.jpg": (bytes(27 << 20), "The file is too large"),
+        "huge.jpg": (encoded("coffee") + bytes(101 << 20), "The file is too large"),
     }
     for name, (content, words) in cases.items():
         page.goto(world.url)
