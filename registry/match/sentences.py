@@ -39,7 +39,7 @@ def _apart(match: MatchFacts) -> str:
 
 def relation_words(match: MatchFacts) -> str:
     """What the upload is to the record, as the record's name follows it."""
-    thing = "footage" if match.record.duration_s is not None else "picture"
+    thing = _thing(match)
     match match.relation:
         case MatchRelation.SAME_FILE:
             return "the very file"
@@ -77,7 +77,8 @@ def made_from(match: MatchFacts) -> str:
 
 def not_shown_to_be(match: MatchFacts) -> str:
     """Why an upload that has its picture in common with a fake is not called that fake."""
-    thing = "known fake" if match.record.asset_class is AssetClass.KNOWN_FAKE else "AI-generated picture"
+    is_fake = match.record.asset_class is AssetClass.KNOWN_FAKE
+    thing = "known fake" if is_fake else f"AI-generated {_thing(match)}"
     match match.alteration:
         case AlterationShown.NOT_SHOWN:
             return "; what was altered in that is not in this upload"
@@ -90,13 +91,14 @@ def not_shown_to_be(match: MatchFacts) -> str:
         return f"; the two differ{where}, and which came first is not known"
     if match.shown < WHOLE_RECORD:
         return f"; it shows a part of that {thing}, and whether the altered part is in it is not known"
-    return "; whether it shows what was altered in that could not be told"
+    what = "shows what was altered in that" if is_fake else f"is that {thing}"
+    return f"; whether it {what} could not be told"
 
 
 def contradiction(match: MatchFacts) -> str:
     """A sentence: another publisher's claim, authentic of what this verdict calls a fake or the reverse."""
     record = match.record
-    return f"{record.publisher_name} registered its picture {_classed(match)} on {_date(record)}."
+    return f"{record.publisher_name} registered its {_thing(match)} {_classed(match)} on {_date(record)}."
 
 
 def rival_claims(claims: Sequence[MatchFacts]) -> str:
@@ -119,7 +121,7 @@ def fake_of_it(fake: MatchFacts) -> str:
             return f"It is not {_who(fake)} {_classed(fake)}."
         case AlterationShown.NOT_IN_FRAME:
             return f"The altered part of {_who(fake)} {_classed(fake)}, is not in it."
-    return f"It shares its picture with {_who(fake)} {_classed(fake)}."
+    return f"It shares its {_thing(fake)} with {_who(fake)} {_classed(fake)}."
 
 
 def one_of_these(matches: Sequence[MatchFacts]) -> str:
@@ -140,6 +142,10 @@ def _more(of: Sequence[object]) -> str:
 
 def _who(match: MatchFacts) -> str:
     return f"{_label(match)}, registered by {match.record.publisher_name}"
+
+
+def _thing(match: MatchFacts) -> str:
+    return "footage" if match.record.duration_s is not None else "picture"
 
 
 def _label(match: MatchFacts) -> str:

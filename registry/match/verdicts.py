@@ -111,13 +111,14 @@ def _meaning(family: MatchFamily) -> tuple[VerdictKind, str]:
 def _other_claims(family: MatchFamily) -> Iterator[str]:
     """What others say of the same picture, and who was first."""
     lead = family.lead
+    claims: list[MatchFacts] = []
     if lead.is_shown_fake or lead.is_fake_not_shown:
-        claims = [match for match in family.others if _claims_the_same(match, lead)]
-        yield from (contradiction(match) for match in claims[:1])
+        claims = [match for match in family.others if _claims_the_same(match, lead)][:1]
+        yield from (contradiction(match) for match in claims)
     rivals = rivals_of(lead, family.others)
     if rivals:
         yield rival_claims(sorted((lead, *rivals), key=registration))
-    elif family.registered_first.record.id != lead.record.id:
+    elif family.registered_first not in (lead, *claims):
         yield first_registration(family.registered_first)
     if not lead.is_shown_fake:
         # The very file was said to be authentic before it was said to be a fake.

@@ -355,6 +355,20 @@ def test_the_very_file_of_an_earlier_claim_is_not_silent_about_a_fake() -> None:
     assert verdict.sentence.endswith("Lab registered its picture as a known fake on 2026-03-02.")
 
 
+def test_of_footage_and_of_what_was_generated_as_a_whole_the_words_are_theirs() -> None:
+    clip: dict[str, Any] = {"duration_s": 8.0, "alteration": AlterationShown.UNKNOWN}
+    verdict = verdict_of(fake(**ALTERED, **clip), facts(day=2, duration_s=8.0))
+    assert f"It shares its footage with {FORGED}" in verdict.sentence
+    generated = fake(**ALTERED, **clip, asset_class=AssetClass.AI_GENERATED)
+    said = "; whether it is that AI-generated footage could not be told."
+    assert verdict_of(generated).sentence.endswith(said)
+
+
+def test_a_claim_that_contradicts_a_fake_is_told_once() -> None:
+    verdict = verdict_of(fake(), facts())
+    assert verdict.sentence.endswith("Daily Example registered its picture as authentic on 2026-03-01.")
+
+
 def test_what_is_not_named_is_counted() -> None:
     hashes = [facts(str(number), number, compared=False) for number in range(6)]
     assert "registered by Daily Example as authentic and 2 more. Finger" in verdict_of(*hashes).sentence
