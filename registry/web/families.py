@@ -1,15 +1,17 @@
 """Arranges the matches of an answer for a reader: families, then what is only possible."""
 
-from sdk.models import AlterationShown, Direction, Match, MatchAnswer
+from sdk.models import AlterationShown, Direction, Match, MatchAnswer, Strength
 
 
 def families_shown(answer: MatchAnswer) -> list[tuple[Match, list[Match]]]:
     """The match that speaks for each family, with the others of it.
 
-    Where nothing is confirmed, the first possible match stands alone: a person has to look at it.
+    Where nothing is confirmed, the first possible match stands alone: a person has to look at it. The
+    answer of a job from before there were families has each confirmed match for itself.
     """
     if not answer.families:
-        return [(match, []) for match in answer.matches[:1]]
+        confirmed = [match for match in answer.matches if match.strength is not Strength.WEAK]
+        return [(match, []) for match in confirmed or answer.matches[:1]]
     by_id = {match.record.id: match for match in answer.matches}
     families = [[by_id[name] for name in family.records] for family in answer.families]
     return [(lead, others) for lead, *others in families]

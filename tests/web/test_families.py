@@ -1,14 +1,51 @@
-"""What a page says of the direction of a match: never that an original was made from its fake."""
+"""What a page says of matches: never that an original was made from its fake."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from registry.web.families import direction_in_words
-from sdk.models import AlterationShown, Direction, Match, MatchRelation, RecordSummary, Strength
+from registry.web.families import direction_in_words, families_shown, possible_matches
+from sdk.models import (
+    AlterationShown,
+    Computed,
+    Direction,
+    Freshness,
+    Match,
+    MatchAnswer,
+    MatchRelation,
+    RecordSummary,
+    Strength,
+    Verdict,
+    VerdictKind,
+)
 from sdk.records import AssetClass
 
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
 FROM, TO, UNKNOWN = Direction.FROM_REFERENCE, Direction.TO_REFERENCE, Direction.UNKNOWN
+
+
+def matched(name: str, strength: Strength = Strength.STRONG, **more: Any) -> Match:
+    record = RecordSummary(
+        id=name,
+        label=name,
+        asset_class=AssetClass.KNOWN_FAKE,
+        publisher="p",
+        publisher_name="Lab",
+        registered_at=DAY,
+        status="active",
+        log_index=0,
+    )
+    return Match(
+        record=record,
+        relation=MatchRelation.DERIVATIVE,
+        strength=strength,
+        operations=(),
+        verified=True,
+        explanation="",
+        receipt=None,
+        **more,
+    )
 
 
 @pytest.mark.parametrize(
@@ -26,25 +63,25 @@ FROM, TO, UNKNOWN = Direction.FROM_REFERENCE, Direction.TO_REFERENCE, Direction.
 def test_an_upload_is_made_from_a_fake_only_where_it_shows_it(
     direction: Direction, alteration: AlterationShown | None, words: str | None
 ) -> None:
-    record = RecordSummary(
-        id="a",
-        label="a",
-        asset_class=AssetClass.AUTHENTIC if alteration is None else AssetClass.KNOWN_FAKE,
-        publisher="p",
-        publisher_name="Lab",
-        registered_at=datetime(2026, 3, 1, tzinfo=UTC),
-        status="active",
-        log_index=0,
+    assert direction_in_words(matched("a", direction=direction, alteration=alteration)) == words
+
+
+@pytest.mark.parametrize(
+    ("strengths", "alone", "possible"),
+    [
+        ((Strength.STRONG, Strength.MODERATE, Strength.WEAK), ["0", "1"], ["2"]),
+        ((Strength.WEAK, Strength.WEAK), ["0"], ["1"]),
+    ],
+)
+def test_confirmed_matches_of_an_answer_without_families_are_not_called_possible(
+    strengths: tuple[Strength, ...], alone: list[str], possible: list[str]
+) -> None:
+    answer = MatchAnswer(
+        answered_at=DAY,
+        computed=Computed(digest_sha256=None, kinds=(), quality=None, media_type=None),
+        verdict=Verdict(kind=VerdictKind.REGISTERED_ORIGINAL, sentence=""),
+        matches=tuple(matched(str(number), strength=strength) for number, strength in enumerate(strengths)),
+        index=Freshness(records_searched=1, position=1, lag=0, checkpoint_size=1),
     )
-    match = Match(
-        record=record,
-        relation=MatchRelation.DERIVATIVE,
-        direction=direction,
-        strength=Strength.STRONG,
-        alteration=alteration,
-        operations=(),
-        verified=True,
-        explanation="",
-        receipt=None,
-    )
-    assert direction_in_words(match) == words
+    assert [lead.record.id for lead, _ in families_shown(answer)] == alone
+    assert [match.record.id for match in possible_matches(answer)] == possible
