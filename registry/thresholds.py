@@ -175,6 +175,14 @@ class Thresholds(BaseModel):
     """Share of the detail that is new on the old ground, above which the lines of a screen are what is seen
     (decision 019).
     """
+    one_sided_least: Share = 0.08
+    """Share of the detail that only one of the two has, from which on a pattern may lie over the same
+    content. Under hatching it is 0.17 (decision 019).
+    """
+    one_sided_rest: Share = 0.02
+    """Share of that, which the other may have instead. Under hatching it is 0.002; in 37 pairs of a layout
+    of which one has so much, it is 0.08 or more (decision 019).
+    """
     same_picture_coverage: Share = 0.9
     """A query that shows this share of the reference, and little else, is the same picture. A definition,
     not a measurement.

@@ -214,7 +214,8 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
 
     1. A copy keeps its features in place, whatever lies over some of them. The letters of other words find
        partners among the letters of these, and in other places.
-    2. The lines of a screen that was photographed appear all over: then letters say nothing.
+    2. The lines of a screen that was photographed appear all over: then letters say nothing. Nor where much
+       is new and nothing has gone, as under hatching.
     3. Much of the content is another one of the same sort on the same ground; or some of it is, in two
        fields or more. One field is what somebody forges.
     4. Some of it is, and more differs besides: another portrait. Where nothing is of the same sort, a label
@@ -223,7 +224,7 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
     content = evidence.content
     if content is None or not _out_of_place(evidence, limits):
         return False
-    if content.appeared > limits.same_content_appeared:
+    if content.appeared > limits.same_content_appeared or _is_one_sided(content, limits):
         return False
     fields = content.fields >= 2 and content.replaced >= limits.other_fields_replaced
     if fields or content.replaced >= limits.other_content_replaced:
@@ -233,6 +234,13 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
     if content.replaced >= limits.other_content_some:
         return differs >= limits.other_content_differing or out_of_place
     return differs >= limits.other_content_differing and out_of_place
+
+
+def _is_one_sided(content: ContentAgreement, limits: Thresholds) -> bool:
+    """Whether detail came to one of the two and hardly any went: a pattern lies over the same content."""
+    gone, new = content.lost + content.vanished, content.gained + content.appeared
+    least, most = sorted((gone, new))
+    return most >= limits.one_sided_least and least <= limits.one_sided_rest * most
 
 
 def may_show_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
