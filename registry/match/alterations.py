@@ -94,10 +94,10 @@ def _alteration_shown(
             return AlterationShown.NOT_SHOWN
         original = context.session.get(Record, name)
         if original is not None and original.preview_key is not None:
-            shown = _beside(context, fake, original, matched.get(name))
+            shown = _beside(context, fake, original, matched.get(name), is_source=True)
             return AlterationShown.UNKNOWN if shown is None else shown
     for earlier in (match for match in matches if _was_authentic_before(match, fake)):
-        shown = _beside(context, fake, earlier.record, earlier)
+        shown = _beside(context, fake, earlier.record, earlier, is_source=False)
         if shown is not None:
             return shown
     return _alone(fake)
@@ -125,20 +125,26 @@ def was_compared(context: RequestContext, match: MatchedRecord) -> bool:
 
 
 def _beside(
-    context: RequestContext, fake: MatchedRecord, original: Record, match: MatchedRecord | None
+    context: RequestContext,
+    fake: MatchedRecord,
+    original: Record,
+    match: MatchedRecord | None,
+    *,
+    is_source: bool,
 ) -> AlterationShown | None:
     """What the upload shows where the two differ; None: the two hardly differ, so that nothing can be told.
 
-    `match`: the upload's own match with the original, where there is one.
+    `match`: the upload's own match with the original, where there is one; `is_source`: whether the fake is
+    known to be made from it.
     """
     pair, time_ms = fake.candidate.pair, match.candidate.time_ms if match else 0
     first = picture_of(fake.record, fake.candidate.time_ms)
     second = picture_of(original, time_ms)
     if fake.segments or pair is None or first is None or second is None:
-        return None if match is None else _by_operations(fake, match)
+        return None if match is None else _by_operations(fake, match, is_source=is_source)
     difference, pixels = context.previews.difference(first, second), context.previews.pixels(second)
     if difference is None or pixels is None:
-        return None if match is None else _by_operations(fake, match)
+        return None if match is None else _by_operations(fake, match, is_source=is_source)
     if difference.share == 0.0:
         return None
     if match is not None and _is_same_file(match):
@@ -146,7 +152,9 @@ def _beside(
     return VERSION[version_shown(pair, difference, pixels).shown]
 
 
-def _by_operations(fake: MatchedRecord, original: MatchedRecord) -> AlterationShown | None:
+def _by_operations(
+    fake: MatchedRecord, original: MatchedRecord, *, is_source: bool
+) -> AlterationShown | None:
     """By what was found to differ between the upload and the one, and between the upload and the other.
 
     None also where nobody looked what differs from the original: fingerprints of it that somebody
@@ -156,8 +164,9 @@ def _by_operations(fake: MatchedRecord, original: MatchedRecord) -> AlterationSh
         return None
     of_fake, of_original = _changes(fake), _changes(original)
     if of_fake == of_original:
-        is_part = share_shown(fake) < WHOLE
-        return AlterationShown.NOT_IN_FRAME if is_part and not of_fake else None
+        # Only of its source it is known that the fake differs from it somewhere, if not here.
+        is_elsewhere = is_source and not of_fake and share_shown(fake) < WHOLE
+        return AlterationShown.NOT_IN_FRAME if is_elsewhere else None
     if of_fake < of_original:
         return AlterationShown.SHOWN
     return AlterationShown.NOT_SHOWN if of_original < of_fake else AlterationShown.UNKNOWN

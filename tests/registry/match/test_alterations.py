@@ -90,3 +90,12 @@ def test_the_very_file_that_was_registered_before_speaks_against_a_fake_that_dif
 
 def test_a_tune_or_an_opener_in_common_shows_no_falsehood() -> None:
     assert shown(fake(relation=MatchRelation.POSSIBLY_RELATED)) is AlterationShown.UNKNOWN
+
+
+def test_a_clip_of_a_fake_that_its_maker_registered_before_as_authentic_is_not_said_to_lack_anything() -> (
+    None
+):
+    clip = (MatchedSegment(TemporalSegment(0.0, 4.0, 1.0, 0.0, 1.0), ()),)
+    assert shown(fake(segments=clip), earlier(segments=clip)) is AlterationShown.UNKNOWN
+    most = (MatchedSegment(TemporalSegment(0.0, 7.0, 1.0, 0.0, 1.0), ()),)
+    assert shown(fake(segments=most), earlier(segments=most)) is AlterationShown.SHOWN
