@@ -77,11 +77,25 @@ class MatchFacts:
 
     @property
     def severity(self) -> Severity:
-        """Of what was done between record and upload; of a fake that is shown, of its making as well."""
+        """Of what was done between record and upload; of a fake that is shown, of its making as well.
+
+        Where the upload may be what a fake was made from, what differs may be what was done to the fake.
+        """
+        if self.is_fake_not_shown:
+            return self._severity_of_handling
+        if self.direction is Direction.TO_REFERENCE and not self.changes_content:
+            return Severity.NONE  # what was done, was done to the record
         done = most_severe(self.operations)
         if self.record.asset_class is not AssetClass.KNOWN_FAKE or not self.is_shown_fake:
             return done
         return max(done, self._severity_of_making, key=lambda severity: severity.rank)
+
+    @property
+    def _severity_of_handling(self) -> Severity:
+        """Of what was surely done to the upload: cropping, say, if the crop is the upload's."""
+        if self.direction is not Direction.FROM_REFERENCE:
+            return Severity.NONE
+        return most_severe(one for one in self.operations if not OPERATIONS[one].changes_content)
 
     @property
     def _severity_of_making(self) -> Severity:

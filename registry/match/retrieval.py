@@ -7,6 +7,7 @@ the records are ranked.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from sqlmodel import Session, col, select
@@ -26,6 +27,7 @@ from indexer.index.port import Hit
 from indexer.media.images import Pixels
 from registry.match.candidates import BY_NAME, FrameHit, RetrievedRecord
 from registry.match.evidence_rules import MatchEvidence
+from registry.match.facts import AUTHENTICITY_DENIED
 from registry.media.uploads import Upload
 from registry.services import RequestContext
 from registry.storage.models import Fingerprint as FingerprintRow
@@ -34,6 +36,7 @@ from registry.storage.models.records import ACTIVE
 
 FRAMES_ASKED = 64  # spread over a video
 HITS_PER_VIDEO_FRAME = 6
+FAKES_BESIDE = 4  # records of fakes that are compared beside the nearest records
 # Of 256 bits; the same speech coded anew is within 50, unrelated speech beyond 85 (docs/quality.md).
 AUDIO_RADIUS_BITS = 62
 AUDIO_CODES_ASKED = 200
@@ -85,7 +88,7 @@ def retrieve(
     for kind in _kinds_to_search(context):
         _collect(hits, search_by_descriptor(context, upload, frames, kind))
     _collect(hits, search_by_parts(context, upload, parts))
-    return _ranked(context, join_records(context, upload, hits))
+    return first_of(context, join_records(context, upload, hits))
 
 
 def retrieve_by_parts(
@@ -287,6 +290,12 @@ def _add_same_digest(session: Session, upload: Upload, retrieved: dict[str, Retr
         retrieved.setdefault(record.id, RetrievedRecord(record)).same_digest = True
 
 
-def _ranked(context: RequestContext, retrieved: dict[str, RetrievedRecord]) -> list[RetrievedRecord]:
+def first_of(context: RequestContext, retrieved: dict[str, RetrievedRecord]) -> list[RetrievedRecord]:
+    """The first, and fakes among the rest: a dozen near copies of one must not keep it from comparison."""
     ranked = sorted(retrieved.values(), key=lambda record: record.rank_key, reverse=True)
-    return ranked[: context.max_candidates]
+    denied = (
+        found
+        for found in ranked[context.max_candidates :]
+        if found.record.asset_class in AUTHENTICITY_DENIED
+    )
+    return [*ranked[: context.max_candidates], *islice(denied, FAKES_BESIDE)]

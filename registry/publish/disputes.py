@@ -11,13 +11,15 @@ from registry.records.statements import VerifiedStatement
 from sdk.models import Strength
 from sdk.records import AssetClass
 
+NEARLY_ALL = 0.8  # share of both pictures, or of the seconds of both: a definition, not a measurement
+
 
 def near_copies_of_others(
     verified: VerifiedStatement, declared: Collection[str], matches: Iterable[MatchedRecord]
 ) -> list[str]:
     """Ids of authentic records of others that show the same picture and are not declared as its source.
 
-    An original and a fake that was made from it show different things: neither disputes the other.
+    Two that show different things, such as an original and an edit of it, do not dispute each other.
     """
     if verified.statement.asset_class is not AssetClass.AUTHENTIC:
         return []
@@ -28,5 +30,18 @@ def near_copies_of_others(
         and match.record.publisher_id != verified.publisher_id
         and match.record.id not in declared
         and match.assessment.strength is not Strength.WEAK
-        and not match.shows_another_face
+        and _is_near_copy(match)
     ]
+
+
+def _is_near_copy(match: MatchedRecord) -> bool:
+    """Whether both show the same, and nearly all of it.
+
+    Who registers a crop or an edit of another's picture does not put that in doubt.
+    """
+    if match.changes_content:
+        return False
+    if match.shared is not None:
+        return min(match.shared.query_share, match.shared.reference_share) >= NEARLY_ALL
+    alignment = match.candidate.alignment
+    return alignment is None or min(alignment.query_coverage, alignment.reference_coverage) >= NEARLY_ALL

@@ -1,5 +1,8 @@
 """Pure functions of retrieval: what hits say together, and which records are compared first."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
@@ -12,6 +15,8 @@ from registry.match.candidates import (
     merged_evidence,
 )
 from registry.match.evidence_rules import MatchEvidence
+from registry.match.retrieval import first_of
+from registry.services import RequestContext
 from tests.registry.match.rows import record
 
 
@@ -106,3 +111,14 @@ def test_a_record_that_a_search_found_by_a_stray_frame_gets_the_hits_of_being_na
     found.add(named)
     assert [hit.query_ms for hit in found.hits] == [0, 2000], "what both found stands once"
     assert found.audio_hits == [(0, 0)] * 3
+
+
+def test_near_copies_do_not_keep_a_fake_from_being_compared() -> None:
+    retrieved = {str(number): RetrievedRecord(record(str(number)), [by_pdq(number)]) for number in range(9)}
+    fakes = [RetrievedRecord(record(f"fake {number}"), [by_pdq(20 + number)]) for number in range(6)]
+    for fake in fakes:
+        fake.record.asset_class = "known_fake"
+        retrieved[fake.record.id] = fake
+    context = cast(RequestContext, SimpleNamespace(max_candidates=3))
+    compared = [found.record.id for found in first_of(context, retrieved)]
+    assert compared == ["0", "1", "2", "fake 0", "fake 1", "fake 2", "fake 3"]

@@ -136,7 +136,7 @@ FORGED = "'the forgery', registered by Lab"
         (
             facts(**ALTERED, direction=Direction.TO_REFERENCE, operations=(OperationType.BORDERED,)),
             VerdictKind.SHARES_PICTURE,
-            Severity.EDITED,
+            Severity.NONE,
             f"Very strong match: shares its picture with {REGISTERED} as authentic; that was made from it, "
             "or from what it was made from.",
         ),
@@ -156,14 +156,14 @@ FORGED = "'the forgery', registered by Lab"
         (
             fake(**SWAPPED, alteration=AlterationShown.UNKNOWN),
             VerdictKind.SHARES_PICTURE,
-            Severity.PERSON_ALTERED,
+            Severity.NONE,
             f"Very strong match: shares its picture with {FORGED} as a known fake; "
             "the two differ in the middle, and which came first is not known.",
         ),
         (
             fake(**SWAPPED, alteration=AlterationShown.NOT_SHOWN),
             VerdictKind.SHARES_PICTURE,
-            Severity.PERSON_ALTERED,
+            Severity.NONE,
             f"Very strong match: shares its picture with {FORGED} as a known fake; "
             "what was altered in that is not in this upload.",
         ),
