@@ -44,6 +44,7 @@ class DirectionFinding:
     direction: Direction
     reason: str
     additions: tuple[Addition, ...]  # of every changed region, largest first
+    is_by_detail: bool = False  # nothing tells but that one of the two has lost detail
 
     @property
     def only_laid_over_query(self) -> bool:
@@ -59,11 +60,8 @@ def find_direction(
     The frames are the sizes of the files: pixels at hand may be fewer.
     """
     found = additions(comparison.warped, comparison.changes)
-    evidence = [
-        *_by_surroundings(pair, comparison.warped),
-        *_by_additions(found),
-        *_by_detail(pair, comparison, query_frame, reference_frame),
-    ]
+    by_content = [*_by_surroundings(pair, comparison.warped), *_by_additions(found)]
+    evidence = [*by_content, *_by_detail(pair, comparison, query_frame, reference_frame)]
     directions = {direction for direction, _ in evidence}
     if not evidence:
         reason = "Nothing in the two pictures shows which of them was made from the other."
@@ -72,7 +70,7 @@ def find_direction(
         reason = "Each of the two pictures lacks something that the other has; both may come from a third."
         return DirectionFinding(Direction.UNKNOWN, reason, found)
     direction, reason = evidence[0]
-    return DirectionFinding(direction, reason, found)
+    return DirectionFinding(direction, reason, found, is_by_detail=not by_content)
 
 
 def direction_by_surroundings(pair: AlignedPair, warped: WarpedPair) -> Direction:

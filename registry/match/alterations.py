@@ -7,7 +7,6 @@ fake: an upload that differs from it may be the original.
 
 from collections.abc import Sequence
 
-from indexer.compare.faces.findings import Change
 from indexer.compare.versions import VersionShown, version_shown
 from indexer.operations import OPERATIONS, Degree, Direction, OperationType
 from registry.match.facts import AUTHENTICITY_DENIED, confirmed_sources
@@ -22,6 +21,7 @@ from sdk.records import AssetClass
 # is altered in it may be anywhere.
 LEAST_SHOWN = 0.8
 WHOLE = 0.9  # share of a picture or of seconds
+NOTHING_BESIDE = 0.97  # share of the upload that the fake shows, or the upload has something beside it
 MOST_COVERED = 0.25  # share of the picture that may be covered by what was laid over it since
 VERSION = {
     VersionShown.FIRST: AlterationShown.SHOWN,
@@ -57,6 +57,33 @@ def copies_of_fakes(context: RequestContext, matches: Sequence[MatchedRecord]) -
     )
 
 
+def earlier_claims(
+    context: RequestContext, matches: Sequence[MatchedRecord], summaries: dict[str, RecordSummary]
+) -> frozenset[str]:
+    """Ids of records that are said to be authentic of what another publisher registered as fake later.
+
+    One of the two claims is wrong, and nothing here tells which. What a fake is declared to be made from
+    is no such claim.
+    """
+    fakes = [match for match in matches if match.record.asset_class in AUTHENTICITY_DENIED]
+    return frozenset(
+        match.record.id
+        for match in matches
+        if any(
+            _was_authentic_before(match, fake)
+            and match.record.id not in _source_ids(summaries[fake.record.id])
+            and not match.changes_content
+            and not fake.changes_content
+            and (bool(match.segments and fake.segments) or _show_the_same(context, fake, match))
+            for fake in fakes
+        )
+    )
+
+
+def _source_ids(summary: RecordSummary) -> frozenset[str]:
+    return frozenset(source.target for source in confirmed_sources(summary))
+
+
 def _was_fake_before(fake: MatchedRecord, match: MatchedRecord) -> bool:
     return (
         match.record.asset_class == AssetClass.AUTHENTIC
@@ -88,19 +115,33 @@ def _alteration_shown(
         return AlterationShown.SHOWN
     if fake.assessment.relation is MatchRelation.POSSIBLY_RELATED or not was_compared(context, fake):
         return AlterationShown.UNKNOWN
+    if fake.shows_another_face:
+        return _unless_other(fake, matches, summary)
     matched = {match.record.id: match for match in matches}
     for name in sorted(source.target for source in confirmed_sources(summary)):
-        if name in matched and _is_same_file(matched[name]):
-            return AlterationShown.NOT_SHOWN
         original = context.session.get(Record, name)
         if original is not None and original.preview_key is not None:
             shown = _beside(context, fake, original, matched.get(name), is_source=True)
-            return AlterationShown.UNKNOWN if shown is None else shown
+            if shown is not None:
+                return shown
+    alone = _alone(fake)
     for earlier in (match for match in matches if _was_authentic_before(match, fake)):
         shown = _beside(context, fake, earlier.record, earlier, is_source=False)
-        if shown is not None:
+        if shown is AlterationShown.SHOWN and not _changes(fake):
             return shown
-    return _alone(fake)
+        # Anybody may have registered it, an altered copy of the fake as well: else it can only acquit.
+        if shown not in (None, AlterationShown.SHOWN):
+            return AlterationShown.UNKNOWN
+    return alone
+
+
+def _unless_other(
+    fake: MatchedRecord, matches: Sequence[MatchedRecord], summary: RecordSummary
+) -> AlterationShown:
+    """Of an upload with another face than the fake's: it is not that fake, if an original is known."""
+    sources = {source.target for source in confirmed_sources(summary)}
+    known = any(match.record.id in sources for match in matches)
+    return AlterationShown.NOT_SHOWN if known else AlterationShown.UNKNOWN
 
 
 def _was_authentic_before(match: MatchedRecord, fake: MatchedRecord) -> bool:
@@ -173,32 +214,29 @@ def _by_operations(
 
 
 def _alone(fake: MatchedRecord) -> AlterationShown:
-    if _shows_more(fake) or not _is_mostly_shown(fake):
+    """Of a fake whose original is not known: what makes it one may be anywhere, its frame included."""
+    if _may_be_its_original(fake) or share_shown(fake) < LEAST_SHOWN:
         return AlterationShown.UNKNOWN
     # A slight change counts too: nobody knows how little makes this a fake.
     changed = [operation for operation in fake.operations if OPERATIONS[operation.type].changes_content]
     covered = sum(operation.measured.get("share", 0.0) for operation in changed)
     laid_over = all(operation.type in LAID_OVER for operation in changed) and covered <= MOST_COVERED
-    is_over_upload = fake.is_only_laid_over is not False
-    return (
-        AlterationShown.SHOWN if not changed or (laid_over and is_over_upload) else AlterationShown.UNKNOWN
-    )
+    only_over_upload = laid_over and fake.is_only_laid_over is True
+    return AlterationShown.SHOWN if not changed or only_over_upload else AlterationShown.UNKNOWN
 
 
-def _shows_more(fake: MatchedRecord) -> bool:
-    """Whether the record was cut out of what the upload shows: cutting may be all that makes it false."""
-    if fake.direction is not Direction.TO_REFERENCE:
-        return False
-    alignment = fake.candidate.alignment
-    return bool(fake.segments) or (alignment is not None and alignment.query_coverage < WHOLE)
+def _may_be_its_original(fake: MatchedRecord) -> bool:
+    """Whether the record was made from what the upload shows, or lacks something that the upload shows.
 
-
-def _is_mostly_shown(fake: MatchedRecord) -> bool:
-    """Whether the upload shows most of the record, or its faces."""
-    if share_shown(fake) >= LEAST_SHOWN:
+    Cutting, framing and captions may be all that makes it false. An upload of better quality is no evidence
+    of that: fakes are registered from copies.
+    """
+    if fake.direction is Direction.TO_REFERENCE and not fake.is_direction_by_detail:
         return True
-    faces = fake.derivation.faces if fake.derivation else ()
-    return any(finding.change is Change.NONE and finding.pair.query_box for finding in faces)
+    alignment = fake.candidate.alignment
+    if fake.segments or alignment is None or fake.direction is Direction.FROM_REFERENCE:
+        return False
+    return alignment.query_coverage < NOTHING_BESIDE
 
 
 def share_shown(match: MatchedRecord) -> float:

@@ -7,10 +7,10 @@ from indexer.compare.dense import DenseAgreement
 from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation as DetectedOperation
 from indexer.fingerprints.pdq import ORIENTATIONS
-from indexer.operations import OPERATIONS, most_severe
+from indexer.operations import OPERATIONS
 from registry.errors import RecordErased
 from registry.log.transparency_log import head_of
-from registry.match.alterations import alterations_shown, copies_of_fakes
+from registry.match.alterations import alterations_shown, copies_of_fakes, earlier_claims
 from registry.match.candidates import Candidate
 from registry.match.evidence_rules import MatchAssessment, is_verified
 from registry.match.explanation import explain
@@ -62,7 +62,7 @@ def answer_about(
     matches = worth_an_answer(find_matches(context, upload, progress=progress))
     summaries = summaries_for(context, matches)
     alterations = alterations_shown(context, matches, summaries)
-    copies = copies_of_fakes(context, matches)
+    copies, earlier = copies_of_fakes(context, matches), earlier_claims(context, matches, summaries)
     facts = {
         match.record.id: facts_of(
             context,
@@ -71,6 +71,7 @@ def answer_about(
             summaries,
             alterations.get(match.record.id),
             is_copy_of_fake=match.record.id in copies,
+            is_earlier_claim=match.record.id in earlier,
         )
         for match in matches
     }
@@ -113,7 +114,7 @@ def wire_match(
         direction=match.direction,
         direction_reason=match.direction_reason,
         strength=match.assessment.strength,
-        severity=most_severe(operation.type for operation in match.operations),
+        severity=facts.severity,
         alteration=facts.alteration,
         summary=summary_of_match(facts),
         operations=_wire_operations(match.operations, with_evidence=with_evidence),
@@ -148,7 +149,9 @@ def wire_comparison(
             explanation=NOT_RELATED,
             change_map=change_map,
         )
-    facts = facts_of(context, upload, match, {record.id: record})
+    summaries = {record.id: record}
+    alteration = alterations_shown(context, [match], summaries).get(record.id)
+    facts = facts_of(context, upload, match, summaries, alteration)
     return Comparison(
         record=record,
         digest_sha256=upload.digest_sha256 or "",
@@ -156,7 +159,8 @@ def wire_comparison(
         direction=match.direction,
         direction_reason=match.direction_reason,
         strength=match.assessment.strength,
-        severity=most_severe(facts.operations),
+        severity=facts.severity,
+        alteration=alteration,
         verified=is_verified(match.candidate.evidence, context.thresholds),
         operations=_wire_operations(match.operations, with_evidence=with_evidence),
         segments=wire_segments(match, with_evidence=with_evidence),

@@ -6,9 +6,10 @@ from indexer.compare.layout import ContentAgreement
 from registry.match.evidence_rules import agrees_by_hash_lists_only, is_different_capture
 from registry.match.facts import MatchFacts
 from registry.match.matched import MatchedRecord
-from registry.match.sentences import capitalised, relation_words
+from registry.match.sentences import CLASS_WORDS, capitalised, not_shown_to_be, relation_words
 from registry.thresholds import Thresholds
 from sdk.models import MatchRelation
+from sdk.records import AssetClass
 
 SAME_LAYOUT = "has the same layout as"  # goes before the record's name
 FACES_NOT_COMPARED = "Whether a face was replaced was not looked at"
@@ -53,6 +54,12 @@ def explain(matched: MatchedRecord, facts: MatchFacts, limits: Thresholds) -> st
         case MatchRelation.POSSIBLY_RELATED:
             return f"Resembles {who}, but no more than that could be confirmed."
     shows = "shows " if facts.relation is MatchRelation.SAME_PICTURE and not facts.is_fake_not_shown else ""
+    if facts.record.asset_class is not AssetClass.AUTHENTIC:
+        who = f"{who} {CLASS_WORDS[facts.record.asset_class]}"
+    if facts.is_fake_not_shown and facts.compared_or_same_file:
+        # What differs may have been done to the fake: it is not told as done to the upload.
+        words = f"{capitalised(relation_words(facts))} {who}{not_shown_to_be(facts)}."
+        return " ".join((words, *([matched.where] if matched.where else []), *matched.uncertain))
     start = f"{capitalised(shows + relation_words(facts))} {who}."
     sentences = [start, *([matched.where] if matched.where else []), *_what_was_done(matched)]
     return " ".join(sentences)

@@ -24,6 +24,7 @@ def facts_of(
     alteration: AlterationShown | None = None,
     *,
     is_copy_of_fake: bool = False,
+    is_earlier_claim: bool = False,
 ) -> MatchFacts:
     """What the verdict needs to know of one match; `summaries` also of what records were made from."""
     record = summaries[match.record.id]
@@ -41,6 +42,7 @@ def facts_of(
         shown=share_shown(match),
         boxes=_boxes(upload, match),
         is_copy_of_fake=is_copy_of_fake,
+        is_earlier_claim=is_earlier_claim,
         in_common=match.in_common,
     )
     sources = (summaries.get(source) for source in sorted(facts.source_ids))

@@ -1,5 +1,6 @@
 """One match, as far as the verdict needs it. Pure values; they know nothing of pixels."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from indexer.operations import OPERATIONS, Direction, OperationType, Severity, most_severe
@@ -37,6 +38,7 @@ class MatchFacts:
     explained: float = 1.0  # share of the upload that is the same in the record, 0..1
     shown: float = 1.0  # share of the record that the upload shows, 0..1
     boxes: tuple[Box, ...] = (WHOLE,)
+    is_earlier_claim: bool = False  # said to be authentic of what another registered as fake later
     is_copy_of_fake: bool = False  # said to be authentic of what another registered as fake before
     source: RecordSummary | None = None  # what the record was declared and confirmed to be made from
     in_common: str | None = None  # as in `MatchedRecord`
@@ -101,7 +103,8 @@ class MatchFacts:
     def _severity_of_making(self) -> Severity:
         """What the comparison found when the fake was registered; where it could not, more is not known."""
         made = [operation for source in confirmed_sources(self.record) for operation in source.operations]
-        return most_severe(made) if made else Severity.MISLEADING_CAPABLE
+        # What was called an overlay may be what makes it a fake: it is never less than misleading.
+        return max(Severity.MISLEADING_CAPABLE, most_severe(made), key=lambda severity: severity.rank)
 
     @property
     def source_ids(self) -> frozenset[str]:
@@ -116,8 +119,18 @@ class MatchFacts:
     @property
     def phrase(self) -> str | None:
         """The most severe change of what the record shows, in words."""
-        rows = sorted((OPERATIONS[operation] for operation in self.operations), key=lambda row: row.rank)
-        return next((row.phrase for row in rows if row.phrase), None)
+        return _most_severe_phrase(self.operations)
+
+    @property
+    def phrase_of_making(self) -> str | None:
+        """The same of what was found to have been done when the record itself was made."""
+        sources = confirmed_sources(self.record)
+        return _most_severe_phrase(operation for source in sources for operation in source.operations)
+
+
+def _most_severe_phrase(operations: Iterable[OperationType]) -> str | None:
+    rows = sorted((OPERATIONS[operation] for operation in operations), key=lambda row: row.rank)
+    return next((row.phrase for row in rows if row.phrase), None)
 
 
 def confirmed_sources(record: RecordSummary) -> tuple[DeclaredSource, ...]:

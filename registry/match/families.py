@@ -72,19 +72,20 @@ def _family(group: list[MatchFacts]) -> MatchFamily:
 def _lead(group: list[MatchFacts]) -> MatchFacts:
     """Chooses the match that explains the upload best.
 
-    1. The same bytes outrank everything, but for 2.
+    1. The same bytes outrank everything, but for 2. Of several registrations of them the first speaks.
     2. A fake that the upload shows is not silenced by what others register of it later.
     3. Then counts how much of the upload a record leaves unexplained: what it does not show, what differs.
-    4. Of rival claims that explain it as well, the one that was registered first.
+    4. Of claims that contradict each other and explain it as well, the one that was registered first.
     """
     exact = [match for match in group if match.is_same_file]
     shown = [match for match in group if match.is_shown_fake]
     if exact:
         earlier = [fake for fake in shown if all(_is_earlier(fake, match) for match in exact)]
-        best = _best(earlier or exact)
+        best = _best(earlier) if earlier else min(exact, key=registration)
     else:
         best = _best(shown or _least_unexplained(group))
-    equal = [rival for rival in rivals_of(best, group) if _explains_as_well(rival, best)]
+    rivals = contradicting(best, group) if best.is_shown_fake else rivals_of(best, group)
+    equal = [rival for rival in rivals if _explains_as_well(rival, best)]
     return min((best, *equal), key=registration)
 
 
@@ -101,6 +102,11 @@ def _best(matches: Sequence[MatchFacts]) -> MatchFacts:
         return by_class, not match.is_same_picture, registration(match)
 
     return min(matches, key=rank)
+
+
+def contradicting(fake: MatchFacts, others: Sequence[MatchFacts]) -> list[MatchFacts]:
+    """Returns those that were said to be authentic of the same picture before another called it a fake."""
+    return [other for other in others if other.is_earlier_claim and _is_earlier(other, fake)]
 
 
 def rivals_of(match: MatchFacts, others: Sequence[MatchFacts]) -> list[MatchFacts]:

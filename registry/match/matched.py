@@ -49,6 +49,7 @@ class MatchedRecord:
     in_common: str | None = None
     direction: Direction = Direction.UNKNOWN
     direction_reason: str | None = None  # a sentence
+    is_direction_by_detail: bool = False  # nothing tells but that one of the two has lost detail
     # Whether nothing differs from the record but what was laid over the upload; None: it was not asked.
     is_only_laid_over: bool | None = None
 

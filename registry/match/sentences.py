@@ -63,7 +63,9 @@ def sure_match(match: MatchFacts) -> str:
 def difference(match: MatchFacts) -> str:
     """What the upload shows otherwise than the record; where that is nothing of weight, what was done."""
     if match.phrase is not None:
-        return f"; compared with that, {match.phrase}"
+        # Where nothing shows the direction, it may be the record that was altered.
+        is_from = match.direction is Direction.FROM_REFERENCE
+        return f"; {'compared with that,' if is_from else 'in one of the two'} {match.phrase}"
     if match.direction is Direction.TO_REFERENCE and not match.is_same_picture:
         return "; that was made from it, or from what it was made from"
     named = ", ".join(match.names_of_operations[:MOST_NAMED])
@@ -72,7 +74,10 @@ def difference(match: MatchFacts) -> str:
 
 def made_from(match: MatchFacts) -> str:
     """What the record was made from, where the comparison confirmed what its publisher declares."""
-    return f"; that was made from {match.source.label!r}" if match.source else ""
+    if match.source is None:
+        return ""
+    how = f": {match.phrase_of_making}" if match.phrase_of_making else ""
+    return f"; that was made from {match.source.label!r}{how}"
 
 
 def not_shown_to_be(match: MatchFacts) -> str:
@@ -103,7 +108,11 @@ def contradiction(match: MatchFacts) -> str:
 
 def rival_claims(claims: Sequence[MatchFacts]) -> str:
     """A sentence: who says that it is theirs, the first one first."""
-    first, *later = (f"{claim.record.publisher_name} on {_date(claim.record)}" for claim in claims)
+    # With the time: whoever copies a picture may claim it on the same day.
+    first, *later = (
+        f"{claim.record.publisher_name} on {claim.record.registered_at:%Y-%m-%d %H:%M} UTC"
+        for claim in claims
+    )
     return f"Claimed first by {first}, then by {', '.join(later[:MOST_NAMED])}{_more(later)}."
 
 

@@ -57,6 +57,7 @@ def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord
         described,
         direction=found.direction,
         direction_reason=found.reason,
+        is_direction_by_detail=found.is_by_detail,
         is_only_laid_over=found.only_laid_over_query,
     )
 

@@ -99,6 +99,8 @@ def _meaning(family: MatchFamily) -> tuple[VerdictKind, str]:
             return VerdictKind.SHARES_PICTURE, difference(lead)
         case AssetClass.DERIVATIVE:
             return VerdictKind.REGISTERED_DERIVATIVE, f"{made_from(lead)}{difference(lead)}"
+        case AssetClass.AUTHENTIC if _is_called_fake(family):
+            return VerdictKind.DISPUTED, difference(lead)
         case AssetClass.AUTHENTIC if lead.relation is MatchRelation.DERIVATIVE:
             if lead.direction is Direction.TO_REFERENCE and not lead.changes_content:
                 return VerdictKind.SHARES_PICTURE, difference(lead)
@@ -106,6 +108,14 @@ def _meaning(family: MatchFamily) -> tuple[VerdictKind, str]:
         case AssetClass.AUTHENTIC:
             is_disputed = bool(rivals_of(lead, family.others))
             return VerdictKind.DISPUTED if is_disputed else VerdictKind.REGISTERED_ORIGINAL, ""
+
+
+def _is_called_fake(family: MatchFamily) -> bool:
+    """Whether another publisher registered later as fake what this one had registered as authentic."""
+    lead, fakes = family.lead, [match for match in family.others if match.is_shown_fake]
+    if lead.is_same_file:
+        return any(fake.is_same_file for fake in fakes)  # of the same bytes
+    return lead.is_earlier_claim and bool(fakes)
 
 
 def _other_claims(family: MatchFamily) -> Iterator[str]:

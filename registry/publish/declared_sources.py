@@ -5,7 +5,7 @@ A disagreement refuses nothing and hides nothing: it stands beside the declarati
 
 from collections.abc import Iterable, Sequence
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from registry.match.matched import MatchedRecord
 from registry.media.uploads import Upload
@@ -15,6 +15,8 @@ from registry.storage.models import DeclaredSource, Record
 from registry.storage.models.records import ACTIVE
 from sdk.models import MatchRelation, SourceAgreement
 from sdk.records import Relation
+
+DIGEST_PREFIX = "urn:sha256:"
 
 
 def declared_ids(verified: VerifiedStatement) -> set[str]:
@@ -68,12 +70,11 @@ def declared_sources(
 def is_made_from_an_intimate_record(session: Session, sources: Iterable[DeclaredSource]) -> bool:
     """Whether it may show an intimate picture: a declared source is one, and nothing denies that."""
     targets = [
-        source.target
-        for source in sources
-        if source.relation == Relation.DERIVED_FROM.value
-        and source.agreement != SourceAgreement.NOT_CONFIRMED.value
+        source.target for source in sources if source.agreement != SourceAgreement.NOT_CONFIRMED.value
     ]
-    query = select(Record.id).where(col(Record.id).in_(targets), col(Record.intimate))
+    digests = [target.removeprefix(DIGEST_PREFIX) for target in targets if target.startswith(DIGEST_PREFIX)]
+    named = or_(col(Record.id).in_(targets), col(Record.digest_sha256).in_(digests))
+    query = select(Record.id).where(named, col(Record.intimate))
     return bool(targets) and session.exec(query.limit(1)).first() is not None
 
 

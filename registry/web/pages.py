@@ -94,7 +94,10 @@ def front(request: Request, services: ServicesDep, session: SessionDep) -> HTMLR
     newest = newest_records(session, None, 8)
     facts = summaries_of(session, newest)
     context = {
-        "newest": [facts[record.id] for record in newest if record.status != ERASED],
+        # A label may be a name: nobody's intimate picture is advertised.
+        "newest": [
+            facts[record.id] for record in newest if record.status != ERASED and not record.intimate
+        ],
         "log_size": head_of(session).size,
         "log_key": services.log.key.text(),
     }

@@ -118,6 +118,8 @@ def _show(asked: FileAnswer[MatchAnswer]) -> None:
         severity = f", {in_words(verdict.severity)}"
     say(styled("bold", in_words(verdict.kind), severity), indent=2)
     say(verdict.sentence, indent=2)
+    if answer.computed.note:
+        say(f"Of the file: {answer.computed.note}.", indent=2)
     others = {name for family in answer.families for name in family.records[1:]}
     for match in answer.matches:
         words = match.summary if match.record.id in others else match.explanation

@@ -170,6 +170,7 @@ class Comparison(Wire):
     direction_reason: str | None = None  # a sentence: what shows it
     strength: Strength | None
     severity: Severity = Severity.NONE  # of the most severe operation
+    alteration: AlterationShown | None = None  # of a registered fake or AI-generated asset
     operations: tuple[Operation, ...]  # the most severe first
     segments: tuple[Segment, ...] = ()  # of videos
     uncertain: tuple[str, ...]  # sentences: what could not be told, and why

@@ -97,7 +97,7 @@ def row_of(constellation: str, upload: str, answer: MatchAnswer) -> str:
     verdict = answer.verdict
     labels = {match.record.id: match.record.label for match in answer.matches}
     lead = labels.get(verdict.record or "", "-")
-    sentence = re.sub(r"\d{4}-\d\d-\d\d", "DATE", verdict.sentence)
+    sentence = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d UTC)?", "DATE", verdict.sentence)
     columns = constellation, upload, verdict.kind, verdict.severity, lead, sentence
     return " | ".join(columns)
 

@@ -131,7 +131,7 @@ FORGED = "'the forgery', registered by Lab"
             VerdictKind.DERIVATIVE_OF_ORIGINAL,
             Severity.PERSON_ALTERED,
             f"Very strong match: shares its picture with {REGISTERED} as authentic; "
-            "compared with that, a face was replaced (face swap).",
+            "in one of the two a face was replaced (face swap).",
         ),
         (
             facts(**ALTERED, direction=Direction.TO_REFERENCE, operations=(OperationType.BORDERED,)),
@@ -303,6 +303,26 @@ def test_what_others_register_later_of_a_fake_does_not_silence_it() -> None:
         assert "Stranger registered its picture as authentic on 2026-03-03." in verdict.sentence
 
 
+def test_a_picture_that_was_authentic_before_somebody_called_it_fake_is_disputed() -> None:
+    """Nothing here tells which claim is wrong, so neither speaks alone."""
+    authentic = facts(is_earlier_claim=True)
+    verdict = verdict_of(fake(), authentic)
+    assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, "the bridge")
+    assert "Lab registered its picture as a known fake on 2026-03-02." in verdict.sentence
+    cropped = facts(is_earlier_claim=True, **CROPPED)
+    assert verdict_of(fake(**CROPPED), cropped).kind is VerdictKind.DISPUTED
+
+
+def test_the_same_bytes_called_authentic_and_later_fake_are_disputed_and_the_first_speaks() -> None:
+    same: dict[str, Any] = {"strength": Strength.EXACT, "relation": MatchRelation.SAME_FILE}
+    for asset_class in (AssetClass.KNOWN_FAKE, AssetClass.AI_GENERATED):
+        verdict = verdict_of(fake(asset_class=asset_class, **same), facts(**same))
+        assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, "the bridge")
+        assert "Lab registered its picture as" in verdict.sentence
+        verdict = verdict_of(fake(asset_class=asset_class, day=0, **same), facts(day=1, **same))
+        assert verdict.record == "the forgery", "the fake was registered first"
+
+
 def test_a_registered_crop_does_not_displace_what_was_found_in_the_whole_picture() -> None:
     crop = facts("a crop", 2, relation=MatchRelation.DERIVATIVE, explained=0.3, boxes=((0, 0, 0.5, 0.6),))
     verdict = verdict_of(crop, facts(**SWAPPED))
@@ -324,7 +344,7 @@ def test_rival_claims_are_told_with_who_was_first_and_the_first_speaks() -> None
     assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, "the bridge")
     assert verdict.sentence == (
         f"Very strong match: the same picture as {REGISTERED} as authentic. "
-        "Claimed first by Daily Example on 2026-03-01, then by Stranger on 2026-03-04."
+        "Claimed first by Daily Example on 2026-03-01 00:00 UTC, then by Stranger on 2026-03-04 00:00 UTC."
     )
 
 
@@ -344,7 +364,8 @@ def test_a_rival_claim_to_a_part_makes_no_derivative_of_the_original() -> None:
             verdict = verdict_of(match, earlier)
             assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, "whole")
             assert verdict.sentence.endswith(
-                "Claimed first by Daily Example on 2026-03-01, then by Agency on 2026-03-04."
+                "Claimed first by Daily Example on 2026-03-01 00:00 UTC, "
+                "then by Agency on 2026-03-04 00:00 UTC."
             )
 
 
@@ -374,7 +395,7 @@ def test_what_is_not_named_is_counted() -> None:
     assert "registered by Daily Example as authentic and 2 more. Finger" in verdict_of(*hashes).sentence
     names = tuple(str(number) for number in range(7))
     rivals = [facts(name, int(name), disputed_with=names) for name in names]
-    assert verdict_of(*rivals).sentence.endswith("on 2026-03-05 and 2 more.")
+    assert verdict_of(*rivals).sentence.endswith("on 2026-03-05 00:00 UTC and 2 more.")
 
 
 def test_a_dispute_hides_neither_a_fake_nor_what_was_changed() -> None:
@@ -408,7 +429,7 @@ def test_a_family_is_told_once_with_its_earliest_registration() -> None:
 
 def test_of_several_operations_the_most_severe_is_said() -> None:
     operations = OperationType.CROPPED, OperationType.LOCAL_EDIT, OperationType.FACE_SWAP
-    verdict = verdict_of(facts(**ALTERED, operations=operations))
+    verdict = verdict_of(facts(**ALTERED, operations=operations, direction=Direction.FROM_REFERENCE))
     assert verdict.sentence.endswith("; compared with that, a face was replaced (face swap).")
     assert verdict.severity is Severity.PERSON_ALTERED
 
@@ -417,5 +438,5 @@ def test_of_several_operations_the_most_severe_is_said() -> None:
 def test_a_changed_authentic_picture_says_what_was_changed(operation: OperationType) -> None:
     sentence = verdict_of(facts(**ALTERED, operations=(operation,))).sentence
     phrase = OPERATIONS[operation].phrase
-    assert sentence.endswith(f"; compared with that, {phrase}." if phrase else ".")
+    assert sentence.endswith(f"; in one of the two {phrase}." if phrase else ".")
     assert "fake" not in sentence

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import threading
 from datetime import UTC, datetime, timedelta
@@ -347,4 +348,7 @@ def test_what_is_made_from_an_intimate_record_is_intimate_unless_the_comparison_
         desk.client.preview(fake.id)
     assert researcher.client.preview(fake.id)
     assert not world.register(researcher, encoded("cat"), derived_from=(original.id,)).record.intimate
+    by_digest = f"urn:sha256:{hashlib.sha256(encoded('coffee')).hexdigest()}"
+    assert world.register(researcher, encoded("rocket"), derived_from=(by_digest,)).record.intimate
+    assert world.register(researcher, encoded("coins"), identity_from=(original.id,)).record.intimate
     world.audit()
