@@ -8,6 +8,7 @@ fake: an upload that differs from it may be the original.
 from collections.abc import Sequence
 
 from indexer.compare.versions import VersionShown, version_shown
+from indexer.compare.vocabulary import Quad
 from indexer.operations import OPERATIONS, Degree, Direction, OperationType
 from registry.match.facts import AUTHENTICITY_DENIED, confirmed_sources
 from registry.match.matched import MatchedRecord, are_pictures_compared
@@ -26,7 +27,7 @@ MOST_COVERED = 0.25  # share of the picture that may be covered by what was laid
 VERSION = {
     VersionShown.FIRST: AlterationShown.SHOWN,
     VersionShown.SECOND: AlterationShown.NOT_SHOWN,
-    VersionShown.NEITHER: AlterationShown.NOT_SHOWN,
+    VersionShown.NEITHER: AlterationShown.UNKNOWN,  # a third version, or something that covers half of it
     VersionShown.NOT_SHOWN: AlterationShown.NOT_IN_FRAME,
     VersionShown.UNDECIDABLE: AlterationShown.UNKNOWN,
 }
@@ -115,13 +116,13 @@ def _alteration_shown(
         return AlterationShown.SHOWN
     if fake.assessment.relation is MatchRelation.POSSIBLY_RELATED or not was_compared(context, fake):
         return AlterationShown.UNKNOWN
-    if fake.shows_another_face:
-        return _unless_other(fake, matches, summary)
     matched = {match.record.id: match for match in matches}
     for name in sorted(source.target for source in confirmed_sources(summary)):
         original = context.session.get(Record, name)
         if original is not None and original.preview_key is not None:
             shown = _beside(context, fake, original, matched.get(name), is_source=True)
+            if shown is AlterationShown.SHOWN and _has_another_face_elsewhere(context, fake, original):
+                return AlterationShown.UNKNOWN
             if shown is not None:
                 return shown
     alone = _alone(fake)
@@ -135,13 +136,29 @@ def _alteration_shown(
     return alone
 
 
-def _unless_other(
-    fake: MatchedRecord, matches: Sequence[MatchedRecord], summary: RecordSummary
-) -> AlterationShown:
-    """Of an upload with another face than the fake's: it is not that fake, if an original is known."""
-    sources = {source.target for source in confirmed_sources(summary)}
-    known = any(match.record.id in sources for match in matches)
-    return AlterationShown.NOT_SHOWN if known else AlterationShown.UNKNOWN
+def _has_another_face_elsewhere(context: RequestContext, fake: MatchedRecord, original: Record) -> bool:
+    """Whether upload and fake show different faces where fake and original do not differ.
+
+    Then the original is none: an altered copy of the fake, say, that agrees with it wherever an untouched
+    picture does not.
+    """
+    faces = [
+        one.reference_region
+        for one in fake.operations
+        if OPERATIONS[one.type].shows_another_face and one.reference_region
+    ]
+    first, second = picture_of(fake.record, fake.candidate.time_ms), picture_of(original, 0)
+    difference = context.previews.difference(first, second) if first and second else None
+    quads = difference.quads if difference else ()
+    return any(not any(_overlap(face, quad) for quad in quads) for face in faces)
+
+
+def _overlap(one: Quad, other: Quad) -> bool:
+    return all(
+        max(min(corner[axis] for corner in quad) for quad in (one, other))
+        < min(max(corner[axis] for corner in quad) for quad in (one, other))
+        for axis in (0, 1)
+    )
 
 
 def _was_authentic_before(match: MatchedRecord, fake: MatchedRecord) -> bool:

@@ -35,9 +35,9 @@ class AlterationShown(StrEnum):
     """Whether an upload shows what makes a registered fake false."""
 
     SHOWN = "shown"
-    NOT_SHOWN = "not_shown"  # it shows something else there: what the original shows, or a third thing
+    NOT_SHOWN = "not_shown"  # it shows there what the original shows
     NOT_IN_FRAME = "not_in_frame"  # the altered part is not in it, or is covered
-    UNKNOWN = "unknown"  # what was altered is not known here, and the two differ
+    UNKNOWN = "unknown"  # what was altered is not known here, or it shows a third thing there
 
 
 class VerdictKind(StrEnum):

@@ -1,0 +1,97 @@
+"""Attempts to have a genuine picture called a fake, or a fake pass, by what is registered around it."""
+
+from collections.abc import Callable
+
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from sdk.models import Role, Verdict, VerdictKind
+from sdk.records import AssetClass
+from tests.pictures import encoded
+from tests.portraits import astronaut, swapped
+from tests.world import World
+
+
+def with_sticker(image: Image.Image) -> Image.Image:
+    stickered = image.copy()
+    ImageDraw.Draw(stickered).ellipse((400, 300, 490, 390), fill="yellow", outline="black", width=6)
+    return stickered
+
+
+def with_caption(image: Image.Image) -> Image.Image:
+    captioned = ImageOps.expand(image, (0, 0, 0, 60), "white")
+    ImageDraw.Draw(captioned).text((20, image.height + 12), "They all lied to you", "black", font_size=32)
+    return captioned
+
+
+def hatched(image: Image.Image) -> Image.Image:
+    lined = image.copy()
+    draw = ImageDraw.Draw(lined)
+    for start in range(-image.height, image.width, 14):
+        draw.line((start, 0, start + image.height, image.height), fill="black", width=2)
+    return lined
+
+
+class Desks:
+    """Who registers: a newspaper, a laboratory that may register fakes, and a stranger."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.paper, self.stranger = world.enrol("Daily Example"), world.enrol("Stranger")
+        self.lab = world.enrol("Lab", Role.RESEARCHER)
+
+    def fake(self, image: Image.Image, *sources: str) -> str:
+        content = encoded(image, "PNG")
+        answer = self.world.register(self.lab, content, "fake", AssetClass.KNOWN_FAKE, derived_from=sources)
+        return answer.record.id
+
+    def verdict(self, image: Image.Image, quality: int = 70) -> Verdict:
+        return self.paper.client.match(encoded(image, quality=quality)).verdict
+
+
+@pytest.fixture
+def desks(world: World) -> Desks:
+    return Desks(world)
+
+
+def test_an_altered_copy_of_a_fake_is_no_original_that_the_genuine_picture_could_be_told_from(
+    desks: Desks,
+) -> None:
+    claim = desks.world.register(desks.stranger, encoded(with_sticker(swapped()), "PNG"), "claim").record
+    desks.fake(swapped(), claim.id)
+    assert desks.verdict(astronaut()).kind is not VerdictKind.KNOWN_FAKE
+    desks.world.audit()
+
+
+@pytest.mark.parametrize("edit", [with_caption, lambda image: image.crop((30, 30, 482, 482))])
+def test_what_was_framed_or_cut_into_a_fake_stays_genuine(
+    desks: Desks, edit: Callable[[Image.Image], Image.Image]
+) -> None:
+    desks.fake(edit(astronaut()))
+    assert desks.verdict(astronaut()).kind is VerdictKind.SHARES_PICTURE
+    assert desks.verdict(edit(astronaut())).kind is VerdictKind.KNOWN_FAKE
+
+
+def test_a_later_claim_that_it_is_generated_leaves_an_authentic_picture_disputed(desks: Desks) -> None:
+    desks.world.register(desks.paper, encoded(astronaut(), "PNG"), "original")
+    generated = AssetClass.AI_GENERATED
+    desks.world.register(desks.stranger, encoded(astronaut(), quality=93), "claim", generated)
+    verdict = desks.verdict(astronaut())
+    assert verdict.kind is VerdictKind.DISPUTED
+    assert "Daily Example" in verdict.sentence.partition(".")[0]
+    assert "Stranger registered its picture as AI-generated" in verdict.sentence
+
+
+def test_a_claim_that_was_registered_before_the_fake_does_not_silence_it(desks: Desks) -> None:
+    desks.world.register(desks.stranger, encoded(swapped(), quality=93), "claim")
+    desks.fake(swapped())
+    verdict = desks.verdict(swapped())
+    assert verdict.kind is VerdictKind.DISPUTED
+    assert "Lab registered its picture as a known fake" in verdict.sentence
+
+
+def test_a_pattern_over_a_fake_is_never_said_to_be_another_picture(desks: Desks) -> None:
+    original = desks.world.register(desks.paper, encoded(astronaut(), "PNG"), "original").record
+    desks.fake(swapped(), original.id)
+    assert "It is not" not in desks.verdict(hatched(swapped()), quality=85).sentence
+    assert desks.verdict(hatched(astronaut()), quality=85).kind is not VerdictKind.KNOWN_FAKE
