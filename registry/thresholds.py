@@ -153,6 +153,10 @@ class Thresholds(BaseModel):
     """
     other_content_inlier_share: Share = 0.72
     """Share of its features that another instance of a layout keeps in place, at most (decision 019)."""
+    another_moment_inlier_share: Share = 0.78
+    """The same, where windows differ as they do in two captures: 0.76 at most in photographs that were
+    taken from one place a moment apart; copies of which half is mirrored keep 0.80 or more (decision 020).
+    """
     other_content_pairs: Features = 100
     """Features with a partner, from which on that share counts; below, `out_of_place_inlier_share` does. A
     face swap of 59 keeps 0.71 in place (decision 019).

@@ -222,7 +222,7 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
        on a pack, features out of place must say the more.
     """
     content = evidence.content
-    if content is None or not _out_of_place(evidence, limits):
+    if content is None or not _leaves_room(evidence, limits):
         return False
     if content.appeared > limits.same_content_appeared or _is_one_sided(content, limits):
         return False
@@ -244,10 +244,25 @@ def _is_one_sided(content: ContentAgreement, limits: Thresholds) -> bool:
 
 
 def may_show_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether a closer look could change the answer: where most features are in place, it could not."""
-    if evidence.dense is None or not _out_of_place(evidence, limits):
+    """Whether a closer look could change the answer: where features and windows agree, it could not."""
+    if evidence.dense is None or not _leaves_room(evidence, limits):
         return False
     return is_verified(evidence, limits) or is_near_by_pdq(evidence, limits)
+
+
+def _leaves_room(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether features found partners elsewhere, or the pictures differ as much as two captures do.
+
+    Of one place a moment later, everything keeps its partner but what the picture is of.
+    """
+    dense = evidence.dense
+    differs = (
+        dense is not None
+        and _inlier_share(evidence) <= limits.another_moment_inlier_share
+        and dense.agreeing < limits.different_capture_agreeing
+        and dense.disagreeing > limits.different_capture_disagreeing
+    )
+    return differs or _out_of_place(evidence, limits)
 
 
 def _out_of_place(evidence: MatchEvidence, limits: Thresholds) -> bool:
