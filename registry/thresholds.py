@@ -187,6 +187,10 @@ class Thresholds(BaseModel):
     """Share of that, which the other may have instead. Under hatching it is 0.002; in 37 pairs of a layout
     of which one has so much, it is 0.08 or more (decision 019).
     """
+    same_frame_agreeing: Share = 0.95
+    """Of frames of videos: where more windows agree, no other content stands there. A painting whose face
+    is re-enacted agrees on 0.953 to 0.997; coding makes its fine detail another one (decision 019).
+    """
     same_picture_coverage: Share = 0.9
     """A query that shows this share of the reference, and little else, is the same picture. A definition,
     not a measurement.

@@ -136,7 +136,8 @@ def _reference_of(context: RequestContext, candidate: Candidate) -> ReferenceVid
 def agrees(context: RequestContext, pair: FramePair) -> bool:
     """Whether both frames show one picture; which moment of it the track says better."""
     evidence, limits = pair.candidate.evidence, context.thresholds
-    if shows_other_content(evidence, limits):
+    windows_differ = evidence.dense is None or evidence.dense.agreeing < limits.same_frame_agreeing
+    if windows_differ and shows_other_content(evidence, limits):
         return False  # the studio and the banner of one channel
     return agreement(evidence, limits) >= limits.inliers_moderate and evidence.spread >= limits.least_spread
 
