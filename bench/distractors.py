@@ -27,7 +27,8 @@ from indexer.fingerprints.embedders import TorchEmbedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Vectors, unpack_codes, unpack_vectors
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
-from registry.match.evidence_rules import MatchEvidence, assess, may_be_verified
+from registry.match.evidence_rules import assess, may_be_verified
+from registry.match.match_evidence import MatchEvidence
 from registry.settings import Settings
 from registry.thresholds import Thresholds
 from sdk.cli.folders import pictures_in

@@ -33,12 +33,12 @@ from indexer.fingerprints.pdq import compute_pdq
 from indexer.media.images import Pixels
 from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
 from registry.match.evidence_rules import (
-    MatchEvidence,
     assess,
     may_be_different_capture,
     may_be_verified,
     may_show_other_content,
 )
+from registry.match.match_evidence import MatchEvidence
 from registry.settings import Settings
 from registry.thresholds import Thresholds
 from samples.layouts import COPIES, KINDS, instance, real_copy

@@ -10,7 +10,7 @@ from indexer.compare.geometry import Alignment
 from indexer.fingerprints.kinds import AUDIO
 from indexer.fingerprints.regions import Region
 from indexer.media.images import Pixels
-from registry.match.evidence_rules import MatchEvidence
+from registry.match.match_evidence import MatchEvidence
 from registry.storage.models import Record
 
 BY_DIGEST, BY_NAME = "sha256", "asked"  # how a record was found, beside kinds of fingerprints

@@ -3,12 +3,15 @@
 Every limit comes from `Thresholds`; the constants here only order matches of one strength.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import exp
 
-from indexer.compare.dense import DenseAgreement
-from indexer.compare.layout import ContentAgreement
+from registry.match.counter_evidence import (
+    is_different_capture,
+    leaves_room_for_other_content,
+    shows_other_content,
+)
+from registry.match.match_evidence import MatchEvidence
 from registry.thresholds import Thresholds
 from sdk.models import MatchRelation, Strength
 
@@ -29,31 +32,6 @@ DESCRIPTOR_MATCH_FACTOR, DESCRIPTOR_POSSIBLE_FACTOR = 0.5, 0.3
 # A hash of a list ranks below all of these.
 HASH_LIST_CEILING, HASH_BITS = 0.1, 64
 SUSPICION_FACTOR = 0.25  # ranks agreement on a spot, or of two captures, below agreement of whole pictures
-
-
-@dataclass(frozen=True)
-class MatchEvidence:
-    """Everything that was measured between the upload and one registered asset."""
-
-    same_digest: bool = False
-    pdq_distance: int | None = None  # the smallest over the orientations, in bits
-    pdq_orientation: int = 0
-    phash_distance: int | None = None
-    descriptor_similarity: float | None = None
-    descriptor_rate: float | None = None  # share of unrelated pairs that are so similar
-    compared: bool = False  # whether both pictures were at hand
-    inliers: int = 0
-    pairs: int = 0
-    query_coverage: float = 0.0
-    reference_coverage: float = 0.0
-    spread: float = 0.0
-    is_mirrored: bool = False
-    by_windows: bool = False  # joined without proper features, which then count for nothing
-    dense: DenseAgreement | None = None  # only where the geometry confirms
-    outside_faces: DenseAgreement | None = None  # only where `dense` suggests a different capture
-    content: ContentAgreement | None = None  # only where `dense` leaves room for other content
-    # Bits, by kind of the hashes that lists of others hold (indexer/fingerprints/hash_lists.py).
-    hash_list_distances: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -162,118 +140,11 @@ def _windows_confirm(evidence: MatchEvidence, limits: Thresholds) -> bool:
     return agreement(evidence, limits) >= limits.inliers_least
 
 
-def is_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether both pictures show one scene, but were not made from one capture of it.
-
-    What is laid over a copy disagrees with it and is found nowhere else, and the features of a copy find
-    their partners in place. A different capture shows things elsewhere, or has lost most of its partners.
-    """
-    dense = evidence.dense
-    if dense is None or _is_identical_by_pdq(evidence, limits):
-        return False
-    if _is_different_frame(evidence, limits):
-        return True
-    if _agrees_outside_faces(evidence, limits):
-        return False
-    if _differs_all_over(evidence, dense, limits):
-        return True
-    return dense.agreeing < limits.moved_agreeing and _something_moved(evidence, dense, limits)
-
-
-def _something_moved(evidence: MatchEvidence, dense: DenseAgreement, limits: Thresholds) -> bool:
-    """Whether things are elsewhere, and the features or the grain say that it is no copy."""
-    inlier_share = evidence.inliers / max(1, evidence.pairs)
-    if dense.moved >= 2 * limits.moved and inlier_share < limits.moved_far_inlier_share:
-        return True
-    if dense.moved < limits.moved and dense.displaced < limits.displaced_in_part:
-        return False
-    if inlier_share < limits.moved_inlier_share and dense.fine < limits.moved_fine:
-        return True
-    # Frames of one video keep the grain of what stood still.
-    with_people = evidence.outside_faces is not None and dense.displaced >= limits.displaced_in_part
-    return with_people and inlier_share < limits.moved_people_inlier_share
-
-
-def _differs_all_over(evidence: MatchEvidence, dense: DenseAgreement, limits: Thresholds) -> bool:
-    """Whether little agrees, and neither a pattern, an overlay nor a new half explains the rest."""
-    if dense.agreeing >= limits.different_capture_agreeing:
-        return False
-    if dense.disagreeing > limits.different_capture_mostly:
-        return True
-    partners_lost = evidence.inliers < limits.different_capture_inlier_share * max(1, evidence.pairs)
-    much = dense.disagreeing > limits.different_capture_disagreeing
-    return much and partners_lost and dense.displaced >= limits.displaced
-
-
-def _is_identical_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    return evidence.pdq_distance is not None and evidence.pdq_distance <= limits.pdq_identical_bits
-
-
-def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether both share a layout, and what differs from one instance of it to the next differs here.
-
-    1. A copy keeps its features in place, whatever lies over some of them. The letters of other words find
-       partners among the letters of these, and in other places.
-    2. The lines of a screen that was photographed appear all over: then letters say nothing. Nor where much
-       is new and nothing has gone, as under hatching.
-    3. Much of the content is another one of the same sort on the same ground; or some of it is, in two
-       fields or more. One field is what somebody forges.
-    4. Some of it is, and more differs besides: another portrait. Where nothing is of the same sort, a label
-       on a pack, features out of place must say the more.
-    """
-    content = evidence.content
-    if content is None or not _leaves_room(evidence, limits):
-        return False
-    if content.appeared > limits.same_content_appeared or _is_one_sided(content, limits):
-        return False
-    fields = content.fields >= 2 and content.replaced >= limits.other_fields_replaced
-    if fields or content.replaced >= limits.other_content_replaced:
-        return True
-    differs = content.differing + content.swapped
-    out_of_place = _inlier_share(evidence) <= limits.out_of_place_inlier_share
-    if content.replaced >= limits.other_content_some:
-        return differs >= limits.other_content_differing or out_of_place
-    return differs >= limits.other_content_differing and out_of_place
-
-
-def _is_one_sided(content: ContentAgreement, limits: Thresholds) -> bool:
-    """Whether detail came to one of the two and hardly any went: a pattern lies over the same content."""
-    gone, new = content.lost + content.vanished, content.gained + content.appeared
-    least, most = sorted((gone, new))
-    return most >= limits.one_sided_least and least <= limits.one_sided_rest * most
-
-
 def may_show_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether a closer look could change the answer: where features and windows agree, it could not."""
-    if evidence.dense is None or not _leaves_room(evidence, limits):
+    if evidence.dense is None or not leaves_room_for_other_content(evidence, limits):
         return False
     return is_verified(evidence, limits) or is_near_by_pdq(evidence, limits)
-
-
-def _leaves_room(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether features found partners elsewhere, or the pictures differ as much as two captures do.
-
-    Of one place a moment later, everything keeps its partner but what the picture is of.
-    """
-    dense = evidence.dense
-    differs = (
-        dense is not None
-        and _inlier_share(evidence) <= limits.another_moment_inlier_share
-        and dense.agreeing < limits.different_capture_agreeing
-        and dense.disagreeing > limits.different_capture_disagreeing
-    )
-    return differs or _out_of_place(evidence, limits)
-
-
-def _out_of_place(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether so many features found partners elsewhere; of few features, more of them must have."""
-    many = evidence.pairs >= limits.other_content_pairs
-    most = limits.other_content_inlier_share if many else limits.out_of_place_inlier_share
-    return _inlier_share(evidence) <= most
-
-
-def _inlier_share(evidence: MatchEvidence) -> float:
-    return evidence.inliers / max(1, evidence.pairs)
 
 
 def may_be_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
@@ -281,30 +152,6 @@ def may_be_different_capture(evidence: MatchEvidence, limits: Thresholds) -> boo
     dense = evidence.dense
     moved = dense is not None and max(dense.moved, dense.displaced) >= limits.moved
     return moved or is_different_capture(evidence, limits)
-
-
-def _is_different_frame(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether it is another frame of one video: bodies moved too, and what stood still has the same grain.
-
-    What a network re-enacts is drawn anew and does not keep the grain.
-    """
-    rest = evidence.outside_faces
-    return (
-        rest is not None
-        and rest.moved >= limits.different_frame_moved
-        and rest.fine >= limits.different_frame_fine
-    )
-
-
-def _agrees_outside_faces(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether it is a copy with other faces: in a different capture, more than the faces has moved."""
-    rest = evidence.outside_faces
-    return (
-        rest is not None
-        and rest.agreeing >= limits.outside_faces_agreeing
-        and rest.disagreeing <= limits.outside_faces_disagreeing
-        and rest.moved < limits.outside_faces_moved
-    )
 
 
 def _by_geometry(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment | None:

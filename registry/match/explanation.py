@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from indexer.compare.layout import ContentAgreement
-from registry.match.evidence_rules import agrees_by_hash_lists_only, is_different_capture
+from registry.match.counter_evidence import is_different_capture
+from registry.match.evidence_rules import agrees_by_hash_lists_only
 from registry.match.facts import MatchFacts
 from registry.match.matched import MatchedRecord
 from registry.match.sentences import CLASS_WORDS, capitalised, not_shown_to_be, relation_words

@@ -10,7 +10,7 @@ from indexer.fingerprints.compute import upright
 from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
 from indexer.fingerprints.hash_lists import distances_by_kind
 from indexer.fingerprints.kinds import KINDS, PDQ, PHASH, Family, Fingerprint, hamming, unpack_vectors
-from registry.match.evidence_rules import MatchEvidence
+from registry.match.match_evidence import MatchEvidence
 from registry.storage.models import Fingerprint as FingerprintRow
 
 

@@ -9,7 +9,7 @@ from indexer.fingerprints.hash_lists import is_distinctive, values_needed
 from indexer.fingerprints.kinds import unpack_codes
 from indexer.index.port import Hit
 from registry.match.candidates import FrameHit, RetrievedRecord
-from registry.match.evidence_rules import MatchEvidence
+from registry.match.match_evidence import MatchEvidence
 from registry.match.retrieval import active_rows
 from registry.media.uploads import Upload
 from registry.services import RequestContext

@@ -26,8 +26,8 @@ from indexer.fingerprints.regions import Region
 from indexer.index.port import Hit
 from indexer.media.images import Pixels
 from registry.match.candidates import BY_NAME, FrameHit, RetrievedRecord
-from registry.match.evidence_rules import MatchEvidence
 from registry.match.facts import AUTHENTICITY_DENIED
+from registry.match.match_evidence import MatchEvidence
 from registry.media.uploads import Upload
 from registry.services import RequestContext
 from registry.storage.models import Fingerprint as FingerprintRow

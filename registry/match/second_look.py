@@ -19,13 +19,9 @@ from indexer.compare.geometry import Alignment, align
 from indexer.compare.whole_on_whole import whole_on_whole
 from indexer.media.images import Pixels
 from registry.match.candidates import Candidate
-from registry.match.evidence_rules import (
-    MatchEvidence,
-    agreement,
-    is_different_capture,
-    is_verified,
-    shows_other_content,
-)
+from registry.match.counter_evidence import is_different_capture, shows_other_content
+from registry.match.evidence_rules import agreement, is_verified
+from registry.match.match_evidence import MatchEvidence
 from registry.media.previews import picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext

@@ -7,7 +7,8 @@ from indexer.compare.direction import find_direction
 from indexer.compare.operations import COARSE, re_encoded
 from indexer.compare.vocabulary import Frame, Operation
 from registry.match.candidates import Candidate, RetrievedRecord
-from registry.match.evidence_rules import MatchAssessment, assess, is_verified, shows_other_content
+from registry.match.counter_evidence import shows_other_content
+from registry.match.evidence_rules import MatchAssessment, assess, is_verified
 from registry.match.explanation import SAME_LAYOUT, faces_uncertainty, other_content_in_words
 from registry.match.matched import MatchedRecord
 from registry.match.verification import verify_candidates

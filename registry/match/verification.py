@@ -20,13 +20,13 @@ from indexer.compare.pair import agreement_outside_faces
 from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
 from registry.match.candidates import BY_NAME, Candidate, RetrievedRecord, candidate_of
+from registry.match.counter_evidence import shows_other_content
 from registry.match.evidence_rules import (
     agreement,
     is_verified,
     may_be_different_capture,
     may_be_verified,
     may_show_other_content,
-    shows_other_content,
 )
 from registry.match.fingerprint_evidence import with_fingerprints
 from registry.match.retrieval import QueryPart, retrieve_by_parts

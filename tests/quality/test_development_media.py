@@ -22,7 +22,8 @@ from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
 from indexer.operations import OperationType
 from indexer.training.face_pairs import MOVED, SAME, SWAPPED, as_preview, read_pairs
-from registry.match.evidence_rules import MatchEvidence, is_verified
+from registry.match.evidence_rules import is_verified
+from registry.match.match_evidence import MatchEvidence
 from registry.thresholds import Thresholds
 from tests.portraits import derived, types_of
 

@@ -17,7 +17,8 @@ from indexer.media.images import Pixels
 from indexer.timeline.temporal_segments import TemporalSegment
 from indexer.timeline.tracks import Size, segments_between
 from registry.match.candidates import Candidate, RetrievedRecord
-from registry.match.evidence_rules import MatchEvidence, agreement
+from registry.match.evidence_rules import agreement
+from registry.match.match_evidence import MatchEvidence
 from registry.match.video.alignment_without_previews import align_by_fingerprints
 from registry.match.video.frame_pairs import (
     FramePair,

@@ -11,7 +11,7 @@ from indexer.fingerprints.kinds import unpack_vectors, vector_kinds
 from indexer.timeline.alignment import find_segments
 from indexer.timeline.temporal_segments import Sequence, TemporalSegment
 from registry.match.candidates import Candidate
-from registry.match.evidence_rules import MatchEvidence
+from registry.match.match_evidence import MatchEvidence
 from registry.media.uploads import VideoContent
 from registry.storage.models import Fingerprint
 

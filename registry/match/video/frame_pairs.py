@@ -9,7 +9,8 @@ import numpy as np
 from indexer.timeline.track import SIDE, Track
 from indexer.timeline.tracks import Size, track_similarity
 from registry.match.candidates import Candidate, FrameHit
-from registry.match.evidence_rules import agreement, shows_other_content
+from registry.match.counter_evidence import shows_other_content
+from registry.match.evidence_rules import agreement
 from registry.match.verification import verify_candidate
 from registry.media.previews import picture_of
 from registry.media.query_frames import QueryFrames

@@ -9,12 +9,8 @@ from indexer.timeline.audio import find_audio_segments
 from indexer.timeline.operations import Spans
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.candidates import BY_DIGEST, Candidate, RetrievedRecord
-from registry.match.evidence_rules import (
-    SUSPICION_FACTOR,
-    MatchAssessment,
-    MatchEvidence,
-    assess_video,
-)
+from registry.match.evidence_rules import SUSPICION_FACTOR, MatchAssessment, assess_video
+from registry.match.match_evidence import MatchEvidence
 from registry.match.matched import MatchedRecord, MatchedSegment, SharedTime
 from registry.match.video.alignment import align_video
 from registry.match.video.description import describe_video

@@ -13,7 +13,8 @@ from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.compare.whole_on_whole import whole_on_whole
 from indexer.training.edits import overlays, screens, tone
-from registry.match.evidence_rules import MatchEvidence, is_different_capture
+from registry.match.counter_evidence import is_different_capture
+from registry.match.match_evidence import MatchEvidence
 from registry.thresholds import Thresholds
 from samples.picture_evasions import OVERLAYS, Evasion
 from tests.pictures import picture, pixels

@@ -11,7 +11,8 @@ from indexer.compare.dense import dense_agreement
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.compare.layout import content_agreement
-from registry.match.evidence_rules import MatchEvidence, shows_other_content
+from registry.match.counter_evidence import shows_other_content
+from registry.match.match_evidence import MatchEvidence
 from registry.thresholds import Thresholds
 from samples.layouts import instance, real_copy
 from tests.pictures import picture

@@ -10,7 +10,8 @@ from indexer.operations import Degree, OperationType
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.alterations import alterations_shown
 from registry.match.candidates import Candidate
-from registry.match.evidence_rules import MatchAssessment, MatchEvidence
+from registry.match.evidence_rules import MatchAssessment
+from registry.match.match_evidence import MatchEvidence
 from registry.match.matched import MatchedRecord, MatchedSegment
 from registry.services import RequestContext
 from registry.storage.models import Record

@@ -14,7 +14,7 @@ from registry.match.candidates import (
     evidence_rank,
     merged_evidence,
 )
-from registry.match.evidence_rules import MatchEvidence
+from registry.match.match_evidence import MatchEvidence
 from registry.match.retrieval import first_of
 from registry.services import RequestContext
 from tests.registry.match.rows import record

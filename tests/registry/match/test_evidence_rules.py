@@ -7,21 +7,20 @@ import pytest
 
 from indexer.compare.dense import DenseAgreement
 from indexer.compare.layout import ContentAgreement
+from registry.match.counter_evidence import is_different_capture, shows_other_content
 from registry.match.evidence_rules import (
     SUSPICION_FACTOR,
     MatchAssessment,
-    MatchEvidence,
     agreement,
     assess,
     assess_video,
-    is_different_capture,
     is_near_by_pdq,
     is_verified,
     may_be_different_capture,
     may_be_verified,
     may_show_other_content,
-    shows_other_content,
 )
+from registry.match.match_evidence import MatchEvidence
 from registry.thresholds import Thresholds
 from sdk.models import MatchRelation, Strength
 

@@ -9,9 +9,10 @@ from indexer.compare.dense import DenseAgreement
 from indexer.compare.vocabulary import Operation
 from indexer.operations import Degree, OperationType
 from registry.match.candidates import Candidate
-from registry.match.evidence_rules import MatchAssessment, MatchEvidence, is_verified
+from registry.match.evidence_rules import MatchAssessment, is_verified
 from registry.match.explanation import explain, faces_uncertainty
 from registry.match.facts import MatchFacts
+from registry.match.match_evidence import MatchEvidence
 from registry.match.matched import MatchedRecord
 from registry.thresholds import Thresholds
 from sdk.models import MatchRelation, RecordSummary, Strength

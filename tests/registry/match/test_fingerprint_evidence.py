@@ -5,8 +5,8 @@ import pytest
 
 from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.kinds import AUDIO, CROP_RESISTANT, DESCRIPTOR, DHASH, PDQ, PHASH, Fingerprint
-from registry.match.evidence_rules import MatchEvidence
 from registry.match.fingerprint_evidence import with_fingerprints
+from registry.match.match_evidence import MatchEvidence
 from registry.storage.models import Fingerprint as FingerprintRow
 
 

@@ -8,7 +8,8 @@ from indexer.compare.vocabulary import Operation
 from indexer.operations import Degree, OperationType
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.candidates import Candidate
-from registry.match.evidence_rules import MatchAssessment, MatchEvidence
+from registry.match.evidence_rules import MatchAssessment
+from registry.match.match_evidence import MatchEvidence
 from registry.match.matched import (
     MatchedRecord,
     MatchedSegment,

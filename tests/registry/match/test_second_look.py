@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from indexer.compare.dense import DenseAgreement
-from registry.match.evidence_rules import MatchEvidence
+from registry.match.match_evidence import MatchEvidence
 from registry.match.second_look import may_be_joined_otherwise
 from registry.thresholds import Thresholds
 from samples.picture_evasions import (

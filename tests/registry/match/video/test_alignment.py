@@ -6,7 +6,7 @@ import pytest
 from indexer.timeline.temporal_segments import TemporalSegment
 from indexer.timeline.track import SIDE, Track
 from registry.match.candidates import Candidate
-from registry.match.evidence_rules import MatchEvidence
+from registry.match.match_evidence import MatchEvidence
 from registry.match.video.alignment import moments_on
 from registry.match.video.frame_pairs import ReferenceVideo
 from tests.registry.match.rows import record

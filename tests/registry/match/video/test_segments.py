@@ -6,7 +6,7 @@ import pytest
 
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.candidates import Candidate
-from registry.match.evidence_rules import MatchEvidence
+from registry.match.match_evidence import MatchEvidence
 from registry.match.video.segments import SEGMENTS_IN_WORDS, clock, moment_in_words, where_in_time
 from tests.registry.match.rows import record
 
