@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from indexer.compare.layout import ContentAgreement
+from indexer.operations import Direction
 from registry.match.counter_evidence import is_different_capture
 from registry.match.evidence_rules import agrees_by_hash_lists_only
 from registry.match.facts import MatchFacts
@@ -13,6 +14,7 @@ from sdk.models import MatchRelation
 from sdk.records import AssetClass
 
 SAME_LAYOUT = "has the same layout as"  # goes before the record's name
+WHICH_WAY_UNKNOWN = "Nothing shows which of the two was made from the other."
 FACES_NOT_COMPARED = "Whether a face was replaced was not looked at"
 
 
@@ -63,6 +65,9 @@ def explain(matched: MatchedRecord, facts: MatchFacts, limits: Thresholds) -> st
         return " ".join((words, *([matched.where] if matched.where else []), *matched.uncertain))
     start = f"{capitalised(shows + relation_words(facts))} {who}."
     sentences = [start, *([matched.where] if matched.where else []), *_what_was_done(matched)]
+    if matched.changes_content and matched.direction is Direction.UNKNOWN:
+        # "The face was replaced" is seen from the record: it may be the one in which it was.
+        sentences.append(matched.direction_reason or WHICH_WAY_UNKNOWN)
     return " ".join(sentences)
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from indexer.compare.dense import DenseAgreement
 from indexer.compare.vocabulary import Operation
-from indexer.operations import Degree, OperationType
+from indexer.operations import Degree, Direction, OperationType
 from registry.match.candidates import Candidate
 from registry.match.evidence_rules import MatchAssessment, is_verified
-from registry.match.explanation import explain, faces_uncertainty
+from registry.match.explanation import WHICH_WAY_UNKNOWN, explain, faces_uncertainty
 from registry.match.facts import MatchFacts
 from registry.match.match_evidence import MatchEvidence
 from registry.match.matched import MatchedRecord
@@ -83,7 +83,11 @@ def paragraph(
         ),
         (
             paragraph(MatchRelation.DERIVATIVE, operations=(EDIT,)),
-            f"Shares its picture with {WHO}. A part was edited.",
+            f"Shares its picture with {WHO}. A part was edited. {WHICH_WAY_UNKNOWN}",
+        ),
+        (
+            paragraph(MatchRelation.DERIVATIVE, operations=(EDIT,), direction=Direction.FROM_REFERENCE),
+            f"Made from {WHO}. A part was edited.",
         ),
         (
             paragraph(MatchRelation.DERIVATIVE),
@@ -91,7 +95,7 @@ def paragraph(
         ),
         (
             paragraph(MatchRelation.DERIVATIVE, operations=(EDIT,), uncertain=("A doubt.",), where="Then."),
-            f"Shares its picture with {WHO}. Then. A part was edited. A doubt.",
+            f"Shares its picture with {WHO}. Then. A part was edited. A doubt. {WHICH_WAY_UNKNOWN}",
         ),
         (
             paragraph(MatchRelation.DERIVATIVE, MatchEvidence(pdq_distance=3)),
