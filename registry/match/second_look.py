@@ -112,5 +112,6 @@ def joined_by(candidate: Candidate, alignment: Alignment, *, by_windows: bool = 
         by_windows=by_windows,
         dense=None,
         outside_faces=None,
+        content=None,
     )
     return replace(candidate, evidence=evidence, alignment=alignment, pair=None)

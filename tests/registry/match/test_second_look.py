@@ -4,12 +4,18 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.dense import DenseAgreement
+from indexer.compare.features import extract_features
+from indexer.compare.geometry import align
+from indexer.compare.layout import content_agreement
+from registry.match.candidates import Candidate
 from registry.match.match_evidence import MatchEvidence
-from registry.match.second_look import may_be_joined_otherwise
+from registry.match.second_look import joined_by, may_be_joined_otherwise
 from registry.thresholds import Thresholds
 from samples.picture_evasions import (
     TONES,
@@ -28,6 +34,7 @@ from samples.picture_evasions import (
 from sdk.models import Match, MatchRelation, Role, Strength
 from sdk.records import AssetClass
 from tests.pictures import encoded, picture
+from tests.registry.match.rows import record
 from tests.world import DatabaseServer, Party, World
 
 SURE = (Strength.MODERATE, Strength.STRONG, Strength.VERY_STRONG)
@@ -123,3 +130,19 @@ def test_another_shot_by_many_features_is_not_looked_at_again(
     dense = DenseAgreement(agreeing, disagreeing, moved=0.0, fine=0.9)
     evidence = MatchEvidence(compared=True, inliers=inliers, pairs=inliers, spread=0.5, dense=dense)
     assert may_be_joined_otherwise(evidence, Thresholds()) is again
+
+
+def test_what_was_seen_through_one_alignment_is_forgotten_with_the_next() -> None:
+    image = np.asarray(picture("coffee"))
+    features = extract_features(image)
+    alignment = align(features, features)
+    assert alignment is not None
+    seen = MatchEvidence(
+        dense=DenseAgreement(0.9, 0.0, 0.0, 0.9),
+        outside_faces=DenseAgreement(0.9, 0.0, 0.0, 0.9),
+        content=content_agreement(AlignedPair(image, image, alignment)),
+    )
+    assert seen.content is not None
+    joined = joined_by(Candidate(record(), seen, ("pdq.v1",)), alignment).evidence
+    assert (joined.dense, joined.outside_faces, joined.content) == (None, None, None)
+    assert joined.inliers == alignment.inliers
