@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from indexer.compare.additions import Side
 from indexer.compare.aligned_pair import AlignedPair
-from indexer.compare.direction import DirectionFinding, find_direction
+from indexer.compare.direction import DirectionFinding, direction_by_surroundings, find_direction
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.compare.pair import compare_pair
@@ -135,3 +135,17 @@ def test_the_reason_is_a_sentence() -> None:
     assert found(cropped(picture("coffee")), picture("coffee")).reason == (
         "The upload is a crop: the registered picture continues beyond its border."
     )
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"), [(cropped, FROM), (bordered, FROM), (captioned, UNKNOWN), (blurred, UNKNOWN)]
+)
+def test_the_frames_alone_tell_what_was_cut_out_of_what(edit: Edit, expected: Direction) -> None:
+    """Frames of videos: neither what lies over one nor its softness counts."""
+    original, edited = pixels(picture("coffee")), pixels(edit(picture("coffee")))
+    back = {FROM: TO}.get(expected, expected)
+    for query, reference, direction in ((edited, original, expected), (original, edited, back)):
+        alignment = align(extract_features(query), extract_features(reference))
+        assert alignment is not None
+        pair = AlignedPair(query, reference, alignment)
+        assert direction_by_surroundings(pair, pair.warped) is direction
