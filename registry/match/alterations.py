@@ -63,16 +63,15 @@ def earlier_claims(
 ) -> frozenset[str]:
     """Ids of records that are said to be authentic of what another publisher registered as fake later.
 
-    One of the two claims is wrong, and nothing here tells which. What a fake is declared to be made from
-    is no such claim.
+    One of the two claims is wrong, and nothing here tells which. So it is with an original that a fake was
+    declared to be made from, where no difference between the two can be measured.
     """
     fakes = [match for match in matches if match.record.asset_class in AUTHENTICITY_DENIED]
     return frozenset(
         match.record.id
         for match in matches
         if any(
-            _was_authentic_before(match, fake)
-            and match.record.id not in _source_ids(summaries[fake.record.id])
+            (_was_authentic_before(match, fake) or _is_authentic_source(match, summaries[fake.record.id]))
             and not match.changes_content
             and not fake.changes_content
             and (bool(match.segments and fake.segments) or _show_the_same(context, fake, match))
@@ -81,8 +80,10 @@ def earlier_claims(
     )
 
 
-def _source_ids(summary: RecordSummary) -> frozenset[str]:
-    return frozenset(source.target for source in confirmed_sources(summary))
+def _is_authentic_source(match: MatchedRecord, fake: RecordSummary) -> bool:
+    """Whether it is what the fake was declared to be made from; of the same publisher, too."""
+    sources = {source.target for source in confirmed_sources(fake)}
+    return match.record.asset_class == AssetClass.AUTHENTIC and match.record.id in sources
 
 
 def _was_fake_before(fake: MatchedRecord, match: MatchedRecord) -> bool:

@@ -95,3 +95,17 @@ def test_a_pattern_over_a_fake_is_never_said_to_be_another_picture(desks: Desks)
     desks.fake(swapped(), original.id)
     assert "It is not" not in desks.verdict(hatched(swapped()), quality=85).sentence
     assert desks.verdict(hatched(astronaut()), quality=85).kind is not VerdictKind.KNOWN_FAKE
+
+
+@pytest.mark.parametrize("by_one_publisher", [False, True])
+def test_an_original_that_cannot_be_told_from_its_fake_is_disputed_and_not_accused(
+    desks: Desks, *, by_one_publisher: bool
+) -> None:
+    """The edit of a digit that the kept size does not show: here, none at all."""
+    publisher = desks.lab if by_one_publisher else desks.paper
+    original = desks.world.register(publisher, encoded(astronaut(), "PNG"), "original").record
+    content = encoded(astronaut(), quality=95)
+    desks.world.register(desks.lab, content, "fake", AssetClass.KNOWN_FAKE, derived_from=(original.id,))
+    verdict = desks.verdict(astronaut())
+    assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, original.id)
+    assert "Lab registered its picture as a known fake" in verdict.sentence
