@@ -63,9 +63,9 @@ class JobWorker:
             while not self._stopping.is_set():
                 try:
                     await self._serve()
-                except (exceptions.ProcrastinateException, psycopg.Error, OSError) as error:
+                except* (exceptions.ProcrastinateException, psycopg.Error, OSError) as errors:
                     # The database is away: jobs wait in it until it is back.
-                    _log.warning("the queue is not at hand: %s", error)
+                    _log.warning("the queue is not at hand: %s", errors.exceptions[0])
                 await self._pause()
 
     async def _pause(self) -> None:
@@ -85,7 +85,11 @@ class JobWorker:
             self._task = asyncio.current_task()
             try:
                 if not self._stopping.is_set():
-                    await asyncio.gather(self._recover(app), self._work(app))
+                    # A group waits for both, however it ends: a job that is being stopped has yet to be put
+                    # back into the queue, and cannot be once `app` is closed.
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._recover(app))
+                        group.create_task(self._work(app))
             finally:
                 self._task = None
 

@@ -1,5 +1,6 @@
 import http.server
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import text
 from sqlmodel import Session, select
 from standardwebhooks.webhooks import Webhook
 
@@ -163,6 +165,24 @@ def test_a_stopped_registry_goes_on_with_its_jobs(world: World) -> None:
     world.restart()
     desk = world.again(desk)
     assert finished(world, desk.client, job).status is JobStatus.DONE
+
+
+def test_a_job_that_is_stopped_midway_goes_back_into_the_queue_without_a_word(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = world.enrol("Daily Example")
+    job = desk.client.start_match(original(*NAMES))
+    assert isinstance(job, WireJob)
+    while desk.client.get_job(job.id).status is JobStatus.QUEUED:
+        time.sleep(0.01)
+    world.stop()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    with Session(world.engine) as session:
+        [waiting] = session.execute(text("SELECT status, worker_id FROM procrastinate_jobs")).all()
+        assert waiting == ("todo", None)  # not "doing", which the next worker takes for somebody else's
+        assert session.execute(text("SELECT * FROM procrastinate_workers")).all() == []
+    world.start()
+    assert finished(world, world.again(desk).client, job).status is JobStatus.DONE
 
 
 def test_answers_of_old_jobs_are_forgotten(world: World) -> None:
