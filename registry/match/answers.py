@@ -41,6 +41,9 @@ from sdk.models import (
 )
 
 NOT_RELATED = "No common picture was found: features and windows of the two do not agree."
+NOT_RELATED_BY_FINGERPRINTS = (
+    "Only fingerprints were compared, since no picture of the record is kept here: they do not agree."
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ def wire_comparison(
     match: MatchedRecord | None,
     change_map: bytes | None,
     *,
+    is_picture_kept: bool,
     with_evidence: bool,
 ) -> Comparison:
     """An upload beside one record; `match` None: nothing that the two have in common was found."""
@@ -146,7 +150,7 @@ def wire_comparison(
             operations=(),
             uncertain=(),
             verified=False,
-            explanation=NOT_RELATED,
+            explanation=NOT_RELATED if is_picture_kept else NOT_RELATED_BY_FINGERPRINTS,
             change_map=change_map,
         )
     summaries = {record.id: record}

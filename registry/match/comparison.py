@@ -20,6 +20,8 @@ from registry.storage.models import Record
 from registry.storage.models.records import ACTIVE
 from sdk.models import Comparison, RecordSummary
 
+NO_PICTURE = "the two cannot be shown together"
+
 
 @dataclass(frozen=True)
 class ComparedUpload:
@@ -28,6 +30,7 @@ class ComparedUpload:
     upload: Upload
     record: RecordSummary
     match: MatchedRecord | None  # None: nothing that the two have in common was found
+    is_picture_kept: bool  # of the record; else only fingerprints were compared
 
     @property
     def derivation(self) -> Derivation | None:
@@ -36,12 +39,14 @@ class ComparedUpload:
 
 
 def compare_with(context: RequestContext, content: bytes, record: Record) -> ComparedUpload:
-    """Raises NothingToCompare or MediaRefused."""
-    if record.status != ACTIVE or record.preview_key is None:
-        raise NothingToCompare("the record was withdrawn, or its publisher keeps no preview here")
+    """Says what a match of that record says. Raises NothingToCompare or MediaRefused."""
+    if record.status != ACTIVE:
+        raise NothingToCompare("the record was withdrawn, and is compared with nothing any more")
     upload = page_to_answer(context, context.uploads.read(content), record)
     match = next(iter(find_matches(context, upload, only=record)), None)
-    return ComparedUpload(upload, summary_of(context.session, record), match)
+    return ComparedUpload(
+        upload, summary_of(context.session, record), match, is_picture_kept=record.preview_key is not None
+    )
 
 
 def as_wire(
@@ -51,7 +56,13 @@ def as_wire(
     match, derivation = compared.match, compared.derivation
     change_map = change_map_of(match.record, derivation, sight) if match and derivation and sight else None
     return wire_comparison(
-        context, compared.upload, compared.record, match, change_map, with_evidence=with_evidence
+        context,
+        compared.upload,
+        compared.record,
+        match,
+        change_map,
+        is_picture_kept=compared.is_picture_kept,
+        with_evidence=with_evidence,
     )
 
 
@@ -60,8 +71,12 @@ def as_picture(
 ) -> bytes:
     """Both sides and where they differ, for a report. Raises NothingToCompare."""
     match, label = compared.match, compared.record.label
-    if match is not None and match.segments and compared.upload.video is not None:
-        return comparison_video(context, compared.upload.video, match, label, wanted, sight)
-    if match is None or compared.derivation is None:
+    if not compared.is_picture_kept:
+        raise NothingToCompare(f"{NO_PICTURE}: no picture of the record is kept here")
+    if match is None:
         raise NothingToCompare(NOT_RELATED)
+    if match.segments and compared.upload.video is not None:
+        return comparison_video(context, compared.upload.video, match, label, wanted, sight)
+    if compared.derivation is None:
+        raise NothingToCompare(f"{NO_PICTURE}: nothing confirms at which places the two agree")
     return comparison_picture(match.record, label, compared.derivation, wanted, sight)

@@ -49,7 +49,7 @@ def find_matches(
         retrieved = _retrieved(context, upload, only, including, lambda: inner_pictures(frames))
         return _ranked(match_video(context, frames, retrieved, progress))
     retrieved = _retrieved(context, upload, only, including)
-    matches = _ranked(match_still(context, upload, retrieved, second_pass=only is None))
+    matches = _ranked(match_still(context, upload, retrieved, only=only))
     is_described = describe or (_first_few(matches) if only is None else _every)
     return _ranked(
         [describe_still(context, upload, match) if is_described(match) else match for match in matches]

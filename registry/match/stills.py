@@ -15,14 +15,15 @@ from registry.match.verification import verify_candidates
 from registry.match.video.segments import moment_in_words
 from registry.media.uploads import Upload
 from registry.services import RequestContext
+from registry.storage.models import Record
 from sdk.models import MatchRelation, Strength
 
 
 def match_still(
-    context: RequestContext, upload: Upload, retrieved: list[RetrievedRecord], *, second_pass: bool = True
+    context: RequestContext, upload: Upload, retrieved: list[RetrievedRecord], *, only: Record | None = None
 ) -> list[MatchedRecord]:
     """Assesses every retrieved record; returns those that match, not yet described, in no order."""
-    candidates = verify_candidates(context, upload, retrieved, second_pass=second_pass)
+    candidates = verify_candidates(context, upload, retrieved, only=only)
     return [
         _matched(context, candidate, assessment)
         for candidate in candidates

@@ -3,7 +3,7 @@
 It measures; what the measurements amount to is said by `evidence_rules`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -34,7 +34,7 @@ from registry.match.second_look import CANDIDATES, joined_by, look_again, may_be
 from registry.media.previews import picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext
-from registry.storage.models import Fingerprint
+from registry.storage.models import Fingerprint, Record
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,13 @@ NEGATIVE = "negative"  # how a record was found: by the upload with light and da
 
 
 def verify_candidates(
-    context: RequestContext, upload: Upload, retrieved: list[RetrievedRecord], *, second_pass: bool = True
+    context: RequestContext, upload: Upload, retrieved: list[RetrievedRecord], *, only: Record | None = None
 ) -> list[Candidate]:
     """Compares a still upload with the records that were retrieved for it.
 
     The full frame comes first. Only while it confirms nothing, parts of it are asked about too: pictures
     inside the picture (a screenshot, a meme, a collage), then tiles. Cost and gain: docs/quality.md.
+    `only`: what parts find of other records is left out.
     """
     candidates = measure_candidates(context, upload, retrieved)
     found = {
@@ -73,15 +74,16 @@ def verify_candidates(
     if upload.image is None or upload.insufficient_detail:
         return list(found.values())
     again = partial(look_again, context, upload, compare=partial(compare_in_place, context, upload))
-    if not _any_confirmed(context, found.values()):
+    is_settled = partial(_any_confirmed, context, found.values(), or_named=only is not None)
+    if not is_settled():
         _keep_better(context, found, again(list(found.values())))
-    if second_pass and not _any_confirmed(context, found.values()):
-        _keep_better(context, found, _as_negative(context, upload, found))
+    if not is_settled():
+        _keep_better(context, found, _as_negative(context, upload, found, only))
     features = _FeaturesOfParts(upload)
-    for proposals in SECOND_PASSES if second_pass else ():
-        if _any_confirmed(context, found.values()):
+    for proposals in SECOND_PASSES:
+        if is_settled():
             break
-        proposed = _propose(context, upload, proposals)
+        proposed = _propose(context, upload, proposals, only)
         for candidate in proposed:
             known = found.get(candidate.record.id)
             if known is not None and not proposals.own_features:
@@ -91,7 +93,7 @@ def verify_candidates(
             part = candidate.region if proposals.own_features else None
             verified = verify_candidate(context, upload, candidate, features.of(part), part)
             _keep_better(context, found, [verified])
-        if not _any_confirmed(context, found.values()):
+        if not is_settled():
             _keep_better(context, found, again(_not_settled(context, found, proposed)))
     return list(found.values())
 
@@ -119,28 +121,40 @@ def _keep_better(
 
 
 def _as_negative(
-    context: RequestContext, upload: Upload, found: dict[str, Candidate]
+    context: RequestContext, upload: Upload, found: dict[str, Candidate], only: Record | None
 ) -> Iterator[Candidate]:
     """Asks about the upload with light and dark exchanged: a negative is near to nothing else."""
     assert upload.image is not None
     assert upload.features is not None
     parts = [QueryPart(0, 255 - upload.image.pixels, NEGATIVE)]
     features = of_either_polarity(upload.features)
-    proposed = measure_candidates(context, upload, retrieve_by_parts(context, upload, parts))
+    proposed = _found_by_parts(context, upload, parts, only)
     for candidate in _not_settled(context, found, proposed)[:CANDIDATES]:
         yield verify_candidate(context, upload, candidate, features)
 
 
-def _propose(context: RequestContext, upload: Upload, proposals: RegionProposals) -> list[Candidate]:
+def _propose(
+    context: RequestContext, upload: Upload, proposals: RegionProposals, only: Record | None
+) -> list[Candidate]:
     assert upload.image is not None
     pixels = upload.image.pixels
     parts = [
         QueryPart(0, region.cut(pixels), proposals.name, region) for region in proposals.propose(pixels)
     ]
-    return measure_candidates(context, upload, retrieve_by_parts(context, upload, parts))
+    return _found_by_parts(context, upload, parts, only)
 
 
-def _any_confirmed(context: RequestContext, candidates: Iterable[Candidate]) -> bool:
+def _found_by_parts(
+    context: RequestContext, upload: Upload, parts: Sequence[QueryPart], only: Record | None
+) -> list[Candidate]:
+    found = retrieve_by_parts(context, upload, parts)
+    wanted = [one for one in found if only is None or one.record.id == only.id]
+    return measure_candidates(context, upload, wanted)
+
+
+def _any_confirmed(
+    context: RequestContext, candidates: Iterable[Candidate], *, or_named: bool = False
+) -> bool:
     limits = context.thresholds
     return any(
         candidate.evidence.same_digest
@@ -152,7 +166,8 @@ def _any_confirmed(context: RequestContext, candidates: Iterable[Candidate]) -> 
             and is_verified(candidate.evidence, limits)
         )
         for candidate in candidates
-        if candidate.found_by != (BY_NAME,)  # what was named must not hide what a search would find
+        # What was named must not hide what a search would find.
+        if or_named or candidate.found_by != (BY_NAME,)
     )
 
 

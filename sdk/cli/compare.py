@@ -19,11 +19,12 @@ from sdk.cli.output import (
     styled,
 )
 from sdk.client import Client
-from sdk.errors import BadRequest
+from sdk.errors import BadRequest, Conflict
 from sdk.models import Comparison, Region, in_words
 
 FORMS = {".png": "png", ".gif": "gif", ".mp4": "mp4"}
 USAGE = 2
+NOTHING_TO_SHOW = "nothing_to_compare"  # what a registry answers where a comparison is no picture
 
 
 def join(app: typer.Typer) -> None:
@@ -65,9 +66,20 @@ def compare(
         else:
             _show(file, comparison)
         if out is not None:
-            out.write_bytes(client.compare_picture(content, record, FORMS[out.suffix.lower()]))
-            notes.print(f"written: {out}", soft_wrap=True)
+            _write_picture(client, content, record, out)
     raise typer.Exit(MATCHED if comparison.relation is not None else NOTHING_MATCHED)
+
+
+def _write_picture(client: Client, content: bytes, record: str, out: Path) -> None:
+    """Writes the comparison as a picture; where it cannot be shown as one, what was said of it stands."""
+    try:
+        out.write_bytes(client.compare_picture(content, record, FORMS[out.suffix.lower()]))
+    except Conflict as error:
+        if error.code != NOTHING_TO_SHOW:
+            raise
+        notes.print(styled("red", "not written", f": {shown(out)}: {error.detail}"), soft_wrap=True)
+        raise typer.Exit(FAILED_FILE) from None
+    notes.print(f"written: {shown(out)}", soft_wrap=True)
 
 
 def _say_what_is_wrong(file: Path, error: OSError | BadRequest, as_json: bool) -> NoReturn:

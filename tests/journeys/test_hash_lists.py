@@ -108,6 +108,25 @@ def test_a_list_is_imported_and_a_copy_found_while_a_stranger_is_not(listed: Wor
     listed.audit()
 
 
+def test_a_weak_match_is_compared_as_it_is_matched_and_that_it_is_no_picture_is_said(
+    listed: World, tmp_path: Path
+) -> None:
+    desk = listed.enrol("Fact check", Role.RESEARCHER)
+    register_value(desk, f"dhash64.v1:{value_of('coffee')}")
+    file, sheet = tmp_path / "copy.jpg", tmp_path / "sheet.png"
+    file.write_bytes(encoded(picture("coffee").resize((300, 200)), quality=40))
+    here = ["--url", listed.url, "--api-key", desk.api_key.secret]
+    compared = CliRunner().invoke(app, ["compare", str(file), *here])
+    assert compared.exit_code == 10, compared.output
+    assert "Only hashes of lists that others keep were compared" in compared.stdout
+    drawn = CliRunner().invoke(app, ["compare", str(file), "--out", str(sheet), *here])
+    assert drawn.exit_code == 1
+    assert drawn.stdout == compared.stdout
+    assert "not written" in drawn.stderr
+    assert "no picture of the record is kept here" in drawn.stderr
+    assert not sheet.exists()
+
+
 def test_a_list_that_is_sent_again_keeps_its_records(listed: World, tmp_path: Path) -> None:
     desk = listed.enrol("Fact check")
     names = ["coffee", "cat", "astronaut", "rocket"]

@@ -18,7 +18,7 @@ from sdk.models import (
     VerdictKind,
 )
 from sdk.records import AssetClass
-from tests.pictures import encoded
+from tests.pictures import encoded, picture
 from tests.portraits import astronaut, swapped
 from tests.world import DatabaseServer, World
 
@@ -143,10 +143,41 @@ def test_a_comparison_of_unrelated_pictures_says_that_nothing_is_shared(world: W
         desk.client.compare_picture(encoded(astronaut()), record.id)
 
 
-def test_what_cannot_be_compared_is_a_clear_problem(world: World) -> None:
+def test_a_record_without_a_picture_is_compared_by_its_fingerprints_as_a_match_of_it_is(
+    world: World,
+) -> None:
     desk = world.enrol("Daily Example")
     hidden = world.register(desk, encoded("coffee"), "coffee", preview=False).record
-    with pytest.raises(Conflict) as caught:
+    upload = encoded("coffee", quality=60)
+    [match] = desk.client.match(upload).matches
+    found = desk.client.compare(upload, hidden.id)
+    assert (found.relation, found.strength) == (match.relation, match.strength)
+    assert found.explanation == match.explanation
+    assert "no picture of it is kept here" in found.explanation
+    with pytest.raises(Conflict, match="cannot be shown together: no picture of the record"):
+        desk.client.compare_picture(upload, hidden.id)
+    other = desk.client.compare(encoded(astronaut()), hidden.id)
+    assert other.relation is None
+    assert other.explanation.startswith("Only fingerprints were compared")
+
+
+def test_a_comparison_finds_what_a_match_finds_in_a_part_of_the_upload(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded("coffee"), "coffee").record
+    page = picture("motorcycle").resize((1200, 900))
+    page.paste(picture("coffee").resize((160, 106)), (300, 200))
+    upload = encoded(page, "PNG")
+    [match] = desk.client.match(upload).matches
+    found = desk.client.compare(upload, record.id)
+    assert (found.relation, found.strength) == (match.relation, match.strength)
+    assert found.explanation == match.explanation
+
+
+def test_what_cannot_be_compared_is_a_clear_problem(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    hidden = world.register(desk, encoded("coffee"), "coffee").record
+    desk.client.withdraw(hidden.id)
+    with pytest.raises(Conflict, match="was withdrawn") as caught:
         desk.client.compare(encoded("coffee"), hidden.id)
     assert caught.value.code == "nothing_to_compare"
     with pytest.raises(NotFound) as unknown:

@@ -193,11 +193,13 @@ def test_near_copies_of_videos_are_disputed_and_declared_sources_confirmed(world
 def test_without_a_preview_a_video_is_still_found_by_its_fingerprints(world: World) -> None:
     desk = world.enrol("Daily Example")
     record = world.register(desk, original("coffee", "cat"), preview=False).record
-    answer = desk.client.match(edited(Piece(clip("coffee", "cat"), 1.5, 8.0)))
+    upload = edited(Piece(clip("coffee", "cat"), 1.5, 8.0))
+    answer = desk.client.match(upload)
     assert answer.matches[0].record.id == record.id
     assert not answer.matches[0].verified
     [segment] = answer.matches[0].segments
     assert segment.reference == pytest.approx((1.5, 8.0), abs=0.5)
+    assert desk.client.compare(upload, record.id).explanation == answer.matches[0].explanation
 
 
 def test_erasing_a_video_leaves_nothing_of_its_frames(world: World) -> None:
