@@ -4,6 +4,7 @@ The service itself is imported inside each command: it brings torch, and `truepr
 for that.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 
 from registry.cli.models import HomeOption, models, settings_of
 from registry.errors import RegistryError
-from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
+from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, no_registry_in, say_new
 from sdk.cli.files import answer_for
 from sdk.cli.folders import pictures_in
 from sdk.cli.output import REFUSED, console, fail, notes, print_json
@@ -64,7 +65,10 @@ def serve(
                 secret = initialise(settings, engine)
                 remember_operator(settings, secret)
                 if secret:
-                    notes.print(f"A new registry. The operator's API key, shown this once:\n  {secret}")
+                    notes.print(
+                        f"A new registry in {settings.home}. "
+                        f"The operator's API key, shown this once:\n  {secret}"
+                    )
             if settings.role == SEARCH:
                 with running_search_node(settings, engine) as node:
                     notes.print(f"Trueprint search node: http://{address[0]}:{address[1]}/")
@@ -86,7 +90,7 @@ def migrate(home: HomeOption = None) -> None:
 
     settings = settings_of(home)
     if settings.database_url is None and not settings.database_folder.exists():
-        fail(f"there is no registry in {settings.home}; `trueprint serve` sets up a new one", REFUSED)
+        fail(no_registry_in(settings.home), REFUSED)
     try:
         with open_database(settings) as engine:
             db.migrate(engine)
@@ -138,9 +142,10 @@ def evaluate_command(
     if absent:
         notes.print(f"{absent} queries of {truth} are not in {queries}; they are left out.")
     with ExitStack() as stack:
+        if_new: Callable[[Path], None] = say_new
         if url is None and home is None:
-            home = stack.enter_context(throwaway_home())
-        client = stack.enter_context(connect(url, api_key, home))
+            home, if_new = stack.enter_context(throwaway_home()), _say_nothing
+        client = stack.enter_context(connect(url, api_key, home, if_new=if_new))
         signer = signer_for(client, sign_with, home, None)
 
         def register(path: Path) -> str | None:
@@ -152,6 +157,10 @@ def evaluate_command(
         print_json(asdict(result))
     else:
         _show(result)
+
+
+def _say_nothing(_: Path) -> None:
+    """Of a registry that is gone at the end."""
 
 
 def _show(result: "Evaluation") -> None:

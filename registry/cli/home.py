@@ -7,7 +7,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -63,14 +63,15 @@ def remember_operator(settings: Settings, secret: str | None) -> None:
 
 
 @contextmanager
-def open_home(folder: Path) -> Iterator[tuple[str, str]]:
+def open_home(folder: Path, if_new: Callable[[Path], None] = lambda _: None) -> Iterator[tuple[str, str]]:
     """Yields the address of the registry in `folder` and its operator's API key.
 
-    Raises SdkError where it cannot be started: whoever calls this knows a registry by its client.
+    `if_new` is called before a registry is set up in a folder that holds none, and may refuse it. Raises
+    SdkError where it cannot be started: whoever calls this knows a registry by its client.
     """
     with ExitStack() as stack:
         try:
-            opened = stack.enter_context(_served_home(folder))
+            opened = stack.enter_context(_served_home(folder, if_new))
         except ValidationError as error:
             raise SdkError(refusals_of(error)) from error
         except RegistryError as error:
@@ -79,9 +80,11 @@ def open_home(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _served_home(folder: Path) -> Iterator[tuple[str, str]]:
+def _served_home(folder: Path, if_new: Callable[[Path], None]) -> Iterator[tuple[str, str]]:
     # Given here, so that the environment of another registry does not leak in.
     settings = Settings(home=folder.resolve(), database_url=None, blob_url=None)
+    if not settings.database_folder.exists():
+        if_new(folder)
     with open_services(settings) as services, listening(create_app(services)) as url:
         key_file = settings.key_folder / OPERATOR_KEY
         if not key_file.exists():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sdk.cli.connection import ApiKey, Home, Json, Url, connect
+from sdk.cli.connection import ApiKey, Home, Json, Url, connect, say_new
 from sdk.cli.output import console, fail, print_json
 from sdk.keys import (
     BadKey,
@@ -74,7 +74,7 @@ def enrol(
     jwk = _read_public_key(public_key) if public_key else None
     if sign_with is not None:
         load_private_key(sign_with)
-    with connect(url, api_key, home) as client:
+    with connect(url, api_key, home, if_new=say_new) as client:
         publisher = client.enrol(NewPublisher(name=name, contact=contact, role=role, did=did))
         if jwk is not None:
             client.add_key(publisher.id, jwk)

@@ -15,6 +15,7 @@ from sdk.cli.connection import (
     Quiet,
     Url,
     connect,
+    say_new,
 )
 from sdk.cli.files import FileAnswer, answer_for
 from sdk.cli.folders import pictures_in
@@ -74,7 +75,7 @@ def register(
         "identity_from": tuple(identity_from or ()),
     }
     failed = False
-    with connect(url, api_key, home) as client:
+    with connect(url, api_key, home, if_new=say_new) as client:
         signer = signer_for(client, sign_with, home, publisher)
 
         def register_one(path: Path, on_progress: OnProgress) -> FileAnswer[Registration]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect
+from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, say_new
 from sdk.cli.files import FileAnswer, answer_for
 from sdk.cli.output import FAILED_FILE, notes, print_json
 from sdk.cli.progress import OnProgress, each_with_progress
@@ -52,7 +52,7 @@ def register_hashes(
     """
     rows = list(read_hash_list(hash_list))
     counts = {"registered": 0, "known": 0, "refused": 0}
-    with connect(url, api_key, home) as client:
+    with connect(url, api_key, home, if_new=say_new) as client:
         signer = signer_for(client, sign_with, home, publisher)
 
         def register_one(row: Row, _: OnProgress) -> FileAnswer[Registration]:

@@ -60,7 +60,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path) -> None:
-    first = lines(run("register", folder / "originals", "--home", home, "--json", expect=1))
+    set_up = run("register", folder / "originals", "--home", home, "--json", expect=1)
+    assert f"A new registry is set up in {home}." in set_up.stderr
+    first = lines(set_up)
     assert [line["answer"] and line["answer"]["already_registered"] for line in first] == [False] * 3 + [
         None
     ]
@@ -285,7 +287,20 @@ def test_a_home_that_refuses_to_start_is_said_in_a_line(
     assert "Traceback" not in done.stderr
 
 
-def test_migrating_a_home_that_does_not_exist_makes_none(tmp_path: Path) -> None:
-    done = run("migrate", "--home", tmp_path / "nowhere", expect=4)
-    assert "there is no registry in" in done.stderr
-    assert not (tmp_path / "nowhere").exists()
+@pytest.mark.parametrize("command", ["match FILE", "compare FILE", "audit", "doctor", "migrate"])
+def test_a_command_that_only_asks_makes_no_registry_in_a_mistyped_folder(
+    command: str, tmp_path: Path
+) -> None:
+    file, nowhere = tmp_path / "coffee.jpg", tmp_path / "nowhere"
+    file.write_bytes(encoded("coffee"))
+    done = run(*command.replace("FILE", str(file)).split(), "--home", nowhere, expect=4)
+    said = " ".join(done.stderr.split())
+    assert f"there is no registry in {nowhere}: check the folder, or make one there with" in said
+    assert f"`trueprint serve --home {nowhere}`" in said
+    assert "Traceback" not in said
+    assert not nowhere.exists()
+
+
+def test_a_folder_without_a_registry_stays_as_it_was(tmp_path: Path) -> None:
+    run("audit", "--home", tmp_path, expect=4)
+    assert list(tmp_path.iterdir()) == []
