@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sdk.cli.output import console, notes
-from sdk.cli.stopping import Interrupted, end_soon
+from sdk.cli.stopping import Interrupted, end_soon, in_one_piece
+from sdk.errors import NON_RETRYABLE
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -34,11 +35,13 @@ def each_with_progress(
     """Works on items in parallel and shows what came out in their order, with a progress bar.
 
     `work` may report how far it is with its item, so that a long video moves the bar by itself. After
-    Ctrl-C one line says what was done and what to run; `under_way`: what becomes of items that were begun.
+    Ctrl-C what came out already is shown too, although an item before it is still worked on, and one line
+    says what was done and what to run; `under_way`: what becomes of items that were begun.
     """
     bar, shares, stopping = _bar(quiet), _Shares(len(items)), Event()
     pool = ThreadPoolExecutor(jobs)
     futures: list[Future[T]] = []
+    shown = 0
     try:
         with bar:
             task = bar.add_task(title, total=len(items))
@@ -53,13 +56,21 @@ def each_with_progress(
                 report(number, 1.0)
                 return result
 
-            futures += [pool.submit(whole, number, item) for number, item in enumerate(items)]
+            futures.extend(pool.submit(whole, number, item) for number, item in enumerate(items))
             for item, future in zip(items, futures, strict=True):
-                show(item, future.result())
+                result = future.result()
+                with in_one_piece():
+                    show(item, result)
+                    shown += 1
     except Interrupted as interrupted:
         interrupted.said = True
         end_soon(interrupted.number)
-        _say_what_was_done(futures, len(items), under_way)
+        done = [future.done() for future in futures]  # as of now: others go on
+        _show_finished(items, futures, done, shown, show)
+        _say_what_was_done(futures, sum(done), len(items), under_way)
+        raise
+    except NON_RETRYABLE:
+        _show_finished(items, futures, [future.done() for future in futures], shown, show)
         raise
     finally:
         # Whatever ended it, nothing more begins, and nobody waits for a request that may take minutes.
@@ -95,8 +106,21 @@ def _bar(quiet: bool) -> Progress:
     )
 
 
-def _say_what_was_done(futures: Sequence[Future[Any]], total: int, under_way: str) -> None:
+def _show_finished(
+    items: Sequence[Item],
+    futures: Sequence[Future[T]],
+    done: Sequence[bool],
+    start: int,
+    show: Callable[[Item, T], None],
+) -> None:
+    """Shows those from `start` on that came out behind one that did not."""
+    of_all = list(zip(items, futures, done, strict=False))  # fewer futures: stopped while they were made
+    for item, future, is_done in of_all[start:]:
+        if is_done and not future.cancelled() and future.exception() is None:
+            show(item, future.result())
+
+
+def _say_what_was_done(futures: Sequence[Future[Any]], done: int, total: int, under_way: str) -> None:
     begun = sum(future.running() for future in futures)
-    done = sum(future.done() for future in futures)
     words = f"stopped: {done} of {total} done; run the same command again to go on."
     notes.print(f"{words} {under_way}" if begun and under_way else words)

@@ -5,13 +5,17 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
 # For closing a registry that this command started in a folder. What is not closed then is mended by the
 # next start, as after a power cut.
 CLEAN_UP_S = 10.0
+
+
+_held: list[int] | None = None  # signals that wait, while something is printed; main thread only
 
 
 class Interrupted(SystemExit):
@@ -29,10 +33,27 @@ def listen_for_signals() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
 
 
-def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+def _interrupt(number: int, _: FrameType | None) -> None:
     for other in (signal.SIGINT, signal.SIGTERM):
         signal.signal(other, lambda again, _: os._exit(128 + again))
+    if _held is not None:
+        _held.append(number)
+        return
     raise Interrupted(number)
+
+
+@contextmanager
+def in_one_piece() -> Iterator[None]:
+    """Has a signal wait until what is said inside is said: no half answers, and none that is lost."""
+    global _held
+    held: list[int] = []
+    _held = held
+    try:
+        yield
+    finally:
+        _held = None
+    if held:
+        raise Interrupted(held[0])
 
 
 def end_soon(number: int) -> None:

@@ -128,6 +128,23 @@ def test_ctrl_c_ends_a_registration_whose_video_is_worked_on(
         assert "stopped: 3 of 4 done" in words
         assert "What had reached the registry is finished there." in words
         assert "Traceback" not in words
+        # The video is the first by name: what was answered behind it has its lines.
+        begins = [line.split()[0] for line in registering.screen() if line.strip()]
+        assert [word for word in begins if word in ("refused", "registered", "stopped:")] == [
+            "refused",
+            "registered",
+            "registered",
+            "stopped:",
+        ]
+
+        with (tmp_path / "lines").open("wb") as kept:
+            asking = ["match", folder, "--json", "--jobs", "4", *access[2:]]
+            matching = Terminal(asking, stdout=kept.fileno())
+            matching.read(lambda said: "75 %" in said)
+            matching.press_ctrl_c()
+            assert matching.end() == 130
+        answered = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
+        assert [Path(line["file"]).name for line in answered] == ["broken.png", "cat.jpg", "coffee.jpg"]
 
 
 @pytest.mark.slow
