@@ -207,7 +207,8 @@ def _further_pages(
         except MemoryError:
             raise
         except Exception:  # Pillow's parsers raise nearly anything; the other pages are read
-            notes.append(f"page {number + 1} of {frames} is damaged")
+            behind = " and what comes after it were" if number + 1 < frames else " was"
+            notes.append(f"page {number + 1} of {frames} is damaged: it{behind} not looked at")
             break
     return tuple(pages), notes
 

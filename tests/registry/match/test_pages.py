@@ -1,9 +1,10 @@
 """A TIFF of several pages is answered about the page that shows a registered picture."""
 
+import io
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from indexer.media.images import KIND_OF_PAGE
 from sdk.models import RecordSummary, Strength, VerdictKind
@@ -12,6 +13,7 @@ from tests.world import Party, World
 
 Registered = tuple[Party, RecordSummary]
 SURE = (Strength.EXACT, Strength.VERY_STRONG, Strength.STRONG)
+STRIP_OFFSETS, STRIP_LENGTHS = 273, 279  # tags of a TIFF
 BLANK = Image.new("L", (600, 400), 255)
 
 
@@ -78,3 +80,19 @@ def test_no_more_than_twenty_pages_are_read(registered: Registered) -> None:
     answer = desk.client.match(tiff(*small))
     assert answer.computed.note is not None
     assert "the first 20 of 25 pages were looked at" in answer.computed.note
+
+
+def test_where_a_page_is_damaged_it_is_said_that_the_pages_behind_it_were_not_looked_at(
+    registered: Registered,
+) -> None:
+    desk, _ = registered
+    content = bytearray(tiff("hubble", "cat", "coffee", compression="tiff_adobe_deflate"))
+    with Image.open(io.BytesIO(content)) as image:
+        image.seek(1)
+        assert isinstance(image, TiffImagePlugin.TiffImageFile)
+        start, length = image.tag_v2[STRIP_OFFSETS][0], image.tag_v2[STRIP_LENGTHS][0]
+    content[start : start + length] = bytes(length)
+    answer = desk.client.match(bytes(content))
+    assert answer.verdict.kind is VerdictKind.NOT_IN_REGISTRY
+    assert answer.computed.note is not None
+    assert "page 2 of 3 is damaged: it and what comes after it were not looked at" in answer.computed.note
