@@ -1,6 +1,7 @@
 """Arranges the matches of an answer for a reader: families, then what is only possible."""
 
-from sdk.models import AlterationShown, Direction, Match, MatchAnswer, Strength
+from registry.storage.models.records import ACTIVE
+from sdk.models import AlterationShown, Direction, Match, MatchAnswer, RecordSummary, Strength
 
 
 def families_shown(answer: MatchAnswer) -> list[tuple[Match, list[Match]]]:
@@ -21,6 +22,20 @@ def possible_matches(answer: MatchAnswer) -> list[Match]:
     """The matches that are shown with none of these: none of them is confirmed."""
     shown = {match.record.id for lead, others in families_shown(answer) for match in (lead, *others)}
     return [match for match in answer.matches if match.record.id not in shown]
+
+
+def originals_shown(match: Match) -> tuple[RecordSummary, ...]:
+    """What a fake was made from, as far as anybody may see it, to be shown beside it.
+
+    Nothing beside an intimate record: whose picture was misused is nobody's to see there.
+    """
+    if match.record.intimate:
+        return ()
+    return tuple(
+        source
+        for source in match.made_from
+        if source.preview is not None and source.status == ACTIVE and not source.intimate
+    )
 
 
 def direction_in_words(match: Match) -> str | None:

@@ -29,7 +29,12 @@ from registry.records.reading import get_record, newest_records, receipt_of, sum
 from registry.services import Services
 from registry.storage.models.records import ERASED
 from registry.web.comparing import view_of
-from registry.web.families import direction_in_words, families_shown, possible_matches
+from registry.web.families import (
+    direction_in_words,
+    families_shown,
+    originals_shown,
+    possible_matches,
+)
 from registry.web.video_segments import VideoView, video_view_of
 from sdk.models import Match, MatchAnswer, OperationType, Region, VerdictKind, in_words
 from sdk.verify import verify_receipt
@@ -73,6 +78,7 @@ def polygon(region: Region | None) -> str:
 templates.env.filters["polygon"] = polygon
 templates.env.filters["in_words"] = in_words
 templates.env.filters["direction_in_words"] = direction_in_words
+templates.env.filters["originals_shown"] = originals_shown
 
 
 def page(

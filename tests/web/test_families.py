@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from registry.web.families import direction_in_words, families_shown, possible_matches
+from registry.web.families import (
+    direction_in_words,
+    families_shown,
+    originals_shown,
+    possible_matches,
+)
 from sdk.models import (
     AlterationShown,
     Computed,
@@ -64,6 +69,24 @@ def test_an_upload_is_made_from_a_fake_only_where_it_shows_it(
     direction: Direction, alteration: AlterationShown | None, words: str | None
 ) -> None:
     assert direction_in_words(matched("a", direction=direction, alteration=alteration)) == words
+
+
+def source(name: str, **changes: Any) -> RecordSummary:
+    kept = matched(name).record.model_copy(update={"preview": f"/v1/records/{name}/preview"})
+    return kept.model_copy(update=changes)
+
+
+def test_what_a_fake_was_made_from_is_shown_where_anybody_may_see_it() -> None:
+    sources = (
+        source("open"),
+        source("intimate", intimate=True),
+        source("without a picture", preview=None),
+        source("withdrawn", status="withdrawn"),
+    )
+    match = matched("fake", made_from=sources)
+    assert [one.id for one in originals_shown(match)] == ["open"]
+    of_an_intimate_fake = match.model_copy(update={"record": source("fake", intimate=True)})
+    assert originals_shown(of_an_intimate_fake) == ()
 
 
 @pytest.mark.parametrize(

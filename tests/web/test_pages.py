@@ -131,6 +131,26 @@ def test_unrelated_pictures_fakes_and_broken_files_are_each_said_in_words(
         keep(page, name.partition(".")[0])
 
 
+def test_a_known_fake_is_shown_beside_its_registered_original(
+    world: World, page: Page, tmp_path: Path
+) -> None:
+    desk, lab = world.enrol("Daily Example"), world.enrol("A lab", Role.RESEARCHER)
+    record = world.register(desk, encoded(astronaut(), "PNG"), "portrait.png").record
+    fake = encoded(swapped(), "PNG")
+    world.register(lab, fake, "fake-1", AssetClass.KNOWN_FAKE, derived_from=(record.id,))
+    for name, content in (("copy.jpg", encoded(swapped(), quality=70)), ("very-file.png", fake)):
+        page.goto(world.url)
+        page.set_input_files("#media", file(tmp_path, name, content))
+        page.get_by_role("button", name="Look it up").click()
+        expect(page.locator(".verdict")).to_contain_text("known fake")
+        first = page.locator(".match").first
+        original = first.get_by_alt_text("What it was made from: portrait.png")
+        expect(original).to_be_visible()
+        assert original.evaluate("one => one.complete && one.naturalWidth > 0")
+        assert original.get_attribute("src") == f"/v1/records/{record.id}/preview"
+        keep(page, f"fake-and-original-{name.partition('.')[0]}")
+
+
 def test_the_form_works_without_scripts_and_with_the_keyboard(world: World, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

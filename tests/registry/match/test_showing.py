@@ -19,10 +19,11 @@ from tests.world import World
 
 PACKAGE = Path(registry.__file__).parent
 # By template: what stands in an attribute that can show a picture. `upload` is the sender's; `view` is
-# drawn with leave only; a browser asks for addresses of previews and frames without a key.
+# drawn with leave only; a browser asks for addresses of previews and frames without a key. `source` is one
+# of `originals_shown`.
 EMBEDDED = {
     "_answer.html": {"upload"},
-    "_match.html": {"view.change_map", "upload", "match.record.preview"},
+    "_match.html": {"view.change_map", "upload", "match.record.preview", "source.preview"},
     "_comparison.html": {"picture", "view.reference", "view.upload", "view.difference"},
     "_video_comparison.html": {
         "match.record.preview",
