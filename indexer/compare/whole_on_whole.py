@@ -55,6 +55,12 @@ def whole_on_whole(
     )
 
 
+def turned_to_upright(orientation: int, side: int) -> Matrix:
+    """Returns (3, 3): pixels of a square query -> pixels of the square it fills once it is turned."""
+    square = _to_pixels((side, side))
+    return np.asarray(square @ _turn(orientation) @ np.linalg.inv(square), np.float64)
+
+
 def _to_pixels(size: tuple[int, int]) -> Matrix:
     """Returns (3, 3): shares of a frame's sides -> its pixels."""
     return np.diag([size[0] - 1.0, size[1] - 1.0, 1.0])

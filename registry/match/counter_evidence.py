@@ -53,7 +53,9 @@ def _differs_all_over(evidence: MatchEvidence, dense: DenseAgreement, limits: Th
 
 
 def _is_identical_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    return evidence.pdq_distance is not None and evidence.pdq_distance <= limits.pdq_identical_bits
+    if evidence.pdq_distance is None or evidence.pdq_distance > limits.pdq_identical_bits:
+        return False
+    return evidence.coarse is None or evidence.coarse >= limits.pdq_coarse_agreeing
 
 
 def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:

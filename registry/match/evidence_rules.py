@@ -60,7 +60,8 @@ def assess(evidence: MatchEvidence, limits: Thresholds) -> MatchAssessment | Non
     2. Agreeing geometry confirms; how much agrees, and how widely, says how sure. A few features suffice
        where the pictures, warped onto one another, agree in most places. Agreement on one small spot is at
        most a suspicion: a watermark is on many pictures.
-    3. PDQ within Meta's radius is the same picture even where features fail (blurred, tiny).
+    3. PDQ within Meta's radius is the same picture even where features fail (blurred, tiny); where both are
+       at hand, they must look alike at that size too, since a value can be forged.
     4. A different capture of the same scene differs all over or shows things in other places: it is a
        suspicion at most, whatever 2 and 3 say. So is another instance of the same layout: what differs
        from one to the next differs here.
@@ -99,8 +100,10 @@ def assess_video(evidence: MatchEvidence, limits: Thresholds, *, in_time: bool) 
 
 
 def is_near_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether PDQ is within Meta's radius."""
-    return evidence.pdq_distance is not None and evidence.pdq_distance <= limits.pdq_same_bits
+    """Whether PDQ is within Meta's radius, and the pictures look alike where they are at hand."""
+    if evidence.pdq_distance is None or evidence.pdq_distance > limits.pdq_same_bits:
+        return False
+    return evidence.coarse is None or evidence.coarse >= limits.pdq_coarse_agreeing
 
 
 def agrees_by_hash_lists_only(evidence: MatchEvidence, limits: Thresholds) -> bool:

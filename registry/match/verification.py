@@ -11,6 +11,7 @@ from sqlalchemy import tuple_
 from sqlmodel import col, select
 
 from indexer.compare.aligned_pair import AlignedPair
+from indexer.compare.coarse import coarse_agreement
 from indexer.compare.dense import dense_agreement, is_inverted
 from indexer.compare.features import LocalFeatures, extract_features_in, of_either_polarity
 from indexer.compare.framing import restrict_to_frame, restrict_to_region
@@ -23,6 +24,7 @@ from registry.match.candidates import BY_NAME, Candidate, RetrievedRecord, candi
 from registry.match.counter_evidence import shows_other_content
 from registry.match.evidence_rules import (
     agreement,
+    is_near_by_pdq,
     is_verified,
     may_be_different_capture,
     may_be_verified,
@@ -31,7 +33,7 @@ from registry.match.evidence_rules import (
 from registry.match.fingerprint_evidence import with_fingerprints
 from registry.match.retrieval import QueryPart, retrieve_by_parts
 from registry.match.second_look import CANDIDATES, joined_by, look_again, may_be_joined_otherwise
-from registry.media.previews import picture_of
+from registry.media.previews import Picture, picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext
 from registry.storage.models import Fingerprint, Record
@@ -235,11 +237,26 @@ def verify_candidate(
     reference = context.previews.features(picture)
     if reference is None:
         return candidate
+    candidate = _with_coarse_agreement(context, upload, candidate, picture)
     alignment = align(features, reference)
     if alignment is None:
         return replace(candidate, evidence=replace(candidate.evidence, compared=True))
     alignment = alignment if part is None else restrict_to_region(part, alignment, reference)
     return compare_in_place(context, upload, joined_by(candidate, alignment))
+
+
+def _with_coarse_agreement(
+    context: RequestContext, upload: Upload, candidate: Candidate, picture: Picture
+) -> Candidate:
+    """Compares both whole pictures at PDQ's own size, where PDQ says that they are the same."""
+    evidence = candidate.evidence
+    if upload.image is None or not is_near_by_pdq(evidence, context.thresholds):
+        return candidate
+    reference = context.previews.pixels(picture)
+    if reference is None:
+        return candidate
+    coarse = coarse_agreement(upload.image.pixels, reference, evidence.pdq_orientation)
+    return replace(candidate, evidence=replace(evidence, coarse=coarse))
 
 
 def compare_in_place(context: RequestContext, upload: Upload, candidate: Candidate) -> Candidate:

@@ -7,7 +7,8 @@ from PIL import Image, ImageDraw, ImageOps
 
 from sdk.models import Role, Verdict, VerdictKind
 from sdk.records import AssetClass
-from tests.pictures import encoded
+from tests.forgeries import with_pdq_of
+from tests.pictures import encoded, picture, pixels
 from tests.portraits import astronaut, swapped
 from tests.world import World
 
@@ -109,3 +110,13 @@ def test_an_original_that_cannot_be_told_from_its_fake_is_disputed_and_not_accus
     verdict = desks.verdict(astronaut())
     assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, original.id)
     assert "Lab registered its picture as a known fake" in verdict.sentence
+
+
+@pytest.mark.parametrize("target", ["astronaut", "coffee"])
+def test_a_picture_with_the_pdq_value_of_a_fake_is_no_match_of_it(desks: Desks, target: str) -> None:
+    """A value can be forged in a few hundred steps (tests/forgeries.py)."""
+    desks.fake(picture(target))
+    forged = with_pdq_of(pixels(target), pixels("cat"), most_bits=6)
+    answer = desks.paper.client.match(encoded(Image.fromarray(forged), "PNG"))
+    assert answer.verdict.kind is VerdictKind.NOT_IN_REGISTRY
+    assert not answer.matches
