@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from indexer.fingerprints.kinds import AHASH, COLORHASH, CROP_RESISTANT, DHASH, WHASH
 from registry.errors import BadThresholds
+from sdk.flaws import flaws_in_words
 
 PDQ_BITS = 256
 Bits = Annotated[int, Field(ge=0, le=PDQ_BITS)]
@@ -245,7 +246,7 @@ def load_thresholds(file: Path | None) -> Thresholds:
         raise BadThresholds(f"{file} is not TOML: {error}") from error
     except ValidationError as error:
         reasons = "; ".join(
-            f"{'.'.join(str(part) for part in flaw['loc'])}: {flaw['msg']}".removeprefix(": ")
-            for flaw in error.errors()
+            f"{'.'.join(map(str, place))}: {words}".removeprefix(": ")
+            for place, words in flaws_in_words(error.errors())
         )
         raise BadThresholds(f"{file}: {reasons}") from error

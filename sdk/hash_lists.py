@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from sdk.client import Client
 from sdk.errors import SdkError
+from sdk.flaws import first_flaw_in_words
 from sdk.models import FingerprintValue, Registration
 from sdk.records import AssetClass
 from sdk.registering import label_of
@@ -100,8 +101,8 @@ def _value_of(row: Row) -> FingerprintValue:
             {"value": f"{row.fields['kind']}:{row.fields['value']}", "quality": quality}
         )
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise BadRow(f"{first['loc'][0]}: {first['msg']}") from None
+        reason = first_flaw_in_words(error.errors(include_input=False, include_url=False))
+        raise BadRow(reason) from None
 
 
 def _class_of(row: Row, default: AssetClass | None) -> AssetClass:

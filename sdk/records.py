@@ -19,6 +19,7 @@ from joserfc.jwk import ECKey
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sdk.errors import VerificationError
+from sdk.flaws import first_flaw_in_words
 from sdk.keys import thumbprint
 
 ALGORITHM = "ES256"
@@ -140,8 +141,7 @@ def new_statement(
 
 
 def _first_fault(error: ValidationError) -> BadStatement:
-    first = error.errors(include_input=False, include_url=False)[0]
-    return BadStatement(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": "))
+    return BadStatement(first_flaw_in_words(error.errors(include_input=False, include_url=False)))
 
 
 def sign_statement(statement: Statement, key: ECKey) -> str:

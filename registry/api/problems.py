@@ -19,6 +19,7 @@ from registry.errors import (
     NotAuthenticated,
     RegistryError,
 )
+from sdk.flaws import flaws_in_words
 from sdk.models import Problem
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,13 @@ def problem(status: int, code: str, title: str, detail: str, **members: Any) -> 
     }
     headers = {"WWW-Authenticate": "Bearer"} if status == NotAuthenticated.status else None
     return JSONResponse(body, status, headers, MEDIA_TYPE)
+
+
+def _field_at(place: tuple[int | str, ...]) -> str:
+    """The name of a field of body, form, query or header; empty for the whole body."""
+    names = place[1:]
+    # Of a body that is no JSON the place is the number of a character.
+    return "" if names and isinstance(names[0], int) else ".".join(map(str, names))
 
 
 def describe(app: FastAPI) -> None:
@@ -77,10 +85,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        fields = [
-            {"field": ".".join(str(part) for part in flaw["loc"][1:]), "reason": flaw["msg"]}
-            for flaw in error.errors()
-        ]
+        flaws = list(flaws_in_words(error.errors()))
+        fields = [{"field": _field_at(place), "reason": words} for place, words in flaws]
         detail = "; ".join(f"{field['field'] or 'body'}: {field['reason']}" for field in fields)
         return problem(
             InvalidRequest.status, InvalidRequest.code, InvalidRequest.title, detail, fields=fields
@@ -101,6 +107,12 @@ def install(app: FastAPI) -> None:
         if isinstance(error, OperationalError | PoolTimeout):
             return problem(503, DATABASE_UNAVAILABLE, "The database does not answer", "try again shortly")
         return problem(500, STORAGE_FAILED, "The registry could not store this", "nothing was stored")
+
+    @app.exception_handler(UnicodeEncodeError)
+    def half_a_character(_: Request, error: UnicodeEncodeError) -> JSONResponse:
+        # JSON can name half of a character ("\ud800"), which no text in UTF-8 holds.
+        detail = "a value holds characters that are no text"
+        return problem(InvalidRequest.status, InvalidRequest.code, InvalidRequest.title, detail)
 
     @app.exception_handler(EngineUnavailable)
     def engine(_: Request, error: EngineUnavailable) -> JSONResponse:

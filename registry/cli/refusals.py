@@ -4,6 +4,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from registry.settings import Settings
+from sdk.flaws import flaw_in_words
 
 
 def refusals_of(error: ValidationError) -> str:
@@ -12,7 +13,7 @@ def refusals_of(error: ValidationError) -> str:
 
 
 def _refusal(flaw: ErrorDetails) -> str:
-    reason = flaw["msg"].removeprefix("Value error, ")
+    reason = flaw_in_words(flaw)
     if not flaw["loc"]:  # the reason is about several settings, and names them
         return reason + "."
     name = str(flaw["loc"][0])

@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -90,6 +91,39 @@ def test_an_invalid_request_names_the_fields_and_never_echoes_what_was_sent(worl
     assert document["code"] == "invalid_request"
     assert "contact" in str(document["detail"])
     assert secret not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "detail"),
+    [
+        ("/v1/publishers", {"json": 5}, "body: must be an object with named fields"),
+        ("/v1/publishers", {"content": b"{nope"}, "body: is not JSON"),
+        (
+            "/v1/match/fingerprints",
+            {"json": {"fingerprints": [5]}},
+            "fingerprints.0: must be an object with named fields",
+        ),
+        ("/v1/api-keys", {"json": {"publisher": None, "scopes": ["match"]}}, "publisher: must be text"),
+        (
+            "/v1/api-keys",
+            {"content": b'{"publisher": "\\ud800", "scopes": ["match"]}'},
+            "a value holds characters that are no text",
+        ),
+        ("/v1/match", {"data": {"media": "no file"}}, "media: must be a file"),
+    ],
+)
+def test_an_invalid_request_is_explained_without_a_word_of_python(
+    world: World, path: str, sent: dict[str, Any], detail: str
+) -> None:
+    headers = {"Authorization": world.operator._http.headers["authorization"]}
+    if "content" in sent:
+        headers["Content-Type"] = "application/json"
+    with httpx2.Client(base_url=world.url, headers=headers) as http:
+        document = problem_of(http.post(path, **sent))
+    assert (document["status"], document["code"]) == (422, "invalid_request")
+    assert str(document["detail"]).startswith(detail)
+    for word in ("nstance", "dict", "tuple", "Type", "class", "object to", "None", "Upload", "Input"):
+        assert word not in str(document), word
 
 
 def test_an_upload_over_the_limit_is_refused(world: World) -> None:
