@@ -93,7 +93,7 @@ class SearchNodes:
                 )
                 answer.raise_for_status()
             except httpx2.HTTPError as error:
-                yield f"search node {address} cannot be checked: {type(error).__name__}"
+                yield f"search node {address} cannot be checked: it {_why(error)}"
                 continue
             yield from (f"search node {address}: {difference}" for difference in answer.json())
 
@@ -125,10 +125,8 @@ class SearchNodes:
                     verb, address + path, params=sent, content=content, headers=headers
                 )
                 answer.raise_for_status()
-            except httpx2.HTTPStatusError as error:
-                reasons.append(f"{address} answers {error.response.status_code}")
             except httpx2.HTTPError as error:
-                reasons.append(f"{address}: {type(error).__name__}")
+                reasons.append(f"{address} {_why(error)}")
             else:
                 return answer
         raise IndexUnavailable("no search node answers; " + ", ".join(reasons))
@@ -153,6 +151,18 @@ class RemoteIndex:
         if not len(queries):
             return []
         return self._nodes.search(self.kind.name, method, limit, np.asarray(queries, dtype_of(self.kind)))
+
+
+def _why(error: httpx2.HTTPError) -> str:
+    """What a search node did instead of answering; goes after its address."""
+    match error:
+        case httpx2.HTTPStatusError():
+            return f"answers {error.response.status_code}"
+        case httpx2.TimeoutException():
+            return "takes too long"
+        case httpx2.ConnectError():
+            return "cannot be reached"
+    return "breaks off"
 
 
 def pack_hits(hits: list[Hit]) -> bytes:
