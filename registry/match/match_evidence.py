@@ -24,7 +24,7 @@ class MatchEvidence:
     reference_coverage: float = 0.0
     spread: float = 0.0
     is_mirrored: bool = False
-    # Share of coarse windows that agree, whole on whole; only where PDQ is near and both are at hand.
+    # Share of coarse windows that agree, whole on whole; only where PDQ is near and nothing else confirms.
     coarse: float | None = None
     by_windows: bool = False  # joined without proper features, which then count for nothing
     dense: DenseAgreement | None = None  # only where the geometry confirms

@@ -237,18 +237,21 @@ def verify_candidate(
     reference = context.previews.features(picture)
     if reference is None:
         return candidate
-    candidate = _with_coarse_agreement(context, upload, candidate, picture)
     alignment = align(features, reference)
     if alignment is None:
-        return replace(candidate, evidence=replace(candidate.evidence, compared=True))
-    alignment = alignment if part is None else restrict_to_region(part, alignment, reference)
-    return compare_in_place(context, upload, joined_by(candidate, alignment))
+        candidate = replace(candidate, evidence=replace(candidate.evidence, compared=True))
+    else:
+        alignment = alignment if part is None else restrict_to_region(part, alignment, reference)
+        candidate = compare_in_place(context, upload, joined_by(candidate, alignment))
+    if is_verified(candidate.evidence, context.thresholds):
+        return candidate
+    return _with_coarse_agreement(context, upload, candidate, picture)
 
 
 def _with_coarse_agreement(
     context: RequestContext, upload: Upload, candidate: Candidate, picture: Picture
 ) -> Candidate:
-    """Compares both whole pictures at PDQ's own size, where PDQ says that they are the same."""
+    """Compares both whole pictures at PDQ's own size, where PDQ alone says that they are the same."""
     evidence = candidate.evidence
     if upload.image is None or not is_near_by_pdq(evidence, context.thresholds):
         return candidate
