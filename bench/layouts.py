@@ -1,10 +1,11 @@
 """How often another instance of the same layout is taken for a copy, and how many copies of such are found.
 
-    python -m bench.layouts [FOLDER] [PAIRS]
+    python -m bench.layouts [FOLDER] [PAIRS] [SEED]
 
 FOLDER brings the photographs that stand in the layouts, as `bench.distractors` does; without it those of
-packages do. PAIRS of strangers are drawn for every kind, a half of them photographed, and as many copies.
-Pairs are compared as the registry compares an upload with the preview that it keeps.
+packages do. PAIRS of strangers are drawn for every kind, two of three photographed, and as many copies;
+SEED draws other layouts and other contents. Pairs are compared as the registry compares an upload with the
+preview that it keeps.
 """
 
 import io
@@ -22,10 +23,11 @@ import numpy as np
 from PIL import Image
 
 from indexer.compare.aligned_pair import AlignedPair
+from indexer.compare.bending import unbend
 from indexer.compare.dense import dense_agreement
 from indexer.compare.features import extract_features, resized
 from indexer.compare.framing import restrict_to_frame
-from indexer.compare.geometry import align
+from indexer.compare.geometry import Alignment, align
 from indexer.compare.layout import content_agreement
 from indexer.compare.pair import agreement_outside_faces
 from indexer.fingerprints.kinds import hamming
@@ -34,6 +36,8 @@ from indexer.media.images import Pixels
 from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
 from registry.match.evidence_rules import (
     assess,
+    is_verified,
+    is_verified_straight,
     may_be_different_capture,
     may_be_verified,
     may_show_other_content,
@@ -46,6 +50,7 @@ from sdk.cli.folders import VIDEO_SUFFIXES, pictures_in
 from sdk.models import Strength
 
 PAIRS = 27  # of every kind
+SEED = 7000  # of the first layout; contents follow 2,000 after it
 PREVIEW_SIDE = Settings.model_fields["preview_long_side"].default
 PREVIEW_QUALITY = 85
 
@@ -80,14 +85,31 @@ def preview(picture: Image.Image) -> Pixels:
 def compare(query: Pixels, registered: Image.Image, limits: Thresholds) -> MatchEvidence:
     """Returns what the registry measures of an upload and a registered picture, without descriptors."""
     reference = preview(registered)
-    known = extract_features(np.asarray(registered))
-    found = align(extract_features(query), resized(known, reference.shape[1], reference.shape[0]))
+    known, features = extract_features(np.asarray(registered)), extract_features(query)
+    kept = resized(known, reference.shape[1], reference.shape[0])
+    found = align(features, kept)
     codes, own = compute_pdq(query), compute_pdq(np.asarray(registered))
     distance = min((hamming(code.value, own[0].value) for code in codes), default=None) if own else None
     measured = MatchEvidence(compared=True, pdq_distance=distance)
     if found is None:
         return measured
-    measured = replace(measured, inliers=found.inliers, pairs=found.pairs, spread=found.spread)
+    in_place = partial(_in_place, measured, reference=reference, limits=limits)
+    flat = in_place(found, query)
+    if is_verified(flat, limits) or flat.dense is None:
+        return flat
+    unbent = unbend(features, kept, found)
+    if unbent is None:
+        return flat
+    straight = in_place(unbent[0], unbent[1].straightened(query))
+    return straight if is_verified_straight(straight, limits) else flat
+
+
+def _in_place(
+    measured: MatchEvidence, found: Alignment, query: Pixels, *, reference: Pixels, limits: Thresholds
+) -> MatchEvidence:
+    measured = replace(
+        measured, inliers=found.inliers, pairs=found.pairs, places=found.places, spread=found.spread
+    )
     if not may_be_verified(measured, limits):
         return measured
     pair = restrict_to_frame(AlignedPair(query, reference, found))
@@ -121,12 +143,12 @@ def pairs(count: int) -> Iterator[Pair]:
             yield Pair(kind, number, edits[(place + number) % len(edits)])
 
 
-def outcome(pair: Pair, folder: Path | None) -> Outcome:
+def outcome(pair: Pair, folder: Path | None, first: int = SEED) -> Outcome:
     """Draws and compares a pair; of strangers one of three is photographed, one of three on one side."""
     cv2.setNumThreads(1)
     limits, photos = Thresholds(), photographs(folder)
-    draw = partial(instance, pair.kind, 7000 + pair.number, photos=photos)
-    seed, way = 9000 + 2 * pair.number, pair.number % 3
+    draw = partial(instance, pair.kind, first + pair.number, photos=photos)
+    seed, way = first + 2000 + 2 * pair.number, pair.number % 3
     registered = draw(content_seed=seed, photographed=way == 1)
     if pair.edit is None:
         upload = draw(content_seed=seed + 1, photographed=way > 0)
@@ -164,8 +186,9 @@ def main() -> None:
     """Prints the table."""
     folder = Path(sys.argv[1]) if sys.argv[1:] else None
     count = int(sys.argv[2]) if sys.argv[2:] else PAIRS
+    first = int(sys.argv[3]) if sys.argv[3:] else SEED
     with ProcessPoolExecutor(2) as pool:
-        report(list(pool.map(partial(outcome, folder=folder), pairs(count))))
+        report(list(pool.map(partial(outcome, folder=folder, first=first), pairs(count))))
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ class Thresholds(BaseModel):
     """Share of the detail that is another one of the same sort, from which on it is other content. In
     copies, whatever was laid over them, it is 0.005 at most (decision 019).
     """
-    other_fields_replaced: Share = 0.006
+    other_fields_replaced: Share = 0.005
     """The same share, where it lies in two fields or more (decision 019)."""
     other_content_some: Share = 0.02
     """The same share, where more differs besides (decision 019)."""
@@ -180,17 +180,32 @@ class Thresholds(BaseModel):
     """Share of the features in place, up to which they speak against a copy. In copies with stickers it is
     0.62 or more (decision 019).
     """
-    same_content_appeared: Share = 0.30
-    """Share of the detail that is new on the old ground, above which the lines of a screen are what is seen
+    other_content_place_share: Share = 0.80
+    """Share of the places with a partner that agree, at most, where less must differ. In copies with
+    letters or stickers over them it is 0.91 or more (decision 019).
+    """
+    other_content_little: Share = 0.01
+    """Share of the detail that is another one of the same sort, where so few places agree. In copies it is
+    0.004 at most (decision 019).
+    """
+    other_content_far_apart: Share = 0.10
+    """Share of the detail that differs or was exchanged, where so few places agree (decision 019)."""
+    straightened_agreeing: Share = 0.90
+    """Of an upload that was made straight, at least so many windows agree: 0.91 or more in 21 copies that
+    were bent, 0.88 at most in 13 pairs of another moment that a polynomial follows (decision 019).
+    """
+    straightened_disagreeing: Share = 0.04
+    """And at most so many disagree: 0.02 at most in the same copies, 0.06 or more in the other pairs
     (decision 019).
     """
     one_sided_least: Share = 0.08
     """Share of the detail that only one of the two has, from which on a pattern may lie over the same
     content. Under hatching it is 0.17 (decision 019).
     """
-    one_sided_rest: Share = 0.02
-    """Share of that, which the other may have instead. Under hatching it is 0.002; in 37 pairs of a layout
-    of which one has so much, it is 0.08 or more (decision 019).
+    one_sided_rest: Share = 0.03
+    """Share of that, which the other may have instead. Under hatching it is 0.002, in a copy that shines
+    through another picture 0.023; in 38 pairs of a layout of which one has so much, it is 0.04 or more
+    (decision 019).
     """
     same_frame_agreeing: Share = 0.95
     """Of frames of videos: where more windows agree, no other content stands there. A painting whose face

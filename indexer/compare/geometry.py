@@ -5,7 +5,7 @@ confirmed when enough features agree on one plausible homography; the least numb
 pairs that do not belong together (`docs/quality.md`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -45,6 +45,7 @@ class Alignment:
     reference_coverage: float  # share of the reference that the query shows, 0..1
     spread: float  # share of what both show that the agreeing features span; a shared logo spans little
     within: Region | None = None  # the part of the query that is compared; None: all of it
+    places: int = 0  # features that had a partner, counted once a place as `inliers` are
 
     @property
     def inlier_share(self) -> float:
@@ -79,7 +80,8 @@ def _align_one(query: LocalFeatures, reference: LocalFeatures, *, is_mirrored: b
     if inliers < MINIMUM_PAIRS:
         return None
     agreeing = source[kept], target[kept]
-    return _describe(homography, inliers, len(pairs), agreeing, query, reference, is_mirrored)
+    found = describe(homography, inliers, len(pairs), agreeing, query, reference, is_mirrored)
+    return None if found is None else replace(found, places=count_spread_inliers(source, target))
 
 
 def align_together(pairs: list[tuple[LocalFeatures, LocalFeatures]], *, is_mirrored: bool) -> Matrix | None:
@@ -101,7 +103,7 @@ def align_together(pairs: list[tuple[LocalFeatures, LocalFeatures]], *, is_mirro
     if homography is None or mask.sum() < MINIMUM_PAIRS or abs(np.linalg.det(homography)) < 1e-12:
         return None
     if is_mirrored:
-        homography = homography @ _unmirror(pairs[0][0])
+        homography = homography @ unmirror(pairs[0][0])
     return np.asarray(homography / homography[2, 2], np.float64)
 
 
@@ -154,7 +156,7 @@ def count_spread_inliers(source: Points, target: Points) -> int:
     return min(len({left for left, _ in places}), len({right for _, right in places}))
 
 
-def _describe(
+def describe(
     homography: Matrix,
     inliers: int,
     pairs: int,
@@ -163,8 +165,12 @@ def _describe(
     reference: LocalFeatures,
     is_mirrored: bool,
 ) -> Alignment | None:
+    """Describes a homography of the query, mirrored if it is; returns None where it is not plausible.
+
+    `agreeing`: (n, 2) places in the query and in the reference.
+    """
     if is_mirrored:
-        plain, homography = homography, homography @ _unmirror(query)
+        plain, homography = homography, homography @ unmirror(query)
     else:
         plain = homography
     if abs(np.linalg.det(homography)) < 1e-12:
@@ -199,7 +205,8 @@ def _describe(
     )
 
 
-def _unmirror(query: LocalFeatures) -> Matrix:
+def unmirror(query: LocalFeatures) -> Matrix:
+    """Returns (3, 3): pixels of the mirrored query -> pixels of the query, and the other way."""
     return np.array([[-1.0, 0.0, query.width - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
 

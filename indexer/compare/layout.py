@@ -15,6 +15,7 @@ import numpy as np
 
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.alignment_refinement import refine_alignment
+from indexer.compare.dense import INVERTED, INVERTED_IN_PART
 from indexer.compare.vocabulary import Quad, as_shares
 from indexer.compare.warping import (
     Grey,
@@ -62,7 +63,7 @@ class ContentAgreement:
     appeared: float  # detail of the query on a ground that was there
     lost: float  # all detail of the reference that the query lacks
     gained: float  # all detail of the query that the reference lacks
-    fields: int  # places of exchanged detail, apart from one another
+    fields: int  # places of other detail on the same ground, apart from one another
     region: Quad | None  # around what differs, in shares of the query
 
     @property
@@ -115,6 +116,8 @@ def measure_content(warped: WarpedPair, query_width: int, query_height: int) -> 
     count = int(either.sum())
     if count < WINDOW**2:
         return None
+    if (agreement[either] < INVERTED).mean() >= INVERTED_IN_PART:
+        agreement = np.abs(agreement)  # solarised: the same content, whose light and dark were exchanged
     if (either & (agreement < SEARCHED_BELOW)).any():
         agreement = _nearby(left, query, agreement)
     same_ground = _same_ground(warped, sure)
@@ -132,7 +135,7 @@ def measure_content(warped: WarpedPair, query_width: int, query_height: int) -> 
         appeared=float((gained & same_ground).sum()) / count,
         lost=float(lost.sum()) / count,
         gained=float(gained.sum()) / count,
-        fields=_fields(exchanged),
+        fields=max(_fields(exchanged), _fields(other)),
         region=_region(other, warped, query_width, query_height),
     )
 
@@ -201,13 +204,13 @@ def _ground(pixels: Pixels) -> Grey:
     return np.asarray(cv2.medianBlur(np.ascontiguousarray(pixels), GROUND), np.float32)
 
 
-def _fields(exchanged: Mask) -> int:
-    """Counts places of exchanged detail that lie apart and are of comparable size."""
-    cleaned = cv2.morphologyEx(exchanged.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+def _fields(differing: Mask) -> int:
+    """Counts places of such detail that lie apart and are of comparable size."""
+    cleaned = cv2.morphologyEx(differing.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     places = cv2.morphologyEx(cleaned, cv2.MORPH_CLOSE, np.ones(FIELD_REACH, np.uint8))
     _, _, boxes, _ = cv2.connectedComponentsWithStats(places)
     areas = boxes[1:, cv2.CC_STAT_AREA]
-    least = max(FIELD_AREA * exchanged.size, FIELD_SHARE * float(areas.max(initial=0)))
+    least = max(FIELD_AREA * differing.size, FIELD_SHARE * float(areas.max(initial=0)))
     return int((areas >= least).sum())
 
 

@@ -63,22 +63,27 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
 
     1. A copy keeps its features in place, whatever lies over some of them. The letters of other words find
        partners among the letters of these, and in other places.
-    2. The lines of a screen that was photographed appear all over: then letters say nothing. Nor where much
-       is new and nothing has gone, as under hatching.
+    2. Where much is new and nothing has gone, as under hatching, letters say nothing.
     3. Much of the content is another one of the same sort on the same ground; or some of it is, in two
        fields or more. One field is what somebody forges.
     4. Some of it is, and more differs besides: another portrait. Where nothing is of the same sort, a label
        on a pack, features out of place must say the more.
+    5. Of features that are counted once a place, a copy without anything over it keeps nearly all. Where it
+       does not, little that is another one of the same sort is enough.
     """
     content = evidence.content
     if content is None or not leaves_room_for_other_content(evidence, limits):
         return False
-    if content.appeared > limits.same_content_appeared or _is_one_sided(content, limits):
+    if _is_one_sided(content, limits):
         return False
     fields = content.fields >= 2 and content.replaced >= limits.other_fields_replaced
     if fields or content.replaced >= limits.other_content_replaced:
         return True
     differs = content.differing + content.swapped
+    if _few_in_place(evidence, limits) and (
+        content.replaced >= limits.other_content_little or differs >= limits.other_content_far_apart
+    ):
+        return True
     out_of_place = _inlier_share(evidence) <= limits.out_of_place_inlier_share
     if content.replaced >= limits.other_content_some:
         return differs >= limits.other_content_differing or out_of_place
@@ -104,7 +109,7 @@ def leaves_room_for_other_content(evidence: MatchEvidence, limits: Thresholds) -
         and dense.agreeing < limits.different_capture_agreeing
         and dense.disagreeing > limits.different_capture_disagreeing
     )
-    return differs or _out_of_place(evidence, limits)
+    return differs or _out_of_place(evidence, limits) or _few_in_place(evidence, limits)
 
 
 def _out_of_place(evidence: MatchEvidence, limits: Thresholds) -> bool:
@@ -112,6 +117,12 @@ def _out_of_place(evidence: MatchEvidence, limits: Thresholds) -> bool:
     many = evidence.pairs >= limits.other_content_pairs
     most = limits.other_content_inlier_share if many else limits.out_of_place_inlier_share
     return _inlier_share(evidence) <= most
+
+
+def _few_in_place(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether few of the places that have a partner agree; several features of one place count once."""
+    few = evidence.inliers <= limits.other_content_place_share * evidence.places
+    return few and _inlier_share(evidence) <= limits.another_moment_inlier_share
 
 
 def _inlier_share(evidence: MatchEvidence) -> float:

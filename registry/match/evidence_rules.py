@@ -128,6 +128,17 @@ def is_verified(evidence: MatchEvidence, limits: Thresholds) -> bool:
     return agreement(evidence, limits) >= limits.inliers_moderate or _windows_confirm(evidence, limits)
 
 
+def is_verified_straight(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """The same for an upload that was made straight: a polynomial also follows somebody who moved a little.
+
+    What was only bent then agrees nearly everywhere, and another moment of one scene does not.
+    """
+    dense = evidence.dense
+    if dense is None or dense.disagreeing > limits.straightened_disagreeing:
+        return False
+    return dense.agreeing >= limits.straightened_agreeing and is_verified(evidence, limits)
+
+
 def may_be_verified(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether warping the pictures onto one another could still confirm them."""
     enough = evidence.by_windows or agreement(evidence, limits) >= limits.inliers_least

@@ -20,6 +20,7 @@ class MatchEvidence:
     compared: bool = False  # whether both pictures were at hand
     inliers: int = 0
     pairs: int = 0
+    places: int = 0  # of the pairs, counted once a place as the inliers are; 0: not known
     query_coverage: float = 0.0
     reference_coverage: float = 0.0
     spread: float = 0.0

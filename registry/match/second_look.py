@@ -2,12 +2,14 @@
 
 A blur, noise or a pattern leaves no feature; a negative turns every gradient round. Three other ways join
 the two pictures: whole on whole as PDQ says, features of either polarity, features of coarse copies. What
-a way without proper features found is believed only where the pictures then agree window by window.
+a way without proper features found is believed only where the pictures then agree window by window. Before
+that, an upload that was bent is made straight: features confirm a part of it, and windows deny the rest.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from indexer.compare.bending import unbend
 from indexer.compare.features import (
     LocalFeatures,
     extract_coarse_features,
@@ -20,7 +22,7 @@ from indexer.compare.whole_on_whole import whole_on_whole
 from indexer.media.images import Pixels
 from registry.match.candidates import Candidate
 from registry.match.counter_evidence import is_different_capture, shows_other_content
-from registry.match.evidence_rules import agreement, is_verified
+from registry.match.evidence_rules import agreement, is_verified, is_verified_straight
 from registry.match.match_evidence import MatchEvidence
 from registry.media.previews import picture_of
 from registry.media.uploads import Upload
@@ -54,6 +56,31 @@ def look_again(
             if is_verified(compared.evidence, context.thresholds):
                 yield compared
                 break
+
+
+def straightened(
+    context: RequestContext,
+    upload: Upload,
+    candidate: Candidate,
+    compare: Callable[[Candidate, Pixels], Candidate],
+) -> Candidate:
+    """The candidate as the upload confirms it once it is made straight; as it was, where it does not.
+
+    Places in the upload are then those of the straightened one.
+    """
+    picture, pair = picture_of(candidate.record, candidate.time_ms), candidate.pair
+    image, query, alignment = upload.image, upload.features, candidate.alignment
+    if picture is None or pair is None or image is None or query is None or alignment is None:
+        return candidate  # too few features agree for a second comparison
+    features = context.previews.features(picture)
+    if features is None or is_verified(candidate.evidence, context.thresholds):
+        return candidate
+    unbent = unbend(query, features, alignment)
+    if unbent is None:
+        return candidate
+    straight, bend = unbent
+    compared = compare(joined_by(candidate, straight), bend.straightened(image.pixels))
+    return compared if is_verified_straight(compared.evidence, context.thresholds) else candidate
 
 
 def may_be_joined_otherwise(evidence: MatchEvidence, limits: Thresholds) -> bool:
@@ -105,6 +132,7 @@ def joined_by(candidate: Candidate, alignment: Alignment, *, by_windows: bool = 
         compared=True,
         inliers=alignment.inliers,
         pairs=alignment.pairs,
+        places=alignment.places,
         query_coverage=alignment.query_coverage,
         reference_coverage=alignment.reference_coverage,
         spread=alignment.spread,

@@ -32,7 +32,13 @@ from registry.match.evidence_rules import (
 )
 from registry.match.fingerprint_evidence import with_fingerprints
 from registry.match.retrieval import QueryPart, retrieve_by_parts
-from registry.match.second_look import CANDIDATES, joined_by, look_again, may_be_joined_otherwise
+from registry.match.second_look import (
+    CANDIDATES,
+    joined_by,
+    look_again,
+    may_be_joined_otherwise,
+    straightened,
+)
 from registry.media.previews import Picture, picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext
@@ -69,10 +75,7 @@ def verify_candidates(
     `only`: what parts find of other records is left out.
     """
     candidates = measure_candidates(context, upload, retrieved)
-    found = {
-        candidate.record.id: verify_candidate(context, upload, candidate, upload.features)
-        for candidate in candidates
-    }
+    found = {candidate.record.id: _verify_bent_too(context, upload, candidate) for candidate in candidates}
     if upload.image is None or upload.insufficient_detail:
         return list(found.values())
     again = partial(look_again, context, upload, compare=partial(compare_in_place, context, upload))
@@ -262,8 +265,19 @@ def _with_coarse_agreement(
     return replace(candidate, evidence=replace(evidence, coarse=coarse))
 
 
-def compare_in_place(context: RequestContext, upload: Upload, candidate: Candidate) -> Candidate:
-    """Warps the upload onto a reference that some geometry joins it with: a copy or a different capture?"""
+def _verify_bent_too(context: RequestContext, upload: Upload, candidate: Candidate) -> Candidate:
+    """Compares the whole upload as it is; where that does not confirm it, made straight, if it was bent."""
+    verified = verify_candidate(context, upload, candidate, upload.features)
+    return straightened(context, upload, verified, partial(compare_in_place, context, upload))
+
+
+def compare_in_place(
+    context: RequestContext, upload: Upload, candidate: Candidate, straight: Pixels | None = None
+) -> Candidate:
+    """Warps the upload onto a reference that some geometry joins it with: a copy or a different capture?
+
+    `straight`: (h, w, 3) uint8 of the upload without its bend, if the alignment is that of it.
+    """
     alignment = candidate.alignment
     picture = picture_of(candidate.record, candidate.time_ms)
     if alignment is None or picture is None or upload.image is None:
@@ -273,7 +287,7 @@ def compare_in_place(context: RequestContext, upload: Upload, candidate: Candida
     reference = context.previews.pixels(picture)
     if reference is None:
         return candidate
-    pair = AlignedPair(upload.image.pixels, reference, alignment)
+    pair = AlignedPair(upload.image.pixels if straight is None else straight, reference, alignment)
     pair = restrict_to_frame(pair.inverted() if is_inverted(pair) else pair)
     evidence = replace(candidate.evidence, dense=dense_agreement(pair))
     if context.faces_not_compared is None and may_be_different_capture(evidence, context.thresholds):

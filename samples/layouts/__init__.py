@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from PIL import Image
 
-from samples.layouts import pages, screens
+from samples.layouts import lists, pages, screens
 from samples.layouts.board import Board, Content
 from samples.layouts.copies import COPIES, real_copy
 from samples.layouts.photographing import photograph
@@ -37,6 +37,11 @@ KINDS: Mapping[str, Layout] = MappingProxyType(
         "form": pages.form,
         "certificate": pages.certificate,
         "ticket": pages.ticket,
+        "table": lists.table,
+        "event": lists.event,
+        "menu": lists.menu,
+        "settings": lists.settings,
+        "logo": lists.logo,
     }
 )
 

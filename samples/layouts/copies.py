@@ -8,7 +8,7 @@ from PIL import Image
 
 from indexer.training.edits import overlays, screens, shape, tone
 from indexer.training.edits.drawing import Edit
-from samples.layouts.photographing import through_jpeg
+from samples.layouts.photographing import curled, photograph_of_screen, through_jpeg
 
 
 def _re_encoded(image: Image.Image, rng: random.Random) -> Image.Image:
@@ -53,7 +53,9 @@ COPIES: Mapping[str, Callable[[Image.Image, random.Random], Image.Image]] = Mapp
         "blurred": _small(tone.blur),
         "padded": _small(shape.pad),
         "turned": _small(_slightly_turned),
-        "photographed screen": _small(screens.photograph_of_screen),
+        "photographed screen": _small(photograph_of_screen),
+        "bent screen": _small(screens.photograph_of_screen),
+        "curled": _small(curled),
     }
 )
 

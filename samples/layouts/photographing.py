@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from indexer.training.edits.screens import before_a_screen
+
 
 def photograph(image: Image.Image, table: Image.Image, rng: random.Random) -> Image.Image:
     """Photographs a sheet that lies on a table, seen a little from the side."""
@@ -29,6 +31,34 @@ def photograph(image: Image.Image, table: Image.Image, rng: random.Random) -> Im
     share = mask[..., None].astype(np.float32) / 255
     scene = share * sheet + (1 - share) * 0.7 * ground
     return _developed(scene.astype(np.float32), rng)
+
+
+def photograph_of_screen(image: Image.Image, rng: random.Random) -> Image.Image:
+    """Photographs a display from the side: every corner moves by up to a quarter of its side."""
+    width, height = image.size
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    inwards = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) * [width, height]
+    moved = np.array([[rng.uniform(0, 0.25) for _ in range(2)] for _ in range(4)]) * inwards
+    outward = rng.choice((-1, 1))  # corners cut off, or surroundings shown
+    matrix = cv2.getPerspectiveTransform(corners, (corners + outward * moved).astype(np.float32))
+    around = tuple(rng.randrange(256) for _ in range(3))
+    seen = cv2.warpPerspective(
+        np.asarray(image), matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=around
+    )
+    return before_a_screen(Image.fromarray(np.asarray(seen, np.uint8)), rng)
+
+
+def curled(image: Image.Image, rng: random.Random) -> Image.Image:
+    """Photographs a sheet that curls about an axis: lines across it become arcs."""
+    height, width = image.height, image.width
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    depth, middle = rng.uniform(0.02, 0.06), rng.uniform(0.3, 0.7)
+    if rng.random() < 0.5:
+        y = y + depth * height * ((2 * (x / width - middle)) ** 2 - 0.3)
+    else:
+        x = x + depth * width * ((2 * (y / height - middle)) ** 2 - 0.3)
+    bent = cv2.remap(np.asarray(image), x, y, cv2.INTER_LINEAR, borderValue=(90, 80, 70))
+    return _developed(bent.astype(np.float32), rng)
 
 
 def _developed(scene: npt.NDArray[np.float32], rng: random.Random) -> Image.Image:

@@ -75,9 +75,13 @@ def _faces(draw: ImageDraw.ImageDraw, left: int, right: int, bottom: int, rng: r
 
 
 def photograph_of_screen(image: Image.Image, rng: random.Random) -> Image.Image:
+    """Photographs a display, mostly from the side."""
+    return before_a_screen(tilt(image, rng) if rng.random() < 0.7 else image, rng)
+
+
+def before_a_screen(image: Image.Image, rng: random.Random) -> Image.Image:
     """Photographs a display: its lines beat with the sensor, light falls off, the focus is soft."""
-    tilted = tilt(image, rng) if rng.random() < 0.7 else image
-    pixels = np.asarray(tilted, dtype=np.float32)
+    pixels = np.asarray(image, dtype=np.float32)
     height, width = pixels.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
     waves = np.zeros((height, width), np.float32)

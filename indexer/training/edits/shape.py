@@ -34,7 +34,7 @@ def rotate(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def tilt(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Changes the perspective: every corner moves inwards by up to a quarter of its side."""
+    """Moves every corner inwards by up to a quarter of its side; Pillow bends the picture to that."""
     width, height = image.size
 
     def moved() -> tuple[float, float]:

@@ -16,6 +16,7 @@ from registry.match.evidence_rules import (
     assess_video,
     is_near_by_pdq,
     is_verified,
+    is_verified_straight,
     may_be_different_capture,
     may_be_verified,
     may_show_other_content,
@@ -382,9 +383,9 @@ def content(**changed: float) -> ContentAgreement:
     [
         (content(exchanged=0.035), 70, True),
         (content(exchanged=0.0349), 70, False),
-        (content(exchanged=0.006, fields=2), 70, True),  # two fields of a form
-        (content(exchanged=0.006, fields=1), 70, False),  # one, which somebody forged
-        (content(exchanged=0.0059, fields=2), 70, False),
+        (content(exchanged=0.005, fields=2), 70, True),  # two fields of a form
+        (content(exchanged=0.005, fields=1), 70, False),  # one, which somebody forged
+        (content(exchanged=0.0049, fields=2), 70, False),
         (content(vanished=0.2, appeared=0.02), 70, True),  # a chart: what went and what came
         (content(vanished=0.2, appeared=0.01), 70, False),
         (content(vanished=0.2), 50, False),  # rubbed out, which a copy can be
@@ -394,7 +395,11 @@ def content(**changed: float) -> ContentAgreement:
         (content(exchanged=0.02), 58, True),
         (content(differing=0.04, lost=0.03, gained=0.1), 58, True),
         (content(differing=0.04, lost=0.03, gained=0.1), 59, False),
-        (content(exchanged=0.2, appeared=0.31), 50, False),  # the lines of a screen
+        (
+            content(exchanged=0.2, appeared=0.31, lost=0.02),
+            50,
+            True,
+        ),  # the grain of a photograph, and other letters
         (content(exchanged=0.5), 73, False),  # the features say that it is a copy
     ],
 )
@@ -403,6 +408,36 @@ def test_other_content_in_the_same_layout(measured: ContentAgreement, inliers: i
     assert shows_other_content(evidence, LIMITS) is expected
     assert is_verified(evidence, LIMITS) is not expected
     assert (words(assess(evidence, LIMITS)) == SUSPICION) is expected
+
+
+@pytest.mark.parametrize(
+    ("measured", "places", "expected"),
+    [
+        (content(exchanged=0.01), 93, True),  # 74 of 93 are fewer than 0.80
+        (content(exchanged=0.01), 92, False),
+        (content(exchanged=0.0099), 93, False),
+        (content(differing=0.06, lost=0.04, gained=0.1), 93, True),  # another label on a pack
+        (content(differing=0.06, lost=0.039, gained=0.1), 93, False),
+        (content(differing=0.06, lost=0.04, gained=0.1), 0, False),  # not known
+    ],
+)
+def test_where_few_places_agree_less_must_be_another(
+    measured: ContentAgreement, places: int, *, expected: bool
+) -> None:
+    evidence = compared(74, pairs=100, places=places, content=measured)
+    assert shows_other_content(evidence, LIMITS) is expected
+
+
+@pytest.mark.parametrize(
+    ("agreeing", "disagreeing", "expected"),
+    [(0.90, 0.04, True), (0.89, 0.04, False), (0.90, 0.05, False)],
+)
+def test_what_was_made_straight_agrees_nearly_everywhere(
+    agreeing: float, disagreeing: float, *, expected: bool
+) -> None:
+    evidence = compared(80, dense=dense(agreeing=agreeing, disagreeing=disagreeing))
+    assert is_verified(evidence, LIMITS)
+    assert is_verified_straight(evidence, LIMITS) is expected
 
 
 def test_the_same_bytes_are_the_same_asset_whatever_was_measured() -> None:

@@ -1,6 +1,7 @@
 """What no feature of the whole upload confirms is looked at again: patterns, blurs, negatives."""
 
 import io
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from registry.match.candidates import Candidate
 from registry.match.match_evidence import MatchEvidence
 from registry.match.second_look import joined_by, may_be_joined_otherwise
 from registry.thresholds import Thresholds
+from samples.layouts import real_copy
 from samples.picture_evasions import (
     TONES,
     Evasion,
@@ -74,6 +76,15 @@ def blurred(image: Image.Image) -> Image.Image:
 )
 def test_a_copy_is_found_whatever_lies_over_all_of_it(desk: Party, name: str, evade: Evasion) -> None:
     match = first(desk, evade(picture(name)))
+    assert match is not None
+    assert match.record.label == name
+    assert match.strength in SURE
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("edit", ["bent screen", "curled"])
+def test_a_copy_is_found_though_it_was_bent(desk: Party, name: str, edit: str) -> None:
+    match = first(desk, real_copy(picture(name), edit, random.Random(4)))
     assert match is not None
     assert match.record.label == name
     assert match.strength in SURE
