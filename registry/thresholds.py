@@ -172,6 +172,14 @@ class Thresholds(BaseModel):
     """
     other_fields_replaced: Share = 0.005
     """The same share, where it lies in two fields or more (decision 019)."""
+    other_fields_disagreeing: Share = 0.02
+    """Share of the windows that must disagree before the content is compared although the features are in
+    place. Copies of layouts without anything over them have 0.013 at most (decision 019).
+    """
+    other_fields_inlier_share: Share = 0.80
+    """Features in place, above which nobody asks. Of two logos that share a brand mark, 0.74 and 0.76 are
+    (decision 019).
+    """
     other_content_some: Share = 0.02
     """The same share, where more differs besides (decision 019)."""
     other_content_differing: Share = 0.055

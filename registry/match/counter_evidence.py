@@ -70,12 +70,16 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
        on a pack, features out of place must say the more.
     5. Of features that are counted once a place, a copy without anything over it keeps nearly all. Where it
        does not, little that is another one of the same sort is enough.
+    6. Two short lines beside a large brand mark take few features away: there only the content can say it,
+       and must say it of two fields that are much of the content.
     """
     content = evidence.content
     if content is None or not leaves_room_for_other_content(evidence, limits):
         return False
     if _is_one_sided(content, limits):
         return False
+    if not _features_leave_room(evidence, limits):
+        return content.fields >= 2 and content.replaced >= limits.other_content_replaced
     fields = content.fields >= 2 and content.replaced >= limits.other_fields_replaced
     if fields or content.replaced >= limits.other_content_replaced:
         return True
@@ -98,6 +102,17 @@ def _is_one_sided(content: ContentAgreement, limits: Thresholds) -> bool:
 
 
 def leaves_room_for_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether the features do, or windows disagree that a copy would hardly have."""
+    dense = evidence.dense
+    in_places = (
+        dense is not None
+        and dense.disagreeing >= limits.other_fields_disagreeing
+        and _inlier_share(evidence) <= limits.other_fields_inlier_share
+    )
+    return in_places or _features_leave_room(evidence, limits)
+
+
+def _features_leave_room(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether features found partners elsewhere, or the pictures differ as much as two captures do.
 
     Of one place a moment later, everything keeps its partner but what the picture is of.

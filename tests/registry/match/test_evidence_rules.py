@@ -429,6 +429,25 @@ def test_where_few_places_agree_less_must_be_another(
 
 
 @pytest.mark.parametrize(
+    ("replaced", "fields", "inliers", "disagreeing", "expected"),
+    [
+        (0.035, 2, 80, 0.02, True),  # two lines beside a large brand mark
+        (0.034, 2, 80, 0.02, False),
+        (0.035, 1, 80, 0.02, False),
+        (0.035, 2, 81, 0.02, False),
+        (0.035, 2, 80, 0.019, False),
+    ],
+)
+def test_where_features_are_in_place_much_of_two_fields_must_be_another(
+    replaced: float, fields: int, inliers: int, disagreeing: float, *, expected: bool
+) -> None:
+    measured = content(exchanged=replaced, fields=fields)
+    seen = dense(agreeing=0.95, disagreeing=disagreeing)
+    evidence = compared(inliers, pairs=100, places=inliers, content=measured, dense=seen)
+    assert shows_other_content(evidence, LIMITS) is expected
+
+
+@pytest.mark.parametrize(
     ("agreeing", "disagreeing", "expected"),
     [(0.90, 0.04, True), (0.89, 0.04, False), (0.90, 0.05, False)],
 )
@@ -450,12 +469,17 @@ def test_the_same_bytes_are_the_same_asset_whatever_was_measured() -> None:
     [
         (compared(70, pairs=100, dense=dense()), True),
         (compared(72, pairs=100, dense=dense()), True),
-        (compared(73, pairs=100, dense=dense()), False),  # the features say that it is a copy
+        (
+            compared(73, pairs=100, dense=dense(disagreeing=0.019)),
+            False,
+        ),  # the features say that it is a copy
+        (compared(73, pairs=100, dense=dense(disagreeing=0.02)), True),  # and windows that it may not be
+        (compared(81, pairs=100, dense=dense()), False),
         (compared(5, pairs=10, dense=dense(agreeing=0.5)), False),  # not a match anyway
         (compared(5, pairs=10, pdq_distance=31, dense=dense(agreeing=0.5)), True),
         (compared(70, pairs=100), False),
         (compared(57, pairs=99, dense=dense()), True),
-        (compared(58, pairs=99, dense=dense()), False),  # too few to say so
+        (compared(58, pairs=99, dense=dense(disagreeing=0.019)), False),  # too few to say so
     ],
 )
 def test_only_where_something_is_left_to_differ_is_looked_at_closely(
