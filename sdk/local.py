@@ -3,13 +3,14 @@
 import secrets
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from joserfc.jwk import ECKey
 
 from sdk.errors import BadRequest, SdkError
-from sdk.models import FingerprintQuery, FingerprintRegistration, FingerprintValue
+from sdk.models import FingerprintQuery, FingerprintRegistration, FingerprintValue, IsolationLayer
 from sdk.records import AssetClass, Statement, fingerprints_digest, new_statement, sign_statement
 
 if TYPE_CHECKING:
@@ -72,6 +73,12 @@ def decoders(count: int) -> "DecoderPool":
     from indexer.media.sandbox import DecoderPool
 
     return DecoderPool(count)
+
+
+def isolation() -> tuple[IsolationLayer, ...]:
+    """What keeps a decoder that was taken over from harm on this machine."""
+    with decoders(1) as pool:
+        return tuple(IsolationLayer(**asdict(layer), holds=layer.holds) for layer in pool.isolation())
 
 
 def _decoded(content: bytes, shared: "DecoderPool | None") -> "DecodedImage":

@@ -47,7 +47,6 @@ class WorkerLimits:
     address_space_bytes: int = 2560 * MEBIBYTE
     cpu_time_s: int = 20  # a HEIC of 200 megapixels takes five to ten
     wall_time_s: float = 40.0
-    open_files: int = 32
     files_before_recycling: int = 500
 
 

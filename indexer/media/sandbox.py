@@ -12,21 +12,35 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from indexer.media import allocator
-from indexer.media.audio import Samples
+from indexer.media import allocator, privileges
+from indexer.media.answers import (
+    MOST_BODY_BYTES,
+    end_in,
+    frame_in,
+    image_in,
+    info_in,
+    layers_in,
+    notes_in,
+    samples_in,
+)
+from indexer.media.audio import SAMPLE_RATE, Samples
 from indexer.media.errors import BY_NAME, DecoderStopped, TooLarge, UnsupportedFormat
 from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage, Pixels
 from indexer.media.limits import MEBIBYTE, ImageLimits, Limits, VideoLimits, WorkerLimits
-from indexer.media.worker import Message, read_message, write_message
+from indexer.media.lockdown import Layer
+from indexer.media.messages import BadMessage, Message, read_message, write_message
 
+BROKE_DOWN = "the decoder broke down on this file"
+WORKER = "indexer.media.worker"
+# Of sound and pictures beyond the limit: the last one that is decoded may go beyond it.
+SPARE_SECONDS = 60
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -38,7 +52,8 @@ class _Worker:
         self.files_left = limits.worker.files_before_recycling
         self.has_unread_messages = False  # of an answer that was not read to its end
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "indexer.media.worker", *limits.arguments()],
+            # -P: nothing is imported from the folder that the program happens to be started in.
+            [sys.executable, "-P", "-m", WORKER, *limits.arguments()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -50,8 +65,8 @@ class _Worker:
             close_fds=True,
             process_group=0,  # Ctrl-C is meant for the program that asks, which then ends this one
         )
-        header, _ = read_message(self._out)
-        self.system_calls_filtered = bool(header["system_calls_filtered"])
+        header, _ = self._in_time(lambda: None)
+        self.layers = layers_in(header)
 
     @property
     def _in(self) -> BinaryIO:
@@ -85,7 +100,7 @@ class _Worker:
         timer.start()
         try:
             send()
-            header, body = read_message(self._out)
+            header, body = read_message(self._out, MOST_BODY_BYTES)
         except (EOFError, BrokenPipeError):
             with suppress(subprocess.TimeoutExpired):  # its end of the pipe is closed: it is about to go
                 self._process.wait(1.0)
@@ -96,7 +111,7 @@ class _Worker:
             timer.cancel()
         self.has_unread_messages = header.get("is") == "video" or "time_ms" in header
         if "error" in header:
-            raise BY_NAME[str(header["error"])](str(header["reason"]))
+            raise BY_NAME.get(str(header["error"]), DecoderStopped)(str(header.get("reason")))
         return header, body
 
     def _why_stopped(self, too_long: bool) -> str:
@@ -110,7 +125,7 @@ class _Worker:
                 f"or a video ({self._video_limits.cpu_time_s} seconds) may take"
             )
         memory = limits.address_space_bytes // MEBIBYTE
-        return f"the decoder broke down on this file, or needed more than {memory} MiB of memory for it"
+        return f"{BROKE_DOWN}, or needed more than {memory} MiB of memory for it"
 
     def close(self) -> None:
         self._process.kill()
@@ -123,8 +138,9 @@ class _Worker:
 class VideoReading:
     """A video that is being decoded; its frames can be read once, in the order of time."""
 
-    def __init__(self, worker: _Worker, info: VideoInfo) -> None:
+    def __init__(self, worker: _Worker, info: VideoInfo, most_frames: int) -> None:
         self._worker = worker
+        self._most_frames = most_frames  # of an honest decoder
         self.info = info
         # Both are known after the last frame.
         self.notes: tuple[str, ...] = ()  # what could not be decoded
@@ -132,13 +148,13 @@ class VideoReading:
 
     def frames(self) -> Iterator[Frame]:
         """Yields the frames of the track. Raises a MediaError."""
-        while True:
+        for _ in range(self._most_frames + 1):
             header, body = self._worker.next_message()
             if header.get("end"):
-                self.notes = tuple(cast(list[str], header["notes"]))
-                self.end_ms = cast(int, header["end_ms"])
+                self.notes, self.end_ms = notes_in(header), end_in(header)
                 return
-            yield _frame_of(header, body)
+            yield frame_in(header, body)
+        raise BadMessage("more frames than were asked for")
 
 
 class DecoderPool:
@@ -154,6 +170,7 @@ class DecoderPool:
         self.limits = Limits(
             image_limits or ImageLimits(), video_limits or VideoLimits(), worker_limits or WorkerLimits()
         )
+        self._layers: tuple[Layer, ...] | None = None  # once they are known
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(workers):
             self._idle.put(None)  # started when first needed
@@ -163,7 +180,7 @@ class DecoderPool:
         if len(payload) > self.limits.image.max_bytes:
             raise TooLarge(f"{len(payload)} bytes; at most {self.limits.image.max_bytes} are read")
         with self._worker() as worker:
-            return _image_of(*worker.ask({"want": "image"}, payload))
+            return image_in(*worker.ask({"want": "image"}, payload))
 
     @contextmanager
     def open(self, payload: bytes) -> Iterator[DecodedImage | VideoReading]:
@@ -171,10 +188,10 @@ class DecoderPool:
         self._check_size(payload)
         with self._worker() as worker:
             header, body = worker.ask({"want": "media"}, payload)
-            if header["is"] == "image":
-                yield _image_of(header, body)
+            if header.get("is") == "image":
+                yield image_in(header, body)
             else:
-                yield VideoReading(worker, _info_of(header))
+                yield VideoReading(worker, info_in(header), self._most_sampled)
 
     def identify(self, payload: bytes) -> DecodedImage | VideoInfo:
         """Returns a still image decoded, or what a video states about itself, without its frames.
@@ -185,15 +202,15 @@ class DecoderPool:
         with self._worker() as worker:
             header, body = worker.ask({"want": "identify"}, payload)
             worker.has_unread_messages = False
-            return _image_of(header, body) if header["is"] == "image" else _info_of(header)
+            return image_in(header, body) if header.get("is") == "image" else info_in(header)
 
     def frames_at(self, payload: bytes, times_ms: Sequence[int]) -> list[Pixels]:
         """Returns the (h, w, 3) frames shown at these rising times; fewer where the file breaks off."""
         with self._worker() as worker:
             header, _ = worker.ask({"want": "frames", "times": list(times_ms)}, payload)
-            if header["is"] == "image":
+            if header.get("is") == "image":
                 raise UnsupportedFormat("a still image has one frame")
-            frames = VideoReading(worker, _info_of(header)).frames()
+            frames = VideoReading(worker, info_in(header), len(times_ms)).frames()
             return [frame.pixels for frame in frames if frame.pixels is not None]
 
     def audio(self, payload: bytes) -> Samples:
@@ -201,21 +218,32 @@ class DecoderPool:
         with self._worker() as worker:
             header, body = worker.ask({"want": "audio"}, payload)
             chunks = []
+            samples_left = SAMPLE_RATE * (self.limits.video.max_seconds + SPARE_SECONDS)
             while not header.get("end"):
-                chunks.append(np.frombuffer(body, np.int16))
+                chunks.append(samples_in(body))
+                samples_left -= len(chunks[-1])
+                if samples_left < 0:
+                    raise BadMessage("more sound than a video may have")
                 header, body = worker.next_message()
             return np.concatenate(chunks) if chunks else np.zeros(0, np.int16)
+
+    @property
+    def _most_sampled(self) -> int:
+        """Frames that a track can have: one in each of its intervals."""
+        limits = self.limits.video
+        return 1000 * (limits.max_seconds + SPARE_SECONDS) // limits.track_interval_ms
 
     def _check_size(self, payload: bytes) -> None:
         if len(payload) > self.limits.video.max_bytes:
             raise TooLarge(f"{len(payload)} bytes; at most {self.limits.video.max_bytes} are read")
 
-    def isolation(self) -> str:
-        """Describes how strictly the decoder is isolated on this machine, for the server status."""
-        with self._worker() as worker:
-            if worker.system_calls_filtered:
-                return "limited process: memory, time, no network, no new programs"
-        return "limited process: memory and time only (no system-call filter on this platform)"
+    def isolation(self) -> tuple[Layer, ...]:
+        """What keeps a decoder that was taken over from harm on this machine, a layer a row."""
+        if self._layers is None:  # it is the same for all, and a busy decoder need not be waited for
+            with self._worker() as worker:
+                self._layers = worker.layers
+        hidden = None if privileges.is_memory_hidden() else "only `trueprint serve` hides it, on Linux"
+        return *self._layers, Layer("hidden_server", "the memory of the program that asks", hidden)
 
     @contextmanager
     def _worker(self) -> Iterator[_Worker]:
@@ -226,6 +254,10 @@ class DecoderPool:
                 worker = None
             worker = worker or _Worker(self.limits)
             yield worker
+        except BadMessage:  # whatever the upload made of it, it is no decoder any more
+            if worker:
+                worker.close()
+            raise DecoderStopped(BROKE_DOWN) from None
         finally:
             self._idle.put(worker)
 
@@ -243,42 +275,3 @@ class DecoderPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _image_of(header: dict[str, object], body: bytes) -> DecodedImage:
-    pages, offset = [], 0
-    for page in (header, *cast(list[dict[str, object]], header["further"])):
-        shape = cast(list[int], page["shape"])
-        pixels = np.frombuffer(body, np.uint8, int(np.prod(shape)), offset).reshape(shape)
-        offset += pixels.size
-        pages.append(
-            DecodedImage(
-                pixels=pixels,
-                media_type=str(page["media_type"]),
-                width=cast(int, page["width"]),
-                height=cast(int, page["height"]),
-                jpeg_quality=cast("int | None", page["jpeg_quality"]),
-                notes=tuple(cast(list[str], page["notes"])),
-            )
-        )
-    return replace(pages[0], further_pages=tuple(pages[1:]))
-
-
-def _info_of(header: dict[str, object]) -> VideoInfo:
-    names = ("media_type", "width", "height", "duration_ms", "frame_rate", "has_audio")
-    return VideoInfo(**{name: cast(Any, header[name]) for name in names})
-
-
-def _frame_of(header: dict[str, object], body: bytes) -> Frame:
-    parts: list[Pixels | None] = []
-    offset = 0
-    for name in ("luma", "pixels"):
-        shape = cast("list[int] | None", header[name])
-        if shape is None:
-            parts.append(None)
-            continue
-        size = int(np.prod(shape))
-        parts.append(np.frombuffer(body, np.uint8, size, offset).reshape(shape))
-        offset += size
-    luma, pixels = parts
-    return Frame(cast(int, header["time_ms"]), luma, pixels, bool(header["starts_shot"]))

@@ -41,7 +41,7 @@ def status(services: ServicesDep, session: SessionDep) -> ServerStatus:
         device=f"{services.uploads.embedders.wanted.kind} on {services.uploads.embedders.wanted.device}",
         faces=services.faces_missing or "compared one to one, never kept",
         index=services.index.description,
-        isolation=services.uploads.decoders.images.isolation(),
+        isolation=services.uploads.decoders.isolation(),
         database=describe(services.engine),
         blobs=services.blobs.description.split("?")[0],
         records=session.exec(select(func.count()).select_from(Record)).one(),

@@ -5,7 +5,7 @@ for that.
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -47,6 +47,7 @@ def serve(
     """Run the registry. An embedded database that is empty is set up by itself."""
     import logging
 
+    from indexer.media.privileges import hide_memory
     from registry.api.internal import create_search_node_app
     from registry.app import create_app, running_search_node, running_services
     from registry.cli.home import listen, open_database, remember_operator, serve_app
@@ -61,6 +62,8 @@ def serve(
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         with listen(*address) as listener, open_database(settings) as engine:
+            with suppress(OSError):  # elsewhere than on Linux
+                hide_memory()  # and the keys in it, from other programs of the same user
             if init or settings.database_url is None:
                 secret = initialise(settings, engine)
                 remember_operator(settings, secret)

@@ -20,6 +20,7 @@ from registry.cli.home import listen, open_home, open_services, serve_app
 from registry.errors import StartRefused
 from registry.settings import Settings
 from sdk.answers import verify_answer
+from sdk.cli.inspect import in_layers
 from sdk.cli.output import console, notes, styled
 from sdk.client import Client
 from sdk.errors import VerificationError
@@ -119,7 +120,7 @@ def run_demo(home: Path, port: int | None) -> None:
     _head(f"1. A registry in {home}", "database, keys, log and index are made here.")
     with open_home(home) as (url, operator_key), Client(url, operator_key) as client:
         status = client.status()
-        console.print(f"   {status.database}; {status.device}; {status.isolation}\n")
+        console.print(f"   {status.database}; {status.device}; {in_layers(status.isolation)}\n")
         originals = copy_originals(pictures / "originals")
         record = _register(client, home, originals)
         _match(client, make_uploads(pictures / "uploads"))

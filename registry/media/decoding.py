@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from indexer.media import errors as media
 from indexer.media.audio import Samples
@@ -10,6 +10,7 @@ from indexer.media.frames import VideoInfo
 from indexer.media.images import DecodedImage, Pixels
 from indexer.media.sandbox import DecoderPool, VideoReading
 from registry.errors import DecoderGaveUp, MediaRefused, MediaTooLarge, UndecodableMedia, UnsupportedMedia
+from sdk.models import IsolationLayer
 
 PROBLEMS: dict[type[media.MediaError], type[MediaRefused]] = {
     media.UnsupportedFormat: UnsupportedMedia,
@@ -60,6 +61,11 @@ class Decoders:
         """(h, w, 3) frames of a video at rising times; fewer where the file breaks off."""
         with _refusing():
             return self.videos.frames_at(content, times_ms) if times_ms else []
+
+    def isolation(self) -> tuple[IsolationLayer, ...]:
+        """What keeps a decoder that was taken over from harm on this machine."""
+        layers = self.images.isolation()
+        return tuple(IsolationLayer(**asdict(layer), holds=layer.holds) for layer in layers)
 
     def close(self) -> None:
         """Ends all processes."""

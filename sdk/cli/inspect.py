@@ -1,5 +1,6 @@
 """The commands `verify`, `audit` and `doctor`: does it hold, and what is it? They change nothing."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,8 @@ from sdk.cli.output import (
     styled,
 )
 from sdk.errors import VerificationError
-from sdk.models import Receipt, ServerStatus, in_words
+from sdk.local import isolation
+from sdk.models import IsolationLayer, Receipt, ServerStatus, in_words
 from sdk.verify import verify_receipt
 
 
@@ -72,6 +74,8 @@ def audit(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: J
 def doctor(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: Json = False) -> None:
     """What is installed here; with --url or --home also what that registry runs on, its size and age.
 
+    It says what keeps a decoder that a file took over from harm: here, or at that registry.
+
     Exit code 3 if something must be mended.
     """
     here = this_installation()
@@ -79,13 +83,16 @@ def doctor(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: 
     if url is not None or home is not None:
         with connect(url, api_key, home) as client:
             report = client.status()
+    layers = report.isolation if report else isolation()
     if as_json:
-        line = report.model_dump(mode="json") if report else {}
+        isolated = [layer.model_dump(mode="json") for layer in layers]
+        line = report.model_dump(mode="json") if report else {"isolation": isolated}
         print_json({**line, "installation": asdict(here), "faults": here.faults})
     else:
         _show_installation(here)
         if report:
             _show_registry(report)
+        _show_isolation(layers)
         for fault in here.faults:
             notes.print(styled("red", "to mend", f": {fault}"))
     raise typer.Exit(CHECK_FAILED if here.faults else 0)
@@ -113,7 +120,7 @@ def _show_registry(report: ServerStatus) -> None:
             "faces": report.faces,
             "index": f"{report.index}, {report.freshness.records_searched} assets, "
             f"{report.freshness.lag} changes behind, checked {report.oldest_index_s:.1f} s ago",
-            "decoder": report.isolation,
+            "decoder": in_layers(report.isolation),
             "previews": report.blobs,
             "records": str(report.records),
             "fingerprints": counts,
@@ -121,6 +128,21 @@ def _show_registry(report: ServerStatus) -> None:
             "log": f"{report.freshness.checkpoint_size} entries",
         },
     )
+
+
+def in_layers(layers: Sequence[IsolationLayer]) -> str:
+    """How much keeps the decoder from harm, in a few words."""
+    return f"decoder behind {sum(layer.holds for layer in layers)} of {len(layers)} layers"
+
+
+def _show_isolation(layers: Sequence[IsolationLayer]) -> None:
+    rows = {
+        in_words(layer.name): f"keeps it from {layer.stops}"
+        if layer.holds
+        else f"not here ({layer.why_not}); it would keep it from {layer.stops}"
+        for layer in layers
+    }
+    _print_rows("A decoder that a file took over", rows)
 
 
 def _print_rows(title: str, rows: dict[str, str]) -> None:

@@ -51,7 +51,14 @@ from sdk.models.records import (
     Registration,
     SourceAgreement,
 )
-from sdk.models.service import AuditFinding, AuditReport, Consistency, LogState, ServerStatus
+from sdk.models.service import (
+    AuditFinding,
+    AuditReport,
+    Consistency,
+    IsolationLayer,
+    LogState,
+    ServerStatus,
+)
 
 __all__ = [
     "OPERATIONS",
@@ -72,6 +79,7 @@ __all__ = [
     "FingerprintRegistration",
     "FingerprintValue",
     "Freshness",
+    "IsolationLayer",
     "IssuedApiKey",
     "Job",
     "JobStatus",

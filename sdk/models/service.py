@@ -42,6 +42,15 @@ class AuditReport(Wire):
     findings: tuple[AuditFinding, ...]
 
 
+class IsolationLayer(Wire):
+    """One means by which a decoder that an upload took over is kept from harm (docs/security.md)."""
+
+    name: str  # such as `system_calls`
+    stops: str
+    holds: bool  # on this machine
+    why_not: str | None  # where it does not hold
+
+
 class ServerStatus(Wire):
     """What this registry runs on."""
 
@@ -49,7 +58,7 @@ class ServerStatus(Wire):
     device: str
     faces: str  # compared, or why they are not
     index: str
-    isolation: str
+    isolation: tuple[IsolationLayer, ...]  # of the processes that decode uploads
     database: str
     blobs: str
     records: int

@@ -147,6 +147,8 @@ def test_a_search_node_and_an_api_node_die_under_load_and_nothing_is_lost(world:
         with Client(nodes[1].url, desk.api_key.secret) as client:
             for code, record in load.acknowledged.items():
                 assert find_by(client, code) == record
+            layers = {layer.name: layer.holds for layer in client.status().isolation}
+            assert layers["hidden_server"] == (sys.platform == "linux")
         stack.enter_context(search_nodes[0].running())  # it comes back where it was
         search_nodes[0].wait()
         with Client(nodes[1].url, world._operator_secret) as operator:

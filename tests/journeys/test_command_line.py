@@ -87,7 +87,11 @@ def test_register_match_audit_and_evaluate_in_a_folder(folder: Path, home: Path)
     assert answers["q3.jpg"]["error"]["code"] == "undecodable_media"
 
     assert "clean" in run("audit", "--home", home).stdout
-    assert "faiss-" in run("doctor").stdout
+    here = run("doctor").stdout
+    assert "faiss-" in here
+    assert "keeps it from memory and computing time without end" in here
+    assert "only `trueprint serve` hides it" in here
+    assert lines(run("doctor", "--json"))[0]["isolation"][0]["name"] == "name_spaces"
     assert "PostgreSQL" in run("doctor", "--home", home).stdout
     words = run("match", folder / "uploads" / "q1.jpg", "--home", home, expect=10).stdout
     assert "Mirrored left to right" in words

@@ -178,6 +178,8 @@ def test_doctor_tells_what_runs(world: World) -> None:
     assert report.fingerprints == {"pdq.v1": 8, "phash64.v1": 1, "tp-desc.v2": 1}
     assert "PostgreSQL" in report.database
     assert report.freshness.lag == 0
+    assert {"memory_and_time", "no_new_descriptors"} <= {it.name for it in report.isolation if it.holds}
+    assert all(it.stops and it.holds == (it.why_not is None) for it in report.isolation)
 
 
 def test_the_checked_in_openapi_document_is_that_of_the_code() -> None:
