@@ -21,6 +21,7 @@ from registry.api.body_limit import BodyLimit
 from registry.api.internal import SearchNode
 from registry.errors import MissingModel
 from registry.index.opening import open_index, open_local_index, search_secret_of
+from registry.jobs.followers import JobFollowers
 from registry.jobs.reembedding import Reembedding
 from registry.jobs.webhooks import load_or_make_key
 from registry.jobs.worker import JobWorker
@@ -130,6 +131,8 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.state.followers = JobFollowers(services)
+    app.state.on_stop = [app.state.followers.close]
     problems.install(app)
     problems.describe(app)
     app.add_middleware(BodyLimit, max_bytes=max_body_bytes)

@@ -8,12 +8,14 @@ RegistryError
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
 ├── InvalidRequest, InvalidFingerprint, NothingToCompare
 ├── UnknownJob, JobPending, JobFailed, BadWebhook
+├── Busy: TooManyRequests, Overloaded
 ├── IndexUnavailable, IndexStale, LogDiverged
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
                   BadThresholds
 
 A test compares this tree with the classes, and `docs/problems.md` with their codes. StatementRefused,
-MediaRefused and Conflict name families for those who catch them; what is raised is one of their members.
+MediaRefused, Conflict and Busy name families for those who catch them; what is raised is one of their
+members.
 """
 
 from sdk.models.base import Problem
@@ -27,6 +29,7 @@ class RegistryError(Exception):
     code = "internal"
     status = 500
     title = "The registry failed"
+    retry_after_s: int | None = None  # when the same request may do better, as `Retry-After` says it
 
 
 def problem_of(error: RegistryError) -> Problem:
@@ -222,6 +225,24 @@ class BadWebhook(RegistryError):
     """The address of a webhook is not acceptable."""
 
     code, status, title = "bad_webhook", 422, "The webhook's address is not acceptable"
+
+
+class Busy(RegistryError):
+    """Base of what is refused for now, before anything was done for it."""
+
+    retry_after_s = 2
+
+
+class TooManyRequests(Busy):
+    """This caller has as much under way, or waiting, as one caller may have."""
+
+    code, status, title = "too_many_requests", 429, "You have too many requests under way"
+
+
+class Overloaded(Busy):
+    """All callers together have as much under way, or waiting, as the registry takes on."""
+
+    code, status, title = "overloaded", 503, "The registry is busy"
 
 
 class InvalidRequest(RegistryError):

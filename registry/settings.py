@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     video_wait_s: float = Field(
         default=10.0, ge=0, le=60, description="how long a request waits for its video before it gets a job"
     )
+    followers: int = Field(default=256, ge=1, description="requests that wait for jobs or follow them")
+    followers_per_key: int = Field(default=16, ge=1, description="of these, those of one API key")
     webhooks_to_private_networks: bool = Field(
         default=False, description="let webhooks lead into private networks, and over http"
     )

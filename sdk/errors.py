@@ -8,6 +8,7 @@ SdkError
 │   ├── NotAllowed            403
 │   ├── NotFound              404, 410
 │   ├── Conflict              409
+│   ├── TooManyRequests       429: this caller's share is used up for now
 │   └── ServerError           5xx
 └── VerificationError         a receipt, record or checkpoint does not hold
 """
@@ -30,6 +31,7 @@ class ProblemError(SdkError):
         super().__init__(f"{title}: {detail}" if detail else title)
         self.status, self.code, self.title, self.detail = status, code, title, detail
         self.members = members
+        self.retry_after_s: float | None = None  # when the registry says that the same may do better
 
 
 class BadRequest(ProblemError):
@@ -52,6 +54,10 @@ class Conflict(ProblemError):
     """The request contradicts what the registry already holds."""
 
 
+class TooManyRequests(ProblemError):
+    """The caller has too much under way, or asks too often; `retry_after_s` says when to go on."""
+
+
 class ServerError(ProblemError):
     """The registry failed."""
 
@@ -66,6 +72,7 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
     404: NotFound,
     409: Conflict,
     410: NotFound,
+    429: TooManyRequests,
 }
 
 

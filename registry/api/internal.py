@@ -126,6 +126,7 @@ def create_search_node_app(node: SearchNode) -> FastAPI:
     """The application of a search node."""
     app = FastAPI(title="Trueprint search node", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.node = node
+    app.state.on_stop = []
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=MOST_BYTES)
     app.include_router(router)

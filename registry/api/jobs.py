@@ -1,16 +1,17 @@
 """Endpoints of jobs: their state, their events, their results."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, Form, Header, Response
+from fastapi import APIRouter, Form, Header, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from registry.api.deps import AnyKey, ServicesDep, SessionDep
+from registry.api.following import FOLLOWED_S, FollowedJob, FollowersDep
 from registry.jobs import lifecycle as jobs
 from registry.jobs.webhooks import check_address, secret_of
 from registry.services import Services
-from registry.storage.db import transaction
 from registry.storage.models import ApiKey
 from registry.storage.models import Job as JobRow
 from registry.storage.models.jobs import DONE, FAILED
@@ -18,8 +19,6 @@ from sdk.models import Job, MatchAnswer, Registration, WebhookSecret
 
 T = TypeVar("T", MatchAnswer, Registration)
 router = APIRouter(prefix="/v1", tags=["jobs"])
-FOLLOWED_S = 3600.0
-EVENTS_EVERY_S = 0.3
 
 WebhookForm = Annotated[
     str | None,
@@ -31,14 +30,11 @@ PreferHeader = Annotated[
 ]
 
 
-def accepted(
-    services: Services, api_key: ApiKey, content: bytes, new: jobs.NewJob, prefer: str | None
-) -> JobRow:
-    """Accepts a video as a job and waits for it as long as the caller likes. Raises BadWebhook."""
+def accepted(services: Services, api_key: ApiKey, content: bytes, new: jobs.NewJob) -> str:
+    """Accepts a video as a job; returns its id. Raises BadWebhook."""
     if new.webhook:
         check_address(services, new.webhook)
-    job_id = jobs.accept(services, api_key, content, new)
-    return jobs.wait_for(services, job_id, _wait_s(services, prefer))
+    return jobs.accept(services, api_key, content, new)
 
 
 def answer_of(job: JobRow, response: Response, kind: type[T]) -> T | Job:
@@ -54,7 +50,8 @@ def answer_of(job: JobRow, response: Response, kind: type[T]) -> T | Job:
     return jobs.as_wire(job)
 
 
-def _wait_s(services: Services, prefer: str | None) -> float:
+def wait_s(services: Services, prefer: str | None) -> float:
+    """How long the caller likes to wait for a video, in seconds."""
     longest = services.settings.video_wait_s
     for preference in (prefer or "").split(","):
         name, _, value = preference.strip().partition("=")
@@ -77,25 +74,13 @@ def get_result(job_id: str, session: SessionDep, api_key: AnyKey) -> MatchAnswer
     return jobs.result_of(jobs.get_job(session, api_key, job_id))
 
 
-def own_job(job_id: str, services: ServicesDep, api_key: AnyKey) -> str:
-    """The id of a job that the caller may follow, looked up before any event is sent. Raises UnknownJob."""
-    with transaction(services.engine) as session:
-        return jobs.get_job(session, api_key, job_id).id
-
-
-OwnJob = Annotated[str, Depends(own_job)]
-
-
 @router.get("/jobs/{job_id}/events", operation_id="followJob", response_class=EventSourceResponse)
-def follow(services: ServicesDep, job_id: OwnJob) -> Iterator[ServerSentEvent]:
+async def follow(followers: FollowersDep, job_id: FollowedJob) -> AsyncIterator[ServerSentEvent]:
     """Sends events as the job goes on: `progress` while it runs, `done` or `failed` at the end."""
-    last: Job | None = None
-    for row in jobs.followed(services, job_id, FOLLOWED_S, EVENTS_EVERY_S):
-        job = jobs.as_wire(row)
-        if job != last:
+    async with aclosing(followers.follow(job_id, FOLLOWED_S)) as states:
+        async for job in states:
             name = job.status.value if job.finished_at else "progress"
             yield ServerSentEvent(event=name, data=job.model_dump(mode="json"))
-        last = job
 
 
 @router.get("/webhook-secret", operation_id="getWebhookSecret")

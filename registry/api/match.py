@@ -3,23 +3,28 @@
 from typing import Annotated
 
 from fastapi import APIRouter, File, Response, UploadFile
+from fastapi.concurrency import run_in_threadpool
 
 from indexer.media.frames import VideoInfo
 from registry.api.deps import ContextDep, Matcher, ServicesDep, read_upload
-from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
+from registry.api.following import FollowersDep, finished_in_time
+from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of, wait_s
 from registry.jobs import lifecycle as jobs
 from registry.match.answers import answer_about
 from registry.records.access import Action, may
+from registry.services import Services
+from registry.storage.db import transaction
+from registry.storage.models import ApiKey
 from sdk.models import FingerprintQuery, Job, MatchAnswer
 
 router = APIRouter(prefix="/v1/match", tags=["match"])
 
 
 @router.post("", operation_id="matchMedia", responses={202: {"model": Job}})
-def match_media(
+async def match_media(
     media: Annotated[UploadFile, File(description="the picture or video")],
     services: ServicesDep,
-    context: ContextDep,
+    followers: FollowersDep,
     api_key: Matcher,
     response: Response,
     webhook: WebhookForm = None,
@@ -30,13 +35,26 @@ def match_media(
     Numbers are given to keys with the scope `evidence` only. A video that is not done in time is answered
     with 202 and a job.
     """
+    begun = await run_in_threadpool(_match_or_accept, services, api_key, media, webhook)
+    if isinstance(begun, MatchAnswer):
+        return begun
+    seconds = wait_s(services, prefer)
+    job = await finished_in_time(services, followers, begun, api_key.id, seconds)
+    return answer_of(job, response, MatchAnswer)
+
+
+def _match_or_accept(
+    services: Services, api_key: ApiKey, media: UploadFile, webhook: str | None
+) -> MatchAnswer | str:
+    """The answer about a picture, or the id of a video's job."""
     content = read_upload(media, services)
-    identified = context.uploads.decoders.identify(content)
+    identified = services.uploads.decoders.identify(content)
     if isinstance(identified, VideoInfo):
-        new = jobs.NewJob(jobs.MATCH, webhook=webhook)
-        return answer_of(accepted(services, api_key, content, new, prefer), response, MatchAnswer)
-    upload = context.uploads.describe_image(content, identified)
-    return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer
+        return accepted(services, api_key, content, jobs.NewJob(jobs.MATCH, webhook=webhook))
+    upload = services.uploads.describe_image(content, identified)
+    with transaction(services.engine) as session:
+        context = services.in_request(session)
+        return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer
 
 
 @router.post("/fingerprints", operation_id="matchFingerprints")

@@ -30,7 +30,9 @@ OWN_CODES = (*CODES_BY_STATUS.values(), HTTP_ERROR, DATABASE_UNAVAILABLE, STORAG
 SCHEMA = "#/components/schemas/{model}"
 
 
-def problem(status: int, code: str, title: str, detail: str, **members: Any) -> JSONResponse:
+def problem(
+    status: int, code: str, title: str, detail: str, *, retry_after_s: int | None = None, **members: Any
+) -> JSONResponse:
     """Makes the answer that carries a problem document."""
     body = {
         "type": PROBLEM_TYPE_BASE + code,
@@ -40,7 +42,9 @@ def problem(status: int, code: str, title: str, detail: str, **members: Any) -> 
         "code": code,
         **members,
     }
-    headers = {"WWW-Authenticate": "Bearer"} if status == NotAuthenticated.status else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == NotAuthenticated.status else {}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 
 
@@ -49,6 +53,11 @@ def _field_at(place: tuple[int | str, ...]) -> str:
     names = place[1:]
     # Of a body that is no JSON the place is the number of a character.
     return "" if names and isinstance(names[0], int) else ".".join(map(str, names))
+
+
+def problem_answer(error: RegistryError) -> JSONResponse:
+    """Makes the answer to a request that failed with one of the registry's own errors."""
+    return problem(error.status, error.code, error.title, str(error), retry_after_s=error.retry_after_s)
 
 
 def describe(app: FastAPI) -> None:
@@ -81,7 +90,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RegistryError)
     def known(_: Request, error: RegistryError) -> JSONResponse:
-        return problem(error.status, error.code, error.title, str(error))
+        return problem_answer(error)
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
+from fastapi.concurrency import run_in_threadpool
 
 from indexer.media.frames import VideoInfo
 from registry.api.deps import (
@@ -14,13 +15,16 @@ from registry.api.deps import (
     read_upload,
     sight_for,
 )
-from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of
+from registry.api.following import FollowersDep, finished_in_time
+from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of, wait_s
 from registry.errors import UnknownRecord
 from registry.jobs import lifecycle as jobs
 from registry.match.showing import frame_of, preview_of
 from registry.publish import registration, withdrawal
 from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
-from registry.storage.models import Record
+from registry.services import Services
+from registry.storage.db import transaction
+from registry.storage.models import ApiKey, Record
 from sdk.models import FingerprintRegistration, Job, Receipt, RecordSummary, Registration
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
@@ -32,11 +36,11 @@ IdempotencyHeader = Annotated[
 
 
 @router.post("", status_code=201, operation_id="registerMedia", responses={202: {"model": Job}})
-def register_media(
+async def register_media(
     media: Annotated[UploadFile, File(description="the picture or video")],
     statement: Annotated[str, Form(max_length=32 * 1024, description="the signed statement, compact JWS")],
     services: ServicesDep,
-    session: SessionDep,
+    followers: FollowersDep,
     api_key: Registrar,
     response: Response,
     idempotency_key: IdempotencyHeader = None,
@@ -47,20 +51,34 @@ def register_media(
 
     A video that is not done in time is answered with 202 and a job.
     """
+    new = jobs.NewJob(jobs.REGISTER, statement, idempotency_key, webhook)
+    begun = await run_in_threadpool(_register_or_accept, services, api_key, media, new)
+    if isinstance(begun, Registration):
+        response.status_code = 200 if begun.already_registered else 201
+        return begun
+    seconds = wait_s(services, prefer)
+    job = await finished_in_time(services, followers, begun, api_key.id, seconds)
+    return answer_of(job, response, Registration)
+
+
+def _register_or_accept(
+    services: Services, api_key: ApiKey, media: UploadFile, new: jobs.NewJob
+) -> Registration | str:
+    """The answer about a picture or about what is known already, or the id of a video's job."""
+    assert new.statement is not None
     content = read_upload(media, services)
     # Before anything is decoded: whoever signed nothing good gets no work done, and is told at once.
-    request = registration.verify_request(session, api_key, statement, content, idempotency_key)
-    known = registration.known_answer(services, session, request)
+    with transaction(services.engine) as session:
+        request = registration.verify_request(session, api_key, new.statement, content, new.idempotency_key)
+        known = registration.known_answer(services, session, request)
     if known is not None:
-        response.status_code = 200
         return known
-    identified = services.uploads.decoders.identify(content)
+    identified = services.uploads.decoders.identify(content)  # holding no connection to the database
     if isinstance(identified, VideoInfo):
-        new = jobs.NewJob(jobs.REGISTER, statement, idempotency_key, webhook)
-        return answer_of(accepted(services, api_key, content, new, prefer), response, Registration)
-    answer = registration.register_media(services, session, request, content, image=identified)
-    response.status_code = 200 if answer.already_registered else 201
-    return answer
+        return accepted(services, api_key, content, new)
+    upload = registration.describe(services, request, content, image=identified)
+    with transaction(services.engine) as session:
+        return registration.register_upload(services, session, request, upload)
 
 
 @router.post("/fingerprints", status_code=201, operation_id="registerFingerprints")

@@ -14,7 +14,7 @@ from pathlib import Path
 import uvicorn
 from pydantic import ValidationError
 from sqlalchemy import Engine
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from indexer.fingerprints.embedders import Embedder
 from registry.app import create_app, running_services
@@ -112,13 +112,13 @@ def listen(host: str, port: int) -> socket.socket:
         raise StartRefused(f"cannot listen on {host}, port {port}: {error.strerror}") from error
 
 
-def serve_app(app: ASGIApp, listener: socket.socket) -> None:
+def serve_app(app: Starlette, listener: socket.socket) -> None:
     """Serves in this thread until the process is told to stop."""
     uvicorn.Server(uvicorn.Config(app, lifespan="off")).run(sockets=[listener])
 
 
 @contextmanager
-def listening(app: ASGIApp) -> Iterator[str]:
+def listening(app: Starlette) -> Iterator[str]:
     """Serves on a free loopback port in a thread; yields the address. Raises StartRefused."""
     with listen("127.0.0.1", 0) as listener:
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
@@ -136,5 +136,7 @@ def listening(app: ASGIApp) -> Iterator[str]:
             server.force_exit = True  # stopped by a signal: nobody waits for what is being answered
             raise
         finally:
+            for action in app.state.on_stop:
+                action()
             server.should_exit = True
             thread.join()

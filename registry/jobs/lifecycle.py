@@ -8,7 +8,6 @@ row: a worker that dies leaves either a finished job or one that is begun again,
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,10 +17,10 @@ from sqlmodel import Session, col, delete, select
 from registry.errors import JobFailed, JobPending, NotAllowed, RegistryError, UnknownJob, problem_of
 from registry.match.answers import answer_about
 from registry.media.uploads import in_two_parts
-from registry.publish.registration import known_answer, register_media, verify_request
+from registry.publish.registration import describe, known_answer, register_upload, verify_request
 from registry.records.access import Action, may
 from registry.services import Services
-from registry.storage.db import after_commit, transaction
+from registry.storage.db import after_commit, release, transaction
 from registry.storage.models import ApiKey, Job
 from registry.storage.models.columns import now
 from registry.storage.models.jobs import DONE, FAILED, MATCH, QUEUED, REGISTER, RUNNING
@@ -122,25 +121,12 @@ def result_of(job: Job) -> MatchAnswer | Registration:
     return kind.model_validate_json(job.result)
 
 
-def wait_for(services: Services, job_id: str, seconds: float) -> Job:
-    """Waits for a job; returns it finished, or as it is when the time is over."""
-    for job in followed(services, job_id, seconds):
-        if job.status in (DONE, FAILED):
-            break
+def read_job(services: Services, job_id: str) -> Job:
+    """Returns a job as it is now, whoever owns it."""
+    with transaction(services.engine) as session:
+        job = session.get(Job, job_id)
+    assert job is not None, "jobs are never removed while somebody waits for them"
     return job
-
-
-def followed(services: Services, job_id: str, seconds: float, every_s: float = 0.1) -> Iterator[Job]:
-    """Yields the job again and again until it is finished or the time is over, at least once."""
-    end = time.monotonic() + seconds
-    while True:
-        with transaction(services.engine) as session:
-            job = session.get(Job, job_id)
-        assert job is not None, "jobs are never removed while they are followed"
-        yield job
-        if job.status in (DONE, FAILED) or time.monotonic() >= end:
-            return
-        time.sleep(every_s)
 
 
 def run(services: Services, job_id: str, stopping: threading.Event | None = None) -> None:
@@ -186,6 +172,7 @@ def _work(services: Services, job_id: str, content: bytes, stopping: threading.E
             # The page draws the similarity of the frames over time, and shows no numbers.
             evidence = api_key is None or may(api_key, Action.SEE_EVIDENCE)
             reading, comparing = in_two_parts(progress, READING_SHARE)
+            release(session)
             upload = services.uploads.read(content, progress=reading)
             context = services.in_request(session)
             answer = answer_about(context, upload, with_evidence=evidence, progress=comparing).answer
@@ -193,9 +180,12 @@ def _work(services: Services, job_id: str, content: bytes, stopping: threading.E
             assert api_key is not None
             assert job.statement is not None
             request = verify_request(session, api_key, job.statement, content, job.idempotency_key)
-            answer = known_answer(services, session, request) or register_media(
-                services, session, request, content, progress=progress
-            )
+            known = known_answer(services, session, request)
+            release(session)
+            if known is None:
+                upload = describe(services, request, content, progress=progress)
+                known = register_upload(services, session, request, upload)
+            answer = known
         job = _locked(session, job_id)
         assert job is not None
         if job.status in (DONE, FAILED):

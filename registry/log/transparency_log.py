@@ -25,6 +25,7 @@ from registry.log.tiles import (
     published_width,
     tree_root,
 )
+from registry.storage.db import keep_connection
 from registry.storage.models import LogEntry, LogHead, LogTile
 from sdk.checkpoint import (
     BadCheckpoint,
@@ -57,6 +58,7 @@ class Log:
         if session.info.get(LOCKED_IN) is None or session.info[LOCKED_IN] is not session.get_transaction():
             session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
             session.info[LOCKED_IN] = session.get_transaction()
+            keep_connection(session)
 
     def append(
         self, session: Session, entry_type: str, content: bytes, *, active: int = 0

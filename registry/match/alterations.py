@@ -14,6 +14,7 @@ from registry.match.facts import AUTHENTICITY_DENIED, confirmed_sources
 from registry.match.matched import MatchedRecord, are_pictures_compared
 from registry.media.previews import picture_of
 from registry.services import RequestContext
+from registry.storage.db import release
 from registry.storage.models import Record
 from sdk.models import AlterationShown, MatchRelation, RecordSummary
 from sdk.records import AssetClass
@@ -120,6 +121,7 @@ def _alteration_shown(
     matched = {match.record.id: match for match in matches}
     for name in sorted(source.target for source in confirmed_sources(summary)):
         original = context.session.get(Record, name)
+        release(context.session)
         if original is not None and original.preview_key is not None:
             shown = _beside(context, fake, original, matched.get(name), is_source=True)
             if shown is AlterationShown.SHOWN and _has_another_face_elsewhere(context, fake, original):

@@ -16,6 +16,7 @@ from registry.media.uploads import Upload
 from registry.records.access import Sight
 from registry.records.reading import summary_of
 from registry.services import RequestContext
+from registry.storage.db import release
 from registry.storage.models import Record
 from registry.storage.models.records import ACTIVE
 from sdk.models import Comparison, RecordSummary
@@ -42,6 +43,7 @@ def compare_with(context: RequestContext, content: bytes, record: Record) -> Com
     """Says what a match of that record says. Raises NothingToCompare or MediaRefused."""
     if record.status != ACTIVE:
         raise NothingToCompare("the record was withdrawn, and is compared with nothing any more")
+    release(context.session)
     upload = page_to_answer(context, context.uploads.read(content), record)
     match = next(iter(find_matches(context, upload, only=record)), None)
     return ComparedUpload(

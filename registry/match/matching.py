@@ -16,6 +16,7 @@ from registry.match.video.matching import match_video
 from registry.media.query_frames import QueryFrames
 from registry.media.uploads import Progress, Upload
 from registry.services import RequestContext
+from registry.storage.db import release
 from registry.storage.models import Record
 from sdk.models import MatchRelation
 
@@ -47,8 +48,10 @@ def find_matches(
             return []  # its audio alone says too little: nothing is seen that could be compared
         frames = QueryFrames(context.uploads.decoders, upload.video)
         retrieved = _retrieved(context, upload, only, including, lambda: inner_pictures(frames))
+        release(context.session)
         return _ranked(match_video(context, frames, retrieved, progress))
     retrieved = _retrieved(context, upload, only, including)
+    release(context.session)
     matches = _ranked(match_still(context, upload, retrieved, only=only))
     is_described = describe or (_first_few(matches) if only is None else _every)
     return _ranked(

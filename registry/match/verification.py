@@ -42,6 +42,7 @@ from registry.match.second_look import (
 from registry.media.previews import Picture, picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext
+from registry.storage.db import release
 from registry.storage.models import Fingerprint, Record
 
 
@@ -214,6 +215,7 @@ def measure_candidates(
     by_frame: dict[tuple[str, int], list[Fingerprint]] = {}
     for row in stored:
         by_frame.setdefault((row.record_id, row.time_ms), []).append(row)
+    release(context.session)  # what follows decodes and compares pictures
     return [
         replace(
             candidate,

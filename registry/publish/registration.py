@@ -75,18 +75,17 @@ def verify_request(
     return RegistrationRequest(verified, api_key, idempotency_key)
 
 
-def register_media(
+def describe(
     services: Services,
-    session: Session,
     request: RegistrationRequest,
     content: bytes,
     *,
     image: DecodedImage | None = None,
     progress: Progress | None = None,
-) -> Registration:
-    """Registers a file that has no `known_answer`; `image` where it was decoded before.
+) -> Upload:
+    """Decodes and fingerprints a file; `image` where it was decoded before. Raises MediaRefused.
 
-    Raises MediaRefused or Conflict.
+    Needs no database: nobody holds a connection meanwhile.
     """
     if image is not None:
         upload = services.uploads.describe_image(content, image)
@@ -95,6 +94,13 @@ def register_media(
         upload = services.uploads.read(content, with_previews=with_previews, progress=progress)
     if upload.insufficient_detail:
         raise InsufficientDetail(upload.insufficient_detail)
+    return upload
+
+
+def register_upload(
+    services: Services, session: Session, request: RegistrationRequest, upload: Upload
+) -> Registration:
+    """Registers a described file that had no `known_answer`. Raises Conflict."""
     return _store(services, session, request, upload)
 
 

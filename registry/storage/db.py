@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
@@ -83,10 +83,35 @@ def transaction(engine: Engine) -> Iterator[Session]:
     What `after_commit` was given runs in order once the commit is durable.
     """
     with Session(engine, expire_on_commit=False) as session:
-        with session.begin():
+        try:
             yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
         for action in session.info.get("after_commit", ()):
             action()
+
+
+def release(session: Session) -> None:
+    """Gives the connection back until the next query: nobody holds one while decoding or comparing.
+
+    Does nothing once something was written or locked. Before that nothing changes for the caller, because
+    every query sees what was committed before it (READ COMMITTED).
+    """
+    pending = session.new or session.dirty or session.deleted
+    if not pending and not session.info.get("unfinished"):
+        session.commit()
+
+
+def keep_connection(session: Session) -> None:
+    """From now on `release` does nothing: the transaction holds a lock, or wrote something."""
+    session.info["unfinished"] = True
+
+
+@event.listens_for(Session, "after_flush")
+def _keep_what_was_flushed(session: Session, _: object) -> None:
+    keep_connection(session)
 
 
 def after_commit(session: Session, action: Callable[[], None]) -> None:

@@ -19,7 +19,7 @@ import obstore
 from sqlalchemy import Engine, event
 
 from registry.app import running_services
-from registry.publish.registration import known_answer, register_media, verify_request
+from registry.publish.registration import describe, known_answer, register_upload, verify_request
 from registry.settings import Settings
 from registry.storage.db import connect, transaction
 from registry.storage.models import ApiKey
@@ -84,7 +84,7 @@ def register_and_die(
             assert api_key is not None
             request = verify_request(session, api_key, statement, content, IDEMPOTENCY_KEY)
             if known_answer(services, session, request) is None:
-                register_media(services, session, request, content)
+                register_upload(services, session, request, describe(services, request, content))
         acknowledgement.write_bytes(b"acknowledged")
         countdown.armed = False
     return SURVIVED

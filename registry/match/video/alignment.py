@@ -32,6 +32,7 @@ from registry.match.video.segment_ends import SegmentEnds, ends_of
 from registry.media.previews import picture_of
 from registry.media.query_frames import Moment, QueryFrames
 from registry.services import RequestContext
+from registry.storage.db import release
 from registry.storage.models import Record
 
 PAIRS_FOR_GEOMETRY = 12
@@ -62,6 +63,7 @@ def align_video(
     candidate = Candidate(retrieved.record, MatchEvidence(), retrieved.found_by)
     if retrieved.record.preview_key is None:
         aligned = align_by_fingerprints(context.session, frames.video, candidate)
+        release(context.session)
         if aligned is None:
             return None
         best, segments = aligned
