@@ -17,6 +17,7 @@ from indexer.media.sandbox import DecoderPool
 from indexer.thread_limits import use_one_core_per_request
 from registry import __version__
 from registry.api import compare, health, jobs, log, match, problems, publishers, records
+from registry.api.admission import UPLOADS, Admission
 from registry.api.body_limit import BodyLimit
 from registry.api.internal import SearchNode
 from registry.errors import MissingModel
@@ -37,6 +38,7 @@ from registry.storage.blobs import Blobs
 from registry.thresholds import load_thresholds
 from registry.web import pages
 
+JSON_BYTES = 1 << 20  # three times the largest list of fingerprints with its statement
 FORM_BYTES = 1 << 20  # statement, boundaries and headers of a multipart body
 FACES_ARE_OFF = "comparing faces is switched off here (TRUEPRINT_FACES)"
 
@@ -132,10 +134,14 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.followers = JobFollowers(services)
+    app.state.readiness = health.readiness_of(services)
     app.state.on_stop = [app.state.followers.close]
     problems.install(app)
     problems.describe(app)
-    app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
+    app.add_middleware(
+        BodyLimit, max_bytes=JSON_BYTES, max_upload_bytes=max_body_bytes, uploads=UPLOADS.keys()
+    )
+    app.add_middleware(Admission, services=services)  # the outermost: added last
     for router in (publishers, records, match, jobs, compare, log, health):
         app.include_router(router.router)
     app.include_router(log.tiles)

@@ -8,14 +8,15 @@ RegistryError
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
 ├── InvalidRequest, InvalidFingerprint, NothingToCompare
 ├── UnknownJob, JobPending, JobFailed, BadWebhook
-├── Busy: TooManyRequests, Overloaded
+├── Busy: TooManyRequests, LookupsExceeded, Overloaded
+├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
 ├── IndexUnavailable, IndexStale, LogDiverged
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
                   BadThresholds
 
 A test compares this tree with the classes, and `docs/problems.md` with their codes. StatementRefused,
-MediaRefused, Conflict and Busy name families for those who catch them; what is raised is one of their
-members.
+MediaRefused, Conflict, Busy and StorageAway name families for those who catch them; what is raised is one
+of their members.
 """
 
 from sdk.models.base import Problem
@@ -239,10 +240,50 @@ class TooManyRequests(Busy):
     code, status, title = "too_many_requests", 429, "You have too many requests under way"
 
 
+class LookupsExceeded(Busy):
+    """Without an API key, this address asked too often."""
+
+    code, status, title = "lookups_exceeded", 429, "Too many look-ups without an API key"
+    retry_after_s = 10
+
+
 class Overloaded(Busy):
     """All callers together have as much under way, or waiting, as the registry takes on."""
 
     code, status, title = "overloaded", 503, "The registry is busy"
+
+
+class StorageAway(RegistryError):
+    """Base of what is wrong with database or disk for now; nothing that was acknowledged is lost by it."""
+
+    retry_after_s = 5
+
+
+class DatabaseUnavailable(StorageAway):
+    """The database is not there: stopped, starting, or out of reach."""
+
+    code, status, title = "database_unavailable", 503, "The database does not answer"
+
+
+class DatabaseFrozen(StorageAway):
+    """The database is there, and does not answer in time."""
+
+    code, status, title = "database_frozen", 503, "The database takes too long to answer"
+    retry_after_s = 10
+
+
+class OutOfConnections(StorageAway):
+    """The database, or this process, has no connection left."""
+
+    code, status, title = "out_of_connections", 503, "No connection to the database is free"
+    retry_after_s = 3
+
+
+class DiskFull(StorageAway):
+    """There is no room for what was to be stored."""
+
+    code, status, title = "disk_full", 503, "The disk is full"
+    retry_after_s = 60
 
 
 class InvalidRequest(RegistryError):

@@ -82,6 +82,20 @@ class Settings(BaseSettings):
     video_wait_s: float = Field(
         default=10.0, ge=0, le=60, description="how long a request waits for its video before it gets a job"
     )
+    uploads: int = Field(default=12, ge=1, description="uploads with a key that are received and worked on")
+    uploads_per_key: int = Field(default=8, ge=1, description="of these, those of one API key")
+    uploads_waiting: int = Field(
+        default=96, ge=0, description="uploads that wait for their turn; half a caller's"
+    )
+    turn_wait_s: float = Field(
+        default=10.0, gt=0, le=60, description="how long a request waits for its turn"
+    )
+    lookups: int = Field(default=4, ge=1, description="uploads to the page that are received and worked on")
+    lookups_per_minute: int = Field(default=30, ge=1, description="look-ups on the page by one address")
+    lookups_per_minute_in_all: int = Field(default=240, ge=1, description="look-ups on the page by all")
+    jobs: int = Field(default=1024, ge=1, description="videos that are worked on or wait for it")
+    jobs_per_key: int = Field(default=256, ge=1, description="of these, those of one API key")
+    jobs_of_the_page: int = Field(default=16, ge=1, description="of these, those of the page")
     followers: int = Field(default=256, ge=1, description="requests that wait for jobs or follow them")
     followers_per_key: int = Field(default=16, ge=1, description="of these, those of one API key")
     webhooks_to_private_networks: bool = Field(

@@ -21,6 +21,7 @@ class Call(Generic[T]):
     path: str
     parse: Callable[[bytes], T]
     options: dict[str, Any] = field(default_factory=dict)
+    repeatable: bool = True  # whether sending it twice has the effect of sending it once
 
 
 def _typed(kind: Any) -> Callable[[bytes], Any]:
@@ -30,7 +31,7 @@ def _typed(kind: Any) -> Callable[[bytes], Any]:
 def enrol(new: models.NewPublisher) -> Call[models.Publisher]:
     """POST /v1/publishers."""
     body = new.model_dump(mode="json")
-    return Call("POST", "/v1/publishers", _typed(models.Publisher), {"json": body})
+    return Call("POST", "/v1/publishers", _typed(models.Publisher), {"json": body}, repeatable=False)
 
 
 def list_publishers() -> Call[list[models.Publisher]]:
@@ -51,13 +52,14 @@ def list_keys(publisher: str) -> Call[list[models.PublisherKey]]:
 def add_key(publisher: str, jwk: dict[str, str]) -> Call[models.PublisherKey]:
     """POST /v1/publishers/{id}/keys."""
     body = {"json": {"jwk": jwk}}
-    return Call("POST", f"/v1/publishers/{publisher}/keys", _typed(models.PublisherKey), body)
+    path = f"/v1/publishers/{publisher}/keys"
+    return Call("POST", path, _typed(models.PublisherKey), body, repeatable=False)
 
 
 def rotate_key(publisher: str, kid: str, jwk: dict[str, str]) -> Call[models.PublisherKey]:
     """POST /v1/publishers/{id}/keys/{kid}/rotate."""
     path = f"/v1/publishers/{publisher}/keys/{kid}/rotate"
-    return Call("POST", path, _typed(models.PublisherKey), {"json": {"jwk": jwk}})
+    return Call("POST", path, _typed(models.PublisherKey), {"json": {"jwk": jwk}}, repeatable=False)
 
 
 def revoke_key(publisher: str, kid: str) -> Call[models.PublisherKey]:
@@ -75,7 +77,7 @@ def key_validity(kid: str, at: datetime) -> Call[models.KeyValidity]:
 def issue_api_key(new: models.NewApiKey) -> Call[models.IssuedApiKey]:
     """POST /v1/api-keys."""
     body = new.model_dump(mode="json")
-    return Call("POST", "/v1/api-keys", _typed(models.IssuedApiKey), {"json": body})
+    return Call("POST", "/v1/api-keys", _typed(models.IssuedApiKey), {"json": body}, repeatable=False)
 
 
 def revoke_api_key(key_id: str) -> Call[models.ApiKey]:

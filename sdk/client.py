@@ -1,4 +1,7 @@
-"""Clients of a registry: one method per endpoint, typed answers, exceptions for problems."""
+"""Clients of a registry: one method per endpoint, typed answers, exceptions for problems.
+
+What is refused for now (429, or 503 with `Retry-After`) is sent again for up to a minute.
+"""
 
 import asyncio
 import json
@@ -13,6 +16,7 @@ import httpx2
 from sdk import calls, models
 from sdk.calls import Call
 from sdk.errors import ProblemError, Unreachable, problem_to_error
+from sdk.patience import Patience, Pause, retry_after_s
 
 T = TypeVar("T")
 TIMEOUT_S = 120.0
@@ -24,7 +28,8 @@ def _headers(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def _answer(call: Call[T], response: httpx2.Response) -> T:
+def _answer(call: Call[T], response: httpx2.Response, patience: Patience) -> T | Pause:
+    """The answer, or the pause after which to ask again. Raises ProblemError."""
     if response.is_success:
         return call.parse(response.content)
     try:
@@ -32,7 +37,11 @@ def _answer(call: Call[T], response: httpx2.Response) -> T:
     except ValueError:
         document = {}
     error: ProblemError = problem_to_error(response.status_code, document)
-    raise error
+    error.retry_after_s = retry_after_s(response)
+    pause = patience.pause_after(error)
+    if pause is None:
+        raise error
+    return pause
 
 
 class Client:
@@ -59,11 +68,16 @@ class Client:
         self._http.close()
 
     def _send(self, call: Call[T]) -> T:
-        try:
-            response = self._http.request(call.method, call.path, **call.options)
-        except httpx2.HTTPError as error:
-            raise Unreachable(f"no answer from {self.url}: {error}") from error
-        return _answer(call, response)
+        patience = Patience(repeatable=call.repeatable)
+        while True:
+            try:
+                response = self._http.request(call.method, call.path, **call.options)
+            except httpx2.HTTPError as error:
+                raise Unreachable(f"no answer from {self.url}: {error}") from error
+            answer = _answer(call, response, patience)
+            if not isinstance(answer, Pause):
+                return answer
+            time.sleep(answer.seconds)
 
     def enrol(self, new: models.NewPublisher) -> models.Publisher:
         """Enrols an organisation (scope `admin`)."""
@@ -251,11 +265,16 @@ class AsyncClient:
         await self._http.aclose()
 
     async def _send(self, call: Call[T]) -> T:
-        try:
-            response = await self._http.request(call.method, call.path, **call.options)
-        except httpx2.HTTPError as error:
-            raise Unreachable(f"no answer from {self.url}: {error}") from error
-        return _answer(call, response)
+        patience = Patience(repeatable=call.repeatable)
+        while True:
+            try:
+                response = await self._http.request(call.method, call.path, **call.options)
+            except httpx2.HTTPError as error:
+                raise Unreachable(f"no answer from {self.url}: {error}") from error
+            answer = _answer(call, response, patience)
+            if not isinstance(answer, Pause):
+                return answer
+            await asyncio.sleep(answer.seconds)
 
     async def enrol(self, new: models.NewPublisher) -> models.Publisher:
         """Enrols an organisation (scope `admin`)."""

@@ -1,12 +1,16 @@
 """What handlers depend on: the services, one transaction, the caller's API key."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from time import monotonic
 from typing import Annotated
 
 from fastapi import Depends, Request, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
+from registry.api.admission import VerifiedKey
+from registry.api.gates import Turn
 from registry.errors import MediaTooLarge, NotAuthenticated
 from registry.records.access import Action, Sight, require_scope, require_sight
 from registry.records.publishers import authenticate
@@ -16,6 +20,7 @@ from registry.storage.models import ApiKey, Record
 
 # Of answers that show what was sent, or an intimate picture: no cache keeps them, here or on the way.
 NO_STORE = "private, no-store"
+LOOKED_UP_AGAIN_S = 5.0  # a key that was revoked while a body was received is not good any more
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `Authorization: Bearer ...`")
 
@@ -47,10 +52,7 @@ async def context_of(services: ServicesDep, session: SessionDep) -> RequestConte
 ContextDep = Annotated[RequestContext, Depends(context_of, scope="function")]
 
 
-def api_key_of(
-    services: ServicesDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> ApiKey:
+def api_key_of(services: Services, credentials: HTTPAuthorizationCredentials | None) -> ApiKey:
     """Returns the caller's API key. Reads it in a transaction of its own: its row must not stay locked."""
     if credentials is None:
         raise NotAuthenticated("send an API key as `Authorization: Bearer ...`")
@@ -58,9 +60,28 @@ def api_key_of(
         return authenticate(session, credentials.credentials)
 
 
-AnyKey = Annotated[ApiKey, Depends(api_key_of)]
+async def verified_key_of(
+    request: Request,
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> ApiKey:
+    """Returns the caller's API key: the one that was looked up before the body came, if not long ago."""
+    verified: VerifiedKey | None = getattr(request.state, "verified_key", None)
+    if verified is not None and monotonic() - verified.at < LOOKED_UP_AGAIN_S:
+        return verified.api_key
+    return await run_in_threadpool(api_key_of, services, credentials)
 
 
+AnyKey = Annotated[ApiKey, Depends(verified_key_of)]
+
+
+async def turn_of(request: Request) -> Turn:
+    """Returns the caller's place among those who are served."""
+    turn: Turn = request.state.turn
+    return turn
+
+
+TurnDep = Annotated[Turn, Depends(turn_of)]
 BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 

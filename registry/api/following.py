@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
 from registry.api.deps import AnyKey, ServicesDep
+from registry.api.gates import Turn
 from registry.jobs import lifecycle as jobs
 from registry.jobs.followers import JobFollowers
 from registry.services import Services
@@ -46,8 +47,9 @@ FollowedJob = Annotated[str, Depends(followed_job)]
 
 
 async def finished_in_time(
-    services: Services, followers: JobFollowers, job_id: str, caller: str, seconds: float
+    services: Services, followers: JobFollowers, turn: Turn, job_id: str, caller: str, seconds: float
 ) -> Job:
-    """Waits for a job; returns its row finished, or as it is when the time is over."""
+    """Waits for a job, out of turn; returns its row finished, or as it is when the time is over."""
+    turn.leave()
     await followers.wait_for(job_id, caller, seconds)
     return await run_in_threadpool(jobs.read_job, services, job_id)

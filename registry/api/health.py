@@ -1,15 +1,17 @@
 """Endpoints for operators: liveness, readiness, status, the audit, and the registry's own keys."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from sqlmodel import func, select
 
 from registry import __version__
 from registry.api.deps import Operator, ServicesDep, SessionDep
+from registry.api.readiness import Readiness
 from registry.errors import IndexStale
 from registry.jobs.reembedding import count_behind
 from registry.match.answers import freshness
 from registry.operate.audit import audit as run_audit
-from registry.storage.db import describe
+from registry.services import Services
+from registry.storage.db import describe, transaction
 from registry.storage.models import Fingerprint, Record
 from sdk.models import AuditReport, ServerStatus
 
@@ -18,18 +20,29 @@ STALE_AFTER_S = 10.0
 
 
 @router.get("/livez", operation_id="getLiveness")
-def liveness() -> dict[str, str]:
+async def liveness() -> dict[str, str]:
     """Answers as long as the process runs."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", operation_id="getReadiness")
-def readiness(services: ServicesDep, session: SessionDep) -> dict[str, str]:
-    """Answers as long as the database does and the index follows it. Raises IndexStale."""
-    state = services.index.state(session)
-    if state.lag and state.age_s > STALE_AFTER_S:
-        raise IndexStale(f"the index is {state.lag} changes behind for {state.age_s:.0f} s")
+async def readiness(request: Request) -> dict[str, str]:
+    """Answers as long as the database does and the index follows it; says what is wrong otherwise."""
+    looked: Readiness = request.app.state.readiness
+    await looked.require()
     return {"status": "ready"}
+
+
+def readiness_of(services: Services) -> Readiness:
+    """What this registry needs to be ready. Its look raises IndexStale, and what the database raises."""
+
+    def require_ready() -> None:
+        with transaction(services.engine) as session:
+            state = services.index.state(session)
+        if state.lag and state.age_s > STALE_AFTER_S:
+            raise IndexStale(f"the index is {state.lag} changes behind for {state.age_s:.0f} s")
+
+    return Readiness(require_ready)
 
 
 @router.get("/v1/status", operation_id="getStatus")

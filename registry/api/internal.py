@@ -9,21 +9,23 @@ from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Body, Depends, FastAPI, Path, Query, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from indexer.fingerprints.kinds import KINDS
 from indexer.index.port import dtype_of, width_of
 from registry.api import problems
+from registry.api.admission import bearer_of
 from registry.api.body_limit import BodyLimit
-from registry.errors import IndexStale, InvalidRequest, NotAuthenticated
+from registry.api.problems import problem_answer
+from registry.api.readiness import Readiness
+from registry.errors import IndexStale, InvalidRequest, NotAuthenticated, RegistryError
 from registry.index.local import LocalIndex
 from registry.index.remote import BINARY_TYPE, SearchNodeState, pack_hits
 from registry.storage.db import transaction
 
 MOST_BYTES = 32 << 20
 STALE_AFTER_S = 10.0
-_bearer = HTTPBearer(auto_error=False)
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,9 @@ class SearchNode:
     secret: str
 
 
-def search_node_of(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> SearchNode:
-    """The node, for a caller who knows the secret. Raises NotAuthenticated."""
+async def search_node_of(request: Request) -> SearchNode:
+    """The node; the caller is known to know the secret."""
     node: SearchNode = request.app.state.node
-    given = credentials.credentials if credentials else ""
-    if not secrets.compare_digest(given.encode(), node.secret.encode()):
-        raise NotAuthenticated("a search node answers nodes that know TRUEPRINT_SEARCH_SECRET")
     return node
 
 
@@ -100,20 +97,50 @@ def search(
 
 
 @open_router.get("/livez")
-def liveness() -> dict[str, str]:
+async def liveness() -> dict[str, str]:
     """Answers whenever the process runs."""
     return {"status": "alive"}
 
 
 @open_router.get("/readyz")
-def readiness(request: Request) -> dict[str, str]:
-    """Answers when the index follows the rows. Raises IndexStale."""
-    node: SearchNode = request.app.state.node
-    with transaction(node.engine) as session:
-        index_state = node.index.state(session)
-    if index_state.lag and index_state.age_s > STALE_AFTER_S:
-        raise IndexStale(f"the index is {index_state.lag} changes behind for {index_state.age_s:.0f} s")
+async def readiness(request: Request) -> dict[str, str]:
+    """Answers when the index follows the rows; says what is wrong otherwise."""
+    looked: Readiness = request.app.state.readiness
+    await looked.require()
     return {"status": "ready"}
+
+
+def _readiness_of(node: SearchNode) -> Readiness:
+    def require_ready() -> None:
+        with transaction(node.engine) as session:
+            index_state = node.index.state(session)
+        if index_state.lag and index_state.age_s > STALE_AFTER_S:
+            raise IndexStale(f"the index is {index_state.lag} changes behind for {index_state.age_s:.0f} s")
+
+    return Readiness(require_ready)
+
+
+class SecretFirst:
+    """An ASGI middleware: who does not know the secret sends no body."""
+
+    def __init__(self, app: ASGIApp, node: SearchNode) -> None:
+        self.app, self._node = app, node
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one request."""
+        if scope["type"] == "http" and scope["path"].startswith(router.prefix):
+            try:
+                require_secret(self._node, bearer_of(scope))
+            except RegistryError as error:
+                await problem_answer(error)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def require_secret(node: SearchNode, given: str) -> None:
+    """Raises NotAuthenticated."""
+    if not secrets.compare_digest(given.encode(), node.secret.encode()):
+        raise NotAuthenticated("a search node answers nodes that know TRUEPRINT_SEARCH_SECRET")
 
 
 def _catch_up_to(node: SearchNode, min_position: int) -> None:
@@ -126,9 +153,11 @@ def create_search_node_app(node: SearchNode) -> FastAPI:
     """The application of a search node."""
     app = FastAPI(title="Trueprint search node", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.node = node
+    app.state.readiness = _readiness_of(node)
     app.state.on_stop = []
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=MOST_BYTES)
+    app.add_middleware(SecretFirst, node=node)
     app.include_router(router)
     app.include_router(open_router)
     return app

@@ -6,7 +6,7 @@ from fastapi import APIRouter, File, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
 from indexer.media.frames import VideoInfo
-from registry.api.deps import ContextDep, Matcher, ServicesDep, read_upload
+from registry.api.deps import ContextDep, Matcher, ServicesDep, TurnDep, read_upload
 from registry.api.following import FollowersDep, finished_in_time
 from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of, wait_s
 from registry.jobs import lifecycle as jobs
@@ -25,6 +25,7 @@ async def match_media(
     media: Annotated[UploadFile, File(description="the picture or video")],
     services: ServicesDep,
     followers: FollowersDep,
+    turn: TurnDep,
     api_key: Matcher,
     response: Response,
     webhook: WebhookForm = None,
@@ -39,7 +40,7 @@ async def match_media(
     if isinstance(begun, MatchAnswer):
         return begun
     seconds = wait_s(services, prefer)
-    job = await finished_in_time(services, followers, begun, api_key.id, seconds)
+    job = await finished_in_time(services, followers, turn, begun, api_key.id, seconds)
     return answer_of(job, response, MatchAnswer)
 
 

@@ -6,27 +6,31 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from obstore.exceptions import BaseError as BlobError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from indexer.index.port import EngineUnavailable
 from registry.errors import (
     PROBLEM_TYPE_BASE,
+    DiskFull,
     IndexUnavailable,
     InvalidRequest,
     MediaTooLarge,
     NotAuthenticated,
     RegistryError,
+    StorageAway,
 )
+from registry.storage.faults import fault_of
 from sdk.flaws import flaws_in_words
 from sdk.models import Problem
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
-CODES_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: MediaTooLarge.code}
-HTTP_ERROR, DATABASE_UNAVAILABLE, STORAGE_FAILED = "http_error", "database_unavailable", "storage_failed"
-OWN_CODES = (*CODES_BY_STATUS.values(), HTTP_ERROR, DATABASE_UNAVAILABLE, STORAGE_FAILED)
+CODES_BY_STATUS = {408: "too_slow", 404: "not_found", 405: "method_not_allowed", 413: MediaTooLarge.code}
+TOO_SLOW = 408, "The request did not arrive in time"
+HTTP_ERROR, STORAGE_FAILED = "http_error", "storage_failed"
+OWN_CODES = (*CODES_BY_STATUS.values(), HTTP_ERROR, STORAGE_FAILED)
 SCHEMA = "#/components/schemas/{model}"
 
 
@@ -58,6 +62,17 @@ def _field_at(place: tuple[int | str, ...]) -> str:
 def problem_answer(error: RegistryError) -> JSONResponse:
     """Makes the answer to a request that failed with one of the registry's own errors."""
     return problem(error.status, error.code, error.title, str(error), retry_after_s=error.retry_after_s)
+
+
+def storage_answer(error: Exception) -> JSONResponse:
+    """Makes the answer to a request that database or disk refused, or did not answer."""
+    fault = fault_of(error)
+    if fault is None or isinstance(fault, StorageAway):
+        # Handled here, not as unknown: an unknown error also costs the caller's connection.
+        logger.error("not stored: %s", fault or "unknown", exc_info=error)
+    if fault is not None:
+        return problem_answer(fault)
+    return problem(500, STORAGE_FAILED, "The registry could not store this", "nothing was stored")
 
 
 def describe(app: FastAPI) -> None:
@@ -103,19 +118,26 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def plain(_: Request, error: HTTPException) -> JSONResponse:
+        # A form that cannot be spooled, because the disk is full, is no bad form.
+        if error.__cause__ is not None and isinstance(fault_of(error.__cause__), StorageAway):
+            return problem_answer(DiskFull("the upload cannot be received"))
         code = CODES_BY_STATUS.get(error.status_code, HTTP_ERROR)
-        return problem(error.status_code, code, str(error.detail), "")
+        answer = problem(error.status_code, code, str(error.detail), "")
+        if error.status_code == TOO_SLOW[0]:
+            answer.headers["Connection"] = "close"
+        return answer
 
     @app.exception_handler(SQLAlchemyError)
     def database(_: Request, error: SQLAlchemyError) -> JSONResponse:
-        if isinstance(error, DataError):  # a NUL in a path, say: PostgreSQL has no way to store it
-            detail = "a value cannot be looked up or stored"
-            return problem(InvalidRequest.status, InvalidRequest.code, InvalidRequest.title, detail)
-        # Handled here, not as unknown: an unknown error also costs the caller's connection.
-        logger.error("the database refused", exc_info=error)
-        if isinstance(error, OperationalError | PoolTimeout):
-            return problem(503, DATABASE_UNAVAILABLE, "The database does not answer", "try again shortly")
-        return problem(500, STORAGE_FAILED, "The registry could not store this", "nothing was stored")
+        return storage_answer(error)
+
+    @app.exception_handler(BlobError)
+    def blobs(_: Request, error: Exception) -> JSONResponse:
+        return storage_answer(error)
+
+    @app.exception_handler(OSError)
+    def disk(_: Request, error: OSError) -> JSONResponse:
+        return storage_answer(error) if fault_of(error) else unknown(_, error)
 
     @app.exception_handler(UnicodeEncodeError)
     def half_a_character(_: Request, error: UnicodeEncodeError) -> JSONResponse:

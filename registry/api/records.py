@@ -12,6 +12,7 @@ from registry.api.deps import (
     Registrar,
     ServicesDep,
     SessionDep,
+    TurnDep,
     read_upload,
     sight_for,
 )
@@ -41,6 +42,7 @@ async def register_media(
     statement: Annotated[str, Form(max_length=32 * 1024, description="the signed statement, compact JWS")],
     services: ServicesDep,
     followers: FollowersDep,
+    turn: TurnDep,
     api_key: Registrar,
     response: Response,
     idempotency_key: IdempotencyHeader = None,
@@ -57,7 +59,7 @@ async def register_media(
         response.status_code = 200 if begun.already_registered else 201
         return begun
     seconds = wait_s(services, prefer)
-    job = await finished_in_time(services, followers, begun, api_key.id, seconds)
+    job = await finished_in_time(services, followers, turn, begun, api_key.id, seconds)
     return answer_of(job, response, Registration)
 
 

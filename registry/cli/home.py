@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 
 from indexer.fingerprints.embedders import Embedder
 from registry.app import create_app, running_services
+from registry.cli.connections import BoundedProtocol
 from registry.cli.refusals import refusals_of
 from registry.errors import RegistryError, StartRefused, problem_of
 from registry.operate.bootstrap import initialise
@@ -114,14 +115,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve_app(app: Starlette, listener: socket.socket) -> None:
     """Serves in this thread until the process is told to stop."""
-    uvicorn.Server(uvicorn.Config(app, lifespan="off")).run(sockets=[listener])
+    uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, lifespan="off")).run(sockets=[listener])
 
 
 @contextmanager
 def listening(app: Starlette) -> Iterator[str]:
     """Serves on a free loopback port in a thread; yields the address. Raises StartRefused."""
     with listen("127.0.0.1", 0) as listener:
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            app, http=BoundedProtocol, log_level="warning", access_log=False, lifespan="off"
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

@@ -12,9 +12,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import procrastinate
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, col, delete, func, select
 
-from registry.errors import JobFailed, JobPending, NotAllowed, RegistryError, UnknownJob, problem_of
+from registry.errors import (
+    JobFailed,
+    JobPending,
+    NotAllowed,
+    Overloaded,
+    RegistryError,
+    TooManyRequests,
+    UnknownJob,
+    problem_of,
+)
 from registry.match.answers import answer_about
 from registry.media.uploads import in_two_parts
 from registry.publish.registration import describe, known_answer, register_upload, verify_request
@@ -53,7 +62,12 @@ class NewJob:
 
 
 def accept(services: Services, api_key: ApiKey | None, content: bytes, new: NewJob) -> str:
-    """Stores and enqueues a job; returns its id. The job is committed when this returns."""
+    """Stores and enqueues a job; returns its id. The job is committed when this returns.
+
+    Raises TooManyRequests or Overloaded where too many wait already.
+    """
+    with transaction(services.engine) as session:
+        _require_room(services, session, api_key)
     payload_key = services.blobs.put(PAYLOAD_SUFFIX, content)
     job = Job(
         id=str(uuid.uuid4()),
@@ -69,6 +83,17 @@ def accept(services: Services, api_key: ApiKey | None, content: bytes, new: NewJ
         session.flush()
         enqueue(session, RUN_JOB, job.id)
     return job.id
+
+
+def _require_room(services: Services, session: Session, api_key: ApiKey | None) -> None:
+    unfinished = select(func.count()).select_from(Job).where(col(Job.finished_at).is_(None))
+    mine = unfinished.where(col(Job.api_key_id) == (api_key.id if api_key else None))
+    settings = services.settings
+    most = settings.jobs_per_key if api_key else settings.jobs_of_the_page
+    if session.exec(mine).one() >= most:
+        raise TooManyRequests(f"{most} videos wait or are worked on already")
+    if session.exec(unfinished).one() >= settings.jobs:
+        raise Overloaded("too many videos wait to be worked on")
 
 
 def enqueue(session: Session, task: str, job_id: str) -> None:

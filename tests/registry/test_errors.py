@@ -9,7 +9,13 @@ from registry.errors import RegistryError
 from sdk.errors import problem_to_error
 
 PROBLEMS = (Path(__file__).parents[2] / "docs" / "problems.md").read_text(encoding="utf-8")
-FAMILIES = {errors.StatementRefused, errors.MediaRefused, errors.Conflict}  # bases that are never raised
+FAMILIES = {  # bases that are never raised
+    errors.StatementRefused,
+    errors.MediaRefused,
+    errors.Conflict,
+    errors.Busy,
+    errors.StorageAway,
+}
 
 
 def drawn_tree() -> dict[str, str]:

@@ -1,0 +1,59 @@
+import socket
+from collections.abc import Iterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from registry.cli import connections
+from registry.cli.home import listening
+
+
+async def refuse(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("no", 401)
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """A server that is quickly out of patience, and answers before it has read a body."""
+    monkeypatch.setattr(connections, "HEADERS_WITHIN_S", 0.2)
+    monkeypatch.setattr(connections, "TAIL_S", 0.2)
+    monkeypatch.setattr(connections, "MOST_OF_ONE_ADDRESS", 3)
+    app = Starlette(routes=[Route("/", refuse, methods=["POST"])])
+    app.state.on_stop = []
+    with listening(app) as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        yield host, int(port)
+
+
+def everything_from(connection: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    said = b""
+    try:
+        while piece := connection.recv(4096):
+            said += piece
+    except ConnectionError:
+        pass
+    return said
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n", b"POST / HTTP/1.1\r\nHost: here\r\n"])
+def test_headers_that_do_not_come_end_the_connection(address: tuple[str, int], sent: bytes) -> None:
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(sent)
+        assert everything_from(connection) == b""
+
+
+def test_a_refused_body_may_go_on_for_a_moment_only(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 1000000\r\n\r\nx")
+        assert everything_from(connection).startswith(b"HTTP/1.1 401")
+
+
+def test_one_address_has_only_so_many_connections(address: tuple[str, int]) -> None:
+    opened = [socket.create_connection(address, timeout=20) for _ in range(4)]
+    assert everything_from(opened[3]) == b""
+    for connection in opened:
+        connection.close()
