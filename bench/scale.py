@@ -31,6 +31,7 @@ from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
 from registry.cli.home import open_home, throwaway_home
 from registry.settings import OPERATOR_KEY, Settings
 from registry.storage import db
+from registry.storage.embedded import EmbeddedDatabase
 from sdk.client import Client
 from sdk.errors import SdkError
 from sdk.models import FingerprintQuery, FingerprintValue
@@ -59,7 +60,7 @@ HASH_QUERIES, PHOTO_QUERIES = 100, 8
 def fill(settings: Settings, assets: int) -> list[bytes]:
     """Writes `assets` records with a PDQ code and a descriptor each, and returns some of the codes."""
     random = np.random.default_rng(4)
-    database = db.EmbeddedDatabase(settings.database_folder)
+    database = EmbeddedDatabase(settings.database_folder)
     engine = db.connect(database.url)
     asked: list[bytes] = []
     with psycopg.connect(db.conninfo(engine)) as connection:

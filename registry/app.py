@@ -35,6 +35,7 @@ from registry.services import Services
 from registry.settings import ANSWER_KEY, API, LOG_KEY, Settings
 from registry.storage import db
 from registry.storage.blobs import Blobs
+from registry.storage.watch import DatabaseWatch
 from registry.thresholds import load_thresholds
 from registry.web import pages
 
@@ -58,6 +59,9 @@ def running_services(
         registry_id = head_of(session).registry_id
     embedders = _open_embedders(settings, embedder)
     with ExitStack() as stack:
+        database = DatabaseWatch(engine)
+        database.start()
+        stack.callback(database.stop)
         index = stack.enter_context(open_index(settings, engine, registry_id))
         blobs = Blobs(settings.blob_url, settings.blob_folder)
         decoders = Decoders(
@@ -67,6 +71,7 @@ def running_services(
         services = Services(
             settings=settings,
             engine=engine,
+            database=database,
             log=log,
             index=index,
             blobs=blobs,

@@ -8,7 +8,7 @@ RegistryError
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
 ├── InvalidRequest, InvalidFingerprint, NothingToCompare
 ├── UnknownJob, JobPending, JobFailed, BadWebhook
-├── Busy: TooManyRequests, LookupsExceeded, Overloaded
+├── Busy: TooManyRequests, LookupsExceeded, Overloaded, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
 ├── IndexUnavailable, IndexStale, LogDiverged
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
@@ -251,6 +251,13 @@ class Overloaded(Busy):
     """All callers together have as much under way, or waiting, as the registry takes on."""
 
     code, status, title = "overloaded", 503, "The registry is busy"
+
+
+class Stopping(Busy):
+    """The process is told to stop, and will not finish this."""
+
+    code, status, title = "stopping", 503, "The registry is stopped"
+    retry_after_s = 10
 
 
 class StorageAway(RegistryError):

@@ -12,6 +12,7 @@ from registry.media.previews import PreviewCache
 from registry.media.uploads import UploadReader
 from registry.settings import Settings
 from registry.storage.blobs import Blobs
+from registry.storage.watch import DatabaseWatch
 from registry.thresholds import Thresholds
 
 
@@ -36,6 +37,7 @@ class Services:
 
     settings: Settings
     engine: Engine
+    database: DatabaseWatch
     log: Log
     index: IndexAccess
     blobs: Blobs

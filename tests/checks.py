@@ -16,6 +16,7 @@ from alembic import command
 from registry.app import create_app
 from registry.services import Services
 from registry.storage import db
+from registry.storage.embedded import EmbeddedDatabase
 from registry.thresholds import Thresholds
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +50,7 @@ def check_migrations() -> None:
     """Checks that the migrations lead to exactly the tables that the models describe."""
     with tempfile.TemporaryDirectory(prefix="tp") as folder:
         Path(folder).chmod(0o755)
-        database = db.EmbeddedDatabase(Path(folder) / "pg")
+        database = EmbeddedDatabase(Path(folder) / "pg")
         try:
             engine = db.connect(database.url)
             db.migrate(engine)

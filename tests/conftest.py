@@ -18,7 +18,7 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
 from indexer.fingerprints.kinds import PDQ
 from indexer.index.milvus_index import MilvusIndex
 from indexer.index.port import EngineUnavailable
-from registry.storage import db
+from registry.storage.embedded import EmbeddedDatabase
 from tests.world import DatabaseServer, World
 
 MILVUS_PROGRAM = Path(__file__).parents[1] / ".venv-milvus" / "bin" / "milvus-server"
@@ -37,7 +37,7 @@ def scratch() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def database_server(scratch: Path) -> Iterator[DatabaseServer]:
-    database = db.EmbeddedDatabase(scratch / "pg")
+    database = EmbeddedDatabase(scratch / "pg")
     server = DatabaseServer(database.url)
     server.make_template()
     yield server

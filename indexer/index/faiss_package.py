@@ -13,6 +13,7 @@ class FaissUnavailable(EngineUnavailable):
     """FAISS is missing, or two packages that overwrite each other's files are installed."""
 
 
+@cache  # parsing what every installed package says of itself takes a twentieth of a second each time
 def installed_flavours() -> list[str]:
     """The installed packages that own the folder `faiss`; more than one is a broken installation."""
     names = {(dist.metadata["Name"] or "").lower() for dist in metadata.distributions()}

@@ -127,6 +127,10 @@ class _Worker:
         memory = limits.address_space_bytes // MEBIBYTE
         return f"{BROKE_DOWN}, or needed more than {memory} MiB of memory for it"
 
+    def kill(self) -> None:
+        """Ends the process; whoever reads from it, in another thread, closes the rest."""
+        self._process.kill()
+
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -174,6 +178,9 @@ class DecoderPool:
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(workers):
             self._idle.put(None)  # started when first needed
+        self._busy: set[_Worker] = set()
+        self._busy_lock = threading.Lock()
+        self._closed = False  # set once, by `close`
 
     def decode(self, payload: bytes) -> DecodedImage:
         """Decodes one still image. Raises a MediaError; blocks while all workers are busy."""
@@ -247,22 +254,36 @@ class DecoderPool:
 
     @contextmanager
     def _worker(self) -> Iterator[_Worker]:
-        worker = self._idle.get()
+        idle = self._idle.get()
+        worker: _Worker | None = None
         try:
-            if worker and not (worker.alive and worker.files_left > 0 and not worker.has_unread_messages):
-                worker.close()
-                worker = None
-            worker = worker or _Worker(self.limits)
+            if self._closed:
+                raise DecoderStopped("the decoders are stopped")
+            if idle and not (idle.alive and idle.files_left > 0 and not idle.has_unread_messages):
+                idle.close()
+                idle = None
+            worker = idle or _Worker(self.limits)
+            with self._busy_lock:
+                self._busy.add(worker)
             yield worker
         except BadMessage:  # whatever the upload made of it, it is no decoder any more
             if worker:
                 worker.close()
             raise DecoderStopped(BROKE_DOWN) from None
         finally:
+            if worker is not None:
+                with self._busy_lock:
+                    self._busy.discard(worker)
+                    if self._closed:
+                        worker.close()
             self._idle.put(worker)
 
     def close(self) -> None:
-        """Stops every child process."""
+        """Stops every child process, also those at work: whoever waits for one gets DecoderStopped."""
+        with self._busy_lock:
+            self._closed = True
+            for busy in self._busy:
+                busy.kill()
         while not self._idle.empty():
             worker = self._idle.get()
             if worker:

@@ -6,6 +6,7 @@ with a key, uploads without, and what brings no media, each behind a gate of its
 three keeps out the others. 4. What holds no worker thread needs no turn.
 """
 
+import asyncio
 import ipaddress
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +14,11 @@ from time import monotonic
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from registry.api.gates import Gate, GateSize, TokenBuckets
 from registry.api.problems import problem_answer, storage_answer
-from registry.errors import NotAuthenticated, RegistryError
+from registry.errors import NotAuthenticated, RegistryError, Stopping
 from registry.records.access import Action, require_scope
 from registry.records.publishers import authenticate
 from registry.services import Services
@@ -35,6 +36,7 @@ UPLOADS: dict[str, Action | None] = {
     "/lookup/picture": None,
 }
 HEALTH = ("/livez", "/readyz")
+STATIC = "/static/"
 WITH_A_KEY = "/v1/"
 WITH_A_BODY = ("POST", "DELETE")
 KEYS_LOOKED_UP_AT_ONCE = 8  # threads apart from those that serve requests
@@ -70,6 +72,7 @@ class Admission:
             await self.app(scope, receive, send)
             return
         try:
+            self._require_database(scope["path"])
             caller, gate = await self._recognise(scope)
             turn = await gate.enter(caller)
         except RegistryError as error:
@@ -82,9 +85,15 @@ class Admission:
         if _is_followed(scope):
             turn.leave()
         try:
-            await self.app(scope, receive, send)
+            await _until_stopped(self.app, scope, receive, send)
         finally:
             turn.leave()
+
+    def _require_database(self, path: str) -> None:
+        """While the database is away nobody waits for it. Raises StorageAway."""
+        fault = self._services.database.fault
+        if fault is not None and not path.startswith(STATIC):
+            raise fault
 
     async def _recognise(self, scope: Scope) -> tuple[str, Gate]:
         """Who asks, and the gate to wait at. Raises NotAuthenticated, NotAllowed, LookupsExceeded."""
@@ -104,6 +113,23 @@ class Admission:
             self._lookups.take(address)
             return address, self._without_key
         return address, self._calls
+
+
+async def _until_stopped(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """A server that stops cancels what it cannot wait for: whoever has no answer yet is told."""
+    begun = False
+
+    async def noted(message: Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
+    try:
+        await app(scope, receive, noted)
+    except asyncio.CancelledError:
+        if begun:
+            raise
+        await problem_answer(Stopping("send it again"))(scope, receive, send)
 
 
 def _upload_gate(settings: Settings, at_once: int, per_caller: int) -> GateSize:

@@ -1,12 +1,14 @@
 """Endpoints for operators: liveness, readiness, status, the audit, and the registry's own keys."""
 
+from shutil import disk_usage
+
 from fastapi import APIRouter, Request
 from sqlmodel import func, select
 
 from registry import __version__
 from registry.api.deps import Operator, ServicesDep, SessionDep
 from registry.api.readiness import Readiness
-from registry.errors import IndexStale
+from registry.errors import DiskFull, IndexStale
 from registry.jobs.reembedding import count_behind
 from registry.match.answers import freshness
 from registry.operate.audit import audit as run_audit
@@ -17,6 +19,7 @@ from sdk.models import AuditReport, ServerStatus
 
 router = APIRouter(tags=["health"])
 STALE_AFTER_S = 10.0
+LEAST_FREE_BYTES = 64 << 20
 
 
 @router.get("/livez", operation_id="getLiveness")
@@ -37,6 +40,11 @@ def readiness_of(services: Services) -> Readiness:
     """What this registry needs to be ready. Its look raises IndexStale, and what the database raises."""
 
     def require_ready() -> None:
+        fault = services.database.fault
+        if fault is not None:
+            raise fault
+        if disk_usage(services.settings.home).free < LEAST_FREE_BYTES:
+            raise DiskFull(f"less than {LEAST_FREE_BYTES >> 20} MiB are free")
         with transaction(services.engine) as session:
             state = services.index.state(session)
         if state.lag and state.age_s > STALE_AFTER_S:

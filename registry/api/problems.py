@@ -128,8 +128,11 @@ def install(app: FastAPI) -> None:
         return answer
 
     @app.exception_handler(SQLAlchemyError)
-    def database(_: Request, error: SQLAlchemyError) -> JSONResponse:
-        return storage_answer(error)
+    def database(request: Request, error: SQLAlchemyError) -> JSONResponse:
+        # The watch shuts connections to a database that hangs: then it is that, and not gone.
+        services = getattr(request.app.state, "services", None)
+        watched = services.database.fault if services else None
+        return problem_answer(watched) if watched else storage_answer(error)
 
     @app.exception_handler(BlobError)
     def blobs(_: Request, error: Exception) -> JSONResponse:

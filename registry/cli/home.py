@@ -25,9 +25,12 @@ from registry.operate.bootstrap import initialise
 from registry.services import Services
 from registry.settings import OPERATOR_KEY, Settings
 from registry.storage import db
+from registry.storage.embedded import EmbeddedDatabase
+from sdk.cli.stopping import Interrupted, end_soon
 from sdk.errors import SdkError, problem_to_error
 
 START_TIMEOUT_S = 30.0
+ANSWERED_WITHIN_S = 2  # what is being answered when the process is told to stop
 
 
 @contextmanager
@@ -36,7 +39,7 @@ def open_database(settings: Settings) -> Iterator[Engine]:
     with ExitStack() as stack:
         url = settings.database_url
         if url is None:
-            embedded = db.EmbeddedDatabase(settings.database_folder)
+            embedded = EmbeddedDatabase(settings.database_folder)
             stack.callback(embedded.stop)
             url = embedded.url
         engine = db.connect(url)
@@ -114,8 +117,26 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve_app(app: Starlette, listener: socket.socket) -> None:
-    """Serves in this thread until the process is told to stop."""
-    uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, lifespan="off")).run(sockets=[listener])
+    """Serves until the process is told to stop, and a few seconds more what is being answered.
+
+    Then whatever is still closed is closed in time, or left (`sdk.cli.stopping`).
+    """
+    config = uvicorn.Config(
+        app, http=BoundedProtocol, lifespan="off", timeout_graceful_shutdown=ANSWERED_WITHIN_S
+    )
+    server = uvicorn.Server(config)
+    # In a thread, so that the end of this one is not the end of a request that cannot be interrupted.
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except Interrupted as interrupted:
+        end_soon(interrupted.number)
+        for action in app.state.on_stop:
+            action()
+        server.should_exit = True
+        thread.join(ANSWERED_WITHIN_S + 1)
+        raise
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from registry.storage.db import conninfo, transaction
 # Changes that arrive within this time are applied together. No search waits for it: a search catches up
 # by itself.
 GATHER_S = 0.03
+ENDED_WITHIN_S = 2.0
 
 
 class Follower:
@@ -34,11 +35,11 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop following; returns when the thread has ended."""
+        """Stop following; returns when the thread has ended, or hangs with the database."""
         self._stopping.set()
         with suppress(SQLAlchemyError), transaction(self._engine) as session:
             wake_followers(session)
-        self._thread.join()
+        self._thread.join(ENDED_WITHIN_S)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -8,10 +8,12 @@ row: a worker that dies leaves either a finished job or one that is begun again,
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 import procrastinate
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, delete, func, select
 
 from registry.errors import (
@@ -30,6 +32,7 @@ from registry.publish.registration import describe, known_answer, register_uploa
 from registry.records.access import Action, may
 from registry.services import Services
 from registry.storage.db import after_commit, release, transaction
+from registry.storage.faults import fault_of
 from registry.storage.models import ApiKey, Job
 from registry.storage.models.columns import now
 from registry.storage.models.jobs import DONE, FAILED, MATCH, QUEUED, REGISTER, RUNNING
@@ -174,14 +177,27 @@ def run(services: Services, job_id: str, stopping: threading.Event | None = None
     try:
         _work(services, job_id, content, stopping or threading.Event())
     except RegistryError as error:
+        if stopping is not None and stopping.is_set():  # what it needs may be closed already
+            give_back(services, job_id)
+            raise Interrupted from error
         _fail(services, job_id, error)
     except Interrupted:
-        with transaction(services.engine) as session:
-            job = _locked(session, job_id)
-            if job is not None:
-                job.attempts, job.status = job.attempts - 1, QUEUED  # it was not the file's fault
-                session.add(job)
+        give_back(services, job_id)
         raise
+    except Exception as error:
+        if fault_of(error) is not None:  # database or disk: it goes on when they are back
+            with suppress(SQLAlchemyError):
+                give_back(services, job_id)
+        raise
+
+
+def give_back(services: Services, job_id: str) -> None:
+    """Lets another process begin a job again, or this one later: it was not the file's fault."""
+    with transaction(services.engine) as session:
+        job = _locked(session, job_id)
+        if job is not None and job.status == RUNNING:
+            job.attempts, job.status = job.attempts - 1, QUEUED
+            session.add(job)
 
 
 def _work(services: Services, job_id: str, content: bytes, stopping: threading.Event) -> None:

@@ -23,6 +23,7 @@ from registry.storage.models.records import ACTIVE
 
 BATCH = 16  # records per transaction; the writer lock is held for a moment only
 RETRY_AFTER_S = 30.0
+ENDED_WITHIN_S = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -49,9 +50,9 @@ class Reembedding:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stops after the batch in hand."""
+        """Stops after the batch in hand, which is left if it takes long."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(ENDED_WITHIN_S)
 
     def wait(self) -> None:
         """Waits until nothing is left to do."""

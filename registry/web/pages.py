@@ -94,6 +94,13 @@ def page(
     )
 
 
+def _problem_page(request: Request, template: str, error: RegistryError) -> HTMLResponse:
+    """Says what went wrong. htmx swaps successful answers only, so a problem is sent to it as one."""
+    fragment = "HX-Request" in request.headers
+    again = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    return page(request, template, {"problem": error}, 200 if fragment else error.status, again)
+
+
 @router.get("/", response_class=HTMLResponse)
 def front(request: Request, services: ServicesDep, session: SessionDep) -> HTMLResponse:
     """Shows what this is, a place to drop a picture, and the newest records."""
@@ -130,8 +137,7 @@ def look_up(
         answered = answer_about(context, upload, with_evidence=False)
         answer = answered.answer
     except RegistryError as error:
-        # htmx swaps successful answers only, so a problem is sent to it as one.
-        return page(request, template, {"problem": error}, 200 if fragment else error.status)
+        return _problem_page(request, template, error)
     views = {
         record_id: view_of(drawn(get_record(context.session, record_id), one, sight), one.operations)
         for record_id, one in answered.derivations.items()
@@ -169,7 +175,7 @@ def look_up_again(
         return lookup_state(request, job_id, services, session, fragment=fragment)
     except RegistryError as error:
         template = "_answer.html" if fragment else "answer.html"
-        return page(request, template, {"problem": error}, 200 if fragment else error.status)
+        return _problem_page(request, template, error)
 
 
 def lookup_state(

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 # For closing a registry that this command started in a folder. What is not closed then is mended by the
 # next start, as after a power cut.
-CLEAN_UP_S = 10.0
+CLEAN_UP_S = 8.0
 
 
 _held: list[int] | None = None  # signals that wait, while something is printed; main thread only

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from indexer.compare.faces import weights
-from registry.storage import db
+from registry.storage.embedded import EmbeddedDatabase
 from sdk.local import local_query
 from sdk.models import MatchAnswer, Role
 from sdk.records import AssetClass
@@ -140,7 +140,7 @@ def test_no_row_of_the_table_accuses_wrongly(row: str) -> None:
 def write_table() -> None:
     with tempfile.TemporaryDirectory(prefix="tp") as folder:
         Path(folder).chmod(0o755)
-        database = db.EmbeddedDatabase(Path(folder) / "pg")
+        database = EmbeddedDatabase(Path(folder) / "pg")
         try:
             server = DatabaseServer(database.url)
             server.make_template()
