@@ -172,6 +172,10 @@ class Thresholds(BaseModel):
     """
     other_fields_replaced: Share = 0.005
     """The same share, where it lies in two fields or more (decision 019)."""
+    other_content_fine: Annotated[float, Field(ge=-1, le=1)] = 0.25
+    """Correlation of the finest detail, below which a small share says nothing: 0.01 to 0.18 in four
+    blurred or noisy copies. In 831 strangers this line lets none pass (decision 019).
+    """
     other_fields_disagreeing: Share = 0.02
     """Share of the windows that must disagree before the content is compared although the features are in
     place. Copies of layouts without anything over them have 0.013 at most (decision 019).

@@ -70,7 +70,9 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
        on a pack, features out of place must say the more.
     5. Of features that are counted once a place, a copy without anything over it keeps nearly all. Where it
        does not, little that is another one of the same sort is enough.
-    6. Two short lines beside a large brand mark take few features away: there only the content can say it,
+    6. Where the finest detail of what agrees does not, after blur or noise, letters are other letters
+       everywhere: then only much of the content says it.
+    7. Two short lines beside a large brand mark take few features away: there only the content can say it,
        and must say it of two fields that are much of the content.
     """
     content = evidence.content
@@ -80,10 +82,13 @@ def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
         return False
     if not _features_leave_room(evidence, limits):
         return content.fields >= 2 and content.replaced >= limits.other_content_replaced
-    fields = content.fields >= 2 and content.replaced >= limits.other_fields_replaced
-    if fields or content.replaced >= limits.other_content_replaced:
+    if content.replaced >= limits.other_content_replaced:
         return True
     differs = content.differing + content.swapped
+    if evidence.dense is not None and evidence.dense.fine < limits.other_content_fine:
+        return content.replaced >= limits.other_content_some and differs >= limits.other_content_differing
+    if content.fields >= 2 and content.replaced >= limits.other_fields_replaced:
+        return True
     if _few_in_place(evidence, limits) and (
         content.replaced >= limits.other_content_little or differs >= limits.other_content_far_apart
     ):

@@ -429,6 +429,22 @@ def test_where_few_places_agree_less_must_be_another(
 
 
 @pytest.mark.parametrize(
+    ("measured", "fine", "expected"),
+    [
+        (content(exchanged=0.02, fields=3), 0.25, True),
+        (content(exchanged=0.02, fields=3), 0.24, False),  # after a blur, letters are other letters
+        (content(exchanged=0.02, fields=3, differing=0.055), 0.24, True),
+        (content(exchanged=0.035), 0.0, True),
+    ],
+)
+def test_in_a_blurred_copy_much_must_be_another(
+    measured: ContentAgreement, fine: float, *, expected: bool
+) -> None:
+    evidence = compared(70, pairs=100, content=measured, dense=dense(fine=fine))
+    assert shows_other_content(evidence, LIMITS) is expected
+
+
+@pytest.mark.parametrize(
     ("replaced", "fields", "inliers", "disagreeing", "expected"),
     [
         (0.035, 2, 80, 0.02, True),  # two lines beside a large brand mark
