@@ -149,7 +149,7 @@ class UnsupportedMedia(MediaRefused):
 
 
 class MediaTooLarge(MediaRefused):
-    """Over the limits on bytes or pixels."""
+    """Over a limit on bytes, pixels, frames or seconds."""
 
     code, status, title = "media_too_large", 413, "The file is too large"
 
@@ -161,7 +161,7 @@ class UndecodableMedia(MediaRefused):
 
 
 class DecoderGaveUp(MediaRefused):
-    """The limited process ran out of time or memory."""
+    """The limited process ran out of time or memory, or what follows takes too long."""
 
     code, status, title = "decoder_gave_up", 422, "The file needs too much time or memory to decode"
 

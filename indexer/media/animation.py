@@ -1,6 +1,6 @@
 """Reads animated GIF, WebP, PNG and AVIF as a video, composed and timed as a browser shows them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -9,12 +9,14 @@ from PIL import Image
 from indexer.media.colours import to_srgb
 from indexer.media.errors import MediaError, TooLarge, Undecodable
 from indexer.media.frames import Frame, Sampler, VideoInfo, track_size, working_size
+from indexer.media.gif import count_frames
 from indexer.media.images import (
     ANIMATED,
     MEDIA_TYPES,
     Pixels,
     as_browsers_read,
     check_size,
+    megapixels,
     open_frames,
     refusal,
 )
@@ -22,14 +24,16 @@ from indexer.media.limits import VideoLimits
 
 # Browsers show a frame whose stated duration is shorter than this for a tenth of a second.
 LEAST_DURATION_MS, DEFAULT_DURATION_MS = 11, 100
-MOST_FRAMES = 6000
+END_OF_TIME_MS = 1 << 40
 
 
-def is_animated(payload: bytes) -> bool:
+def is_animated(payload: bytes, limits: VideoLimits) -> bool:
     """Whether the payload opens as an image with more than one frame in time."""
     try:
+        if count_frames(payload, limits.max_animation_frames) > limits.max_animation_frames:
+            return True  # Pillow would count them all, however many there are
         readable, _ = as_browsers_read(payload)
-        image, frames = open_frames(readable, VideoLimits().max_pixels)
+        image, frames = open_frames(readable, limits.max_pixels)
         with image:
             return image.format in ANIMATED and frames > 1
     except Exception:  # Pillow's parsers raise nearly anything; `decode_image` says what is wrong
@@ -37,12 +41,16 @@ def is_animated(payload: bytes) -> bool:
 
 
 class OpenAnimation:
-    """An animated image, with the interface of `OpenVideo`. Raises TooLarge or Undecodable."""
+    """An animated image, with the interface of `OpenVideo`. Raises TooLarge or Undecodable.
+
+    What it will cost is known before a frame is decoded: so many frames, each composed on the whole canvas.
+    """
 
     def __init__(self, payload: bytes, limits: VideoLimits) -> None:
         self.limits = limits
         self.notes: list[str] = []
         self.end_ms = 0  # when the last frame ceases to be shown
+        self._check_frames(count_frames(payload, limits.max_animation_frames))
         readable, notes = as_browsers_read(payload)
         self.notes += notes
         try:
@@ -51,18 +59,31 @@ class OpenAnimation:
         except Exception as error:
             raise refusal(payload, error, limits) from error
         check_size(width, height, limits)
-        if self._count > MOST_FRAMES:
-            raise TooLarge(f"{self._count} frames; at most {MOST_FRAMES} are read")
+        self._check_frames(self._count)
+        self._check_cost(self._count * width * height)
         kind = MEDIA_TYPES[self._image.format or ""]
         self.info = VideoInfo(kind, width, height, None, None, has_audio=False)
+
+    def _check_frames(self, count: int) -> None:
+        most = self.limits.max_animation_frames
+        if count > most:
+            raise TooLarge(f"more than {most} frames; at most {most} of an animated image are read")
+
+    def _check_cost(self, pixels: int) -> None:
+        most = self.limits.max_animation_pixels
+        if pixels > most:
+            raise TooLarge(
+                f"{self._count} frames with {megapixels(pixels)} together; "
+                f"at most {megapixels(most)} of an animated image are read"
+            )
 
     def sampled(self) -> Iterator[Frame]:
         """Yields every frame of the track; those that are sampled come with their pixels."""
         sampler = Sampler(self.limits)
-        for time_ms, pixels in self._timed():
+        for time_ms, _, pixels in self._timed(lambda start_ms, _: sampler.wants(start_ms)):
             if time_ms > 1000 * self.limits.max_seconds:
                 raise TooLarge(f"more than {self.limits.max_seconds} seconds")
-            if not sampler.wants(time_ms):
+            if pixels is None:
                 continue
             luma = self._luma(pixels)
             sampled, cut = sampler.look(time_ms, luma)
@@ -71,22 +92,29 @@ class OpenAnimation:
     def at(self, times_ms: list[int]) -> Iterator[Frame]:
         """Yields for each of these times, in rising order, the frame that is shown then."""
         wanted = sorted(times_ms)
-        shown: Pixels | None = None
-        for time_ms, pixels in self._timed():
-            while wanted and shown is not None and time_ms > wanted[0]:
-                yield Frame(wanted.pop(0), None, shown)
+        for _, end_ms, pixels in self._timed(lambda _, end_ms: wanted[0] < end_ms):
+            while wanted and pixels is not None and wanted[0] < end_ms:
+                yield Frame(wanted.pop(0), None, pixels)
             if not wanted:
                 return
-            shown = pixels
-        for target in wanted:
-            yield Frame(target, None, shown)
 
-    def _timed(self) -> Iterator[tuple[int, Pixels]]:
-        time_ms = 0
+    def _timed(self, wants: Callable[[int, int], bool]) -> Iterator[tuple[int, int, Pixels | None]]:
+        """Yields when each frame begins and ends to be shown, in milliseconds, and its pixels if wanted.
+
+        The last frame is shown for ever.
+        """
+        time_ms = pixels_in_all = 0
         for number in range(self._count):
             try:
                 self._image.seek(number)
-                pixels = self._pixels()
+                self._image.load()
+                # Pillow enlarges the canvas for a frame that lies beyond it.
+                pixels_in_all += self._image.width * self._image.height
+                self._check_cost(pixels_in_all)
+                duration_ms = self._image.info.get("duration", 0)
+                shown_ms = round(duration_ms) if duration_ms >= LEAST_DURATION_MS else DEFAULT_DURATION_MS
+                end_ms = END_OF_TIME_MS if number + 1 == self._count else time_ms + shown_ms
+                pixels = self._pixels() if wants(time_ms, end_ms) else None
             except MediaError:
                 raise
             except Exception as error:
@@ -94,10 +122,9 @@ class OpenAnimation:
                     raise Undecodable("the first frame of this animation is damaged") from error
                 self.notes.append(f"the file breaks off after {number} of {self._count} frames")
                 return
-            yield time_ms, pixels
-            duration_ms = self._image.info.get("duration", 0)
-            time_ms += round(duration_ms) if duration_ms >= LEAST_DURATION_MS else DEFAULT_DURATION_MS
-            self.end_ms = time_ms
+            self.end_ms = time_ms + shown_ms
+            yield time_ms, end_ms, pixels
+            time_ms = self.end_ms
 
     def _pixels(self) -> Pixels:
         rgb = to_srgb(self._image, self._image.info.get("icc_profile"))

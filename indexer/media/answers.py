@@ -116,6 +116,7 @@ def frame_in(header: Header, body: bytes) -> Frame:
         luma, pixels, rest = None, None, memoryview(body)
         if header["luma"] is not None:
             luma, rest = _array(header["luma"], rest, dimensions=2)
+            luma = luma.copy()  # it is kept for the track, and must not keep the whole message
         if header["pixels"] is not None:
             pixels, rest = _array(header["pixels"], rest, dimensions=3)
         _require(not rest)

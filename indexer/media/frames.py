@@ -41,6 +41,7 @@ class Sampler:
     def __init__(self, limits: VideoLimits) -> None:
         self._limits = limits
         self._next_track_ms = self._next_sample_ms = 0
+        self._extra_left = limits.max_extra_samples
         self._luma: Pixels | None = None
         self._usual_change = 0.0
 
@@ -54,8 +55,10 @@ class Sampler:
         self._luma = luma
         # Times lie on a grid, so that jitter of the timestamps does not add up.
         self._next_track_ms = _next_tick(time_ms, self._limits.track_interval_ms)
-        sampled = cut or time_ms >= self._next_sample_ms
+        in_turn = time_ms >= self._next_sample_ms
+        sampled = in_turn or (cut and self._extra_left > 0)
         if sampled:
+            self._extra_left -= not in_turn
             self._next_sample_ms = _next_tick(time_ms, self._limits.sample_interval_ms)
         return sampled, cut
 

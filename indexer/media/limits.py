@@ -29,6 +29,12 @@ class VideoLimits:
     max_side: int = 8192
     max_seconds: int = 1800
     max_frames: int = 150_000
+    # All frames together, by what the file states and again while they are decoded. A core decodes
+    # about 300 megapixels a second: this is half an hour of 1920 x 1080 at 60 frames a second.
+    max_pixels_in_all: int = 250_000_000_000
+    # Animated images: 9 ns a pixel, because every frame is composed on the whole canvas.
+    max_animation_frames: int = 6000
+    max_animation_pixels: int = 1_500_000_000
     working_long_side: int = 960
     # Full frames for fingerprints, besides the first of every shot: at 4 a second, a copy with any trim
     # shares enough of them (docs/quality.md, "Video").
@@ -36,8 +42,11 @@ class VideoLimits:
     # Small luma frames for the alignment in time, which tell time more exactly than any descriptor.
     track_interval_ms: int = 80
     track_long_side: int = 128
-    # CPU time for the whole upload; the wall time below holds for each message of the child process.
+    # First frames of shots that are kept beside these; then the next one in its turn tells of the shot.
+    max_extra_samples: int = 2000
+    # For all that is read in one go. The wall time of WorkerLimits holds for each message besides.
     cpu_time_s: int = 900
+    wall_time_s: float = 1800.0
 
 
 @dataclass(frozen=True)

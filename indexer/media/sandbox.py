@@ -4,12 +4,14 @@ The children are spawned and never forked, since a forked child inherits locks o
 have. Their environment holds no secrets. A child that dies or stalls costs its own upload only.
 """
 
+import math
 import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +51,7 @@ class _Worker:
 
     def __init__(self, limits: Limits) -> None:
         self._limits, self._video_limits = limits.worker, limits.video
+        self._ends_at = math.inf  # by the monotonic clock: what is read now must have been read
         self.files_left = limits.worker.files_before_recycling
         self.has_unread_messages = False  # of an answer that was not read to its end
         self._process = subprocess.Popen(
@@ -83,6 +86,7 @@ class _Worker:
     def ask(self, request: dict[str, object], payload: bytes) -> Message:
         """Sends a request and returns the first message of the answer. Raises a MediaError."""
         self.files_left -= 1
+        self._ends_at = time.monotonic() + self._video_limits.wall_time_s
         return self._in_time(lambda: write_message(self._in, request, payload))
 
     def next_message(self) -> Message:
@@ -96,7 +100,11 @@ class _Worker:
             too_long.set()
             self._process.kill()
 
-        timer = threading.Timer(self._limits.wall_time_s, stop)
+        left_s = self._ends_at - time.monotonic()
+        if left_s <= 0:  # also where it is whoever reads that takes so long
+            self.close()
+            raise DecoderStopped(self._took_longer_than(self._video_limits.wall_time_s))
+        timer = threading.Timer(min(self._limits.wall_time_s, left_s), stop)
         timer.start()
         try:
             send()
@@ -104,7 +112,7 @@ class _Worker:
         except (EOFError, BrokenPipeError):
             with suppress(subprocess.TimeoutExpired):  # its end of the pipe is closed: it is about to go
                 self._process.wait(1.0)
-            reason = self._why_stopped(too_long.is_set())
+            reason = self._why_stopped(too_long.is_set(), left_s)
             self.close()
             raise DecoderStopped(reason) from None
         finally:
@@ -114,11 +122,15 @@ class _Worker:
             raise BY_NAME.get(str(header["error"]), DecoderStopped)(str(header.get("reason")))
         return header, body
 
-    def _why_stopped(self, too_long: bool) -> str:
+    def _took_longer_than(self, seconds: float) -> str:
+        return f"reading this file takes longer than {seconds:g} seconds"
+
+    def _why_stopped(self, too_long: bool, left_s: float) -> str:
         """Names the limit that the process met, as far as its exit status tells."""
         limits = self._limits
         if too_long:
-            return f"reading this file takes longer than {limits.wall_time_s:g} seconds"
+            whole = left_s < limits.wall_time_s
+            return self._took_longer_than(self._video_limits.wall_time_s if whole else limits.wall_time_s)
         if self._process.poll() == -signal.SIGXCPU:
             return (
                 f"reading this file takes more computing time than a picture ({limits.cpu_time_s} seconds) "
@@ -211,14 +223,22 @@ class DecoderPool:
             worker.has_unread_messages = False
             return image_in(header, body) if header.get("is") == "image" else info_in(header)
 
-    def frames_at(self, payload: bytes, times_ms: Sequence[int]) -> list[Pixels]:
-        """Returns the (h, w, 3) frames shown at these rising times; fewer where the file breaks off."""
+    def frames_at(self, payload: bytes, times_ms: Sequence[int]) -> Iterator[Pixels]:
+        """Yields the (h, w, 3) frames shown at these rising times; fewer where the file breaks off.
+
+        A process is held until the last was taken, so take them at once.
+        """
         with self._worker() as worker:
             header, _ = worker.ask({"want": "frames", "times": list(times_ms)}, payload)
             if header.get("is") == "image":
                 raise UnsupportedFormat("a still image has one frame")
-            frames = VideoReading(worker, info_in(header), len(times_ms)).frames()
-            return [frame.pixels for frame in frames if frame.pixels is not None]
+            before: Pixels | None = None  # one behind, so that the answer is read to its end with the last
+            for frame in VideoReading(worker, info_in(header), len(times_ms)).frames():
+                if before is not None:
+                    yield before
+                before = frame.pixels
+            if before is not None:
+                yield before
 
     def audio(self, payload: bytes) -> Samples:
         """Returns mono samples at SAMPLE_RATE of a video's first audio track; empty where it has none."""
@@ -259,7 +279,7 @@ class DecoderPool:
         try:
             if self._closed:
                 raise DecoderStopped("the decoders are stopped")
-            if idle and not (idle.alive and idle.files_left > 0 and not idle.has_unread_messages):
+            if idle and not (idle.alive and idle.files_left > 0):
                 idle.close()
                 idle = None
             worker = idle or _Worker(self.limits)
@@ -274,7 +294,7 @@ class DecoderPool:
             if worker is not None:
                 with self._busy_lock:
                     self._busy.discard(worker)
-                    if self._closed:
+                    if self._closed or worker.has_unread_messages:  # nobody wants the rest of its answer
                         worker.close()
             self._idle.put(worker)
 

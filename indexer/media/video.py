@@ -26,7 +26,7 @@ from indexer.media.containers import (
 from indexer.media.display_matrix import orientation_of
 from indexer.media.errors import TooLarge, Undecodable, UnsupportedFormat
 from indexer.media.frames import Frame, Sampler, VideoInfo, track_size, working_size
-from indexer.media.images import Pixels
+from indexer.media.images import Pixels, megapixels
 from indexer.media.limits import VideoLimits
 
 SEEK_BEYOND_MS = 4000  # a wanted frame that is farther ahead is reached from its key frame
@@ -36,6 +36,7 @@ MOST_REFUSED_PACKETS = 500
 # A clock that jumps farther than this begins a recording that was joined to the one before (FFmpeg's own
 # bound is ten seconds); a few frames out of order jump by less.
 BACK_MS, AHEAD_MS = 500, 10_000
+USUAL_MOST_RATE = 60.0
 DECODED_PER_SHOWN = 2  # decoders count whole blocks of pixels, also those at the edge that are not shown
 
 
@@ -52,6 +53,7 @@ class OpenVideo:
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = THREADS
         self._clock = _Clock(self._rate or Fraction(25), self._format.clock_jumps)
+        self._pixels_in_all = 0  # of the frames decoded so far
         self._frames: Iterator[VideoFrame] = self._decoded()
         first = next(self._frames, None)
         if first is None:
@@ -104,11 +106,31 @@ class OpenVideo:
     def _check(self) -> None:
         info, limits = self.info, self.limits
         self._require_size(info.width, info.height)
+        if self._stream.frames > limits.max_frames:
+            raise TooLarge(f"{self._stream.frames} frames; at most {limits.max_frames} of a video are read")
+        self._require_cost(self._stated_frames() * info.width * info.height)
         if info.duration_ms is None or self._format.clock_jumps:
             return  # a guess from a clock that may jump refuses nothing; the frames themselves are counted
         if info.duration_ms > 1000 * limits.max_seconds:
             seconds = info.duration_ms // 1000
             raise TooLarge(f"{seconds} seconds of video; at most {limits.max_seconds} are read")
+
+    def _stated_frames(self) -> int:
+        """How many frames there will be, as far as the file says so before they are decoded."""
+        if self._stream.frames:
+            return self._stream.frames
+        duration_ms, rate = self.info.duration_ms, self.info.frame_rate
+        if duration_ms is None or rate is None or self._format.clock_jumps:
+            return 0
+        # Where every frame has a time of its own, the rate may be no more than how finely time is counted.
+        return round(duration_ms / 1000 * min(rate, USUAL_MOST_RATE))
+
+    def _require_cost(self, pixels: int) -> None:
+        most = self.limits.max_pixels_in_all
+        if pixels > most:
+            raise TooLarge(
+                f"frames with {megapixels(pixels)} together; at most {megapixels(most)} of a video are read"
+            )
 
     def only_frame(self) -> Pixels | None:
         """The (h, w, 3) frame of a video that has no other, and no sound: a picture; None: it has more."""
@@ -183,6 +205,8 @@ class OpenVideo:
                 try:
                     for frame in packet.decode():
                         self._require_size(frame.width, frame.height)
+                        self._pixels_in_all += frame.width * frame.height
+                        self._require_cost(self._pixels_in_all)
                         damaged += frame.is_corrupt
                         yield frame
                 except av.error.FFmpegError:

@@ -55,11 +55,13 @@ def _audio_messages(payload: bytes, limits: VideoLimits) -> Iterator[Answer]:
 
 def _picture_messages(request: dict[str, object], payload: bytes, limits: Limits) -> Iterator[Answer]:
     wanted = request["want"]
-    if not looks_like_video(payload) and (wanted == "image" or not is_animated(payload)):
-        allow_cpu_time(limits.worker.cpu_time_s)
-        yield image_message(decode_image(payload, limits.image))
-        return
+    if not looks_like_video(payload):
+        allow_cpu_time(limits.worker.cpu_time_s)  # for a still image, and to find out that it is none
+        if wanted == "image" or not is_animated(payload, limits.video):
+            yield image_message(decode_image(payload, limits.image))
+            return
     opened = _open(payload, limits.video)
+    allow_cpu_time(limits.video.cpu_time_s)
     picture = _as_picture(opened)
     if picture is not None:
         yield image_message(picture)
@@ -102,7 +104,7 @@ def main() -> None:
             request, payload = read_message(requests)
         except EOFError:
             return
-        allow_cpu_time(limits.video.cpu_time_s)  # a still image gets less, once it is known to be one
+        allow_cpu_time(limits.video.cpu_time_s)
         for header, body in _answers(request, payload, limits):
             write_message(answers, header, body)
 

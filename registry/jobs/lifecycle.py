@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, delete, func, select
 
 from registry.errors import (
+    DecoderGaveUp,
     JobFailed,
     JobPending,
     NotAllowed,
@@ -41,6 +42,7 @@ from sdk.models import JobStatus, MatchAnswer, Problem, Registration
 
 PAYLOAD_SUFFIX = ".upload"
 MOST_ATTEMPTS = 3  # then a file that ends its worker is given up
+LONGEST_S = 3600.0  # by the clock, for reading and comparing one video
 PROGRESS_EVERY_S = 0.4
 READING_SHARE = 0.5  # of the work of matching a video, about
 KEPT = timedelta(days=7)  # answers of finished jobs
@@ -283,10 +285,13 @@ class _Reporter:
     def __init__(self, services: Services, job_id: str, stopping: threading.Event) -> None:
         self._services, self._job_id, self._stopping = services, job_id, stopping
         self._written_at = 0.0
+        self._ends_at = time.monotonic() + LONGEST_S
 
     def report(self, share: float) -> None:
         if self._stopping.is_set():
             raise Interrupted
+        if time.monotonic() > self._ends_at:
+            raise DecoderGaveUp(f"working on this video takes longer than {LONGEST_S:g} seconds")
         if time.monotonic() - self._written_at < PROGRESS_EVERY_S:
             return
         self._written_at = time.monotonic()

@@ -57,10 +57,11 @@ class Decoders:
         with _refusing():
             return self.videos.audio(content)
 
-    def frames_at(self, content: bytes, times_ms: Sequence[int]) -> list[Pixels]:
-        """(h, w, 3) frames of a video at rising times; fewer where the file breaks off."""
+    def frames_at(self, content: bytes, times_ms: Sequence[int]) -> Iterator[Pixels]:
+        """(h, w, 3) frames of a video at rising times, one by one; fewer where the file breaks off."""
         with _refusing():
-            return self.videos.frames_at(content, times_ms) if times_ms else []
+            if times_ms:
+                yield from self.videos.frames_at(content, times_ms)
 
     def isolation(self) -> tuple[IsolationLayer, ...]:
         """What keeps a decoder that was taken over from harm on this machine."""

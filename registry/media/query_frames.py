@@ -1,6 +1,7 @@
 """Frames of an uploaded video, decoded again where they are compared."""
 
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,6 +13,7 @@ from indexer.timeline.tracks import Size
 from registry.media.decoding import Decoders
 from registry.media.uploads import Upload, VideoContent
 
+MOST_KEPT = 48
 NEAR_MS = 100  # around a computed moment, every frame is tried
 USUAL_FRAME_RATE, MOST_FRAME_RATE = 30.0, 60.0
 # Large enough for a running headline to be told from itself a frame later.
@@ -29,11 +31,14 @@ class Moment:
 
 
 class QueryFrames:
-    """Frames of one upload, each decoded when it is first wanted, as still uploads."""
+    """Frames of one upload, each decoded when it is first wanted, as still uploads.
+
+    Those that were wanted last are kept: a frame of 960 x 540 takes 1.6 MB, its features 0.5.
+    """
 
     def __init__(self, decoders: Decoders, video: VideoContent) -> None:
         self._decoders, self._video = decoders, video
-        self._frames: dict[int, Upload] = {}
+        self._frames: OrderedDict[int, Upload] = OrderedDict()
 
     @property
     def video(self) -> VideoContent:
@@ -41,10 +46,19 @@ class QueryFrames:
         return self._video
 
     def prepare(self, times_ms: Iterable[int]) -> None:
-        """Decodes all of them in one pass."""
-        wanted = sorted({self._inside(time_ms) for time_ms in times_ms} - set(self._frames))
-        for time_ms, pixels in zip(wanted, self._decode(wanted), strict=False):
-            self._frames[time_ms] = _as_upload(pixels, self._video)
+        """Decodes all of them in one pass; of more than are kept, the first."""
+        asked = sorted({self._inside(time_ms) for time_ms in times_ms})[:MOST_KEPT]
+        for time_ms in self._frames.keys() & set(asked):
+            self._frames.move_to_end(time_ms)
+        wanted = [time_ms for time_ms in asked if time_ms not in self._frames]
+        for pixels, time_ms in zip(self._decode(wanted), wanted, strict=False):
+            self._keep(time_ms, pixels)
+
+    def _keep(self, time_ms: int, pixels: Pixels) -> None:
+        self._frames[time_ms] = _as_upload(pixels, self._video)
+        self._frames.move_to_end(time_ms)
+        while len(self._frames) > MOST_KEPT:
+            self._frames.popitem(last=False)
 
     def at(self, time_ms: int) -> Upload | None:
         """The frame that is shown then; None where the file breaks off."""
@@ -60,30 +74,43 @@ class QueryFrames:
         step = 1000 / min(MOST_FRAME_RATE, self._video.info.frame_rate or USUAL_FRAME_RATE)
         reach = int(np.ceil(NEAR_MS / step))
         shifts = (np.arange(-reach, reach + 1) * step).round().astype(int).tolist()
-        around = [sorted({self._inside(moment.query_ms + shift) for shift in shifts}) for moment in moments]
-        # One pass over the file for all of them.
-        every = sorted({time_ms for times in around for time_ms in times})
-        shown = dict(zip(every, self._decode(every), strict=False))
-        exact = []
-        for moment, times in zip(moments, around, strict=True):
-            tried = [time_ms for time_ms in times if time_ms in shown]
-            time_ms = moment.query_ms
-            if tried and moment.reference is not None:
-                similarities = [
-                    frame_similarity(shown[tried_ms], moment.reference, homography, size)
-                    for tried_ms in tried
-                ]
-                time_ms = tried[int(np.argmax(similarities))]
-                if time_ms not in self._frames:
-                    self._frames[time_ms] = _as_upload(shown[time_ms], self._video)
-            exact.append(time_ms)
-        return exact
+        asked_at: dict[int, list[_MostSimilar]] = {}
+        found = [_MostSimilar(moment.query_ms, moment.reference) for moment in moments]
+        for most_similar in found:
+            if most_similar.reference is not None:
+                for time_ms in {self._inside(most_similar.time_ms + shift) for shift in shifts}:
+                    asked_at.setdefault(time_ms, []).append(most_similar)
+        every = sorted(asked_at)
+        # One pass over the file for all of them, in which a frame is dropped unless it is the best so far.
+        for pixels, time_ms in zip(self._decode(every), every, strict=False):
+            for most_similar in asked_at[time_ms]:
+                most_similar.try_frame(time_ms, pixels, homography, size)
+        for most_similar in found:
+            if most_similar.pixels is not None and most_similar.time_ms not in self._frames:
+                self._keep(most_similar.time_ms, most_similar.pixels)
+        return [most_similar.time_ms for most_similar in found]
 
-    def _decode(self, times_ms: list[int]) -> list[Pixels]:
+    def _decode(self, times_ms: list[int]) -> Iterator[Pixels]:
         return self._decoders.frames_at(self._video.payload, times_ms)
 
     def _inside(self, time_ms: int) -> int:
         return int(min(max(0, time_ms), self._video.track.times_ms[-1]))
+
+
+@dataclass
+class _MostSimilar:
+    """Of the frames around a moment, the one most like the registered one so far."""
+
+    time_ms: int  # of the moment itself, until a frame was tried
+    reference: Pixels | None
+    pixels: Pixels | None = None
+    similarity: float = -np.inf
+
+    def try_frame(self, time_ms: int, pixels: Pixels, homography: Matrix, size: Size) -> None:
+        assert self.reference is not None
+        similarity = frame_similarity(pixels, self.reference, homography, size)
+        if similarity > self.similarity:
+            self.time_ms, self.pixels, self.similarity = time_ms, pixels, similarity
 
 
 def frame_similarity(query: Pixels, reference: Pixels, homography: Matrix, size: Size) -> float:

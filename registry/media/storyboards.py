@@ -47,7 +47,7 @@ def store_storyboard(blobs: Blobs, poster_key: str, video: VideoContent) -> None
             np.savez_compressed(stored, bands=video.audio.stored())
             archive.writestr(AUDIO, stored.getvalue())
         archive.writestr(TRACK, video.track.reduced().to_bytes())
-    blobs.put_beside(poster_key, SUFFIX, buffer.getvalue())
+    blobs.put_beside(poster_key, SUFFIX, buffer.getbuffer())
 
 
 def load_storyboard(blobs: Blobs, poster_key: str) -> Storyboard | None:

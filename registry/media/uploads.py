@@ -192,7 +192,8 @@ class _FrameCollector:
     def __init__(self, with_previews: bool) -> None:
         self._with_previews = with_previews
         self._times: list[int] = []
-        self._luma: list[Pixels] = []
+        self._luma = bytearray()  # of (h, w) uint8 frames, one behind the other; it grows without a copy
+        self._luma_size = (0, 0)  # h, w
         self._frames: list[SampledFrame] = []
         self._previews: list[tuple[int, bytes]] = []
         self._poster: tuple[int, Pixels] | None = None  # its PDQ quality, and the frame
@@ -211,7 +212,8 @@ class _FrameCollector:
         for frame in reading.frames():
             if frame.luma is not None:
                 self._times.append(frame.time_ms)
-                self._luma.append(frame.luma)
+                self._luma += frame.luma.data
+                self._luma_size = frame.luma.shape[0], frame.luma.shape[1]
             if progress and reading.info.duration_ms:
                 progress(min(1.0, frame.time_ms / reading.info.duration_ms))
             yield frame
@@ -222,6 +224,7 @@ class _FrameCollector:
         new_frames = [frame for frame in self._frames if frame.is_new]
         of_frames = tuple(value for frame in new_frames for value in frame.fingerprints)
         end_ms = max(reading.end_ms, self._times[-1] + 1)
+        luma = np.frombuffer(self._luma, np.uint8).reshape(-1, *self._luma_size)
         return Upload(
             digest_sha256=digest_of(content),
             fingerprints=of_frames + tuple(audio_codes(audio) if audio else ()),
@@ -230,7 +233,7 @@ class _FrameCollector:
             video=VideoContent(
                 content,
                 reading.info,
-                Track(np.array(self._times, np.int64), np.array(self._luma, np.uint8), end_ms),
+                Track(np.array(self._times, np.int64), luma, end_ms),
                 tuple(self._frames),
                 tuple(self._previews),
                 audio,

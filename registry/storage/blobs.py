@@ -34,7 +34,7 @@ class Blobs:
         obstore.put(self._store, key, content)
         return key
 
-    def put_beside(self, key: str, suffix: str, content: bytes) -> None:
+    def put_beside(self, key: str, suffix: str, content: bytes | memoryview) -> None:
         """Stores bytes that are derived from the blob `key`."""
         obstore.put(self._store, _beside(key, suffix), content)
 

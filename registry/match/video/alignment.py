@@ -35,7 +35,7 @@ from registry.services import RequestContext
 from registry.storage.db import release
 from registry.storage.models import Record
 
-PAIRS_FOR_GEOMETRY = 12
+PAIRS_FOR_GEOMETRY, MOST_PAIRS_FOR_GEOMETRY = 12, 24  # usually; of very many segments
 PAIRS_PER_SEGMENT, PAIRS_IN_ALL = 10, 30
 # Of the pairs on a segment with enough detail, those that must agree in the picture.
 LEAST_AGREEING_PAIRS = 0.34
@@ -115,7 +115,9 @@ def _joint_geometry(
     if not segments:
         return None
     each = max(1, PAIRS_FOR_GEOMETRY // len(segments))
-    moments = [moment for segment in segments for moment in moments_on(segment, reference, each)]
+    found = [moment for segment in segments for moment in moments_on(segment, reference, each)]
+    places = np.linspace(0, len(found) - 1, min(len(found), MOST_PAIRS_FOR_GEOMETRY)).astype(int)
+    moments = [found[place] for place in places]
     frames.prepare(query_ms for query_ms, _ in moments)
     pairs: list[tuple[LocalFeatures, LocalFeatures]] = []
     for query_ms, reference_ms in moments:

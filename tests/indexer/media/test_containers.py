@@ -106,7 +106,7 @@ def test_recordings_that_were_joined_follow_one_another(pool: DecoderPool, conta
     once = muxed(container, "mpeg2video", "mp2")
     opened, shown = times(pool, once + once)
     assert 1900 <= shown[-1] < opened.end_ms <= 2100
-    last = pool.frames_at(once + once, [shown[-1]])[0]
+    [last] = pool.frames_at(once + once, [shown[-1]])
     assert np.abs(last.astype(int) - clip("coffee").frames[RATE - 1]).mean() < 12
 
 

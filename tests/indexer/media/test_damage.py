@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 from indexer.media.animation import is_animated
 from indexer.media.errors import MediaError, Undecodable
 from indexer.media.images import DecodedImage, decode_image
-from indexer.media.limits import ImageLimits
+from indexer.media.limits import ImageLimits, VideoLimits
 from indexer.media.png import SIGNATURE
 from tests.pictures import encoded, picture
 
@@ -117,7 +117,7 @@ def test_a_gif_that_breaks_off_between_two_frames_is_its_whole_frames() -> None:
     still = encoded(frames[0], "GIF")
     assert read(still[:-1] + b"!").width == 90
     for cut in range(len(payload) - 40, len(payload)):
-        assert is_animated(payload[:cut])
+        assert is_animated(payload[:cut], VideoLimits())
 
 
 def test_of_the_first_passes_of_an_interlaced_png_too_little_is_there() -> None:

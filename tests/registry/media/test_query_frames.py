@@ -1,12 +1,20 @@
-"""How similar two frames are where one lies on the other."""
+"""Frames of an upload: how many are kept, which one is taken, how similar two are."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from PIL import ImageOps
 
+from indexer.media.frames import VideoInfo
 from indexer.media.images import Pixels
-from registry.media.query_frames import frame_similarity
+from indexer.media.sandbox import DecoderPool
+from indexer.timeline.track import Track
+from registry.media.decoding import Decoders
+from registry.media.query_frames import MOST_KEPT, Moment, QueryFrames, frame_similarity
+from registry.media.uploads import VideoContent
 from tests.pictures import picture
+from tests.videos import clip, original
 
 SIZE = 600, 400
 IN_PLACE = np.eye(3)
@@ -61,3 +69,52 @@ def test_a_frame_that_is_hardly_shown_says_nothing() -> None:
 def test_a_frame_of_one_colour_is_similar_to_nothing() -> None:
     grey = np.full((400, 600, 3), 128, np.uint8)
     assert frame_similarity(grey, frame("coffee"), IN_PLACE, SIZE) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def video_frames() -> Iterator[QueryFrames]:
+    with DecoderPool(1) as pool:
+        payload = original("coffee", "cat")
+        info = pool.identify(payload)
+        assert isinstance(info, VideoInfo)
+        track = Track(np.arange(0, 8000, 80), np.zeros((100, 8, 8), np.uint8), 8000)
+        video = VideoContent(payload, info, track, (), (), None, np.zeros((2, 2, 3), np.uint8), ())
+        yield QueryFrames(Decoders(images=pool, videos=pool), video)
+
+
+def test_only_the_frames_that_were_wanted_last_are_kept(video_frames: QueryFrames) -> None:
+    video_frames.prepare(range(0, 2 * MOST_KEPT * 50, 50))
+    first = video_frames.at(0)
+    for time_ms in range(0, 4000, 60):
+        video_frames.at(time_ms)
+    assert len(video_frames._frames) == MOST_KEPT
+    again = video_frames.at(0)
+    assert first is not again  # decoded anew, and the same
+    assert first is not None
+    assert first.image is not None
+    assert again is not None
+    assert again.image is not None
+    assert np.array_equal(first.image.pixels, again.image.pixels)
+
+
+def test_of_the_frames_around_moments_the_most_similar_are_taken_and_the_others_dropped(
+    video_frames: QueryFrames,
+) -> None:
+    seconds = 0.5, 1.0, 2.0, 5.0
+    shots = clip("coffee", "cat")
+    moments = [Moment(round(1000 * at) - 66, 0, shots.at(at)) for at in seconds]
+    times = video_frames.prepare_exactly([*moments, Moment(7000, 0)], IN_PLACE, (320, 240))
+    assert times[-1] == 7000
+    for time_ms, moment, second in zip(times, moments, seconds, strict=False):
+        taken, meant = video_frames.at(time_ms), video_frames.at(moment.query_ms)
+        assert taken is not None
+        assert taken.image is not None
+        assert meant is not None
+        assert meant.image is not None
+        assert moment.reference is not None
+        gained = [
+            frame_similarity(one.pixels, moment.reference, IN_PLACE, (320, 240))
+            for one in (taken.image, meant.image)
+        ]
+        assert gained[0] >= gained[1]
+        assert abs(time_ms - 1000 * second) <= 34
