@@ -28,7 +28,7 @@ from registry.jobs.webhooks import load_or_make_key
 from registry.jobs.worker import JobWorker
 from registry.log.answer_signer import AnswerSigner
 from registry.log.transparency_log import Log, head_of, load_log_key
-from registry.media.decoding import Decoders
+from registry.media.decoding import VIDEOS_OF_THE_PAGE_AT_A_TIME, Decoders
 from registry.media.previews import PreviewCache, named_blobs, sweep_orphans
 from registry.media.uploads import UploadReader
 from registry.services import Services
@@ -66,7 +66,7 @@ def running_services(
         blobs = Blobs(settings.blob_url, settings.blob_folder)
         decoders = Decoders(
             images=stack.enter_context(DecoderPool(settings.decoder_workers)),
-            videos=stack.enter_context(DecoderPool(max(1, settings.video_workers))),
+            videos=stack.enter_context(DecoderPool(settings.video_workers + VIDEOS_OF_THE_PAGE_AT_A_TIME)),
         )
         services = Services(
             settings=settings,

@@ -98,8 +98,16 @@ class Settings(BaseSettings):
     jobs_of_the_page: int = Field(default=16, ge=1, description="of these, those of the page")
     followers: int = Field(default=256, ge=1, description="requests that wait for jobs or follow them")
     followers_per_key: int = Field(default=16, ge=1, description="of these, those of one API key")
+    page_video_s: int = Field(
+        default=300, ge=1, description="seconds of a video that is asked about on the page, at most"
+    )
+    webhook_ports: str = Field(
+        default="443",
+        pattern=r"^\s*\d{1,5}(\s*,\s*\d{1,5})*\s*$",
+        description="ports of webhooks' addresses",
+    )
     webhooks_to_private_networks: bool = Field(
-        default=False, description="let webhooks lead into private networks, and over http"
+        default=False, description="let webhooks lead into private networks, over http, and to any port"
     )
     preview_long_side: int = Field(default=1024, ge=128, le=4096, description="pixels of a kept preview")
     candidates: int = Field(default=12, ge=1, le=100, description="hits per query that are compared")
@@ -151,6 +159,11 @@ class Settings(BaseSettings):
     def hash_list_kinds(self) -> tuple[str, ...]:
         """Kinds of hashes of others' lists that are accepted, computed and searched by here."""
         return tuple(kind for kind in HASH_LISTS if kind in _separated(self.hash_lists))
+
+    @property
+    def webhook_port_numbers(self) -> tuple[int, ...]:
+        """The ports that a webhook may lead to."""
+        return tuple(int(port) for port in _separated(self.webhook_ports))
 
     @property
     def search_node_addresses(self) -> list[str]:

@@ -45,6 +45,8 @@ FLASH = ContainerFormat("flv", "video/x-flv", "Flash video")
 WINDOWS_MEDIA = ContainerFormat("asf", "video/x-ms-wmv", "Windows Media")
 OGG = ContainerFormat("ogg", "video/ogg", "Ogg")
 
+# Media types of which the stated length may be wrong.
+CLOCKS_THAT_JUMP = {known.media_type for known in (PROGRAM_STREAM, TRANSPORT_STREAM)}
 # The whole list, also for what a container holds inside itself.
 DEMUXERS = tuple(
     known.demuxer

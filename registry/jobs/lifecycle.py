@@ -47,7 +47,7 @@ PROGRESS_EVERY_S = 0.4
 READING_SHARE = 0.5  # of the work of matching a video, about
 KEPT = timedelta(days=7)  # answers of finished jobs
 KEPT_FOR_THE_PAGE = timedelta(minutes=15)  # where nobody came for the answer
-QUEUE = "video"
+VIDEOS, VIDEOS_OF_THE_PAGE, WEBHOOKS = "video", "page", "webhook"  # queues, none of which holds up another
 RUN_JOB, DELIVER_WEBHOOK = "run_job", "deliver_webhook"
 # Only puts jobs into the queue, on connections of the caller; `worker` takes them out.
 _queue = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
@@ -86,7 +86,7 @@ def accept(services: Services, api_key: ApiKey | None, content: bytes, new: NewJ
     with transaction(services.engine) as session:
         session.add(job)
         session.flush()
-        enqueue(session, RUN_JOB, job.id)
+        enqueue(session, RUN_JOB, job.id, VIDEOS if api_key else VIDEOS_OF_THE_PAGE)
     return job.id
 
 
@@ -101,10 +101,10 @@ def _require_room(services: Services, session: Session, api_key: ApiKey | None) 
         raise Overloaded("too many videos wait to be worked on")
 
 
-def enqueue(session: Session, task: str, job_id: str) -> None:
+def enqueue(session: Session, task: str, job_id: str, queue: str) -> None:
     """Puts a task into the queue in the transaction of `session`; a worker sees it after the commit."""
     connection = session.connection().connection.driver_connection
-    _queue.configure_task(task, queue=QUEUE, connection=connection).defer(job_id=job_id)
+    _queue.configure_task(task, queue=queue, connection=connection).defer(job_id=job_id)
 
 
 def get_job(session: Session, api_key: ApiKey, job_id: str) -> Job:
@@ -216,7 +216,8 @@ def _work(services: Services, job_id: str, content: bytes, stopping: threading.E
             evidence = api_key is None or may(api_key, Action.SEE_EVIDENCE)
             reading, comparing = in_two_parts(progress, READING_SHARE)
             release(session)
-            upload = services.uploads.read(content, progress=reading)
+            longest_s = None if api_key else services.settings.page_video_s
+            upload = services.uploads.read(content, progress=reading, longest_s=longest_s)
             context = services.in_request(session)
             answer = answer_about(context, upload, with_evidence=evidence, progress=comparing).answer
         else:
@@ -260,7 +261,7 @@ def _finish(services: Services, session: Session, job: Job, status: str) -> None
     payload_key, job.payload_key = job.payload_key, None
     session.add(job)
     if job.webhook:
-        enqueue(session, DELIVER_WEBHOOK, job.id)
+        enqueue(session, DELIVER_WEBHOOK, job.id, WEBHOOKS)
     if payload_key:
         after_commit(session, lambda: services.blobs.delete(payload_key))
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from registry.jobs import lifecycle as jobs
 from registry.jobs import webhooks
+from registry.media.decoding import VIDEOS_OF_THE_PAGE_AT_A_TIME
 from registry.services import Services
 from registry.storage.db import conninfo
 
@@ -23,6 +24,8 @@ STOP_AFTER_S = 2.0  # a job that is still running then is begun again by the nex
 ENDED_WITHIN_S = 3.5  # the thread, also in the middle of a comparison or of a webhook's delivery
 RETRY_AFTER_S = 2  # for ever: `jobs.run` counts the times that a file ended its worker
 WEBHOOK_ATTEMPTS = 6
+WEBHOOKS_AT_A_TIME = 8  # they wait for strangers' servers, and hold no thread meanwhile
+CONNECTIONS = 8  # each queue listens on one
 _log = logging.getLogger(__name__)
 
 
@@ -31,6 +34,11 @@ class JobWorker:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._at_a_time = {
+            jobs.VIDEOS: services.settings.video_workers,
+            jobs.VIDEOS_OF_THE_PAGE: VIDEOS_OF_THE_PAGE_AT_A_TIME,
+            jobs.WEBHOOKS: WEBHOOKS_AT_A_TIME,
+        }
         self._started, self._stopping = threading.Event(), threading.Event()
         self._in_hand: set[str] = set()  # jobs that are run now
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -82,7 +90,7 @@ class JobWorker:
     async def _serve(self) -> None:
         app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
-                conninfo=conninfo(self._services.engine), min_size=1, max_size=4
+                conninfo=conninfo(self._services.engine), min_size=1, max_size=CONNECTIONS
             )
         )
         self._add_tasks(app)
@@ -91,18 +99,17 @@ class JobWorker:
             self._task = asyncio.current_task()
             try:
                 if not self._stopping.is_set():
-                    # A group waits for both, however it ends: a job that is being stopped has yet to be put
+                    # A group waits for all, however it ends: a job that is being stopped has yet to be put
                     # back into the queue, and cannot be once `app` is closed.
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._recover(app))
-                        group.create_task(self._work(app))
+                        for queue, at_a_time in self._at_a_time.items():
+                            group.create_task(self._work(app, queue, at_a_time))
             finally:
                 self._task = None
 
     def _add_tasks(self, app: procrastinate.App) -> None:
-        @app.task(
-            name=jobs.RUN_JOB, queue=jobs.QUEUE, retry=procrastinate.RetryStrategy(wait=RETRY_AFTER_S)
-        )
+        @app.task(name=jobs.RUN_JOB, retry=procrastinate.RetryStrategy(wait=RETRY_AFTER_S))
         def run_job(job_id: str) -> None:
             self._in_hand.add(job_id)
             try:
@@ -112,16 +119,16 @@ class JobWorker:
 
         @app.task(
             name=jobs.DELIVER_WEBHOOK,
-            queue=jobs.QUEUE,
             retry=procrastinate.RetryStrategy(max_attempts=WEBHOOK_ATTEMPTS, exponential_wait=5),
         )
-        def deliver_webhook(job_id: str) -> None:
-            webhooks.deliver(self._services, job_id)
+        async def deliver_webhook(job_id: str) -> None:
+            await webhooks.deliver(self._services, job_id)
 
-    async def _work(self, app: procrastinate.App) -> None:
+    async def _work(self, app: procrastinate.App, queue: str, at_a_time: int) -> None:
         await app.run_worker_async(
-            queues=[jobs.QUEUE],
-            concurrency=self._services.settings.video_workers,
+            queues=[queue],
+            name=queue,
+            concurrency=at_a_time,
             install_signal_handlers=False,
             update_heartbeat_interval=HEARTBEAT_S,
             stalled_worker_timeout=DEAD_AFTER_S,

@@ -12,6 +12,7 @@ from indexer.media.sandbox import DecoderPool, VideoReading
 from registry.errors import DecoderGaveUp, MediaRefused, MediaTooLarge, UndecodableMedia, UnsupportedMedia
 from sdk.models import IsolationLayer
 
+VIDEOS_OF_THE_PAGE_AT_A_TIME = 1  # beside those of keys, which they do not keep waiting
 PROBLEMS: dict[type[media.MediaError], type[MediaRefused]] = {
     media.UnsupportedFormat: UnsupportedMedia,
     media.TooLarge: MediaTooLarge,

@@ -7,6 +7,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import numpy as np
 from PIL import Image
@@ -22,11 +23,12 @@ from indexer.fingerprints.imagehash_kinds import compute_hash_list_kinds
 from indexer.fingerprints.kinds import PDQ, Fingerprint
 from indexer.fingerprints.kinds import InvalidFingerprint as BadFingerprint
 from indexer.fingerprints.video import SampledFrame, fingerprint_samples
+from indexer.media.containers import CLOCKS_THAT_JUMP
 from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage, Pixels
 from indexer.media.sandbox import VideoReading
 from indexer.timeline.track import Track
-from registry.errors import InvalidFingerprint
+from registry.errors import InvalidFingerprint, MediaTooLarge
 from registry.index.access import IndexAccess
 from registry.media.decoding import Decoders
 
@@ -129,13 +131,21 @@ class UploadReader:
         return [*others, wanted]
 
     def read(
-        self, content: bytes, *, with_previews: bool = False, progress: Progress | None = None
+        self,
+        content: bytes,
+        *,
+        with_previews: bool = False,
+        progress: Progress | None = None,
+        longest_s: int | None = None,
     ) -> Upload:
-        """Decodes and fingerprints a file of any kind. Raises MediaRefused."""
+        """Decodes and fingerprints a file of any kind; `longest_s` bounds a video. Raises MediaRefused."""
         identified = self.decoders.identify(content)
         if isinstance(identified, DecodedImage):
             return self.describe_image(content, identified)
-        return self.read_video(content, with_previews=with_previews, progress=progress)
+        if longest_s is not None:
+            require_stated_length(identified, longest_s)
+        watch = _Watch(progress, longest_s)
+        return self._read_video(content, with_previews=with_previews, watch=watch)
 
     def describe_image(self, content: bytes, image: DecodedImage) -> Upload:
         """Fingerprints a still image that was decoded from `content`, every page by itself."""
@@ -174,16 +184,40 @@ class UploadReader:
         pdq = upright(parsed, PDQ.name)
         return Upload(digest, parsed, pdq.quality if pdq else None, None)
 
-    def read_video(
-        self, content: bytes, *, with_previews: bool = False, progress: Progress | None = None
-    ) -> Upload:
-        """Decodes and fingerprints a video, picture and audio. Raises MediaRefused."""
+    def _read_video(self, content: bytes, *, with_previews: bool, watch: "_Watch") -> Upload:
         with self.decoders.video(content) as reading:
             frames = _FrameCollector(with_previews)
-            frames.collect(reading, self.answering_embedders(), progress)
+            frames.collect(reading, self.answering_embedders(), watch)
         # After the pictures: one limited process does both, one after the other.
         audio = spectrogram_of(self.decoders.audio(content)) if reading.info.has_audio else None
         return frames.as_upload(content, reading, audio)
+
+
+def require_stated_length(info: VideoInfo, longest_s: int) -> None:
+    """Raises MediaTooLarge where a video says that it is longer, unless it may be wrong."""
+    if info.media_type not in CLOCKS_THAT_JUMP and (info.duration_ms or 0) > 1000 * longest_s:
+        _refuse_length(longest_s)
+
+
+def _refuse_length(longest_s: int) -> NoReturn:
+    raise MediaTooLarge(
+        f"more than {longest_s} seconds; of a video without an API key at most {longest_s} are read"
+    )
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """What is done at every frame of a video while it is read."""
+
+    progress: Progress | None
+    longest_s: int | None
+
+    def at(self, time_ms: int, duration_ms: int | None) -> None:
+        if self.longest_s is not None and time_ms > 1000 * self.longest_s:
+            _refuse_length(self.longest_s)
+        if self.progress:
+            # Also where the length is not known: whoever is told may be waiting to stop.
+            self.progress(min(1.0, time_ms / duration_ms) if duration_ms else 0.0)
 
 
 class _FrameCollector:
@@ -198,9 +232,9 @@ class _FrameCollector:
         self._previews: list[tuple[int, bytes]] = []
         self._poster: tuple[int, Pixels] | None = None  # its PDQ quality, and the frame
 
-    def collect(self, reading: VideoReading, embedders: list[Embedder], progress: Progress | None) -> None:
+    def collect(self, reading: VideoReading, embedders: list[Embedder], watch: _Watch) -> None:
         """Reads the video to its end."""
-        watched = self._watched(reading, progress)
+        watched = self._watched(reading, watch)
         for frame, pixels in fingerprint_samples(watched, *embedders):
             self._frames.append(frame)
             if self._poster is None or frame.quality > self._poster[0]:
@@ -208,14 +242,13 @@ class _FrameCollector:
             if self._with_previews and frame.is_new:
                 self._previews.append((frame.time_ms, frame_preview(pixels)))
 
-    def _watched(self, reading: VideoReading, progress: Progress | None) -> Iterator[Frame]:
+    def _watched(self, reading: VideoReading, watch: _Watch) -> Iterator[Frame]:
         for frame in reading.frames():
             if frame.luma is not None:
                 self._times.append(frame.time_ms)
                 self._luma += frame.luma.data
                 self._luma_size = frame.luma.shape[0], frame.luma.shape[1]
-            if progress and reading.info.duration_ms:
-                progress(min(1.0, frame.time_ms / reading.info.duration_ms))
+            watch.at(frame.time_ms, reading.info.duration_ms)
             yield frame
 
     def as_upload(self, content: bytes, reading: VideoReading, audio: Spectrogram | None) -> Upload:

@@ -23,6 +23,7 @@ from registry.log.transparency_log import head_of
 from registry.match import comparison
 from registry.match.answers import answer_about
 from registry.match.showing import PictureFormat, drawn
+from registry.media.uploads import require_stated_length
 from registry.records.access import require_sight, sight_of
 from registry.records.publishers import get_publisher
 from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
@@ -131,6 +132,7 @@ def look_up(
         content = read_upload(media, services)
         identified = context.uploads.decoders.identify(content)
         if isinstance(identified, VideoInfo):
+            require_stated_length(identified, services.settings.page_video_s)
             job = jobs.accept(services, None, content, jobs.NewJob(jobs.MATCH))
             return lookup_state(request, job, services, context.session, fragment=fragment)
         upload = context.uploads.describe_image(content, identified)
