@@ -119,7 +119,10 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "apng": ("animated PNG, 250 frames of 720 x 720", lambda: moving("PNG", 250, 720)),
     "animated_webp": ("animated WebP, 250 frames of 720 x 720", lambda: moving("WEBP", 250, 720)),
     "h264": ("H.264, two minutes of 720p", lambda: video("libx264", "mp4", preset="veryfast")),
-    "hevc": ("HEVC, two minutes of 720p", lambda: video("libx265", "mp4", preset="ultrafast")),
+    "hevc": (
+        "HEVC, two minutes of 720p",
+        lambda: video("libx265", "mp4", preset="ultrafast", **{"x265-params": "log-level=none"}),
+    ),
     "vp9": (
         "VP9, two minutes of 720p",
         lambda: video("libvpx-vp9", "webm", deadline="realtime", **{"cpu-used": "8"}),
