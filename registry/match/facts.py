@@ -19,6 +19,7 @@ from sdk.records import AssetClass, Relation
 # and third are seconds.
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+SAME_PLACE = 0.5  # share of the smaller of two parts of an upload from which on both show one thing
 AUTHENTICITY_DENIED = (AssetClass.KNOWN_FAKE, AssetClass.AI_GENERATED)
 
 

@@ -7,11 +7,10 @@ were made from it: an upload of one of them matches them all. They are one answe
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from registry.match.facts import Box, MatchFacts
+from registry.match.facts import SAME_PLACE, Box, MatchFacts
 from sdk.models import MatchRelation
 from sdk.records import AssetClass
 
-SAME_PLACE = 0.5  # share of the smaller of two parts of an upload from which on both show one thing
 EQUALLY_WELL = (
     0.02  # share of the upload: records whose explanations differ by less explain it equally well
 )

@@ -3,6 +3,7 @@
 Matching, comparison, declared sources and disputes all enter here; nothing beside it looks for matches.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from registry.match.candidates import RetrievedRecord
@@ -87,15 +88,29 @@ def _every(_: MatchedRecord) -> bool:
 
 
 def _first_few(matches: list[MatchedRecord]) -> Callable[[MatchedRecord], bool]:
-    """The first that are not the very file, and the first that are registered as fake or AI-generated.
+    """The first that are not the very file, the earliest, and the first that are fake or AI-generated.
 
     Whoever posts an original posts a near copy of every fake that was made from it: only the comparison
-    tells them apart.
+    tells them apart. Of one publisher the first alone goes before those of others, or near copies would
+    keep the original from being looked at.
     """
     changed = [match for match in matches if match.assessment.relation is not MatchRelation.SAME_FILE]
     fakes = [match for match in changed if _is_denied(match)]
-    wanted = {match.record.id for match in (*changed[:DESCRIBED_MATCHES], *fakes[:DESCRIBED_MATCHES])}
+    sure = [match for match in changed if match.assessment.relation is not MatchRelation.POSSIBLY_RELATED]
+    earliest = sorted(sure, key=lambda match: match.record.log_index)[:1]
+    first = (*_publishers_in_turn(changed)[:DESCRIBED_MATCHES], *fakes[:DESCRIBED_MATCHES], *earliest)
+    wanted = {match.record.id for match in first}
     return lambda match: match.record.id in wanted
+
+
+def _publishers_in_turn(matches: list[MatchedRecord]) -> list[MatchedRecord]:
+    """The first of every publisher, then the second of every one, and so on."""
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, int]] = []
+    for number, match in enumerate(matches):
+        seen[match.record.publisher_id] += 1
+        turns.append((seen[match.record.publisher_id], number))
+    return [matches[number] for _, number in sorted(turns)]
 
 
 def worth_an_answer(matches: Sequence[MatchedRecord]) -> list[MatchedRecord]:

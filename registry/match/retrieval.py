@@ -6,8 +6,7 @@ the records are ranked.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlmodel import Session, col, select
@@ -17,6 +16,7 @@ from indexer.fingerprints.kinds import (
     AUDIO,
     PDQ,
     Fingerprint,
+    Vectors,
     hamming,
     unpack_codes,
     unpack_vectors,
@@ -26,7 +26,7 @@ from indexer.fingerprints.regions import Region
 from indexer.index.port import Hit
 from indexer.media.images import Pixels
 from registry.match.candidates import BY_NAME, FrameHit, RetrievedRecord
-from registry.match.facts import AUTHENTICITY_DENIED
+from registry.match.crowding import is_as_near_as_a_copy, to_compare
 from registry.match.match_evidence import MatchEvidence
 from registry.media.uploads import Upload
 from registry.services import RequestContext
@@ -36,7 +36,8 @@ from registry.storage.models.records import ACTIVE
 
 FRAMES_ASKED = 64  # spread over a video
 HITS_PER_VIDEO_FRAME = 6
-FAKES_BESIDE = 4  # records of fakes that are compared beside the nearest records
+# Behind rows that are all as near as copies the search goes on: so many times farther, and no farther.
+MORE_BEHIND_COPIES, MOST_NEIGHBOURS = 4, 800
 # Of 256 bits; the same speech coded anew is within 50, unrelated speech beyond 85 (docs/quality.md).
 AUDIO_RADIUS_BITS = 62
 AUDIO_CODES_ASKED = 200
@@ -114,7 +115,7 @@ def _ranked_by_parts(
         best = min((places[hit.region].index(-hit.rank_key) for hit in record.hits), default=len(retrieved))
         return not record.same_digest, best, -record.rank_key[1]
 
-    return sorted(retrieved.values(), key=place)[: context.max_candidates]
+    return to_compare(sorted(retrieved.values(), key=place), context.max_candidates, context.thresholds)
 
 
 def retrieve_named(context: RequestContext, upload: Upload, record: Record) -> RetrievedRecord:
@@ -187,7 +188,7 @@ def search_by_descriptor(
     queries = unpack_vectors([descriptor.value for _, descriptor in asked])
     return [
         (hit.id, FrameHit(asked[hit.query][0], 0, _similarity(hit), kind))
-        for hit in context.index.by_kind[kind].nearest(queries, _neighbours(context, upload))
+        for hit in _nearest(context, upload, kind, queries)
     ]
 
 
@@ -196,7 +197,7 @@ def search_by_parts(context: RequestContext, upload: Upload, parts: Sequence[Que
     hits: list[RowHit] = []
     for embedder in context.uploads.answering_embedders() if parts else ():
         queries = embedder.embed([part.pixels for part in parts])
-        for hit in context.index.by_kind[embedder.kind].nearest(queries, _neighbours(context, upload)):
+        for hit in _nearest(context, upload, embedder.kind, queries):
             part = parts[hit.query]
             hits.append((hit.id, FrameHit(part.time_ms, 0, _similarity(hit), part.name, part.region)))
     return hits
@@ -206,8 +207,28 @@ def _similarity(hit: Hit) -> MatchEvidence:
     return MatchEvidence(descriptor_similarity=1 - hit.distance)
 
 
-def _neighbours(context: RequestContext, upload: Upload) -> int:
-    return HITS_PER_VIDEO_FRAME if upload.video is not None else context.max_candidates
+def _nearest(context: RequestContext, upload: Upload, kind: str, queries: Vectors) -> list[Hit]:
+    """The nearest rows of each query, and what lies behind many copies: the original may be farther."""
+    index, limits = context.index.by_kind[kind], context.thresholds
+    count = HITS_PER_VIDEO_FRAME if upload.video is not None else context.max_candidates
+    asked = np.arange(len(queries))
+    found: list[Hit] = []
+    while len(asked):
+        hits = [replace(hit, query=int(asked[hit.query])) for hit in index.nearest(queries[asked], count)]
+        farthest: dict[int, list[Hit]] = {}
+        for hit in hits:
+            farthest.setdefault(hit.query, []).append(hit)
+        crowded = {
+            query
+            for query, of_query in farthest.items()
+            if len(of_query) >= count and is_as_near_as_a_copy(kind, 1 - of_query[-1].distance, limits)
+        }
+        count *= MORE_BEHIND_COPIES
+        if count > MOST_NEIGHBOURS:
+            crowded = set()
+        found += [hit for hit in hits if hit.query not in crowded]
+        asked = np.array(sorted(crowded), int)
+    return found
 
 
 def join_records(context: RequestContext, upload: Upload, hits: Hits) -> dict[str, RetrievedRecord]:
@@ -291,11 +312,6 @@ def _add_same_digest(session: Session, upload: Upload, retrieved: dict[str, Retr
 
 
 def first_of(context: RequestContext, retrieved: dict[str, RetrievedRecord]) -> list[RetrievedRecord]:
-    """The first, and fakes among the rest: a dozen near copies of one must not keep it from comparison."""
+    """Those worth comparing, the best first."""
     ranked = sorted(retrieved.values(), key=lambda record: record.rank_key, reverse=True)
-    denied = (
-        found
-        for found in ranked[context.max_candidates :]
-        if found.record.asset_class in AUTHENTICITY_DENIED
-    )
-    return [*ranked[: context.max_candidates], *islice(denied, FAKES_BESIDE)]
+    return to_compare(ranked, context.max_candidates, context.thresholds)

@@ -33,6 +33,16 @@ def hatched(image: Image.Image) -> Image.Image:
     return lined
 
 
+def cut_by(image: Image.Image, border: int) -> Image.Image:
+    return ImageOps.crop(image, border)
+
+
+def with_dot(image: Image.Image) -> Image.Image:
+    dotted = image.copy()
+    dotted.putpixel((image.width // 2, image.height // 2), (255, 0, 255))
+    return dotted
+
+
 class Desks:
     """Who registers: a newspaper, a laboratory that may register fakes, and a stranger."""
 
@@ -110,6 +120,31 @@ def test_an_original_that_cannot_be_told_from_its_fake_is_disputed_and_not_accus
     verdict = desks.verdict(astronaut())
     assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, original.id)
     assert "Lab registered its picture as a known fake" in verdict.sentence
+
+
+UNCHANGED_COPIES: dict[str, Callable[[Image.Image], bytes]] = {
+    "the same picture": lambda image: encoded(image, "PNG", compress_level=1),
+    "re-encoded": lambda image: encoded(image, quality=80),
+    "slightly cropped": lambda image: encoded(cut_by(image, 8), quality=90),
+    "mirrored": lambda image: encoded(ImageOps.mirror(image), quality=90),
+    "one pixel changed": lambda image: encoded(with_dot(image), "PNG"),
+}
+
+
+@pytest.mark.parametrize("copy", UNCHANGED_COPIES)
+def test_the_unchanged_picture_that_is_declared_a_fake_of_an_original_makes_no_fake_of_it(
+    desks: Desks, copy: str
+) -> None:
+    original = desks.world.register(desks.paper, encoded(astronaut(), "PNG"), "original").record
+    content = UNCHANGED_COPIES[copy](astronaut())
+    desks.world.register(desks.lab, content, "fake", AssetClass.KNOWN_FAKE, derived_from=(original.id,))
+    file = desks.paper.client.match(encoded(astronaut(), "PNG")).verdict
+    assert file.record == original.id
+    asked = [encode(astronaut()) for encode in UNCHANGED_COPIES.values()]
+    for upload in (upload for upload in asked if upload != content):
+        verdict = desks.paper.client.match(upload).verdict
+        assert verdict.kind is not VerdictKind.KNOWN_FAKE, (copy, verdict.sentence)
+    desks.world.audit()
 
 
 @pytest.mark.parametrize("target", ["astronaut", "coffee"])

@@ -3,10 +3,12 @@
 from types import SimpleNamespace
 from typing import cast
 
+import numpy as np
 import pytest
 
-from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
+from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Fingerprint, pack_vector
 from indexer.fingerprints.regions import Region
+from indexer.index.port import BruteForceIndex
 from registry.match.candidates import (
     FrameHit,
     RetrievedRecord,
@@ -15,8 +17,10 @@ from registry.match.candidates import (
     merged_evidence,
 )
 from registry.match.match_evidence import MatchEvidence
-from registry.match.retrieval import first_of
+from registry.match.retrieval import QueryFrame, first_of, search_by_descriptor
+from registry.media.uploads import Upload
 from registry.services import RequestContext
+from registry.thresholds import Thresholds
 from tests.registry.match.rows import record
 
 
@@ -113,12 +117,87 @@ def test_a_record_that_a_search_found_by_a_stray_frame_gets_the_hits_of_being_na
     assert found.audio_hits == [(0, 0)] * 3
 
 
+def compared(most: int, *found: RetrievedRecord) -> list[str]:
+    context = cast(RequestContext, SimpleNamespace(max_candidates=most, thresholds=Thresholds()))
+    return [one.record.id for one in first_of(context, {one.record.id: one for one in found})]
+
+
 def test_near_copies_do_not_keep_a_fake_from_being_compared() -> None:
     retrieved = {str(number): RetrievedRecord(record(str(number)), [by_pdq(number)]) for number in range(9)}
     fakes = [RetrievedRecord(record(f"fake {number}"), [by_pdq(20 + number)]) for number in range(6)]
     for fake in fakes:
         fake.record.asset_class = "known_fake"
         retrieved[fake.record.id] = fake
-    context = cast(RequestContext, SimpleNamespace(max_candidates=3))
-    compared = [found.record.id for found in first_of(context, retrieved)]
-    assert compared == ["0", "1", "2", "fake 0", "fake 1", "fake 2", "fake 3"]
+    assert compared(4, *retrieved.values()) == [
+        "0",
+        "1",
+        "2",
+        "3",
+        *(f"fake {number}" for number in range(4)),
+    ]
+
+
+def by_pdq_of(publisher: str, distance: int, log_index: int = 100) -> RetrievedRecord:
+    found = RetrievedRecord(record(f"{publisher} {distance}", publisher_id=publisher), [by_pdq(distance)])
+    found.record.log_index = log_index
+    return found
+
+
+def test_near_copies_of_one_publisher_share_one_place_and_few_beside_the_others() -> None:
+    copies = [by_pdq_of("stranger", distance) for distance in range(26)]
+    others = [by_pdq_of(name, 40) for name in ("paper", "agency", "archive")]
+    names = compared(4, *copies, *others)
+    assert names == [
+        "stranger 0",
+        "stranger 1",
+        "stranger 2",
+        "stranger 3",
+        "paper 40",
+        "agency 40",
+        "archive 40",
+    ]
+    assert compared(12, *copies) == [f"stranger {distance}" for distance in range(12)], "where nobody waits"
+
+
+def test_the_earliest_record_is_compared_however_many_publishers_copy_it() -> None:
+    copies = [by_pdq_of(f"sybil {number}", number) for number in range(40)]
+    assert compared(12, *copies, by_pdq_of("paper", 60, log_index=3))[-1] == "paper 60"
+
+
+def test_other_pictures_of_one_publisher_and_what_only_resembles_keep_their_places() -> None:
+    parts = [
+        RetrievedRecord(
+            record(f"part {left}"), [FrameHit(0, 0, MatchEvidence(pdq_distance=5), "tile", part)]
+        )
+        for left in range(5)
+        for part in [Region(left * 10, 0, 9, 9)]
+    ]
+    alike = [RetrievedRecord(record(f"alike {number}"), [by_descriptor(0.2)]) for number in range(5)]
+    frames = [
+        RetrievedRecord(record(f"episode {number}"), [by_descriptor(0.99, query_ms=number * 1000)])
+        for number in range(2)
+    ]
+    assert len(compared(12, *parts, *alike, *frames)) == 12
+
+
+def test_a_search_by_descriptor_goes_on_behind_rows_that_are_all_as_near_as_copies() -> None:
+    towards, aside = np.eye(DESCRIPTOR.size, dtype=np.float32)[:2]
+    index = BruteForceIndex(DESCRIPTOR)
+    copies = np.tile(towards, (60, 1))
+    original = 0.9 * towards + np.sqrt(1 - 0.9**2) * aside
+    index.add(np.arange(61), np.vstack([copies, original]).astype(np.float32))
+    context = cast(
+        RequestContext,
+        SimpleNamespace(
+            max_candidates=12,
+            thresholds=Thresholds(),
+            index=SimpleNamespace(by_kind={DESCRIPTOR.name: index}),
+        ),
+    )
+    upload = Upload(None, (), None, None)
+    frames = [
+        QueryFrame(0, (Fingerprint(DESCRIPTOR.name, pack_vector(vector)),)) for vector in (aside, towards)
+    ]
+    rows = [row for row, _ in search_by_descriptor(context, upload, frames, DESCRIPTOR.name)]
+    assert 60 in rows[12:], "found behind sixty copies"
+    assert len(rows) == 12 + 61, "and farther for the one that is crowded only"
