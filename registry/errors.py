@@ -6,7 +6,7 @@ RegistryError
 ├── StatementRefused: BadStatement, BadSignature, KeyNotValid, DigestMismatch, FingerprintMismatch
 ├── MediaRefused: UnsupportedMedia, MediaTooLarge, UndecodableMedia, DecoderGaveUp, InsufficientDetail
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
-├── InvalidRequest, InvalidFingerprint, NothingToCompare
+├── InvalidRequest, InvalidFingerprint, InconsistentFingerprints, NothingToCompare
 ├── UnknownJob, JobPending, JobFailed, BadWebhook
 ├── Busy: TooManyRequests, LookupsExceeded, Overloaded, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
@@ -136,6 +136,16 @@ class InvalidFingerprint(RegistryError):
     """A fingerprint value cannot be read."""
 
     code, status, title = "invalid_fingerprint", 422, "A fingerprint cannot be read"
+
+
+class InconsistentFingerprints(RegistryError):
+    """Values that were sent without their picture cannot be those of one picture."""
+
+    code, status, title = (
+        "inconsistent_fingerprints",
+        422,
+        "These fingerprints are not those of one picture",
+    )
 
 
 class MediaRefused(RegistryError):

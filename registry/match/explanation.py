@@ -38,6 +38,8 @@ def explain(matched: MatchedRecord, facts: MatchFacts, limits: Thresholds) -> st
     """One paragraph: what the upload is to the record, where, what was done, and what is uncertain."""
     record, evidence = facts.record, matched.candidate.evidence
     who = f"{record.label!r}, registered by {record.publisher_name} on {record.registered_at:%Y-%m-%d}"
+    if not record.media_seen:
+        who = f"{who} by fingerprints that it sent"
     match facts.relation:
         case MatchRelation.SAME_FILE:
             return f"Byte for byte the registered file {who}."
@@ -78,5 +80,8 @@ def _what_was_done(matched: MatchedRecord) -> Iterable[str]:
     if compared and matched.assessment.relation is MatchRelation.DERIVATIVE and not matched.operations:
         yield "What was changed could not be named."
     if not compared:
+        if not matched.record.is_media_seen:
+            yield "Only fingerprints were compared: what they were computed from was never shown here."
+            return
         is_kept = matched.record.preview_key is not None
         yield f"Only fingerprints were compared{'' if is_kept else ': no picture of it is kept here'}."

@@ -11,7 +11,7 @@ from registry.match.candidates import Candidate
 from registry.match.evidence_rules import STRENGTH_ORDER, MatchAssessment, is_verified
 from registry.storage.models import Record
 from registry.thresholds import Thresholds
-from sdk.models import MatchRelation
+from sdk.models import MatchRelation, Strength
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,17 @@ class MatchedRecord:
         """The stronger first; of two as strong, the one that differs in size and colours only."""
         strength = STRENGTH_ORDER.index(self.assessment.strength)
         return strength, self.changes_content, -self.assessment.confidence
+
+    def as_far_as_seen(self) -> "MatchedRecord":
+        """The match; moderate at most where the registry never saw what was registered.
+
+        Fingerprints that a registrant sent can be those of any picture, or of none.
+        """
+        strength = self.assessment.strength
+        is_too_strong = STRENGTH_ORDER.index(strength) < STRENGTH_ORDER.index(Strength.MODERATE)
+        if self.record.is_media_seen or not is_too_strong:
+            return self
+        return replace(self, assessment=replace(self.assessment, strength=Strength.MODERATE))
 
     def described(
         self, operations: Iterable[Operation], uncertain: tuple[str, ...], derivation: Derivation | None

@@ -80,7 +80,7 @@ def _retrieved(
 
 
 def _ranked(matches: list[MatchedRecord]) -> list[MatchedRecord]:
-    return sorted(matches, key=lambda match: match.rank_key)
+    return sorted((match.as_far_as_seen() for match in matches), key=lambda match: match.rank_key)
 
 
 def _every(_: MatchedRecord) -> bool:

@@ -122,7 +122,9 @@ def retrieve_named(context: RequestContext, upload: Upload, record: Record) -> R
     """A record that was named, with those of its frames that are nearest to frames of the upload."""
     retrieved = RetrievedRecord(
         record,
-        same_digest=upload.digest_sha256 is not None and upload.digest_sha256 == record.digest_sha256,
+        same_digest=record.is_media_seen
+        and upload.digest_sha256 is not None
+        and upload.digest_sha256 == record.digest_sha256,
     )
     kinds = {kind.name for kind in vector_kinds()}
     stored = context.session.exec(
@@ -304,11 +306,13 @@ def _most_in_order(times: list[tuple[int, int]]) -> int:
 
 
 def _add_same_digest(session: Session, upload: Upload, retrieved: dict[str, RetrievedRecord]) -> None:
+    """Only of files that were shown here: who sent fingerprints may name the digest of any file."""
     if upload.digest_sha256 is None:
         return
     same = select(Record).where(Record.digest_sha256 == upload.digest_sha256, Record.status == ACTIVE)
     for record in session.exec(same):
-        retrieved.setdefault(record.id, RetrievedRecord(record)).same_digest = True
+        if record.is_media_seen:
+            retrieved.setdefault(record.id, RetrievedRecord(record)).same_digest = True
 
 
 def first_of(context: RequestContext, retrieved: dict[str, RetrievedRecord]) -> list[RetrievedRecord]:

@@ -43,7 +43,7 @@ def relation_words(match: MatchFacts) -> str:
     match match.relation:
         case MatchRelation.SAME_FILE:
             return "the very file"
-        case MatchRelation.SAME_PICTURE if not match.is_fake_not_shown:
+        case MatchRelation.SAME_PICTURE if match.record.media_seen and not match.is_fake_not_shown:
             return f"the same {thing} as"
         case MatchRelation.POSSIBLY_RELATED:
             return match.in_common or "possibly related to"
@@ -150,7 +150,8 @@ def _more(of: Sequence[object]) -> str:
 
 
 def _who(match: MatchFacts) -> str:
-    return f"{_label(match)}, registered by {match.record.publisher_name}"
+    who = f"{_label(match)}, registered by {match.record.publisher_name}"
+    return who if match.record.media_seen else f"{who} by fingerprints that it sent"
 
 
 def _thing(match: MatchFacts) -> str:

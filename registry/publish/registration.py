@@ -35,7 +35,11 @@ from registry.publish.declared_sources import (
     is_made_from_an_intimate_record,
 )
 from registry.publish.disputes import near_copies_of_others
-from registry.publish.fingerprints_alone import record_of_same_values, require_findable
+from registry.publish.fingerprints_alone import (
+    record_of_same_values,
+    require_findable,
+    require_one_picture,
+)
 from registry.publish.record_rows import fingerprint_rows, record_row
 from registry.records.reading import get_record, receipt_of, summary_of
 from registry.records.statements import VerifiedStatement, verify_statement
@@ -123,6 +127,7 @@ def register_fingerprints(
         verified.statement.digest_sha256,
     )
     require_findable(upload.fingerprints)
+    require_one_picture(upload.fingerprints)
     request = RegistrationRequest(verified, api_key, idempotency_key, upload.fingerprints)
     known = known_answer(services, session, request)
     if known is not None:

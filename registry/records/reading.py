@@ -59,6 +59,7 @@ def summaries_of(session: Session, records: Iterable[Record]) -> dict[str, Recor
             ),
             log_index=record.log_index,
             intimate=record.intimate,
+            media_seen=record.is_media_seen or record.status == ERASED,
             duration_s=None if record.duration_ms is None else round(record.duration_ms / 1000, 3),
             preview=f"/v1/records/{record.id}/preview" if record.preview_key else None,
         )

@@ -70,6 +70,9 @@ class RecordSummary(Wire):
     disputed_with: tuple[str, ...] = ()
     declared_sources: tuple[DeclaredSource, ...] = ()
     intimate: bool = False  # its preview is given to its publisher and to the scope `review` only
+    # Whether the file was shown to the registry; else its publisher sent fingerprints, and a digest in its
+    # statement is a claim that nobody checked.
+    media_seen: bool = True
     log_index: int | None
     duration_s: float | None = None  # of a video; None: a still image
     preview: str | None = None

@@ -201,7 +201,9 @@ def test_a_list_of_pdq_values_needs_no_setting_and_confirms_as_ever(world: World
     assert match.record.id == lines[0]["answer"]["record"]["id"]
     assert match.strength is not Strength.WEAK
     query = FingerprintQuery(fingerprints=(pdq,), digest_sha256="ab" * 32)
-    assert desk.client.match_fingerprints(query).matches[0].relation is MatchRelation.SAME_FILE
+    match = desk.client.match_fingerprints(query).matches[0]
+    assert match.relation is MatchRelation.SAME_PICTURE, "a digest in a list is a claim"
+    assert match.strength is Strength.MODERATE
 
 
 def test_where_the_setting_is_off_such_values_are_refused_with_its_name(world: World) -> None:

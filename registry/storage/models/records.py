@@ -46,6 +46,14 @@ class Record(SQLModel, table=True):
     intimate: bool = False
     registered_at: datetime = Field(default_factory=now, sa_column=moment())
 
+    @property
+    def is_media_seen(self) -> bool:
+        """Whether the registry was shown the file; else its publisher sent fingerprints.
+
+        Of every file that was decoded the size is known, and of nothing else.
+        """
+        return self.width is not None
+
 
 class DeclaredSource(SQLModel, table=True):
     """What a publisher declares its record to come from, beside what the comparison found."""

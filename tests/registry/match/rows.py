@@ -17,7 +17,7 @@ def record(name: str = "a", **more: Any) -> Record:
         asset_class="authentic",
         label=name,
         media_type=None,
-        width=None,
-        height=None,
+        width=more.pop("width", 640),
+        height=480,
         **more,
     )
