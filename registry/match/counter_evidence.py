@@ -111,6 +111,7 @@ def leaves_room_for_other_content(evidence: MatchEvidence, limits: Thresholds) -
     dense = evidence.dense
     in_places = (
         dense is not None
+        and evidence.pairs >= limits.other_content_pairs
         and dense.disagreeing >= limits.other_fields_disagreeing
         and _inlier_share(evidence) <= limits.other_fields_inlier_share
     )
@@ -140,9 +141,13 @@ def _out_of_place(evidence: MatchEvidence, limits: Thresholds) -> bool:
 
 
 def _few_in_place(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    """Whether few of the places that have a partner agree; several features of one place count once."""
+    """Whether few of many places that have a partner agree; several features of one place count once."""
     few = evidence.inliers <= limits.other_content_place_share * evidence.places
-    return few and _inlier_share(evidence) <= limits.another_moment_inlier_share
+    return (
+        few
+        and evidence.pairs >= limits.other_content_pairs
+        and _inlier_share(evidence) <= limits.another_moment_inlier_share
+    )
 
 
 def _inlier_share(evidence: MatchEvidence) -> float:

@@ -426,6 +426,8 @@ def test_where_few_places_agree_less_must_be_another(
 ) -> None:
     evidence = compared(74, pairs=100, places=places, content=measured)
     assert shows_other_content(evidence, LIMITS) is expected
+    few_features = compared(44, pairs=60, places=56, content=measured)  # a small face, exchanged
+    assert not shows_other_content(few_features, LIMITS)
 
 
 @pytest.mark.parametrize(
