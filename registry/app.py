@@ -31,6 +31,7 @@ from registry.log.transparency_log import Log, head_of, load_log_key
 from registry.media.decoding import VIDEOS_OF_THE_PAGE_AT_A_TIME, Decoders
 from registry.media.previews import PreviewCache, named_blobs, sweep_orphans
 from registry.media.uploads import UploadReader
+from registry.records.query_chains import QueryChains
 from registry.services import Services
 from registry.settings import ANSWER_KEY, API, LOG_KEY, Settings
 from registry.storage import db
@@ -80,6 +81,7 @@ def running_services(
             signer=AnswerSigner(settings.key_folder / ANSWER_KEY),
             webhook_key=load_or_make_key(settings.key_folder),
             thresholds=load_thresholds(settings.thresholds),
+            chains=QueryChains(settings.probed_windows),
             faces_missing=missing_face_models() if settings.faces else FACES_ARE_OFF,
         )
         use_one_core_per_request()  # now that every library is loaded

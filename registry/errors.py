@@ -8,7 +8,7 @@ RegistryError
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
 ├── InvalidRequest, InvalidFingerprint, InconsistentFingerprints, NothingToCompare
 ├── UnknownJob, JobPending, JobFailed, BadWebhook
-├── Busy: TooManyRequests, LookupsExceeded, Overloaded, Stopping
+├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
 ├── IndexUnavailable, IndexStale, LogDiverged
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
@@ -255,6 +255,18 @@ class LookupsExceeded(Busy):
 
     code, status, title = "lookups_exceeded", 429, "Too many look-ups without an API key"
     retry_after_s = 10
+
+
+class FingerprintProbing(Busy):
+    """The queries of this organisation follow one another as those of somebody who reads off a value."""
+
+    code, status, title = "fingerprint_probing", 429, "Too many near copies of one query"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            "these queries differ in few bits each, as if to find out a registered fingerprint"
+        )
+        self.retry_after_s = retry_after_s
 
 
 class Overloaded(Busy):

@@ -10,6 +10,8 @@ from registry.log.answer_signer import AnswerSigner
 from registry.log.transparency_log import Log
 from registry.media.previews import PreviewCache
 from registry.media.uploads import UploadReader
+from registry.records.access import Asker
+from registry.records.query_chains import QueryChains
 from registry.settings import Settings
 from registry.storage.blobs import Blobs
 from registry.storage.watch import DatabaseWatch
@@ -29,6 +31,8 @@ class RequestContext:
     thresholds: Thresholds
     max_candidates: int  # registered assets that one upload is compared with
     faces_not_compared: str | None  # why faces are not compared, as a caller may read it; None: they are
+    chains: QueryChains
+    asked_by: Asker | None = None  # None: the registry itself, such as for a registration
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,11 @@ class Services:
     signer: AnswerSigner
     webhook_key: bytes
     thresholds: Thresholds
+    chains: QueryChains
     faces_missing: str | None  # why faces are not compared, for the operator; None: they are
 
-    def in_request(self, session: Session) -> RequestContext:
-        """What this request works with."""
+    def in_request(self, session: Session, asked_by: Asker | None = None) -> RequestContext:
+        """What this request works with; `asked_by`: who gets an answer about matches."""
         return RequestContext(
             session=session,
             index=self.index,
@@ -60,6 +65,8 @@ class Services:
             thresholds=self.thresholds,
             max_candidates=self.settings.candidates,
             faces_not_compared=self._faces_not_compared(),
+            chains=self.chains,
+            asked_by=asked_by,
         )
 
     def _faces_not_compared(self) -> str | None:

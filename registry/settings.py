@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     )
     preview_long_side: int = Field(default=1024, ge=128, le=4096, description="pixels of a kept preview")
     candidates: int = Field(default=12, ge=1, le=100, description="hits per query that are compared")
+    probed_windows: int = Field(
+        default=128,
+        ge=16,
+        description="what one organisation may learn of a hidden fingerprint in two days",
+    )
     thresholds: Path | None = Field(
         default=None, description="TOML file of lines that replace the defaults of docs/thresholds.md"
     )

@@ -1,6 +1,6 @@
 """Endpoints that compare an upload with one registered asset."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 from registry.api.deps import NO_STORE, ContextDep, Matcher, ServicesDep, read_upload
 from registry.match.comparison import as_picture, as_wire, compare_with
 from registry.match.showing import PictureFormat
-from registry.records.access import Action, may, require_sight, sight_of
+from registry.records.access import Action, Asker, may, require_sight, sight_of
 from registry.records.reading import get_record
 from registry.storage.models import Record
 from sdk.models import Comparison
@@ -46,7 +46,7 @@ def compare(pair: PairDep, context: ContextDep, api_key: Matcher, response: Resp
     """
     response.headers["Cache-Control"] = NO_STORE
     sight = sight_of(pair.record, api_key)
-    compared = compare_with(context, pair.content, pair.record)
+    compared = compare_with(replace(context, asked_by=Asker(api_key)), pair.content, pair.record)
     return as_wire(context, compared, sight, with_evidence=may(api_key, Action.SEE_EVIDENCE))
 
 
@@ -65,6 +65,6 @@ def compare_picture(
     `register`.
     """
     sight = require_sight(pair.record, api_key)  # before anything is compared
-    compared = compare_with(context, pair.content, pair.record)
+    compared = compare_with(replace(context, asked_by=Asker(api_key)), pair.content, pair.record)
     headers = {"Cache-Control": NO_STORE, "X-Content-Type-Options": "nosniff"}
     return Response(as_picture(context, compared, form, sight), media_type=form.media_type, headers=headers)

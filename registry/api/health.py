@@ -68,6 +68,8 @@ def status(services: ServicesDep, session: SessionDep) -> ServerStatus:
         records=session.exec(select(func.count()).select_from(Record)).one(),
         fingerprints=dict(kinds),
         to_describe_anew=count_behind(services, session),
+        probing_slowed=services.chains.slowed,
+        probing_refused=services.chains.refused,
         freshness=freshness(services.in_request(session)),
         oldest_index_s=round(services.index.state(session).age_s, 3),
     )

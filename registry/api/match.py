@@ -6,12 +6,12 @@ from fastapi import APIRouter, File, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
 from indexer.media.frames import VideoInfo
-from registry.api.deps import ContextDep, Matcher, ServicesDep, TurnDep, read_upload
+from registry.api.deps import Matcher, ServicesDep, SessionDep, TurnDep, read_upload
 from registry.api.following import FollowersDep, finished_in_time
 from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of, wait_s
 from registry.jobs import lifecycle as jobs
 from registry.match.answers import answer_about
-from registry.records.access import Action, may
+from registry.records.access import Action, Asker, may
 from registry.services import Services
 from registry.storage.db import transaction
 from registry.storage.models import ApiKey
@@ -54,13 +54,16 @@ def _match_or_accept(
         return accepted(services, api_key, content, jobs.NewJob(jobs.MATCH, webhook=webhook))
     upload = services.uploads.describe_image(content, identified)
     with transaction(services.engine) as session:
-        context = services.in_request(session)
+        context = services.in_request(session, Asker(api_key))
         return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer
 
 
 @router.post("/fingerprints", operation_id="matchFingerprints")
-def match_fingerprints(query: FingerprintQuery, context: ContextDep, api_key: Matcher) -> MatchAnswer:
+def match_fingerprints(
+    query: FingerprintQuery, services: ServicesDep, session: SessionDep, api_key: Matcher
+) -> MatchAnswer:
     """Answers the same without the picture, by its fingerprints alone."""
+    context = services.in_request(session, Asker(api_key))
     values = [(value.value, value.quality, value.orientation) for value in query.fingerprints]
     upload = context.uploads.read_fingerprints(values, query.digest_sha256)
     return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer

@@ -11,6 +11,7 @@ from registry.match.counter_evidence import shows_other_content
 from registry.match.evidence_rules import MatchAssessment, assess, is_verified
 from registry.match.explanation import SAME_LAYOUT, faces_uncertainty, other_content_in_words
 from registry.match.matched import MatchedRecord
+from registry.match.probing import require_no_probing
 from registry.match.verification import verify_candidates
 from registry.match.video.segments import moment_in_words
 from registry.media.uploads import Upload
@@ -24,6 +25,7 @@ def match_still(
 ) -> list[MatchedRecord]:
     """Assesses every retrieved record; returns those that match, not yet described, in no order."""
     candidates = verify_candidates(context, upload, retrieved, only=only)
+    require_no_probing(context, upload, candidates)
     return [
         _matched(context, candidate, assessment)
         for candidate in candidates

@@ -88,6 +88,29 @@ def require(api_key: ApiKey, action: Action, owner_id: str | None = None) -> Non
 
 
 @dataclass(frozen=True)
+class Asker:
+    """Who asks about an upload: the holder of a key, or anybody."""
+
+    api_key: ApiKey | None
+
+    @property
+    def organisation(self) -> str:
+        """Whose answers are put together; everybody on the page is taken for one."""
+        return self.api_key.publisher_id if self.api_key else "page"
+
+    @property
+    def sees_numbers(self) -> bool:
+        """Whether distances are told."""
+        return self.api_key is not None and may(self.api_key, Action.SEE_EVIDENCE)
+
+    def may_compute_fingerprints_of(self, record: Record) -> bool:
+        """Whether it is theirs, or its picture is shown to them, so that an answer gives nothing away."""
+        if self.api_key is not None and self.api_key.publisher_id == record.publisher_id:
+            return True
+        return record.preview_key is not None and sight_of(record, self.api_key) is not None
+
+
+@dataclass(frozen=True)
 class Sight:
     """Leave to show the registered picture of one record; made by `sight_of` and `require_sight` alone."""
 

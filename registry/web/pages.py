@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -24,7 +25,7 @@ from registry.match import comparison
 from registry.match.answers import answer_about
 from registry.match.showing import PictureFormat, drawn
 from registry.media.uploads import require_stated_length
-from registry.records.access import require_sight, sight_of
+from registry.records.access import Asker, require_sight, sight_of
 from registry.records.publishers import get_publisher
 from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
 from registry.services import Services
@@ -67,6 +68,7 @@ HEADERS = {
 NOT_KEPT = {"Cache-Control": NO_STORE}
 # Whoever opens a page is anybody: a page never shows what only some may see.
 PAGES_HAVE_NO_KEY = None
+ANYBODY = Asker(PAGES_HAVE_NO_KEY)
 
 
 def polygon(region: Region | None) -> str:
@@ -136,7 +138,7 @@ def look_up(
             job = jobs.accept(services, None, content, jobs.NewJob(jobs.MATCH))
             return lookup_state(request, job, services, context.session, fragment=fragment)
         upload = context.uploads.describe_image(content, identified)
-        answered = answer_about(context, upload, with_evidence=False)
+        answered = answer_about(replace(context, asked_by=ANYBODY), upload, with_evidence=False)
         answer = answered.answer
     except RegistryError as error:
         return _problem_page(request, template, error)
@@ -227,7 +229,8 @@ def look_up_picture(
     """Makes the comparison with one record as a file to keep."""
     row = get_record(context.session, record)
     sight = require_sight(row, PAGES_HAVE_NO_KEY)
-    compared = comparison.compare_with(context, read_upload(media, services), row)
+    asked = replace(context, asked_by=ANYBODY)
+    compared = comparison.compare_with(asked, read_upload(media, services), row)
     name = {"Content-Disposition": f'attachment; filename="comparison.{form.value}"'}
     headers = {**HEADERS, **NOT_KEPT, **name}
     picture = comparison.as_picture(context, compared, form, sight)

@@ -125,6 +125,7 @@ def _show_registry(report: ServerStatus) -> None:
             "records": str(report.records),
             "fingerprints": counts,
             "to describe anew": str(report.to_describe_anew),
+            "probing": f"{report.probing_slowed} queries put off, {report.probing_refused} refused",
             "log": f"{report.freshness.checkpoint_size} entries",
         },
     )

@@ -64,5 +64,9 @@ class ServerStatus(Wire):
     records: int
     fingerprints: dict[str, int]
     to_describe_anew: int  # records that wait for another descriptor, and are found by their old one
+    # Queries since the process started that were put off, or refused, as those of somebody who reads off a
+    # fingerprint.
+    probing_slowed: int = 0
+    probing_refused: int = 0
     freshness: Freshness
     oldest_index_s: float
