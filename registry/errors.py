@@ -6,7 +6,7 @@ RegistryError
 ├── StatementRefused: BadStatement, BadSignature, KeyNotValid, DigestMismatch, FingerprintMismatch
 ├── MediaRefused: UnsupportedMedia, MediaTooLarge, UndecodableMedia, DecoderGaveUp, InsufficientDetail
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
-├── InvalidRequest, InvalidFingerprint, InconsistentFingerprints, NothingToCompare
+├── InvalidRequest, InvalidFingerprint, InconsistentFingerprints, NotProven, NothingToCompare
 ├── UnknownJob, JobPending, JobFailed, BadWebhook
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
@@ -208,6 +208,12 @@ class IdempotencyConflict(Conflict):
     """The Idempotency-Key was used for another request."""
 
     code, status, title = "idempotency_conflict", 422, "This Idempotency-Key belongs to another request"
+
+
+class NotProven(RegistryError):
+    """Nothing shows that whoever enrols a signing key holds it."""
+
+    code, status, title = "not_proven", 422, "The new key does not say that it is this publisher's"
 
 
 class UnknownJob(RegistryError):

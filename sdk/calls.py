@@ -49,17 +49,18 @@ def list_keys(publisher: str) -> Call[list[models.PublisherKey]]:
     return Call("GET", f"/v1/publishers/{publisher}/keys", _typed(list[models.PublisherKey]))
 
 
-def add_key(publisher: str, jwk: dict[str, str]) -> Call[models.PublisherKey]:
+def add_key(publisher: str, jwk: dict[str, str], proof: str) -> Call[models.PublisherKey]:
     """POST /v1/publishers/{id}/keys."""
-    body = {"json": {"jwk": jwk}}
+    body = {"json": {"jwk": jwk, "proof": proof}}
     path = f"/v1/publishers/{publisher}/keys"
     return Call("POST", path, _typed(models.PublisherKey), body, repeatable=False)
 
 
-def rotate_key(publisher: str, kid: str, jwk: dict[str, str]) -> Call[models.PublisherKey]:
+def rotate_key(publisher: str, kid: str, jwk: dict[str, str], proof: str) -> Call[models.PublisherKey]:
     """POST /v1/publishers/{id}/keys/{kid}/rotate."""
     path = f"/v1/publishers/{publisher}/keys/{kid}/rotate"
-    return Call("POST", path, _typed(models.PublisherKey), {"json": {"jwk": jwk}}, repeatable=False)
+    body = {"json": {"jwk": jwk, "proof": proof}}
+    return Call("POST", path, _typed(models.PublisherKey), body, repeatable=False)
 
 
 def revoke_key(publisher: str, kid: str) -> Call[models.PublisherKey]:

@@ -95,13 +95,13 @@ class Client:
         """Lists all signing keys of a publisher, retired and revoked ones too."""
         return self._send(calls.list_keys(publisher))
 
-    def add_key(self, publisher: str, jwk: dict[str, str]) -> models.PublisherKey:
-        """Enrols a signing key."""
-        return self._send(calls.add_key(publisher, jwk))
+    def add_key(self, publisher: str, jwk: dict[str, str], proof: str) -> models.PublisherKey:
+        """Enrols a signing key (scope `manage_keys`); `proof`: of `sdk.possession.prove_possession`."""
+        return self._send(calls.add_key(publisher, jwk, proof))
 
-    def rotate_key(self, publisher: str, kid: str, jwk: dict[str, str]) -> models.PublisherKey:
+    def rotate_key(self, publisher: str, kid: str, jwk: dict[str, str], proof: str) -> models.PublisherKey:
         """Replaces a signing key: the old one signs nothing new, what it signed stays valid."""
-        return self._send(calls.rotate_key(publisher, kid, jwk))
+        return self._send(calls.rotate_key(publisher, kid, jwk, proof))
 
     def revoke_key(self, publisher: str, kid: str) -> models.PublisherKey:
         """Declares a signing key compromised: nothing that it signs from now on is believed."""
@@ -292,13 +292,15 @@ class AsyncClient:
         """Lists all signing keys of a publisher, retired and revoked ones too."""
         return await self._send(calls.list_keys(publisher))
 
-    async def add_key(self, publisher: str, jwk: dict[str, str]) -> models.PublisherKey:
-        """Enrols a signing key."""
-        return await self._send(calls.add_key(publisher, jwk))
+    async def add_key(self, publisher: str, jwk: dict[str, str], proof: str) -> models.PublisherKey:
+        """Enrols a signing key (scope `manage_keys`); `proof`: of `sdk.possession.prove_possession`."""
+        return await self._send(calls.add_key(publisher, jwk, proof))
 
-    async def rotate_key(self, publisher: str, kid: str, jwk: dict[str, str]) -> models.PublisherKey:
+    async def rotate_key(
+        self, publisher: str, kid: str, jwk: dict[str, str], proof: str
+    ) -> models.PublisherKey:
         """Replaces a signing key: the old one signs nothing new, what it signed stays valid."""
-        return await self._send(calls.rotate_key(publisher, kid, jwk))
+        return await self._send(calls.rotate_key(publisher, kid, jwk, proof))
 
     async def revoke_key(self, publisher: str, kid: str) -> models.PublisherKey:
         """Declares a signing key compromised: nothing that it signs from now on is believed."""

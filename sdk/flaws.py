@@ -62,7 +62,9 @@ LIMITS = {
 # A test holds that every pattern of the wire stands here.
 FORMS = {
     r"^[0-9a-f]{64}$": "must be 64 hexadecimal digits in lower case",
-    r"^did:web:[A-Za-z0-9.:%-]{3,250}$": "must be a did:web identifier, such as did:web:example.org",
+    r"^did:(web:[A-Za-z0-9.:%_~-]{3,250}|key:z[1-9A-HJ-NP-Za-km-z]{40,60})$": (
+        "must be a did:web or a did:key identifier, such as did:web:example.org"
+    ),
     r"^urn:uuid:[0-9a-f-]{36}$": "must be a UUID, as urn:uuid:...",
     r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+$": (
         "must be one line of text, not empty and without control characters"

@@ -21,6 +21,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from sdk.errors import VerificationError
 from sdk.flaws import first_flaw_in_words
 from sdk.keys import thumbprint
+from sdk.shown_text import as_label
 
 ALGORITHM = "ES256"
 HEADER_TYPE = "vc+jwt"
@@ -125,8 +126,15 @@ class Statement(BaseModel):
 def new_statement(
     issuer: str, asset_class: AssetClass, digest_sha256: str | None, label: str, **more: Any
 ) -> Statement:
-    """Makes a statement that is valid from now; `more` are further fields of it. Raises BadStatement."""
+    """Makes a statement that is valid from now; `more` are further fields of it. Raises BadStatement.
+
+    The label is written in its one form (`sdk.shown_text`).
+    """
     now = datetime.now(UTC).replace(microsecond=0)
+    try:
+        label = as_label(label)
+    except ValueError as error:
+        raise BadStatement(f"label: {error}") from None
     try:
         return Statement(
             issuer=issuer,

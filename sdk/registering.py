@@ -1,14 +1,14 @@
 """Register a file: state what it is, sign that, send both."""
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from sdk.client import Client
 from sdk.models import Registration
-from sdk.records import SHOWN_TEXT, AssetClass, new_statement, sign_statement
+from sdk.records import AssetClass, new_statement, sign_statement
+from sdk.shown_text import with_marks_for_the_rest
 from sdk.signers import Signer
 
 
@@ -44,5 +44,4 @@ def register_file(
 
 def label_of(path: Path) -> str:
     """The file's name, as far as it can be shown to strangers."""
-    name = path.name.encode("utf-8", "replace").decode()
-    return "".join(character if re.match(SHOWN_TEXT, character) else "?" for character in name)
+    return with_marks_for_the_rest(path.name.encode("utf-8", "replace").decode())

@@ -14,6 +14,7 @@ from sdk.client import Client
 from sdk.errors import SdkError
 from sdk.keys import generate_key, load_private_key, public_jwk, save_private_key
 from sdk.models import NewPublisher, Publisher
+from sdk.possession import prove_possession
 
 LOCAL_PUBLISHER = "Local publisher"
 
@@ -81,7 +82,8 @@ def add_signing_key(
     path = folder / f"{publisher.id}.pem" if key_file is None else key_file.resolve()
     if key_file is None:
         save_private_key(generate_key(), path)
-    client.add_key(publisher.id, public_jwk(load_private_key(path)))
+    key = load_private_key(path)
+    client.add_key(publisher.id, public_jwk(key), prove_possession(key, publisher.id))
     profile = Profile(publisher.id, publisher.name, publisher.issuer, str(path))
     profile.save(folder)
     return profile

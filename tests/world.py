@@ -29,6 +29,7 @@ from sdk import models
 from sdk.client import Client
 from sdk.keys import generate_key, public_jwk
 from sdk.models import NewApiKey, NewPublisher, Role, Scope
+from sdk.possession import prove_possession
 from sdk.records import AssetClass, Statement, new_statement, sign_statement
 
 TEMPLATE = "template_trueprint"
@@ -172,7 +173,7 @@ class World:
     def enrol(self, name: str, role: Role = Role.PUBLISHER, scopes: Sequence[Scope] | None = None) -> Party:
         publisher = self.operator.enrol(NewPublisher(name=name, contact="desk@example.org", role=role))
         key = generate_key()
-        self.operator.add_key(publisher.id, public_jwk(key))
+        self.operator.add_key(publisher.id, public_jwk(key), prove_possession(key, publisher.id))
         wanted = tuple(scopes or ROLE_SCOPES[role])
         issued = self.operator.issue_api_key(NewApiKey(publisher=publisher.id, scopes=wanted))
         return Party(publisher, key, self.client(issued.secret), issued)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from fastapi import APIRouter
+from sqlmodel import Session
 
 from registry.api.deps import AnyKey, Operator, ServicesDep, SessionDep
 from registry.publish.registration import publish_and_follow
@@ -17,12 +18,13 @@ from sdk import models
 router = APIRouter(prefix="/v1", tags=["publishers"])
 
 
-def wire_publisher(row: PublisherRow) -> models.Publisher:
+def _wire_publisher(session: Session, row: PublisherRow) -> models.Publisher:
     """Returns what anybody may read of a publisher; the contact is not in it."""
     return models.Publisher(
         id=row.id,
         name=row.name,
         did=row.did,
+        did_status=publishers.did_status(session, row),
         role=models.Role(row.role),
         issuer=row.issuer,
         enrolled_at=row.enrolled_at,
@@ -55,25 +57,25 @@ def _wire_api_key(row: ApiKeyRow) -> models.ApiKey:
 @router.post("/publishers", status_code=201, operation_id="enrolPublisher")
 def enrol(new: models.NewPublisher, session: SessionDep, _: Operator) -> models.Publisher:
     """Enrols an organisation."""
-    return wire_publisher(publishers.enrol(session, new))
+    return _wire_publisher(session, publishers.enrol(session, new))
 
 
 @router.get("/publishers", operation_id="listPublishers")
 def list_all(session: SessionDep) -> list[models.Publisher]:
     """Lists all organisations."""
-    return [wire_publisher(row) for row in publishers.list_publishers(session)]
+    return [_wire_publisher(session, row) for row in publishers.list_publishers(session)]
 
 
 @router.get("/publishers/{publisher_id}", operation_id="getPublisher")
 def get_one(publisher_id: str, session: SessionDep) -> models.Publisher:
     """Returns one organisation."""
-    return wire_publisher(publishers.get_publisher(session, publisher_id))
+    return _wire_publisher(session, publishers.get_publisher(session, publisher_id))
 
 
 @router.get("/whoami", operation_id="whoAmI")
 def who_am_i(session: SessionDep, api_key: AnyKey) -> models.Publisher:
     """Returns the organisation that the API key belongs to; its `issuer` stands in every statement."""
-    return wire_publisher(publishers.get_publisher(session, api_key.publisher_id))
+    return _wire_publisher(session, publishers.get_publisher(session, api_key.publisher_id))
 
 
 @router.get("/publishers/{publisher_id}/keys", operation_id="listPublisherKeys")
@@ -91,10 +93,10 @@ def add_key(
     session: SessionDep,
     api_key: AnyKey,
 ) -> models.PublisherKey:
-    """Enrols a signing key."""
+    """Enrols a signing key, which itself signs that it is to be this publisher's (scope `manage_keys`)."""
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
-    row = publishers.add_key(session, services.log, publisher, new.jwk)
+    row = publishers.add_key(session, services.log, publisher, new)
     after_commit(session, lambda: publish_and_follow(services))
     return _wire_key(row)
 
@@ -113,7 +115,7 @@ def rotate_key(
     """Replaces a key: what it signed stays valid, it signs nothing new."""
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
-    row = publishers.rotate_key(session, services.log, publisher, kid, new.jwk)
+    row = publishers.rotate_key(session, services.log, publisher, kid, new)
     after_commit(session, lambda: publish_and_follow(services))
     return _wire_key(row)
 

@@ -13,9 +13,11 @@ from registry.storage.models import ApiKey, Record
 from sdk.models import Role, Scope
 
 SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
-    Role.PUBLISHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE}),
+    Role.PUBLISHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE, Scope.MANAGE_KEYS}),
     Role.PLATFORM: frozenset({Scope.MATCH}),
-    Role.RESEARCHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.PUBLISH_FAKE, Scope.EVIDENCE}),
+    Role.RESEARCHER: frozenset(
+        {Scope.REGISTER, Scope.MATCH, Scope.PUBLISH_FAKE, Scope.EVIDENCE, Scope.MANAGE_KEYS}
+    ),
     Role.REVIEWER: frozenset({Scope.MATCH, Scope.REVIEW, Scope.EVIDENCE}),
     Role.OPERATOR: frozenset(Scope),
 }
@@ -63,7 +65,7 @@ RULES = {
         admin_suffices=False,
     ),
     Action.CHANGE_RECORD: Rule(Scope.REGISTER, of_others="the record belongs to another publisher"),
-    Action.CHANGE_KEYS: Rule(None, of_others="these keys belong to another publisher"),
+    Action.CHANGE_KEYS: Rule(Scope.MANAGE_KEYS, of_others="these keys belong to another publisher"),
     Action.MATCH: Rule(Scope.MATCH),
     Action.SEE_EVIDENCE: Rule(Scope.EVIDENCE, admin_suffices=False),
     # Whoever runs a platform or the registry has work to do with such records that needs words, no picture.

@@ -7,7 +7,8 @@ import string
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlmodel import Session, col, select
+from sqlalchemy import text
+from sqlmodel import Session, col, or_, select
 
 from registry.errors import (
     DuplicateKey,
@@ -15,27 +16,40 @@ from registry.errors import (
     InvalidRequest,
     NotAllowed,
     NotAuthenticated,
+    NotProven,
     UnknownApiKey,
     UnknownKey,
     UnknownPublisher,
 )
 from registry.log.transparency_log import Log
 from registry.records.access import SCOPES_OF_ROLE
+from registry.records.look_alikes import look_alike
 from registry.storage.models import ApiKey, Publisher, PublisherKey
 from registry.storage.models.columns import now
+from sdk.dids import KEY as DID_KEY
+from sdk.dids import did_key_of
 from sdk.keys import BadKey, import_public_key, public_jwk
-from sdk.models import KeyValidity, NewApiKey, NewPublisher, Role
+from sdk.models import DidStatus, KeyValidity, NewApiKey, NewPublisher, NewPublisherKey, Role
+from sdk.possession import BadProof, verify_possession
 
 SECRET_PREFIX = "trueprint"
 ALPHABET = string.ascii_letters + string.digits
 ID_LENGTH, SECRET_LENGTH = 10, 32  # 32 of 62 characters: 190 bits
 LAST_USED_RESOLUTION = timedelta(minutes=1)
+ENROLMENT_LOCK = 0x656E_726F_6C6C  # "enroll": two that look alike do not come at the same time
+COORDINATE = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"  # 32 bytes in base64url, as they are written here
 
 
 def enrol(session: Session, new: NewPublisher) -> Publisher:
-    """Adds an organisation. Its name need not be unique, its issuer is. Raises DuplicatePublisher."""
-    if new.did and session.exec(select(Publisher).where(Publisher.did == new.did)).first():
-        raise DuplicatePublisher(f"{new.did} belongs to another publisher here")
+    """Adds an organisation. Raises DuplicatePublisher: its name or DID is, or looks like, another's."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ENROLMENT_LOCK})
+    for other in session.exec(select(Publisher)):
+        if new.did and other.did and new.did.casefold() == other.did.casefold():
+            raise DuplicatePublisher(f"{new.did} belongs to another publisher here")
+        if look_alike(new.name, other.name):
+            raise DuplicatePublisher(
+                f"the name is, or looks like, that of another publisher here: {other.name}"
+            )
     publisher = Publisher(
         id=str(uuid.uuid4()), name=new.name, contact=new.contact, did=new.did, role=new.role.value
     )
@@ -52,29 +66,57 @@ def get_publisher(session: Session, publisher_id: str) -> Publisher:
     return publisher
 
 
-def add_key(session: Session, log: Log, publisher: Publisher, jwk: dict[str, str]) -> PublisherKey:
-    """Enrols a signing key, and commits to it in the log. Raises InvalidRequest, DuplicateKey."""
+def did_status(session: Session, publisher: Publisher) -> DidStatus | None:
+    """Whether the publisher's identifier is proven; None where it has none."""
+    if publisher.did is None:
+        return None
+    if not publisher.did.startswith(DID_KEY):
+        return DidStatus.UNPROVEN
+    keys = keys_of(session, publisher)
+    proven = any(did_key_of(key.jwk) == publisher.did for key in keys)
+    return DidStatus.PROVEN if proven else DidStatus.UNPROVEN
+
+
+def add_key(session: Session, log: Log, publisher: Publisher, new: NewPublisherKey) -> PublisherKey:
+    """Enrols a signing key, commits to it in the log. Raises InvalidRequest, NotProven, DuplicateKey."""
     try:
-        public = public_jwk(import_public_key(jwk))
+        key = import_public_key(new.jwk)
+        verify_possession(new.proof, key, (publisher.id, publisher.name))
     except BadKey as error:
         raise InvalidRequest(str(error)) from error
-    if session.get(PublisherKey, public["kid"]) is not None:
+    except BadProof as error:
+        raise NotProven(str(error)) from error
+    public = public_jwk(key)
+    if _is_enrolled(session, public["kid"]):
         raise DuplicateKey("every key belongs to one publisher and is enrolled once")
-    key = PublisherKey(kid=public["kid"], publisher_id=publisher.id, jwk=public)
-    session.add(key)
+    if (publisher.did or "").startswith(DID_KEY) and did_key_of(public) != publisher.did:
+        raise InvalidRequest("a did:key is one key: this publisher signs with that one and no other")
+    row = PublisherKey(kid=public["kid"], publisher_id=publisher.id, jwk=public)
+    session.add(row)
     session.flush()
-    log.append(session, "key", f"add {key.kid} {key.valid_from.isoformat()}".encode())
-    return key
+    log.append(session, "key", f"add {row.kid} {row.valid_from.isoformat()}".encode())
+    return row
+
+
+def _is_enrolled(session: Session, kid: str) -> bool:
+    """Whether this key was ever enrolled here, in whatever spelling."""
+    if session.get(PublisherKey, kid) is not None:
+        return True
+    # Rows from before keys had one spelling: the database tells them from the others.
+    x, y = (col(PublisherKey.jwk)[name].astext for name in ("x", "y"))
+    misspelt = or_(~x.regexp_match(COORDINATE), ~y.regexp_match(COORDINATE))
+    rows = session.exec(select(PublisherKey).where(misspelt))
+    return any(import_public_key(row.jwk).thumbprint() == kid for row in rows)
 
 
 def rotate_key(
-    session: Session, log: Log, publisher: Publisher, old_kid: str, jwk: dict[str, str]
+    session: Session, log: Log, publisher: Publisher, old_kid: str, wanted: NewPublisherKey
 ) -> PublisherKey:
     """Adds a key and lets the old one sign nothing new from now on; what it signed stays valid."""
     old = get_key(session, old_kid, publisher)
     if old.valid_until or old.revoked_at:
         raise InvalidRequest("the old key signs nothing any more")
-    new = add_key(session, log, publisher, jwk)
+    new = add_key(session, log, publisher, wanted)
     old.valid_until = now()
     session.add(old)
     log.append(session, "key", f"retire {old.kid} {old.valid_until.isoformat()}".encode())

@@ -14,6 +14,7 @@ from registry.storage.models.columns import now
 from sdk import records as signed
 from sdk.keys import import_public_key
 from sdk.records import AssetClass, Statement
+from sdk.shown_text import require_label
 
 CLOCK_LEEWAY = timedelta(minutes=5)  # publishers' clocks differ from ours
 
@@ -37,7 +38,7 @@ def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedSta
     """Verifies a statement before anything is decoded. Raises a StatementRefused error or NotAllowed.
 
     1. The key that it names is enrolled here. 2. That key is valid now. 3. The signature verifies.
-    4. Date and issuer are right. 5. This caller may say that.
+    4. Label, date and issuer are right. 5. This caller may say that.
     """
     try:
         kid = signed.signing_kid(jws)
@@ -52,6 +53,10 @@ def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedSta
         raise BadSignature(str(error)) from error
     except signed.BadStatement as error:
         raise BadStatement(str(error)) from error
+    try:
+        require_label(statement.label)
+    except ValueError as error:
+        raise BadStatement(f"label: {error}") from None
     if statement.valid_from > now() + CLOCK_LEEWAY:
         raise BadStatement("validFrom lies in the future")
     publisher = get_publisher(session, key.publisher_id)

@@ -26,7 +26,7 @@ from registry.match.answers import answer_about
 from registry.match.showing import PictureFormat, drawn
 from registry.media.uploads import require_stated_length
 from registry.records.access import Asker, require_sight, sight_of
-from registry.records.publishers import get_publisher
+from registry.records.publishers import did_status, get_publisher
 from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
 from registry.services import Services
 from registry.storage.models.records import ERASED
@@ -251,7 +251,8 @@ def show_record(
 def _show_record(request: Request, record_id: str, services: Services, session: Session) -> HTMLResponse:
     record = get_record(session, record_id)
     context: dict[str, Any] = {"record": summary_of(session, record)}
-    context["publisher"] = get_publisher(session, record.publisher_id)
+    context["publisher"] = publisher = get_publisher(session, record.publisher_id)
+    context["did_status"] = did_status(session, publisher)
     try:
         receipt = receipt_of(session, services.log, record)
         context["steps"] = verify_receipt(receipt, log_key=services.log.key.text()).steps

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from sdk.cli.connection import ApiKey, Home, Json, Url, connect, say_new
 from sdk.cli.output import console, fail, print_json
+from sdk.encodings import BadEncoding, parse_object
+from sdk.flaws import first_flaw_in_words
 from sdk.keys import (
     BadKey,
     generate_key,
@@ -18,6 +21,8 @@ from sdk.keys import (
     thumbprint,
 )
 from sdk.models import IssuedApiKey, NewApiKey, NewPublisher, Publisher, Role, Scope
+from sdk.possession import prove_possession
+from sdk.shown_text import as_name
 from sdk.signers import add_signing_key
 
 DEFAULT_SCOPES = {
@@ -38,28 +43,35 @@ def join(app: typer.Typer) -> None:
 
 def keygen(
     out: Annotated[Path, typer.Argument(help="file for the private key, must not exist")],
+    name: Annotated[str, typer.Option(help="name that the organisation is to be enrolled with")],
 ) -> None:
-    """Make an ES256 signing key, and beside it the public half that a registry is given."""
+    """Make an ES256 signing key, and beside it its public half, signed to be yours, for a registry."""
     key, public = generate_key(), out.with_suffix(".jwk")
     try:
+        signed = {**public_jwk(key), "proof": prove_possession(key, as_name(name))}
         save_private_key(key, out)
-        public.write_text(json.dumps(public_jwk(key), indent=2) + "\n")
+        public.write_text(json.dumps(signed, indent=2) + "\n")
+    except ValueError as error:
+        raise typer.BadParameter(f"--name {error}") from None
     except FileExistsError:
         fail(f"{out} exists; a key is never overwritten", 2)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}", 2)
     console.print(f"{out}: keep it secret. Key id {thumbprint(key)}")
-    console.print(f"{public}: its public half, for whoever enrols you")
+    console.print(f"{public}: its public half, for whoever enrols you within 30 days")
 
 
 def enrol(
     name: Annotated[str, typer.Option(help="name of the organisation")],
     contact: Annotated[str, typer.Option(help="e-mail address or web page, not published")],
     role: Annotated[Role, typer.Option(help="what it is here for")] = Role.PUBLISHER,
-    did: Annotated[str | None, typer.Option(help="did:web of the organisation")] = None,
+    did: Annotated[str | None, typer.Option(help="did:web or did:key of the organisation")] = None,
+    manage_keys: Annotated[
+        bool, typer.Option(help="let the API key add, rotate and revoke the organisation's signing keys")
+    ] = False,
     public_key: Annotated[
         Path | None,
-        typer.Option(help="public key that `keygen` wrote, of somebody who keeps the other half"),
+        typer.Option(help="file .jwk that `keygen --name` wrote, of somebody who keeps the other half"),
     ] = None,
     sign_with: Annotated[Path | None, typer.Option(help="private key; made in --home when missing")] = None,
     url: Url = None,
@@ -71,32 +83,40 @@ def enrol(
     if url and role in SIGNING_ROLES and not (public_key or sign_with):
         raise typer.BadParameter("give --public-key (or --sign-with): make a key with `trueprint keygen`")
     # Read first: a file that holds no key must not leave an organisation without one behind.
-    jwk = _read_public_key(public_key) if public_key else None
-    if sign_with is not None:
-        load_private_key(sign_with)
+    public = _read_public_key(public_key) if public_key else None
+    private = load_private_key(sign_with) if sign_with is not None else None
+    try:
+        new = NewPublisher(name=name, contact=contact, role=role, did=did)
+    except ValidationError as error:
+        raise typer.BadParameter(first_flaw_in_words(error.errors())) from None
+    scopes = (*DEFAULT_SCOPES[role], *((Scope.MANAGE_KEYS,) if manage_keys else ()))
     with connect(url, api_key, home, if_new=say_new) as client:
-        publisher = client.enrol(NewPublisher(name=name, contact=contact, role=role, did=did))
-        if jwk is not None:
-            client.add_key(publisher.id, jwk)
+        publisher = client.enrol(new)
+        if public is not None:
+            client.add_key(publisher.id, *public)
         elif role in SIGNING_ROLES and home is not None:
             add_signing_key(client, publisher, home, sign_with)
-        elif role in SIGNING_ROLES and sign_with is not None:
-            client.add_key(publisher.id, public_jwk(load_private_key(sign_with)))
-        issued = client.issue_api_key(NewApiKey(publisher=publisher.id, scopes=DEFAULT_SCOPES[role]))
+        elif role in SIGNING_ROLES and private is not None:
+            client.add_key(publisher.id, public_jwk(private), prove_possession(private, publisher.id))
+        issued = client.issue_api_key(NewApiKey(publisher=publisher.id, scopes=scopes))
     if as_json:
         print_json({**publisher.model_dump(mode="json"), "api_key": issued.secret})
     else:
         _show(publisher, issued)
 
 
-def _read_public_key(path: Path) -> dict[str, str]:
+def _read_public_key(path: Path) -> tuple[dict[str, str], str]:
+    """The public key in a file of `keygen`, and the proof beside it. Raises BadKey."""
     try:
-        jwk = json.loads(path.read_text())
-        return public_jwk(import_public_key(jwk))
+        written = parse_object(path.read_bytes())
     except OSError as error:
         raise BadKey(f"{path}: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
+    except BadEncoding as error:
         raise BadKey(f"{path} does not hold a public key in JWK form") from error
+    proof = written.pop("proof", None)
+    if not isinstance(proof, str):
+        raise BadKey(f"{path} does not say whose the key is: make it with `trueprint keygen --name`")
+    return public_jwk(import_public_key(written)), proof
 
 
 def _show(publisher: Publisher, issued: IssuedApiKey) -> None:

@@ -32,6 +32,7 @@ from sdk.models.operations import (
 )
 from sdk.models.publishers import (
     ApiKey,
+    DidStatus,
     IssuedApiKey,
     KeyValidity,
     NewApiKey,
@@ -71,6 +72,7 @@ __all__ = [
     "Consistency",
     "DeclaredSource",
     "Degree",
+    "DidStatus",
     "Direction",
     "Evidence",
     "Extent",

@@ -2,11 +2,15 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from sdk.dids import DID, canonical_did
 from sdk.models.base import Wire
+from sdk.possession import MAXIMUM_PROOF_BYTES
 from sdk.records import ShownText
+from sdk.shown_text import as_name
 
 
 class Role(StrEnum):
@@ -27,15 +31,23 @@ class Scope(StrEnum):
     PUBLISH_FAKE = "publish_fake"
     REVIEW = "review"
     EVIDENCE = "evidence"
+    MANAGE_KEYS = "manage_keys"  # add, rotate and revoke the organisation's signing keys
     ADMIN = "admin"
 
 
-class NewPublisher(Wire):
-    """An organisation to be enrolled."""
+class DidStatus(StrEnum):
+    """Whether anything shows that an identifier is its publisher's."""
 
-    name: ShownText = Field(max_length=200)
+    PROVEN = "proven"  # a did:key, whose own key signed that it is this publisher's
+    UNPROVEN = "unproven"  # what the publisher says: no did:web is read here
+
+
+class NewPublisher(Wire):
+    """An organisation to be enrolled. Its name and its identifier are kept in their one form."""
+
+    name: Annotated[ShownText, AfterValidator(as_name)] = Field(max_length=200)
     contact: ShownText = Field(min_length=3, max_length=200)
-    did: str | None = Field(default=None, pattern=r"^did:web:[A-Za-z0-9.:%-]{3,250}$")
+    did: Annotated[str, Field(pattern=DID), AfterValidator(canonical_did)] | None = None
     role: Role = Role.PUBLISHER
 
 
@@ -45,15 +57,17 @@ class Publisher(Wire):
     id: str
     name: str
     did: str | None
+    did_status: DidStatus | None = None
     role: Role
     issuer: str  # what its statements must name as `issuer`
     enrolled_at: datetime
 
 
 class NewPublisherKey(Wire):
-    """A signing key to be enrolled: its public half as JWK."""
+    """A signing key to be enrolled: its public half as JWK, and the proof that its owner wants that."""
 
-    jwk: dict[str, str]
+    jwk: dict[str, Any] = Field(max_length=20)
+    proof: str = Field(max_length=MAXIMUM_PROOF_BYTES, description="made by `sdk.possession`, compact JWS")
 
 
 class PublisherKey(Wire):

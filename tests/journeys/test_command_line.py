@@ -145,14 +145,18 @@ def test_a_changed_picture_is_compared_shown_and_kept_as_a_picture(world: World,
 
 def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> None:
     key, public, receipt = folder / "key.pem", folder / "key.jwk", folder / "receipt.json"
-    assert "Key id" in run("keygen", key).stdout
-    assert "never overwritten" in run("keygen", key, expect=2).stderr
+    assert "Key id" in run("keygen", key, "--name", "Desk").stdout
+    assert "never overwritten" in run("keygen", key, "--name", "Desk", expect=2).stderr
     assert '"d"' not in public.read_text()  # the private number of RFC 7518
     admin = ["--url", world.url, "--api-key", world._operator_secret]
     nobody = ["enrol", "--name", "Nobody", "--contact", "a@b.org"]
     assert "--public-key" in run(*nobody, *admin, expect=2).stderr
     assert "JWK form" in run(*nobody, "--public-key", key, *admin, expect=4).stderr
     assert [publisher.name for publisher in world.operator.list_publishers()] == ["Operator"]
+    bare = folder / "bare.jwk"
+    bare.write_text(json.dumps({**json.loads(public.read_text()), "proof": None}))
+    assert "keygen --name" in run(*nobody, "--public-key", bare, *admin, expect=4).stderr
+    assert "Nobody" not in str(world.operator.list_publishers())
     enrolled = lines(
         run("enrol", "--name", "Desk", "--contact", "a@b.org", "--public-key", public, "--json", *admin)
     )[0]

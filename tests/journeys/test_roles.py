@@ -12,6 +12,7 @@ from sdk.errors import NotAllowed, NotAuthenticated, NotFound, Unreachable
 from sdk.keys import generate_key, public_jwk, thumbprint
 from sdk.merkle import verify_consistency
 from sdk.models import NewApiKey, NewPublisher, Role, Scope, VerdictKind
+from sdk.possession import prove_possession
 from sdk.records import AssetClass, sign_statement
 from sdk.verify import verify_receipt
 from tests.pictures import encoded, flat, picture
@@ -19,14 +20,19 @@ from tests.world import World
 
 
 def test_a_publisher_registers_the_days_pictures_and_keeps_receipts(world: World) -> None:
-    desk = world.enrol("Daily Example")
+    desk = world.enrol("Daily Example", scopes=(Scope.REGISTER, Scope.MATCH, Scope.MANAGE_KEYS))
     receipts = [world.register(desk, encoded(name), f"{name}.jpg").receipt for name in ("coffee", "cat")]
     log = world.operator.log_state()
     for receipt in receipts:
         verify_receipt(receipt, log_key=log.log_key, publisher_kid=thumbprint(desk.key))
     # A colleague's key is added, the old one rotated out, a mistake withdrawn, a person's data erased.
     new_key = generate_key()
-    desk.client.rotate_key(desk.publisher.id, thumbprint(desk.key), public_jwk(new_key))
+    desk.client.rotate_key(
+        desk.publisher.id,
+        thumbprint(desk.key),
+        public_jwk(new_key),
+        prove_possession(new_key, desk.publisher.id),
+    )
     rocket = desk.statement(encoded("rocket"), "rocket.jpg")
     kept = desk.client.register(encoded("rocket"), sign_statement(rocket, new_key)).record
     listed = desk.client.list_records(limit=2)
@@ -118,7 +124,7 @@ def test_an_operator_enrols_watches_the_log_and_audits(world: World) -> None:
     before = world.operator.log_state()
     publisher = world.operator.enrol(NewPublisher(name="New desk", contact="desk@example.org"))
     key = generate_key()
-    world.operator.add_key(publisher.id, public_jwk(key))
+    world.operator.add_key(publisher.id, public_jwk(key), prove_possession(key, publisher.id))
     issued = world.operator.issue_api_key(
         NewApiKey(publisher=publisher.id, scopes=(Scope.REGISTER, Scope.MATCH))
     )

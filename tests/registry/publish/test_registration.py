@@ -11,6 +11,7 @@ from sdk.errors import BadRequest, Conflict, NotAllowed, NotAuthenticated, NotFo
 from sdk.keys import generate_key, public_jwk, thumbprint
 from sdk.local import local_query, local_registration
 from sdk.models import FingerprintQuery, Registration, Role, Scope, VerdictKind
+from sdk.possession import prove_possession
 from sdk.records import AssetClass, sign_statement
 from sdk.verify import verify_receipt
 from tests.pictures import DATA, encoded, flat, picture
@@ -260,12 +261,20 @@ def test_a_commit_that_fails_is_an_error_and_stores_nothing(world: World) -> Non
     world.audit()
 
 
+WITH_KEYS = (Scope.REGISTER, Scope.MATCH, Scope.MANAGE_KEYS)
+
+
 class TestKeys:
     def test_a_rotated_key_signs_nothing_new_and_its_records_stay_valid(self, world: World) -> None:
-        desk = world.enrol("Daily Example")
+        desk = world.enrol("Daily Example", scopes=WITH_KEYS)
         old = world.register(desk, encoded("coffee"))
         new_key = generate_key()
-        desk.client.rotate_key(desk.publisher.id, thumbprint(desk.key), public_jwk(new_key))
+        desk.client.rotate_key(
+            desk.publisher.id,
+            thumbprint(desk.key),
+            public_jwk(new_key),
+            prove_possession(new_key, desk.publisher.id),
+        )
         with pytest.raises(BadRequest) as error:
             world.register(desk, encoded("cat"))
         assert error.value.code == "key_not_valid"
@@ -277,7 +286,7 @@ class TestKeys:
         world.audit()
 
     def test_a_revoked_key_was_valid_before_and_is_not_after(self, world: World) -> None:
-        desk = world.enrol("Daily Example")
+        desk = world.enrol("Daily Example", scopes=WITH_KEYS)
         kid = thumbprint(desk.key)
         enrolled = desk.client.list_keys(desk.publisher.id)[0].valid_from
         desk.client.revoke_key(desk.publisher.id, kid)
@@ -292,15 +301,16 @@ class TestKeys:
         world.audit()
 
     def test_keys_of_others_are_out_of_reach(self, world: World) -> None:
-        desk, other = world.enrol("Daily Example"), world.enrol("Another desk")
+        desk, other = (world.enrol(name, scopes=WITH_KEYS) for name in ("Daily Example", "Another desk"))
         with pytest.raises(NotAllowed):
             other.client.revoke_key(desk.publisher.id, thumbprint(desk.key))
         with pytest.raises(NotAllowed):
-            other.client.add_key(desk.publisher.id, public_jwk(generate_key()))
+            other.client.add_key(desk.publisher.id, public_jwk(generate_key()), "a.b.c")
         with pytest.raises(NotFound):
             desk.client.revoke_key(desk.publisher.id, thumbprint(other.key))
+        proof = prove_possession(desk.key, other.publisher.id)  # even with its owner's consent
         with pytest.raises(Conflict):
-            other.client.add_key(other.publisher.id, public_jwk(desk.key))
+            other.client.add_key(other.publisher.id, public_jwk(desk.key), proof)
 
     def test_api_keys_open_what_their_scopes_say_and_nothing_else(self, world: World) -> None:
         platform = world.enrol("A platform", Role.PLATFORM)

@@ -29,7 +29,7 @@ ALLOWED: dict[Action, tuple[frozenset[Scope], frozenset[Scope]]] = {
     Action.REGISTER: (ADMIN | {Scope.REGISTER}, ADMIN),
     Action.REGISTER_FAKE: (frozenset({Scope.PUBLISH_FAKE}), frozenset({Scope.PUBLISH_FAKE})),
     Action.CHANGE_RECORD: (ADMIN | {Scope.REGISTER}, ADMIN),
-    Action.CHANGE_KEYS: (EVERY, ADMIN),
+    Action.CHANGE_KEYS: (ADMIN | {Scope.MANAGE_KEYS}, ADMIN),
     Action.MATCH: (ADMIN | {Scope.MATCH}, ADMIN | {Scope.MATCH}),
     Action.SEE_EVIDENCE: (frozenset({Scope.EVIDENCE}), frozenset({Scope.EVIDENCE})),
     Action.SEE_INTIMATE: (frozenset({Scope.REVIEW, Scope.REGISTER}), frozenset({Scope.REVIEW})),
@@ -37,13 +37,12 @@ ALLOWED: dict[Action, tuple[frozenset[Scope], frozenset[Scope]]] = {
 }
 ROLES: dict[Role, set[Action]] = {  # with all scopes that the role can have, on one's own rows
     Role.PUBLISHER: set(Action) - {Action.OPERATE, Action.REGISTER_FAKE},
-    Role.PLATFORM: {Action.MATCH, Action.CHANGE_KEYS, Action.READ_JOB},
+    Role.PLATFORM: {Action.MATCH, Action.READ_JOB},
     Role.RESEARCHER: set(Action) - {Action.OPERATE},
     Role.REVIEWER: {
         Action.MATCH,
         Action.SEE_INTIMATE,
         Action.SEE_EVIDENCE,
-        Action.CHANGE_KEYS,
         Action.READ_JOB,
     },
     Role.OPERATOR: set(Action),
@@ -57,7 +56,7 @@ REFUSALS = {  # action: scopes of the key, whose row, the words
     ),
     Action.REGISTER_FAKE: (Scope.ADMIN, MINE, "registering a known fake needs the scope publish_fake"),
     Action.CHANGE_RECORD: (Scope.REGISTER, THEIRS, "the record belongs to another publisher"),
-    Action.CHANGE_KEYS: (Scope.MATCH, THEIRS, "these keys belong to another publisher"),
+    Action.CHANGE_KEYS: (Scope.MANAGE_KEYS, THEIRS, "these keys belong to another publisher"),
     Action.MATCH: (Scope.REGISTER, MINE, "needs the scope match"),
     Action.SEE_EVIDENCE: (Scope.ADMIN, MINE, "needs the scope evidence"),
     Action.SEE_INTIMATE: (Scope.MATCH, MINE, INTIMATE),

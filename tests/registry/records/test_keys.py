@@ -1,0 +1,144 @@
+"""Who may change an organisation's keys, and what a new key must show before it is enrolled."""
+
+import base64
+from typing import Any
+
+import pytest
+from joserfc.jwk import ECKey
+
+from sdk.dids import did_key_of
+from sdk.errors import BadRequest, Conflict, NotAllowed
+from sdk.keys import generate_key, public_jwk, thumbprint
+from sdk.models import DidStatus, NewPublisher, Role, Scope
+from sdk.possession import prove_possession
+from sdk.records import AssetClass, sign_statement
+from tests.pictures import encoded
+from tests.world import Party, World
+
+ALL_BUT = {
+    Role.PUBLISHER: (Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE),
+    Role.PLATFORM: (Scope.MATCH,),
+    Role.REVIEWER: (Scope.MATCH, Scope.REVIEW, Scope.EVIDENCE),
+}
+
+
+@pytest.fixture
+def desk(world: World) -> Party:
+    return world.enrol("Daily Example", scopes=(Scope.REGISTER, Scope.MANAGE_KEYS))
+
+
+def enrol_key(party: Party, key: ECKey, proof: str | None = None, **spelling: Any) -> None:
+    proof = prove_possession(key, party.publisher.id) if proof is None else proof
+    party.client.add_key(party.publisher.id, {**public_jwk(key), **spelling}, proof)
+
+
+@pytest.mark.parametrize("role", ALL_BUT)
+def test_no_other_scope_changes_keys(world: World, role: Role) -> None:
+    party = world.enrol("Somebody", role, scopes=ALL_BUT[role])
+    new, kid = generate_key(), thumbprint(party.key)
+    proof = prove_possession(new, party.publisher.id)
+    with pytest.raises(NotAllowed, match="scope manage_keys"):
+        party.client.add_key(party.publisher.id, public_jwk(new), proof)
+    with pytest.raises(NotAllowed, match="scope manage_keys"):
+        party.client.rotate_key(party.publisher.id, kid, public_jwk(new), proof)
+    with pytest.raises(NotAllowed, match="scope manage_keys"):
+        party.client.revoke_key(party.publisher.id, kid)
+    assert [key.kid for key in party.client.list_keys(party.publisher.id)] == [kid]
+
+
+def spellings(jwk: dict[str, str]) -> dict[str, dict[str, str]]:
+    x = base64.urlsafe_b64decode(jwk["x"] + "=")
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    spare = alphabet[alphabet.index(jwk["y"][-1]) + 1]
+    return {
+        "as it was": {},
+        "padded": {"x": jwk["x"] + "=", "y": jwk["y"] + "="},
+        "leading zeros": {"x": base64.urlsafe_b64encode(b"\0\0" + x).decode().rstrip("=")},
+        "spare bits": {"y": jwk["y"][:-1] + spare},
+        "other members": {"kid": "mine", "use": "sig", "alg": "ES256"},
+    }
+
+
+@pytest.mark.parametrize("name", spellings(public_jwk(generate_key())))
+def test_a_revoked_key_does_not_come_back_under_another_spelling(desk: Party, name: str) -> None:
+    desk.client.revoke_key(desk.publisher.id, thumbprint(desk.key))
+    with pytest.raises(Conflict) as error:
+        enrol_key(desk, desk.key, **spellings(public_jwk(desk.key))[name])
+    assert error.value.code == "duplicate_key"
+
+
+def test_a_key_that_was_enrolled_in_another_spelling_is_enrolled(world: World, desk: Party) -> None:
+    padded = "UPDATE publisher_key SET kid = 'old', jwk = jsonb_set(jwk, '{x}', to_jsonb(jwk->>'x' || '='))"
+    world.tamper(padded)
+    with pytest.raises(Conflict):
+        enrol_key(desk, desk.key)
+
+
+def test_a_new_key_is_kept_in_its_one_spelling(desk: Party) -> None:
+    new = generate_key()
+    enrol_key(desk, new, **spellings(public_jwk(new))["padded"])
+    assert desk.client.list_keys(desk.publisher.id)[-1].jwk == public_jwk(new)
+
+
+def test_nobodys_key_is_enrolled_by_another_publisher(world: World, desk: Party) -> None:
+    victim, own = generate_key(), generate_key()
+    theirs = world.operator.enrol(NewPublisher(name="The victim", contact="victim@example.org"))
+    unproven = {
+        "none": "",
+        "of one's own key": prove_possession(own, desk.publisher.id),
+        "overheard": prove_possession(victim, theirs.id),
+        "overheard, by name": prove_possession(victim, theirs.name),
+        "a statement": sign_statement(desk.statement(b"x", "x", AssetClass.AUTHENTIC), victim),
+    }
+    for proof in unproven.values():
+        with pytest.raises(BadRequest) as error:
+            enrol_key(desk, victim, proof)
+        assert error.value.code == "not_proven"
+    world.operator.add_key(theirs.id, public_jwk(victim), unproven["overheard, by name"])
+
+
+def test_a_private_key_is_sent_back(desk: Party) -> None:
+    new = generate_key()
+    with pytest.raises(BadRequest, match="private key"):
+        enrol_key(desk, new, d=str(new.as_dict(private=True)["d"]))
+
+
+def test_a_did_key_is_proven_by_its_key_and_signs_with_no_other(world: World) -> None:
+    key = generate_key()
+    new = NewPublisher(name="Only a key", contact="key@example.org", did=did_key_of(public_jwk(key)))
+    publisher = world.operator.enrol(new)
+    assert publisher.did_status is DidStatus.UNPROVEN
+    other = generate_key()
+    with pytest.raises(BadRequest, match="that one and no other"):
+        world.operator.add_key(publisher.id, public_jwk(other), prove_possession(other, publisher.id))
+    world.operator.add_key(publisher.id, public_jwk(key), prove_possession(key, publisher.id))
+    (known,) = (one for one in world.operator.list_publishers() if one.id == publisher.id)
+    assert (known.did_status, known.issuer) == (DidStatus.PROVEN, new.did)
+
+
+def test_a_did_web_is_a_claim_in_one_spelling(world: World) -> None:
+    new = NewPublisher(name="Daily Example", contact="a@b.org", did="did:web:Example.ORG%3a443:Desk")
+    publisher = world.operator.enrol(new)
+    assert (publisher.did, publisher.did_status) == ("did:web:example.org:Desk", DidStatus.UNPROVEN)
+    for did in ("did:web:EXAMPLE.org:Desk", "did:web:example.org:desk"):
+        with pytest.raises(Conflict):
+            world.operator.enrol(NewPublisher(name="Another", contact="a@b.org", did=did))
+
+
+@pytest.mark.parametrize(
+    "name", ["D\u0430ily Example", "DaiIy example", "daily-example", " Daily\u00a0 Example"]
+)
+def test_a_name_that_looks_like_anothers_is_refused(world: World, desk: Party, name: str) -> None:
+    with pytest.raises(Conflict, match="looks like") as error:
+        world.operator.enrol(NewPublisher(name=name, contact="desk@example.org"))
+    assert error.value.code == "duplicate_publisher"
+
+
+def test_a_label_that_is_shown_otherwise_than_it_is_signed_is_refused(world: World, desk: Party) -> None:
+    picture = encoded("coffee")
+    for label in ("caf\u0065\u0301", "a\u200bb", "a\u00a0b", "\u2066a"):
+        statement = desk.statement(picture, "label").model_copy(update={"label": label})
+        with pytest.raises(BadRequest, match="label") as error:
+            desk.client.register(picture, sign_statement(statement, desk.key))
+        assert error.value.code == "bad_statement"
+    assert world.register(desk, picture, "caf\u0065\u0301").record.label == "caf\u00e9"
