@@ -6,7 +6,7 @@ RegistryError
 ├── StatementRefused: BadStatement, BadSignature, KeyNotValid, DigestMismatch, FingerprintMismatch
 ├── MediaRefused: UnsupportedMedia, MediaTooLarge, UndecodableMedia, DecoderGaveUp, InsufficientDetail
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
-├── InvalidRequest, InvalidFingerprint, InconsistentFingerprints, NotProven, NothingToCompare
+├── InvalidRequest, NestedTooDeep, InvalidFingerprint, InconsistentFingerprints, NotProven, NothingToCompare
 ├── UnknownJob, JobPending, JobFailed, BadWebhook
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
@@ -106,6 +106,12 @@ class BadStatement(StatementRefused):
     """The statement cannot be read or contradicts the request."""
 
     code, status, title = "bad_statement", 422, "The signed statement is not acceptable"
+
+
+class NestedTooDeep(RegistryError):
+    """More is nested in one another than any statement, or request, needs."""
+
+    code, status, title = "nested_too_deep", 400, "Too much is nested in one another"
 
 
 class BadSignature(StatementRefused):

@@ -1,23 +1,26 @@
 """Signs and verifies answers, so that a platform can show later, offline, what it was told.
 
-The signature is a compact JWS (RFC 7515, ES256) over the claim itself: what was asked, when, the verdict,
-and each match with its operations; no numbers, receipts or pictures. The keys are those of the registry's
-/.well-known/jwks.json; keep them beside the answers.
+The signature is a compact JWS (RFC 7515, ES256) over the claim in short (what was asked, when, the verdict,
+each match with its operations) and over the digest of the whole answer, so that no field of it can be
+changed. The keys are those of the registry's /.well-known/jwks.json; keep them beside the answers.
 """
 
+import hashlib
 import json
 from typing import Any
 
+import rfc8785
 from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from sdk.encodings import ALGORITHM, BadEncoding, is_signed_by, parse_compact, parse_object
 from sdk.errors import VerificationError
 from sdk.keys import BadKey, import_public_key
 from sdk.models import MatchAnswer
 
-ALGORITHM = "ES256"
 HEADER_TYPE = "trueprint-answer+jws"
+WHOLE = "answerSHA256"
+MAXIMUM_SIGNATURE_BYTES = 1 << 20
 
 
 class BadAnswer(VerificationError):
@@ -45,7 +48,18 @@ def answer_core(answer: MatchAnswer) -> dict[str, Any]:
             for match in answer.matches
         ],
         "index": answer.index.model_dump(mode="json"),
+        WHOLE: answer_digest(answer),
     }
+
+
+def answer_digest(answer: MatchAnswer) -> str:
+    """SHA-256 over the answer without its signature, in hexadecimal.
+
+    Over its JSON in canonical form (JCS, RFC 8785), without what stands at its default: answers from before
+    such a field was added still verify.
+    """
+    text = answer.model_dump_json(exclude={"signature"}, exclude_defaults=True)
+    return hashlib.sha256(rfc8785.dumps(json.loads(text))).hexdigest()
 
 
 def sign_answer(answer: MatchAnswer, key: ECKey) -> str:
@@ -58,25 +72,35 @@ def sign_answer(answer: MatchAnswer, key: ECKey) -> str:
 def verify_answer(answer: MatchAnswer, jwks: dict[str, Any]) -> dict[str, Any]:
     """Return what was signed. Raises BadAnswer.
 
-    1. The answer is signed. 2. By one of the keys in `jwks`. 3. The answer says what was signed.
+    1. The answer is signed. 2. By one of the keys in `jwks`. 3. The answer says what was signed, in every
+    field; of an answer from before its digest was signed too, what is returned is all that was.
     """
     if answer.signature is None:
         raise BadAnswer("the answer is not signed")
     try:
-        kid = jws.extract_compact(answer.signature.encode()).headers().get("kid")
-        signed = jws.deserialize_compact(answer.signature, _key_named(kid, jwks), algorithms=[ALGORITHM])
-        core: dict[str, Any] = json.loads(signed.payload or b"")
-    except (JoseError, ValueError) as error:
-        raise BadAnswer("the answer's signature does not verify") from error
-    if signed.headers().get("typ") != HEADER_TYPE:
+        signed = parse_compact(answer.signature, MAXIMUM_SIGNATURE_BYTES)
+        core = parse_object(signed.payload)
+    except BadEncoding as error:
+        raise BadAnswer(f"the answer's signature cannot be read: {error}") from None
+    if not is_signed_by(signed, _key_named(signed.header.get("kid"), jwks)):
+        raise BadAnswer("the answer's signature does not verify")
+    if signed.header.get("typ") != HEADER_TYPE:
         raise BadAnswer(f"the signature's type is not {HEADER_TYPE}")
-    if core != answer_core(answer):
+    said = answer_core(answer)
+    if WHOLE not in core:
+        del said[WHOLE]
+    if core != said:
         raise BadAnswer("the answer does not say what was signed")
     return core
 
 
 def _key_named(kid: Any, jwks: dict[str, Any]) -> ECKey:
-    named = [key for key in jwks.get("keys", ()) if key.get("kid") == kid]
+    keys = jwks.get("keys")
+    named = (
+        [key for key in keys if isinstance(key, dict) and key.get("kid") == kid]
+        if isinstance(keys, list)
+        else []
+    )
     if not named:
         raise BadAnswer("the answer is signed by a key that is not among the registry's")
     try:

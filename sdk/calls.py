@@ -1,6 +1,5 @@
 """Describes every endpoint: its request, and the type of its answer. `client` sends them."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter
 
 from sdk import models
+from sdk.encodings import parse_object
 
 T = TypeVar("T")
 
@@ -219,4 +219,4 @@ def audit() -> Call[models.AuditReport]:
 
 def jwks() -> Call[dict[str, Any]]:
     """GET /.well-known/jwks.json."""
-    return Call("GET", "/.well-known/jwks.json", json.loads)
+    return Call("GET", "/.well-known/jwks.json", parse_object)

@@ -6,7 +6,6 @@ only in its canonical form.
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from sdk.encodings import BadEncoding, decode_base64
 from sdk.errors import VerificationError
 from sdk.merkle import HASH_SIZE
 
@@ -161,9 +161,6 @@ def _checked_name(name: str) -> str:
 
 def _decode_base64(text: str, what: str) -> bytes:
     try:
-        decoded = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise BadCheckpoint(f"{what} is not base64") from None
-    if base64.b64encode(decoded).decode() != text:
-        raise BadCheckpoint(f"{what} is not canonical base64")
-    return decoded
+        return decode_base64(text)
+    except BadEncoding as error:
+        raise BadCheckpoint(f"{what} is {error}") from None

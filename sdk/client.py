@@ -4,7 +4,6 @@ What is refused for now (429, or 503 with `Retry-After`) is sent again for up to
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -15,6 +14,7 @@ import httpx2
 
 from sdk import calls, models
 from sdk.calls import Call
+from sdk.encodings import BadEncoding, parse_object
 from sdk.errors import ProblemError, Unreachable, problem_to_error
 from sdk.patience import Patience, Pause, retry_after_s
 
@@ -33,8 +33,8 @@ def _answer(call: Call[T], response: httpx2.Response, patience: Patience) -> T |
     if response.is_success:
         return call.parse(response.content)
     try:
-        document = json.loads(response.content)
-    except ValueError:
+        document = parse_object(response.content)
+    except BadEncoding:
         document = {}
     error: ProblemError = problem_to_error(response.status_code, document)
     error.retry_after_s = retry_after_s(response)

@@ -7,6 +7,7 @@ the digest of the asset and never the value of a fingerprint.
 import base64
 import hashlib
 import json
+import re
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,20 +15,44 @@ from typing import Annotated, Any, Self
 
 import rfc8785
 from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sdk.encodings import (
+    ALGORITHM,
+    BadEncoding,
+    Compact,
+    NestedTooDeep,
+    is_signed_by,
+    parse_compact,
+    parse_object,
+)
 from sdk.errors import VerificationError
 from sdk.flaws import first_flaw_in_words
 from sdk.keys import thumbprint
 from sdk.shown_text import as_label
 
-ALGORITHM = "ES256"
-HEADER_TYPE = "vc+jwt"
+HEADER_TYPE, CONTENT_TYPE = "vc+jwt", "vc"
 CREDENTIAL_TYPE = "MediaProvenanceRecord"
 CONTEXT = ["https://www.w3.org/ns/credentials/v2", {"@vocab": "urn:trueprint:terms:"}]
 MAXIMUM_RECORD_BYTES = 32 * 1024
+TYPES = ["VerifiableCredential", CREDENTIAL_TYPE]
+MEMBERS = {"@context", "id", "type", "issuer", "validFrom", "aud", "credentialSubject"}
+SUBJECT_MEMBERS = {
+    "id",
+    "class",
+    "digestSHA256",
+    "label",
+    "mediaType",
+    "fingerprintsSHA256",
+    "previewAllowed",
+    "intimate",
+    "derivedFrom",
+    "identityFrom",
+}
+DATE_TIME = re.compile(  # dateTimeStamp of XML Schema, as VC 2.0 wants it
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
 # Names and labels are shown to strangers, on pages and in terminals: no control characters, and none that
 # turn the direction of writing (CVE-2021-42574).
 SHOWN_TEXT = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+$"
@@ -40,6 +65,10 @@ class BadSignature(VerificationError):
 
 class BadStatement(VerificationError):
     """The record is signed, but is no statement that this registry understands."""
+
+
+class StatementTooDeep(BadStatement):
+    """More is nested in one another in it than any statement needs."""
 
 
 class AssetClass(StrEnum):
@@ -72,6 +101,10 @@ class Statement(BaseModel):
     id: str = Field(default_factory=lambda: uuid.uuid4().urn, pattern=r"^urn:uuid:[0-9a-f-]{36}$")
     issuer: ShownText = Field(max_length=300)
     valid_from: AwareDatetime
+    # Names of the logs that it is meant for (`LogState.origin`); none: for any registry.
+    audience: tuple[Annotated[str, Field(min_length=1, max_length=300)], ...] = Field(
+        default=(), max_length=10
+    )
     asset_class: AssetClass
     digest_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")  # None: no file is named
     label: ShownText = Field(max_length=300)
@@ -116,8 +149,9 @@ class Statement(BaseModel):
         return {
             "@context": CONTEXT,
             "id": self.id,
-            "type": ["VerifiableCredential", CREDENTIAL_TYPE],
+            "type": TYPES,
             "issuer": self.issuer,
+            **({"aud": list(self.audience)} if self.audience else {}),
             "validFrom": self.valid_from.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "credentialSubject": subject,
         }
@@ -154,57 +188,57 @@ def _first_fault(error: ValidationError) -> BadStatement:
 
 def sign_statement(statement: Statement, key: ECKey) -> str:
     """Signs a statement; returns the record, a compact JWS."""
-    header = {"alg": ALGORITHM, "typ": HEADER_TYPE, "cty": "vc", "kid": thumbprint(key)}
+    header = {"alg": ALGORITHM, "typ": HEADER_TYPE, "cty": CONTENT_TYPE, "kid": thumbprint(key)}
     payload = json.dumps(statement.payload(), ensure_ascii=False, separators=(",", ":"))
     return jws.serialize_compact(header, payload, key, algorithms=[ALGORITHM])
 
 
 def verify_record(record: str, key: ECKey) -> Statement:
     """Verifies a record's signature and returns its statement. Raises BadSignature or BadStatement."""
-    if len(record) > MAXIMUM_RECORD_BYTES:
-        raise BadStatement(f"a record has at most {MAXIMUM_RECORD_BYTES} bytes")
-    try:
-        verified = jws.deserialize_compact(record, key, algorithms=[ALGORITHM])
-    except (JoseError, ValueError) as error:
-        raise BadSignature("the record's signature does not verify") from error
-    if verified.headers().get("typ") != HEADER_TYPE:
-        raise BadStatement(f"the record's type is not {HEADER_TYPE}")
-    return parse_payload(verified.payload or b"")
+    compact = _taken_apart(record)
+    if compact.header.get("typ") != HEADER_TYPE or compact.header.get("cty", CONTENT_TYPE) != CONTENT_TYPE:
+        raise BadStatement(f"the record's type is not {HEADER_TYPE} over {CONTENT_TYPE}")
+    if not is_signed_by(compact, key):
+        raise BadSignature("the record's signature does not verify")
+    return parse_payload(compact.payload)
 
 
 def signing_kid(record: str) -> str:
     """Returns the key id that an unverified record names. Raises BadStatement."""
-    kid = _unverified_header(record).get("kid")
+    kid = _taken_apart(record).header.get("kid")
     if not isinstance(kid, str):
         raise BadStatement("the record names no key")
     return kid
 
 
-def _unverified_header(record: str) -> dict[str, Any]:
-    parts = record.split(".")
+def _taken_apart(record: str) -> Compact:
+    if len(record) > MAXIMUM_RECORD_BYTES:
+        raise BadStatement(f"a record has at most {MAXIMUM_RECORD_BYTES} bytes")
     try:
-        if len(parts) != 3 or len(record) > MAXIMUM_RECORD_BYTES:
-            raise ValueError
-        padded = parts[0] + "=" * (-len(parts[0]) % 4)
-        decoded = json.loads(base64.urlsafe_b64decode(padded))
-    except ValueError:
-        raise BadStatement("not a compact JWS") from None
-    if not isinstance(decoded, dict):
-        raise BadStatement("not a compact JWS over an object")
-    return decoded
+        return parse_compact(record, MAXIMUM_RECORD_BYTES)
+    except BadEncoding as error:
+        raise _unreadable("record", error) from None
+
+
+def _unreadable(what: str, error: BadEncoding) -> BadStatement:
+    kind = StatementTooDeep if isinstance(error, NestedTooDeep) else BadStatement
+    return kind(f"the {what} cannot be read: {error}")
 
 
 def parse_payload(payload: bytes) -> Statement:
-    """Reads the statement in a credential. Raises BadStatement."""
+    """Reads the statement in a credential that is understood as a whole. Raises BadStatement."""
     try:
-        credential = json.loads(payload)
+        credential = parse_object(payload)
+    except BadEncoding as error:
+        raise _unreadable("credential", error) from None
+    try:
+        _require_understood(credential)
         subject = credential["credentialSubject"]
-        if CREDENTIAL_TYPE not in credential["type"]:
-            raise BadStatement(f"the credential is no {CREDENTIAL_TYPE}")
         statement = Statement(
             id=credential["id"],
             issuer=credential["issuer"],
             valid_from=credential["validFrom"],
+            audience=_audience(credential.get("aud", [])),
             asset_class=subject["class"],
             digest_sha256=subject.get("digestSHA256"),
             label=subject["label"],
@@ -215,13 +249,43 @@ def parse_payload(payload: bytes) -> Statement:
             intimate=subject.get("intimate", False),
             fingerprints_sha256=subject.get("fingerprintsSHA256"),
         )
-        if subject["id"] != statement.subject_id():
-            raise BadStatement("the subject's id and digest differ")
-        return statement
     except ValidationError as error:
         raise _first_fault(error) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadStatement(f"not a {CREDENTIAL_TYPE} credential") from error
+    if subject["id"] != statement.subject_id():
+        raise BadStatement("the subject's id and digest differ")
+    return statement
+
+
+def _require_understood(credential: dict[str, Any]) -> None:
+    """Refuses types, contexts, members and dates that could mean something which is not done here."""
+    subject = credential["credentialSubject"]
+    if credential["type"] != TYPES:
+        raise BadStatement(f"the credential is no {CREDENTIAL_TYPE}")
+    if credential["@context"] != CONTEXT:
+        raise BadStatement("the credential's contexts are not those of such a record")
+    if "validUntil" in credential:
+        raise BadStatement("validUntil: a record stands until it is withdrawn")
+    unknown = sorted({*credential} - MEMBERS) + sorted({*subject} - SUBJECT_MEMBERS)
+    if unknown:
+        raise BadStatement(f"{unknown[0][:40]!r} is not understood here")
+    if not isinstance(credential["validFrom"], str) or not DATE_TIME.fullmatch(credential["validFrom"]):
+        raise BadStatement("validFrom must be a date and a time with its zone, as XML Schema writes it")
+    for name in ("previewAllowed", "intimate"):
+        if not isinstance(subject.get(name, False), bool):
+            raise BadStatement(f"{name} must be true or false")
+    for name in ("derivedFrom", "identityFrom"):
+        if not isinstance(subject.get(name, []), list):
+            raise BadStatement(f"{name} must be a list")
+
+
+def _audience(said: Any) -> tuple[str, ...]:
+    """Of `aud`, which is a string or a list of them (RFC 7519, section 4.1.3)."""
+    names = [said] if isinstance(said, str) else said
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise BadStatement("aud must be the name of a registry's log, or a list of them")
+    return tuple(names)
 
 
 def fingerprints_digest(nonce: str, fingerprints: list[dict[str, Any]]) -> str:

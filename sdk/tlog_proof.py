@@ -1,12 +1,13 @@
 """Writes and reads a receipt's proof as a `c2sp.org/tlog-proof@v1` file, which other verifiers read too."""
 
 import base64
-import binascii
 import re
 
 from sdk.checkpoint import BadCheckpoint
+from sdk.encodings import BadEncoding, decode_base64
 
 HEADER = "c2sp.org/tlog-proof@v1"
+_EXTRA = re.compile(r"extra [A-Za-z0-9+/]*={0,2}", re.ASCII)  # of the log itself; ours writes none
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
 
 
@@ -22,12 +23,12 @@ def parse_tlog_proof(text: str) -> tuple[int, list[bytes], str]:
     lines = head.split("\n")
     if not empty or lines[0] != HEADER:
         raise BadCheckpoint(f"not a {HEADER} file")
-    rest = [line for line in lines[1:] if not line.startswith("extra ")]
+    rest = lines[2:] if len(lines) > 1 and _EXTRA.fullmatch(lines[1]) else lines[1:]
     found = _INDEX.fullmatch(rest[0]) if rest else None
     if found is None:
         raise BadCheckpoint("the proof states no index")
     try:
-        hashes = [base64.b64decode(line, validate=True) for line in rest[1:]]
-    except (binascii.Error, ValueError):
-        raise BadCheckpoint("a hash of the proof is not base64") from None
+        hashes = [decode_base64(line) for line in rest[1:]]
+    except BadEncoding as error:
+        raise BadCheckpoint(f"a hash of the proof is {error}") from None
     return int(found[1]), hashes, checkpoint

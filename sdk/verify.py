@@ -7,16 +7,15 @@
 5. If the file itself is given, it has the digest that the record states.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sdk.checkpoint import Checkpoint, parse_verifier_key, verify_checkpoint
+from sdk.encodings import BadEncoding, decode_base64
 from sdk.errors import VerificationError
-from sdk.keys import import_public_key, thumbprint
+from sdk.keys import BadKey, import_public_key, is_canonical, thumbprint
 from sdk.merkle import leaf_hash, verify_inclusion
 from sdk.models import Receipt
 from sdk.records import BadSignature, Statement, commitment, log_entry, signing_kid, verify_record
@@ -57,6 +56,8 @@ def verify_receipt(
     index, hashes, note = parse_tlog_proof(receipt.proof)
     vkey = parse_verifier_key(log_key or receipt.log_key)
     checkpoint = verify_checkpoint(note, vkey)  # step 3
+    if statement.audience and checkpoint.origin not in statement.audience:
+        raise BadReceipt("the statement was meant for another registry")
     verify_inclusion(leaf_hash(entry), index, checkpoint.size, hashes, checkpoint.root)  # step 4
     _step_5_media(statement, media)
     steps = tuple(_describe(statement, kid, index, checkpoint, media, log_key, publisher_kid))
@@ -64,7 +65,12 @@ def verify_receipt(
 
 
 def _step_1_signature(receipt: Receipt, publisher_kid: str | None) -> tuple[Statement, str]:
-    key = import_public_key(receipt.publisher_key)
+    try:
+        key = import_public_key(receipt.publisher_key)
+    except BadKey as error:
+        raise BadReceipt(f"the publisher's key: {error}") from error
+    if not is_canonical(receipt.publisher_key):
+        raise BadReceipt("the publisher's key is written in another way than its own")
     kid = signing_kid(receipt.record)
     if thumbprint(key) != kid:
         raise BadSignature("the record names another key than the one in the receipt")
@@ -75,10 +81,9 @@ def _step_1_signature(receipt: Receipt, publisher_kid: str | None) -> tuple[Stat
 
 def _step_2_commitment(receipt: Receipt) -> bytes:
     try:
-        salt = base64.b64decode(receipt.salt, validate=True)
-        entry = base64.b64decode(receipt.entry, validate=True)
-    except (binascii.Error, ValueError):
-        raise BadReceipt("salt or entry is not base64") from None
+        salt, entry = decode_base64(receipt.salt), decode_base64(receipt.entry)
+    except BadEncoding as error:
+        raise BadReceipt(f"salt or entry is {error}") from None
     if len(salt) != SALT_BYTES:
         raise BadReceipt(f"a salt has {SALT_BYTES} bytes")
     expected = log_entry("record", commitment(salt, receipt.record.encode()))

@@ -17,6 +17,7 @@ from registry.errors import (
     IndexUnavailable,
     InvalidRequest,
     MediaTooLarge,
+    NestedTooDeep,
     NotAuthenticated,
     RegistryError,
     StorageAway,
@@ -121,6 +122,8 @@ def install(app: FastAPI) -> None:
         # A form that cannot be spooled, because the disk is full, is no bad form.
         if error.__cause__ is not None and isinstance(fault_of(error.__cause__), StorageAway):
             return problem_answer(DiskFull("the upload cannot be received"))
+        if isinstance(error.__cause__, RecursionError):
+            return problem_answer(NestedTooDeep("the request cannot be read"))
         code = CODES_BY_STATUS.get(error.status_code, HTTP_ERROR)
         answer = problem(error.status_code, code, str(error.detail), "")
         if error.status_code == TOO_SLOW[0]:
@@ -141,6 +144,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OSError)
     def disk(_: Request, error: OSError) -> JSONResponse:
         return storage_answer(error) if fault_of(error) else unknown(_, error)
+
+    @app.exception_handler(RecursionError)
+    def nested(_: Request, error: RecursionError) -> JSONResponse:
+        return problem_answer(NestedTooDeep("the request cannot be read"))
 
     @app.exception_handler(UnicodeEncodeError)
     def half_a_character(_: Request, error: UnicodeEncodeError) -> JSONResponse:

@@ -5,13 +5,15 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
-from registry.errors import BadSignature, BadStatement, KeyNotValid
+from registry.errors import BadSignature, BadStatement, KeyNotValid, NestedTooDeep
+from registry.log.transparency_log import head_of
 from registry.records.access import Action, require
 from registry.records.publishers import get_publisher, key_validity
 from registry.records.reading import URN_PREFIX
 from registry.storage.models import ApiKey, PublisherKey
 from registry.storage.models.columns import now
 from sdk import records as signed
+from sdk.checkpoint import parse_checkpoint_unverified
 from sdk.keys import import_public_key
 from sdk.records import AssetClass, Statement
 from sdk.shown_text import require_label
@@ -38,7 +40,7 @@ def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedSta
     """Verifies a statement before anything is decoded. Raises a StatementRefused error or NotAllowed.
 
     1. The key that it names is enrolled here. 2. That key is valid now. 3. The signature verifies.
-    4. Label, date and issuer are right. 5. This caller may say that.
+    4. Label, date, audience and issuer are right. 5. This caller may say that.
     """
     try:
         kid = signed.signing_kid(jws)
@@ -51,6 +53,8 @@ def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedSta
         statement = signed.verify_record(jws, import_public_key(key.jwk))
     except signed.BadSignature as error:
         raise BadSignature(str(error)) from error
+    except signed.StatementTooDeep as error:
+        raise NestedTooDeep(str(error)) from error
     except signed.BadStatement as error:
         raise BadStatement(str(error)) from error
     try:
@@ -59,6 +63,9 @@ def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedSta
         raise BadStatement(f"label: {error}") from None
     if statement.valid_from > now() + CLOCK_LEEWAY:
         raise BadStatement("validFrom lies in the future")
+    here = parse_checkpoint_unverified(head_of(session).checkpoint).origin
+    if statement.audience and here not in statement.audience:
+        raise BadStatement(f"aud: the statement is meant for another registry than {here}")
     publisher = get_publisher(session, key.publisher_id)
     if statement.issuer != publisher.issuer:
         raise BadStatement(f"the issuer must be {publisher.issuer}")

@@ -38,7 +38,8 @@ from registry.web.families import (
     possible_matches,
 )
 from registry.web.video_segments import VideoView, video_view_of
-from sdk.models import Match, MatchAnswer, OperationType, Region, VerdictKind, in_words
+from sdk.errors import VerificationError
+from sdk.models import Match, MatchAnswer, OperationType, Receipt, Region, VerdictKind, in_words
 from sdk.verify import verify_receipt
 
 router = APIRouter(include_in_schema=False)
@@ -255,7 +256,7 @@ def _show_record(request: Request, record_id: str, services: Services, session: 
     context["did_status"] = did_status(session, publisher)
     try:
         receipt = receipt_of(session, services.log, record)
-        context["steps"] = verify_receipt(receipt, log_key=services.log.key.text()).steps
+        context["steps"] = _checked(receipt, services.log.key.text())
     except RecordErased as error:
         context["erased"] = str(error)
     return page(request, "record.html", context)
@@ -288,10 +289,13 @@ def changed_regions(match: Match) -> list[Region]:
     return [region for region in regions if region is not None and is_part(region.corners)]
 
 
+def _checked(receipt: Receipt, log_key: str) -> tuple[str, ...]:
+    try:
+        return verify_receipt(receipt, log_key=log_key).steps
+    except VerificationError as error:
+        return (f"0. does not hold: {error}",)
+
+
 def receipt_checks(answer: MatchAnswer, log_key: str) -> dict[str, tuple[str, ...]]:
     """Verifies the receipt of each match; returns the steps by record."""
-    return {
-        match.record.id: verify_receipt(match.receipt, log_key=log_key).steps
-        for match in answer.matches
-        if match.receipt
-    }
+    return {match.record.id: _checked(match.receipt, log_key) for match in answer.matches if match.receipt}

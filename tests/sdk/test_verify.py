@@ -20,11 +20,12 @@ KEY, OTHER_KEY = generate_key(), generate_key()
 SALT = bytes(range(32))
 
 
-def make_receipt(key: Any = KEY, log: Ed25519PrivateKey = LOG) -> Receipt:
+def make_receipt(key: Any = KEY, log: Ed25519PrivateKey = LOG, audience: tuple[str, ...] = ()) -> Receipt:
     import hashlib
 
     digest = hashlib.sha256(MEDIA).hexdigest()
-    record = sign_statement(new_statement("did:web:example.org", AssetClass.AUTHENTIC, digest, "a"), key)
+    statement = new_statement("did:web:example.org", AssetClass.AUTHENTIC, digest, "a", audience=audience)
+    record = sign_statement(statement, key)
     entry = log_entry("record", commitment(SALT, record.encode()))
     leaves = [leaf_hash(b"another"), leaf_hash(entry)]
     note = sign_checkpoint(Checkpoint("log.example", 2, root_of(leaves)), log)
@@ -38,7 +39,20 @@ def make_receipt(key: Any = KEY, log: Ed25519PrivateKey = LOG) -> Receipt:
     )
 
 
-RECEIPT = make_receipt()
+RECEIPT = make_receipt(audience=("log.example",))
+HASH = RECEIPT.proof.split("\n")[2]  # of 32 bytes, which leave two bits
+
+
+def spare_bits(text: str) -> str:
+    """The same bytes, in base64 whose last bits are not zero."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    bare = text.rstrip("=")
+    return bare[:-1] + alphabet[alphabet.index(bare[-1]) + 1] + text[len(bare) :]
+
+
+def with_extra(text: str) -> Receipt:
+    proof = RECEIPT.proof.replace("\nindex", f"\nextra {text}\nindex")
+    return RECEIPT.model_copy(update={"proof": proof})
 
 
 def test_a_whole_receipt_verifies_with_pinned_keys_and_the_file_itself() -> None:
@@ -46,6 +60,10 @@ def test_a_whole_receipt_verifies_with_pinned_keys_and_the_file_itself() -> None
     assert verified.log_index == 1
     assert verified.statement.label == "a"
     assert [step[:2] for step in verified.steps] == ["1.", "2.", "3.", "4.", "5."]
+
+
+def test_a_proof_of_a_log_that_writes_extra_data_is_read() -> None:
+    verify_receipt(with_extra("QQ=="))
 
 
 def changed(text: str, place: int = 20) -> str:
@@ -75,6 +93,26 @@ def changed(text: str, place: int = 20) -> str:
             "another log's checkpoint",
             RECEIPT.model_copy(update={"proof": make_receipt(log=OTHER_LOG).proof}),
         ),
+        ("another spelling of the salt", RECEIPT.model_copy(update={"salt": spare_bits(RECEIPT.salt)})),
+        ("a salt with a line's end", RECEIPT.model_copy(update={"salt": RECEIPT.salt + "\n"})),
+        (
+            "another spelling of a hash",
+            RECEIPT.model_copy(update={"proof": RECEIPT.proof.replace(HASH, spare_bits(HASH))}),
+        ),
+        (
+            "a space behind a hash",
+            RECEIPT.model_copy(update={"proof": RECEIPT.proof.replace(HASH, HASH + " ")}),
+        ),
+        ("extra that is not base64", with_extra("a b")),
+        (
+            "another spelling of the key",
+            RECEIPT.model_copy(
+                update={"publisher_key": {**RECEIPT.publisher_key, "x": RECEIPT.publisher_key["x"] + "="}}
+            ),
+        ),
+        ("no key", RECEIPT.model_copy(update={"publisher_key": {}})),
+        ("a record with padding", RECEIPT.model_copy(update={"record": RECEIPT.record + "="})),
+        ("a record for another registry", make_receipt(audience=("log.example/other",))),
         ("not a key of a log", RECEIPT.model_copy(update={"log_key": "log.example"})),
     ],
 )
