@@ -17,20 +17,23 @@ from indexer.media.sandbox import DecoderPool
 from indexer.thread_limits import use_one_core_per_request
 from registry import __version__
 from registry.api import compare, health, jobs, log, match, problems, publishers, records
-from registry.api.admission import UPLOADS, Admission
+from registry.api.admission import HEALTH, UPLOADS, Admission
 from registry.api.body_limit import BodyLimit
+from registry.api.hosts import KnownHosts
 from registry.api.internal import SearchNode
+from registry.api.safe_headers import SafeHeaders
 from registry.errors import MissingModel
 from registry.index.opening import open_index, open_local_index, search_secret_of
 from registry.jobs.followers import JobFollowers
 from registry.jobs.reembedding import Reembedding
-from registry.jobs.webhooks import load_or_make_key
+from registry.jobs.webhooks import load_key
 from registry.jobs.worker import JobWorker
 from registry.log.answer_signer import AnswerSigner
 from registry.log.transparency_log import Log, head_of, load_log_key
 from registry.media.decoding import VIDEOS_OF_THE_PAGE_AT_A_TIME, Decoders
 from registry.media.previews import PreviewCache, named_blobs, sweep_orphans
 from registry.media.uploads import UploadReader
+from registry.records.publishers import commit_to_keys
 from registry.records.query_chains import QueryChains
 from registry.services import Services
 from registry.settings import ANSWER_KEY, API, LOG_KEY, Settings
@@ -56,6 +59,8 @@ def running_services(
     log = Log(settings.log_origin, private_key, settings.checkpoint_file)
     with db.transaction(engine) as session:
         log.require_sound(session)
+        commit_to_keys(session, log)
+        session.flush()
         log.publish(session)
         registry_id = head_of(session).registry_id
     embedders = _open_embedders(settings, embedder)
@@ -69,6 +74,7 @@ def running_services(
             images=stack.enter_context(DecoderPool(settings.decoder_workers)),
             videos=stack.enter_context(DecoderPool(settings.video_workers + VIDEOS_OF_THE_PAGE_AT_A_TIME)),
         )
+        webhook_key, fault = load_key(settings.key_folder)
         services = Services(
             settings=settings,
             engine=engine,
@@ -79,10 +85,11 @@ def running_services(
             uploads=UploadReader(decoders, embedders, index, settings.hash_list_kinds),
             previews=PreviewCache(blobs, decoders),
             signer=AnswerSigner(settings.key_folder / ANSWER_KEY),
-            webhook_key=load_or_make_key(settings.key_folder),
+            webhook_key=webhook_key,
             thresholds=load_thresholds(settings.thresholds),
             chains=QueryChains(settings.probed_windows),
             faces_missing=missing_face_models() if settings.faces else FACES_ARE_OFF,
+            faults=(fault,) if fault else (),
         )
         use_one_core_per_request()  # now that every library is loaded
         with db.transaction(engine) as session:
@@ -148,7 +155,9 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(
         BodyLimit, max_bytes=JSON_BYTES, max_upload_bytes=max_body_bytes, uploads=UPLOADS.keys()
     )
-    app.add_middleware(Admission, services=services)  # the outermost: added last
+    app.add_middleware(Admission, services=services)
+    app.add_middleware(KnownHosts, services=services, open_paths=HEALTH)
+    app.add_middleware(SafeHeaders)  # the outermost: added last
     for router in (publishers, records, match, jobs, compare, log, health):
         app.include_router(router.router)
     app.include_router(log.tiles)

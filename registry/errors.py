@@ -7,7 +7,7 @@ RegistryError
 ├── MediaRefused: UnsupportedMedia, MediaTooLarge, UndecodableMedia, DecoderGaveUp, InsufficientDetail
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
 ├── InvalidRequest, NestedTooDeep, InvalidFingerprint, InconsistentFingerprints, NotProven, NothingToCompare
-├── UnknownJob, JobPending, JobFailed, BadWebhook
+├── UnknownJob, JobPending, JobFailed, BadWebhook, UnknownHost
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
 ├── IndexUnavailable, IndexStale, LogDiverged
@@ -214,6 +214,12 @@ class IdempotencyConflict(Conflict):
     """The Idempotency-Key was used for another request."""
 
     code, status, title = "idempotency_conflict", 422, "This Idempotency-Key belongs to another request"
+
+
+class UnknownHost(RegistryError):
+    """The request is for another host than this."""
+
+    code, status, title = "unknown_host", 421, "This registry does not have that name"
 
 
 class NotProven(RegistryError):

@@ -52,6 +52,7 @@ class Services:
     thresholds: Thresholds
     chains: QueryChains
     faces_missing: str | None  # why faces are not compared, for the operator; None: they are
+    faults: tuple[str, ...] = ()  # what the operator must mend, as the start found it
 
     def in_request(self, session: Session, asked_by: Asker | None = None) -> RequestContext:
         """What this request works with; `asked_by`: who gets an answer about matches."""

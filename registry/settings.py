@@ -3,6 +3,7 @@
 Read by `app`, `cli` and `home` only; everything else is handed what it needs.
 """
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from indexer.index.engines import ENGINES
 RENAMED = {"matchers": "search_nodes", "matcher_secret": "search_secret"}  # old name: new name
 API, SEARCH = "api", "search"  # roles; a worker is everything, on an address of its own
 LOG_KEY, ANSWER_KEY, OPERATOR_KEY = "log.pem", "answers.pem", "operator.key"  # in the folder of keys
+WEBHOOK_KEY, WEBHOOK_KEY_BYTES = "webhooks.key", 32
 
 
 def default_home(user_folder: Path) -> Path:
@@ -52,6 +54,11 @@ class Settings(BaseSettings):
     log_origin: str = Field(default="localhost/log", description="name of the log; never changes")
     host: str = Field(default="127.0.0.1", description="address that the server listens on")
     port: int = Field(default=8000, description="port that the server listens on")
+    allowed_hosts: str = Field(
+        default="",
+        description="names that the server answers to, separated by commas; when unset, those of the "
+        "loopback where it listens there, else any",
+    )
     index: str = Field(
         default=DEFAULT_ENGINE, description=f"where fingerprints are searched: {', '.join(ENGINES)}"
     )
@@ -169,6 +176,19 @@ class Settings(BaseSettings):
     def webhook_port_numbers(self) -> tuple[int, ...]:
         """The ports that a webhook may lead to."""
         return tuple(int(port) for port in _separated(self.webhook_ports))
+
+    @property
+    def allowed_host_names(self) -> tuple[str, ...]:
+        """The names that the server answers to; `*.` begins those that stand for all below."""
+        return tuple(name.lower() for name in _separated(self.allowed_hosts))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server listens for its own machine only."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @property
     def search_node_addresses(self) -> list[str]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from sqlmodel import func, select
 
 from registry import __version__
-from registry.api.deps import Operator, ServicesDep, SessionDep
+from registry.api.deps import AnyKey, Operator, ServicesDep, SessionDep
 from registry.api.readiness import Readiness
 from registry.errors import DiskFull, IndexStale
 from registry.jobs.reembedding import count_behind
@@ -54,8 +54,8 @@ def readiness_of(services: Services) -> Readiness:
 
 
 @router.get("/v1/status", operation_id="getStatus")
-def status(services: ServicesDep, session: SessionDep) -> ServerStatus:
-    """Says what is installed, on which device, and how large and how current the index is."""
+def status(services: ServicesDep, session: SessionDep, _: AnyKey) -> ServerStatus:
+    """Says what is installed, on which device, how large and current the index is, what is to be mended."""
     kinds = session.exec(select(Fingerprint.kind, func.count()).group_by(Fingerprint.kind)).all()
     return ServerStatus(
         version=__version__,
@@ -71,6 +71,7 @@ def status(services: ServicesDep, session: SessionDep) -> ServerStatus:
         probing_slowed=services.chains.slowed,
         probing_refused=services.chains.refused,
         freshness=freshness(services.in_request(session)),
+        faults=services.faults,
         oldest_index_s=round(services.index.state(session).age_s, 3),
     )
 

@@ -19,6 +19,7 @@ from registry.api.admission import bearer_of
 from registry.api.body_limit import BodyLimit
 from registry.api.problems import problem_answer
 from registry.api.readiness import Readiness
+from registry.api.safe_headers import SafeHeaders
 from registry.errors import IndexStale, InvalidRequest, NotAuthenticated, RegistryError
 from registry.index.local import LocalIndex
 from registry.index.remote import BINARY_TYPE, SearchNodeState, pack_hits
@@ -158,6 +159,7 @@ def create_search_node_app(node: SearchNode) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=MOST_BYTES)
     app.add_middleware(SecretFirst, node=node)
+    app.add_middleware(SafeHeaders)
     app.include_router(router)
     app.include_router(open_router)
     return app

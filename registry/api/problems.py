@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from obstore.exceptions import BaseError as BlobError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 
 from indexer.index.port import EngineUnavailable
 from registry.errors import (
@@ -29,6 +30,8 @@ from sdk.models import Problem
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 CODES_BY_STATUS = {408: "too_slow", 404: "not_found", 405: "method_not_allowed", 413: MediaTooLarge.code}
+NO_SUCH_METHOD = 405
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 TOO_SLOW = 408, "The request did not arrive in time"
 HTTP_ERROR, STORAGE_FAILED = "http_error", "storage_failed"
 OWN_CODES = (*CODES_BY_STATUS.values(), HTTP_ERROR, STORAGE_FAILED)
@@ -58,6 +61,16 @@ def _field_at(place: tuple[int | str, ...]) -> str:
     names = place[1:]
     # Of a body that is no JSON the place is the number of a character.
     return "" if names and isinstance(names[0], int) else ".".join(map(str, names))
+
+
+def _methods_at(request: Request) -> list[str]:
+    """All methods of the address, of however many routes (RFC 9110, section 15.5.6)."""
+    routes: list[BaseRoute] = request.app.router.routes
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def problem_answer(error: RegistryError) -> JSONResponse:
@@ -118,7 +131,7 @@ def install(app: FastAPI) -> None:
         )
 
     @app.exception_handler(HTTPException)
-    def plain(_: Request, error: HTTPException) -> JSONResponse:
+    def plain(request: Request, error: HTTPException) -> JSONResponse:
         # A form that cannot be spooled, because the disk is full, is no bad form.
         if error.__cause__ is not None and isinstance(fault_of(error.__cause__), StorageAway):
             return problem_answer(DiskFull("the upload cannot be received"))
@@ -126,6 +139,8 @@ def install(app: FastAPI) -> None:
             return problem_answer(NestedTooDeep("the request cannot be read"))
         code = CODES_BY_STATUS.get(error.status_code, HTTP_ERROR)
         answer = problem(error.status_code, code, str(error.detail), "")
+        if error.status_code == NO_SUCH_METHOD:
+            answer.headers["Allow"] = ", ".join(_methods_at(request))
         if error.status_code == TOO_SLOW[0]:
             answer.headers["Connection"] = "close"
         return answer

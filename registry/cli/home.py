@@ -3,6 +3,7 @@
 It listens on a loopback port that the system chooses and is reached like any other registry.
 """
 
+import logging
 import socket
 import tempfile
 import threading
@@ -30,6 +31,7 @@ from sdk.cli.stopping import Interrupted, end_soon
 from sdk.errors import SdkError, problem_to_error
 
 START_TIMEOUT_S = 30.0
+ACCESS_LOG = "uvicorn.access"
 ANSWERED_WITHIN_S = 2  # what is being answered when the process is told to stop
 
 
@@ -116,6 +118,15 @@ def listen(host: str, port: int) -> socket.socket:
         raise StartRefused(f"cannot listen on {host}, port {port}: {error.strerror}") from error
 
 
+def without_query(record: logging.LogRecord) -> bool:
+    """Keeps the query out of a line about a request: it may be somebody's secret."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            value.partition("?")[0] if isinstance(value, str) else value for value in record.args
+        )
+    return True
+
+
 def serve_app(app: Starlette, listener: socket.socket) -> None:
     """Serves until the process is told to stop, and a few seconds more what is being answered.
 
@@ -124,6 +135,7 @@ def serve_app(app: Starlette, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app, http=BoundedProtocol, lifespan="off", timeout_graceful_shutdown=ANSWERED_WITHIN_S
     )
+    logging.getLogger(ACCESS_LOG).addFilter(without_query)  # now that uvicorn has set up its own
     server = uvicorn.Server(config)
     # In a thread, so that the end of this one is not the end of a request that cannot be interrupted.
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

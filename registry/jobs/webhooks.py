@@ -10,10 +10,8 @@ import base64
 import hashlib
 import hmac
 import ipaddress
-import os
-import secrets
+import logging
 import socket
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,41 +23,44 @@ from registry.errors import BadWebhook, MissingKey
 from registry.jobs.lifecycle import as_wire
 from registry.jobs.public_addresses import is_public
 from registry.services import Services
+from registry.settings import WEBHOOK_KEY, WEBHOOK_KEY_BYTES
 from registry.storage.db import transaction
 from registry.storage.models import Job
+from registry.storage.secret_file import make_secret_file
 
-KEY_BYTES = 32
 TIMEOUT_S = 10.0  # to connect, and for each piece that is sent or received
 DELIVERED_WITHIN_S = 20.0  # one delivery in all
 ADDRESSES_TRIED = 4
-KEY_FILE = "webhooks.key"
+logger = logging.getLogger(__name__)
 
 
 class NotDelivered(Exception):
     """The receiver did not take the delivery; it is tried again."""
 
 
-def load_or_make_key(folder: Path) -> bytes:
-    """Reads the key that secrets are derived from, or makes it; only its owner can read the file."""
-    path = folder / KEY_FILE
+def load_key(folder: Path) -> tuple[bytes, str | None]:
+    """Reads the key that secrets are derived from; also what is wrong with it, as a sentence.
+
+    A registry is set up with it. Where it was lost it is made anew, and that is remembered beside it.
+    Raises MissingKey where it is damaged.
+    """
+    path = folder / WEBHOOK_KEY
+    lost = path.with_name(f"{path.name}.lost")
     if not path.exists():
-        # Written under another name first: a process that starts at the same time never reads half a key.
-        descriptor, written = tempfile.mkstemp(dir=folder)  # of mode 0600
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(written, path)  # fails where another process was first, whose key then counts
-        except OSError:
-            if not path.exists():  # a file system without hard links
-                os.replace(written, path)
-        finally:
-            Path(written).unlink(missing_ok=True)
+        lost.write_text(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n", encoding="utf-8")
+        make_secret_file(path, WEBHOOK_KEY_BYTES)
     key = path.read_bytes()
-    if len(key) != KEY_BYTES:
-        raise MissingKey(f"{path} is damaged: {len(key)} bytes, {KEY_BYTES} are needed")
-    return key
+    if len(key) != WEBHOOK_KEY_BYTES:
+        raise MissingKey(f"{path} is damaged: {len(key)} bytes, {WEBHOOK_KEY_BYTES} are needed")
+    if not lost.exists():
+        return key, None
+    at = lost.read_text(encoding="utf-8").strip()
+    fault = (
+        f"{path.name} was lost, and made anew at {at}: receivers of webhooks refuse what is sent. "
+        f"Restore it from your backup, or have them ask for their new secret; then remove {lost}"
+    )
+    logger.error(fault)
+    return key, fault
 
 
 def secret_of(services: Services, api_key_id: str) -> str:

@@ -118,7 +118,7 @@ class Log:
 
     def _published(self) -> Checkpoint | None:
         try:
-            return verify_checkpoint(self._checkpoint_file.read_text(encoding="utf-8"), self.key)
+            return verify_checkpoint(read_note(self._checkpoint_file), self.key)
         except FileNotFoundError:
             return None
 
@@ -160,6 +160,18 @@ def load_log_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise MissingKey(f"{path} does not hold an Ed25519 key")
     return key
+
+
+def read_note(path: Path) -> str:
+    """Reads the file of a checkpoint. Raises BadCheckpoint, FileNotFoundError."""
+    try:
+        return path.read_text(encoding="utf-8", errors="strict")
+    except UnicodeDecodeError:
+        raise BadCheckpoint("the file is no text: restore it from your backup") from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BadCheckpoint(f"the file cannot be read: {error.strerror}") from error
 
 
 def create_log(session: Session, log: Log, private_key: Ed25519PrivateKey) -> None:

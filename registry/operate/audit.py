@@ -1,8 +1,8 @@
 """Derives tree, checkpoint, fingerprint rows and index again, and lists every difference.
 
-The steps in order: 1. entries and tiles, 2. head, checkpoint and the published file, 3. records against
-their log entries and keys, 4. fingerprint rows and index changes, 5. the index of this node,
-6. previews. It changes nothing.
+The steps in order: 1. entries and tiles, 2. head, checkpoint and the published file, 3. publishers and
+their keys against the log, 4. records against their log entries and keys, 5. fingerprint rows and index
+changes, 6. the index of this node, 7. previews. It changes nothing.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,17 @@ from registry.errors import LogRolledBack
 from registry.index.changes import REMOVE
 from registry.log.tiles import TILE_WIDTH
 from registry.log.transparency_log import head_of, split_hashes
-from registry.records.publishers import key_validity
+from registry.records.publishers import ENROLMENT, enrolment_of, key_validity
 from registry.services import Services
-from registry.storage.models import Fingerprint, IndexChange, LogEntry, LogTile, PublisherKey, Record
+from registry.storage.models import (
+    Fingerprint,
+    IndexChange,
+    LogEntry,
+    LogTile,
+    Publisher,
+    PublisherKey,
+    Record,
+)
 from registry.storage.models.records import ACTIVE, ERASED
 from sdk.errors import SdkError
 from sdk.keys import import_public_key
@@ -37,6 +45,7 @@ def audit(services: Services, session: Session) -> AuditReport:
     entries: dict[int, bytes] = {}
     for step in (
         _check_tree(services, session, entries),
+        _check_publishers(session, entries),
         _check_records(session, entries),
         _check_fingerprints(session),
         _check_index(services, session),
@@ -94,6 +103,23 @@ def _check_tiles(session: Session, hashes: list[bytes]) -> Step:
         hashes, level = full, level + 1
     for level, number in stored:
         yield "log_tile", f"tile {level}/{number} belongs to no entry"
+
+
+def _check_publishers(session: Session, entries: dict[int, bytes]) -> Step:
+    seen = set()
+    for key, publisher in session.exec(select(PublisherKey, Publisher).join(Publisher)):
+        if key.log_index is None or key.salt is None:
+            yield "publisher", f"no log entry commits to key {key.kid} of publisher {publisher.id}"
+            continue
+        seen.add(key.log_index)
+        committed = commitment(key.salt, enrolment_of(key, publisher))
+        if entries.get(key.log_index) != log_entry(ENROLMENT, committed):
+            what = f"name, identifier, role or key {key.kid} of publisher {publisher.id}"
+            yield "publisher", f"{what} is not what log entry {key.log_index} commits to"
+    kind = f'"type":"{ENROLMENT}"'.encode()
+    for index, entry in entries.items():
+        if kind in entry and index not in seen:
+            yield "publisher", f"log entry {index} has no key"
 
 
 def _check_records(session: Session, entries: dict[int, bytes]) -> Step:

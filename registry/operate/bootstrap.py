@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy import Engine
 
 from registry.errors import LogRolledBack
-from registry.log.transparency_log import Log, create_log, has_log, load_log_key
+from registry.log.transparency_log import Log, create_log, has_log, load_log_key, read_note
 from registry.records.publishers import enrol, issue_api_key
-from registry.settings import ANSWER_KEY, LOG_KEY, Settings
+from registry.settings import ANSWER_KEY, LOG_KEY, WEBHOOK_KEY, WEBHOOK_KEY_BYTES, Settings
 from registry.storage import db
-from sdk.checkpoint import parse_checkpoint_unverified
+from registry.storage.secret_file import make_secret_file
+from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified
 from sdk.keys import generate_key, save_private_key
 from sdk.models import NewApiKey, NewPublisher, Role, Scope
 
@@ -37,6 +38,7 @@ def initialise(settings: Settings, engine: Engine) -> str | None:
         private_key = _make_log_key(settings.key_folder / LOG_KEY)
         if not (settings.key_folder / ANSWER_KEY).exists():
             save_private_key(generate_key(), settings.key_folder / ANSWER_KEY)
+        make_secret_file(settings.key_folder / WEBHOOK_KEY, WEBHOOK_KEY_BYTES)
         log = Log(settings.log_origin, private_key, settings.checkpoint_file)
         create_log(session, log, private_key)
         new = NewPublisher(name="Operator", contact="operator@localhost", role=Role.OPERATOR)
@@ -51,7 +53,10 @@ def initialise(settings: Settings, engine: Engine) -> str | None:
 def _require_new(checkpoint_file: Path) -> None:
     """An empty database beside a published checkpoint is a lost database, not a new registry."""
     if checkpoint_file.exists():
-        size = parse_checkpoint_unverified(checkpoint_file.read_text(encoding="utf-8")).size
+        try:
+            size = parse_checkpoint_unverified(read_note(checkpoint_file)).size
+        except BadCheckpoint as error:
+            raise LogRolledBack(f"{checkpoint_file}: {error}") from error
         if size:
             raise LogRolledBack(
                 f"a checkpoint over {size} entries was published, but the database is empty"

@@ -7,6 +7,7 @@ import string
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import rfc8785
 from sqlalchemy import text
 from sqlmodel import Session, col, or_, select
 
@@ -36,6 +37,7 @@ SECRET_PREFIX = "trueprint"
 ALPHABET = string.ascii_letters + string.digits
 ID_LENGTH, SECRET_LENGTH = 10, 32  # 32 of 62 characters: 190 bits
 LAST_USED_RESOLUTION = timedelta(minutes=1)
+ENROLMENT = "enrolment"  # type of the log entry that commits to a key and to whose it is
 ENROLMENT_LOCK = 0x656E_726F_6C6C  # "enroll": two that look alike do not come at the same time
 COORDINATE = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"  # 32 bytes in base64url, as they are written here
 
@@ -92,10 +94,42 @@ def add_key(session: Session, log: Log, publisher: Publisher, new: NewPublisherK
     if (publisher.did or "").startswith(DID_KEY) and did_key_of(public) != publisher.did:
         raise InvalidRequest("a did:key is one key: this publisher signs with that one and no other")
     row = PublisherKey(kid=public["kid"], publisher_id=publisher.id, jwk=public)
-    session.add(row)
-    session.flush()
-    log.append(session, "key", f"add {row.kid} {row.valid_from.isoformat()}".encode())
+    _commit(session, log, row, publisher)
     return row
+
+
+def commit_to_keys(session: Session, log: Log) -> None:
+    """Commits in the log to the keys that were enrolled before names were committed to.
+
+    A row that loses its entry does not become one of these unseen: an audit finds the entry left over.
+    """
+    before = select(PublisherKey, Publisher).join(Publisher).where(col(PublisherKey.log_index).is_(None))
+    if session.exec(before).first() is None:
+        return
+    log.lock(session)  # another process may be doing the same
+    for key, publisher in session.exec(before.order_by(col(PublisherKey.valid_from))).all():
+        _commit(session, log, key, publisher)
+
+
+def enrolment_of(key: PublisherKey, publisher: Publisher) -> bytes:
+    """What the log commits to of a key: itself, since when, and whose it is, as others read that (JCS)."""
+    return rfc8785.dumps(
+        {
+            "kid": key.kid,
+            "jwk": key.jwk,
+            "validFrom": key.valid_from.astimezone(UTC).isoformat(),
+            "publisher": publisher.id,
+            "name": publisher.name,
+            "did": publisher.did,
+            "role": publisher.role,
+        }
+    )
+
+
+def _commit(session: Session, log: Log, key: PublisherKey, publisher: Publisher) -> None:
+    key.log_index, key.salt = log.append(session, ENROLMENT, enrolment_of(key, publisher))
+    session.add(key)
+    session.flush()
 
 
 def _is_enrolled(session: Session, kid: str) -> bool:

@@ -79,23 +79,24 @@ def doctor(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: 
     Exit code 3 if something must be mended.
     """
     here = this_installation()
-    report = None
+    report, faults = None, here.faults
     if url is not None or home is not None:
         with connect(url, api_key, home) as client:
             report = client.status()
+        faults = (*faults, *report.faults)
     layers = report.isolation if report else isolation()
     if as_json:
         isolated = [layer.model_dump(mode="json") for layer in layers]
         line = report.model_dump(mode="json") if report else {"isolation": isolated}
-        print_json({**line, "installation": asdict(here), "faults": here.faults})
+        print_json({**line, "installation": asdict(here), "faults": faults})
     else:
         _show_installation(here)
         if report:
             _show_registry(report)
         _show_isolation(layers)
-        for fault in here.faults:
+        for fault in faults:
             notes.print(styled("red", "to mend", f": {fault}"))
-    raise typer.Exit(CHECK_FAILED if here.faults else 0)
+    raise typer.Exit(CHECK_FAILED if faults else 0)
 
 
 def _show_installation(here: Installation) -> None:

@@ -70,3 +70,4 @@ class ServerStatus(Wire):
     probing_refused: int = 0
     freshness: Freshness
     oldest_index_s: float
+    faults: tuple[str, ...] = ()  # sentences: what its operator must mend

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column
+from sqlalchemy import BigInteger, Column
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, VARCHAR
 from sqlmodel import Field, SQLModel
 
-from registry.storage.models.columns import moment, now
+from registry.storage.models.columns import moment, now, octets
 
 
 class Publisher(SQLModel, table=True):
@@ -37,6 +37,9 @@ class PublisherKey(SQLModel, table=True):
     valid_from: datetime = Field(default_factory=now, sa_column=moment())
     valid_until: datetime | None = Field(default=None, sa_column=moment(nullable=True))  # rotated out
     revoked_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))  # compromised
+    # Entry of the log that commits to the key and to whose it is, name included.
+    log_index: int | None = Field(default=None, sa_column=Column(BigInteger, unique=True, nullable=True))
+    salt: bytes | None = Field(default=None, sa_column=octets(nullable=True))
 
 
 class ApiKey(SQLModel, table=True):

@@ -29,7 +29,7 @@ def world(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFact
 def asked(world: World, story: Callable[[httpx2.AsyncClient], Awaitable[T]]) -> T:
     async def run() -> T:
         transport = httpx2.ASGITransport(create_app(world.services))
-        async with httpx2.AsyncClient(base_url="http://here", transport=transport, timeout=30) as http:
+        async with httpx2.AsyncClient(base_url="http://localhost", transport=transport, timeout=30) as http:
             return await story(http)
 
     return asyncio.run(run())
@@ -76,7 +76,7 @@ def test_a_key_without_the_scope_sends_no_picture(world: World) -> None:
 
 
 def test_json_is_bounded_also_where_pictures_are_taken(world: World) -> None:
-    key, body = world.enrol("Chat", Role.PLATFORM).api_key.secret, Body(200)
+    key, body = world.enrol("Mail", Role.PLATFORM).api_key.secret, Body(200)
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
 
     async def story(http: httpx2.AsyncClient) -> list[httpx2.Response]:
@@ -91,7 +91,7 @@ def test_json_is_bounded_also_where_pictures_are_taken(world: World) -> None:
 
 
 def test_a_body_that_does_not_come_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = world.enrol("Chat", Role.PLATFORM).api_key.secret
+    key = world.enrol("Video", Role.PLATFORM).api_key.secret
     headers = FORM | {"authorization": f"Bearer {key}"}
 
     async def story(http: httpx2.AsyncClient) -> list[httpx2.Response]:

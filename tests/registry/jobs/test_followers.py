@@ -1,6 +1,7 @@
 """Whoever waits for a job holds no worker thread, is counted, and is forgotten once it is gone."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from tests.world import DatabaseServer, Party, World
 
 WORKER_THREADS = 40  # of Starlette
 NAMES = ("coffee", "cat")
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def world(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def desk(world: World) -> Party:
-    return world.enrol("Daily Example")
+    return world.enrol(f"Desk {next(NUMBERS)}")
 
 
 def queued_job(desk: Party) -> WireJob:
@@ -75,7 +77,7 @@ def test_requests_that_wait_for_their_videos_hold_no_worker_thread(world: World,
         transport = httpx2.ASGITransport(create_app(world.services))
         headers = {"Authorization": f"Bearer {desk.api_key.secret}", "Prefer": "wait=9"}
         async with httpx2.AsyncClient(
-            base_url="http://here", transport=transport, headers=headers, timeout=60
+            base_url="http://localhost", transport=transport, headers=headers, timeout=60
         ) as http:
             waiting = [asyncio.create_task(http.post("/v1/match", files=files)) for _ in range(3)]
             while not await asyncio.to_thread(all_accepted):

@@ -21,7 +21,7 @@ from registry.storage.db import transaction
 from sdk.checkpoint import verify_checkpoint
 from sdk.merkle import leaf_hash, verify_consistency, verify_inclusion
 from sdk.tlog_proof import parse_tlog_proof
-from tests.world import SeededEmbedder, World
+from tests.world import DatabaseServer, SeededEmbedder, World
 
 
 def append(world: World, count: int) -> None:
@@ -179,3 +179,32 @@ def test_the_checkpoint_that_is_published_is_the_newest_not_the_one_seen_before(
         world.services.log.publish(session)
     note = world.settings.checkpoint_file.read_text(encoding="utf-8")
     assert verify_checkpoint(note, world.services.log.key).size == 3
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00checkpoint", b"", b"text\n", None])
+def test_a_checkpoint_file_that_cannot_be_read_is_told_in_a_sentence(
+    world: World, content: bytes | None
+) -> None:
+    append(world, 1)
+    with transaction(world.engine) as session:
+        world.services.log.publish(session)
+    file = world.settings.checkpoint_file
+    if content is None:
+        file.unlink()
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(LogRolledBack, match=str(file)):
+        restarted(world)
+    (finding,) = world.operator.audit().findings
+    assert finding.what == "checkpoint"
+    assert str(file) in finding.detail
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00checkpoint", b"no checkpoint"])
+def test_a_lost_database_beside_a_file_that_is_no_checkpoint_is_told_in_a_sentence(
+    database_server: DatabaseServer, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "checkpoint").write_bytes(content)
+    with pytest.raises(LogRolledBack, match="checkpoint: "):
+        World(database_server, tmp_path)

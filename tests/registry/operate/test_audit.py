@@ -48,6 +48,7 @@ def test_a_registry_that_nobody_touched_is_clean_and_counted(world: World, sessi
 
 
 ONE_ACTIVE = "WHERE label = 'coffee'"
+THE_DESK = "WHERE role = 'publisher'"
 ITS_ROWS = f"WHERE record_id = (SELECT id FROM record {ONE_ACTIVE})"
 
 
@@ -81,6 +82,24 @@ ITS_ROWS = f"WHERE record_id = (SELECT id FROM record {ONE_ACTIVE})"
         (f"UPDATE record SET jws = replace(jws, '.', '.A') {ONE_ACTIVE}", "record", "commits to"),
         (f"UPDATE record SET jws = NULL {ONE_ACTIVE}", "record", "lost its signed bytes or its salt"),
         (f"UPDATE record SET log_index = 77 {ONE_ACTIVE}", "record", "log entry 1 has no record"),
+        (
+            "UPDATE publisher SET name = 'Dally Example' WHERE role = 'publisher'",
+            "publisher",
+            "name, identif",
+        ),
+        (
+            "UPDATE publisher SET did = 'did:web:example.org' WHERE role = 'publisher'",
+            "publisher",
+            "name, id",
+        ),
+        (
+            "UPDATE publisher SET role = 'researcher' WHERE role = 'publisher'",
+            "publisher",
+            "name, identifier",
+        ),
+        ("UPDATE publisher_key SET salt = NULL", "publisher", "no log entry commits to key"),
+        ("UPDATE publisher_key SET log_index = NULL", "publisher", "log entry 0 has no key"),
+        ("UPDATE publisher_key SET valid_from = '2020-01-01'", "publisher", "is not what log entry 0"),
         ("UPDATE publisher_key SET revoked_at = '2020-01-01'", "record", "a key that was not valid"),
         ("UPDATE publisher_key SET valid_from = '2100-01-01'", "record", "a key that was not valid"),
         ("UPDATE record SET salt = 'x' WHERE status = 'erased'", "erasure", "is erased but not empty"),

@@ -142,3 +142,19 @@ def test_a_label_that_is_shown_otherwise_than_it_is_signed_is_refused(world: Wor
             desk.client.register(picture, sign_statement(statement, desk.key))
         assert error.value.code == "bad_statement"
     assert world.register(desk, picture, "caf\u0065\u0301").record.label == "caf\u00e9"
+
+
+def test_keys_from_before_names_were_committed_to_are_committed_to_at_the_next_start(
+    world: World, desk: Party
+) -> None:
+    size = world.operator.log_state().size
+    world.tamper("UPDATE publisher_key SET log_index = NULL, salt = NULL")
+    world.restart()
+    assert world.operator.log_state().size == size + 1
+    # Here the entry of the enrolment is left over, which is what an audit finds of a row that lost its own.
+    (finding,) = world.operator.audit().findings
+    assert finding.detail == "log entry 0 has no key"
+    world.restart()
+    assert world.operator.log_state().size == size + 1
+    world.tamper("UPDATE publisher SET name = 'Dally Example' WHERE role = 'publisher'")
+    assert any("name, identifier" in finding.detail for finding in world.operator.audit().findings)
