@@ -74,6 +74,7 @@ FORMS = {
     ),
     r"^\d+ ?(MiB|GiB)$": "must be a size, such as 512 MiB or 2 GiB",
     "^(all|api|search|worker)$": "must be all, api, search or worker",
+    r"^\s*\d{1,5}(\s*,\s*\d{1,5})*\s*$": "must be numbers of ports, separated by commas",
 }
 OTHERWISE = "is not valid"
 NOT_A_FILE = "UploadFile"  # of a form in which text was sent for a file, in FastAPI's words
