@@ -116,7 +116,7 @@ def _show(asked: FileAnswer[MatchAnswer]) -> None:
     verdict, severity = answer.verdict, ""
     if verdict.severity is not Severity.NONE:
         severity = f", {in_words(verdict.severity)}"
-    say(styled("bold", in_words(verdict.kind), severity), indent=2)
+    say(styled("bold", answer.kind_in_words(), severity), indent=2)
     say(verdict.sentence, indent=2)
     if answer.computed.note:
         say(f"Of the file: {answer.computed.note}.", indent=2)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from sdk.models.base import Wire
+from sdk.models.base import Wire, in_words
 from sdk.models.operations import Degree, Direction, MediaAuthenticity, OperationType, Severity
 from sdk.models.records import FingerprintValue, Receipt, RecordSummary
 
@@ -232,3 +232,11 @@ class MatchAnswer(Wire):
     ] = ()  # of the matches that are stronger than weak, the one it is about first
     index: Freshness
     signature: str | None = None  # by the registry's own key; `sdk.answers.verify_answer` checks it
+
+    def kind_in_words(self) -> str:
+        """What people read above the sentence; none is called a derivative whose direction is not known."""
+        lead = next((match for match in self.matches if match.record.id == self.verdict.record), None)
+        is_derivative = self.verdict.kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
+        if is_derivative and lead is not None and lead.direction is not Direction.FROM_REFERENCE:
+            return "shares its picture with an original"
+        return in_words(self.verdict.kind)

@@ -38,6 +38,9 @@ def test_a_face_swap_is_linked_to_its_original_and_named(world: World) -> None:
     assert "another person's" in match.explanation
     assert answer.verdict.kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
     assert "a face was replaced (face swap)" in answer.verdict.sentence
+    assert answer.kind_in_words() == "shares its picture with an original", "which was first is not known"
+    crop = desk.client.match(encoded(astronaut().crop((60, 20, 460, 480))))
+    assert crop.kind_in_words() == "derivative of original", "a crop lacks what the original shows"
     world.audit()
 
 
