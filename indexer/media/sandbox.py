@@ -1,160 +1,35 @@
 """A pool of limited child processes that turn untrusted bytes into pixels and audio samples.
 
-The children are spawned and never forked, since a forked child inherits locks of threads that it does not
-have. Their environment holds no secrets. A child that dies or stalls costs its own upload only.
+A child that dies or stalls costs its own upload only.
 """
 
-import math
-import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from indexer.media import allocator, privileges
-from indexer.media.answers import (
-    MOST_BODY_BYTES,
-    end_in,
-    frame_in,
-    image_in,
-    info_in,
-    layers_in,
-    notes_in,
-    samples_in,
-)
+from indexer.media import privileges
+from indexer.media.answers import end_in, frame_in, image_in, info_in, notes_in, samples_in
 from indexer.media.audio import SAMPLE_RATE, Samples
-from indexer.media.errors import BY_NAME, DecoderStopped, TooLarge, UnsupportedFormat
+from indexer.media.decoder_process import BROKE_DOWN, DecoderProcess
+from indexer.media.errors import DecoderStopped, TooLarge, UnsupportedFormat
 from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage, Pixels
-from indexer.media.limits import MEBIBYTE, ImageLimits, Limits, VideoLimits, WorkerLimits
+from indexer.media.limits import ImageLimits, Limits, VideoLimits, WorkerLimits
 from indexer.media.lockdown import Layer
-from indexer.media.messages import BadMessage, Message, read_message, write_message
+from indexer.media.messages import BadMessage
 
-BROKE_DOWN = "the decoder broke down on this file"
-WORKER = "indexer.media.worker"
 # Of sound and pictures beyond the limit: the last one that is decoded may go beyond it.
 SPARE_SECONDS = 60
-_SOURCE_ROOT = Path(__file__).resolve().parents[2]
-
-
-class _Worker:
-    """One child process. Used by one thread at a time; the pool's queue sees to that."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits, self._video_limits = limits.worker, limits.video
-        self._ends_at = math.inf  # by the monotonic clock: what is read now must have been read
-        self.files_left = limits.worker.files_before_recycling
-        self.has_unread_messages = False  # of an answer that was not read to its end
-        self._process = subprocess.Popen(
-            # -P: nothing is imported from the folder that the program happens to be started in.
-            [sys.executable, "-P", "-m", WORKER, *limits.arguments()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={
-                "PYTHONPATH": os.pathsep.join([str(_SOURCE_ROOT)]),
-                "OPENBLAS_NUM_THREADS": "1",
-                **allocator.environment(),
-            },
-            close_fds=True,
-            process_group=0,  # Ctrl-C is meant for the program that asks, which then ends this one
-        )
-        header, _ = self._in_time(lambda: None)
-        self.layers = layers_in(header)
-
-    @property
-    def _in(self) -> BinaryIO:
-        return cast(BinaryIO, self._process.stdin)
-
-    @property
-    def _out(self) -> BinaryIO:
-        return cast(BinaryIO, self._process.stdout)
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def ask(self, request: dict[str, object], payload: bytes) -> Message:
-        """Sends a request and returns the first message of the answer. Raises a MediaError."""
-        self.files_left -= 1
-        self._ends_at = time.monotonic() + self._video_limits.wall_time_s
-        return self._in_time(lambda: write_message(self._in, request, payload))
-
-    def next_message(self) -> Message:
-        """Returns a further message of the answer. Raises a MediaError."""
-        return self._in_time(lambda: None)
-
-    def _in_time(self, send: Any) -> Message:
-        too_long = threading.Event()
-
-        def stop() -> None:
-            too_long.set()
-            self._process.kill()
-
-        left_s = self._ends_at - time.monotonic()
-        if left_s <= 0:  # also where it is whoever reads that takes so long
-            self.close()
-            raise DecoderStopped(self._took_longer_than(self._video_limits.wall_time_s))
-        timer = threading.Timer(min(self._limits.wall_time_s, left_s), stop)
-        timer.start()
-        try:
-            send()
-            header, body = read_message(self._out, MOST_BODY_BYTES)
-        except (EOFError, BrokenPipeError):
-            with suppress(subprocess.TimeoutExpired):  # its end of the pipe is closed: it is about to go
-                self._process.wait(1.0)
-            reason = self._why_stopped(too_long.is_set(), left_s)
-            self.close()
-            raise DecoderStopped(reason) from None
-        finally:
-            timer.cancel()
-        self.has_unread_messages = header.get("is") == "video" or "time_ms" in header
-        if "error" in header:
-            raise BY_NAME.get(str(header["error"]), DecoderStopped)(str(header.get("reason")))
-        return header, body
-
-    def _took_longer_than(self, seconds: float) -> str:
-        return f"reading this file takes longer than {seconds:g} seconds"
-
-    def _why_stopped(self, too_long: bool, left_s: float) -> str:
-        """Names the limit that the process met, as far as its exit status tells."""
-        limits = self._limits
-        if too_long:
-            whole = left_s < limits.wall_time_s
-            return self._took_longer_than(self._video_limits.wall_time_s if whole else limits.wall_time_s)
-        if self._process.poll() == -signal.SIGXCPU:
-            return (
-                f"reading this file takes more computing time than a picture ({limits.cpu_time_s} seconds) "
-                f"or a video ({self._video_limits.cpu_time_s} seconds) may take"
-            )
-        memory = limits.address_space_bytes // MEBIBYTE
-        return f"{BROKE_DOWN}, or needed more than {memory} MiB of memory for it"
-
-    def kill(self) -> None:
-        """Ends the process; whoever reads from it, in another thread, closes the rest."""
-        self._process.kill()
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._out.close()
-        with suppress(BrokenPipeError):  # what was not flushed is lost with the process
-            self._in.close()
 
 
 class VideoReading:
     """A video that is being decoded; its frames can be read once, in the order of time."""
 
-    def __init__(self, worker: _Worker, info: VideoInfo, most_frames: int) -> None:
+    def __init__(self, worker: DecoderProcess, info: VideoInfo, most_frames: int) -> None:
         self._worker = worker
         self._most_frames = most_frames  # of an honest decoder
         self.info = info
@@ -187,10 +62,10 @@ class DecoderPool:
             image_limits or ImageLimits(), video_limits or VideoLimits(), worker_limits or WorkerLimits()
         )
         self._layers: tuple[Layer, ...] | None = None  # once they are known
-        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[DecoderProcess | None] = queue.LifoQueue()
         for _ in range(workers):
             self._idle.put(None)  # started when first needed
-        self._busy: set[_Worker] = set()
+        self._busy: set[DecoderProcess] = set()
         self._busy_lock = threading.Lock()
         self._closed = False  # set once, by `close`
 
@@ -273,16 +148,16 @@ class DecoderPool:
         return *self._layers, Layer("hidden_server", "the memory of the program that asks", hidden)
 
     @contextmanager
-    def _worker(self) -> Iterator[_Worker]:
+    def _worker(self) -> Iterator[DecoderProcess]:
         idle = self._idle.get()
-        worker: _Worker | None = None
+        worker: DecoderProcess | None = None
         try:
             if self._closed:
                 raise DecoderStopped("the decoders are stopped")
             if idle and not (idle.alive and idle.files_left > 0):
                 idle.close()
                 idle = None
-            worker = idle or _Worker(self.limits)
+            worker = idle or DecoderProcess(self.limits)
             with self._busy_lock:
                 self._busy.add(worker)
             yield worker

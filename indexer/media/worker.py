@@ -1,6 +1,7 @@
 """The limited child process, which reads one upload at a time from a pipe and answers with what is wanted.
 
-`sandbox` starts it as `python -m indexer.media.worker`. A request names in `want` what the answer holds:
+`decoder_process` starts it as `python -m indexer.media.worker`. A request names in `want` what the answer
+holds:
 
 - `image`: the pixels of a still image, in one message. A video of one frame without sound is one, too.
 - `media`: for a still image the same; for a video its info, a message for every frame, and an end.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.media import sandbox
+from indexer.media import decoder_process, sandbox
 from indexer.media.errors import DecoderStopped, MediaError, TooLarge, UnsupportedFormat
 from indexer.media.frames import VideoInfo
 from indexer.media.images import DecodedImage, decode_image
@@ -73,7 +73,7 @@ def test_a_decoder_that_lies_costs_its_own_upload_and_is_replaced(
 ) -> None:
     with DecoderPool(1) as pool:
         with monkeypatch.context() as patch:
-            patch.setattr(sandbox, "WORKER", LYING)
+            patch.setattr(decoder_process, "WORKER", LYING)
             with pytest.raises(DecoderStopped, match="broke down"):
                 read_whole(pool, lie.encode())
         assert pool.decode(encoded("coffee")).height == 400
@@ -93,7 +93,7 @@ def test_what_runs_in_the_real_process_gets_nothing_and_the_server_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with DecoderPool(1) as pool:
-        monkeypatch.setattr(sandbox, "WORKER", LYING)
+        monkeypatch.setattr(decoder_process, "WORKER", LYING)
         for _ in range(2):
             with pytest.raises(UnsupportedFormat, match="PermissionError"):
                 pool.decode(b"run: open('/proc/self/environ').read()")
@@ -136,7 +136,7 @@ def test_what_needs_too_much_memory_is_told_how_much_it_may_need() -> None:
 
 
 def test_too_many_bytes_never_reach_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "_Worker", None)
+    monkeypatch.setattr(sandbox, "DecoderProcess", None)
     with DecoderPool(1, ImageLimits(max_bytes=10)) as pool, pytest.raises(TooLarge):
         pool.decode(b"x" * 11)
 
@@ -169,7 +169,7 @@ def test_an_upload_is_identified_in_one_round_trip(monkeypatch: pytest.MonkeyPat
         asked.append((header, len(body)))
         write_message(pipe, header, body)
 
-    monkeypatch.setattr(sandbox, "write_message", overheard)
+    monkeypatch.setattr(decoder_process, "write_message", overheard)
     payloads = encoded("coffee"), video
     with DecoderPool(1) as pool:
         for payload in payloads:
