@@ -19,8 +19,8 @@ from indexer.media.messages import BadMessage
 
 # An honest answer is below: 20 pages of a TIFF, each of a working size.
 MOST_BODY_BYTES = 320 << 20
-MOST_SIDE = 65_535
-MOST_STATED = 1 << 40  # of pixels on a side, or milliseconds
+MOST_SIDE = 65_535  # of what is read, and of what a file that is read states
+MOST_MS = 1 << 40
 Header = dict[str, object]
 Answer = tuple[Header, bytes | memoryview]  # a body that is sent need not be copied first
 
@@ -80,8 +80,8 @@ def image_in(header: Header, body: bytes) -> DecodedImage:
                 DecodedImage(
                     pixels=pixels,
                     media_type=_text(page["media_type"]),
-                    width=_whole(page["width"], MOST_STATED, least=1),
-                    height=_whole(page["height"], MOST_STATED, least=1),
+                    width=_whole(page["width"], MOST_SIDE, least=1),
+                    height=_whole(page["height"], MOST_SIDE, least=1),
                     jpeg_quality=None
                     if page["jpeg_quality"] is None
                     else _whole(page["jpeg_quality"], 100),
@@ -96,15 +96,13 @@ def info_in(header: Header) -> VideoInfo:
     """Reads what `info_message` makes. Raises BadMessage."""
     with _well_formed():
         duration_ms, rate = header["duration_ms"], header["frame_rate"]
-        _require(rate is None or (type(rate) is float and math.isfinite(rate)))
-        assert rate is None or isinstance(rate, float)
+        if rate is not None and not (isinstance(rate, float) and math.isfinite(rate)):
+            raise ValueError
         return VideoInfo(
             media_type=_text(header["media_type"]),
-            width=_whole(header["width"], MOST_STATED, least=1),
-            height=_whole(header["height"], MOST_STATED, least=1),
-            duration_ms=None
-            if duration_ms is None
-            else _whole(duration_ms, MOST_STATED, least=-MOST_STATED),
+            width=_whole(header["width"], MOST_SIDE, least=1),
+            height=_whole(header["height"], MOST_SIDE, least=1),
+            duration_ms=None if duration_ms is None else _whole(duration_ms, MOST_MS, least=-MOST_MS),
             frame_rate=rate,
             has_audio=header["has_audio"] is True,
         )
@@ -120,7 +118,7 @@ def frame_in(header: Header, body: bytes) -> Frame:
         if header["pixels"] is not None:
             pixels, rest = _array(header["pixels"], rest, dimensions=3)
         _require(not rest)
-        return Frame(_whole(header["time_ms"], MOST_STATED), luma, pixels, header["starts_shot"] is True)
+        return Frame(_whole(header["time_ms"], MOST_MS), luma, pixels, header["starts_shot"] is True)
 
 
 def samples_in(body: bytes) -> Samples:
@@ -138,7 +136,7 @@ def notes_in(header: Header) -> tuple[str, ...]:
 def end_in(header: Header) -> int:
     """When the last frame ceases to be shown, in milliseconds. Raises BadMessage."""
     with _well_formed():
-        return _whole(header["end_ms"], MOST_STATED)
+        return _whole(header["end_ms"], MOST_MS)
 
 
 @contextmanager
@@ -163,18 +161,18 @@ def _array(shape: object, body: memoryview, *, dimensions: int) -> tuple[Pixels,
 
 
 def _rows(value: object) -> list:  # type: ignore[type-arg]  # of anything
-    _require(isinstance(value, list))
-    assert isinstance(value, list)
+    if not isinstance(value, list):
+        raise ValueError
     return value
 
 
 def _text(value: object) -> str:
-    _require(isinstance(value, str))
-    return str(value)
+    if not isinstance(value, str):
+        raise ValueError
+    return value
 
 
 def _whole(value: object, most: int, *, least: int = 0) -> int:
-    _require(type(value) is int)
-    assert isinstance(value, int)
-    _require(least <= value <= most)
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError
     return value

@@ -29,23 +29,43 @@ SPARE_SECONDS = 60
 class VideoReading:
     """A video that is being decoded; its frames can be read once, in the order of time."""
 
-    def __init__(self, worker: DecoderProcess, info: VideoInfo, most_frames: int) -> None:
+    def __init__(
+        self, worker: DecoderProcess, info: VideoInfo, most_frames: int, *, is_track: bool
+    ) -> None:
         self._worker = worker
         self._most_frames = most_frames  # of an honest decoder
+        self._is_track = is_track  # all of the video, not frames that were asked for
         self.info = info
         # Both are known after the last frame.
         self.notes: tuple[str, ...] = ()  # what could not be decoded
         self.end_ms = 0  # when the last frame ceases to be shown
 
     def frames(self) -> Iterator[Frame]:
-        """Yields the frames of the track. Raises a MediaError."""
+        """Yields the frames; those of a track have luma of one size, and the first has pixels.
+
+        Raises a MediaError.
+        """
+        first: Frame | None = None
         for _ in range(self._most_frames + 1):
             header, body = self._worker.next_message()
             if header.get("end"):
+                if self._is_track and first is None:
+                    raise BadMessage("a video without a frame")
                 self.notes, self.end_ms = notes_in(header), end_in(header)
                 return
-            yield frame_in(header, body)
+            frame = frame_in(header, body)
+            first = first or frame
+            if self._is_track:
+                _require_in_track(frame, first)
+            yield frame
         raise BadMessage("more frames than were asked for")
+
+
+def _require_in_track(frame: Frame, first: Frame) -> None:
+    if first.pixels is None or first.luma is None or frame.luma is None:
+        raise BadMessage("a frame without what a track keeps of it")
+    if frame.luma.shape != first.luma.shape:
+        raise BadMessage("frames of two sizes in one track")
 
 
 class DecoderPool:
@@ -85,7 +105,7 @@ class DecoderPool:
             if header.get("is") == "image":
                 yield image_in(header, body)
             else:
-                yield VideoReading(worker, info_in(header), self._most_sampled)
+                yield VideoReading(worker, info_in(header), self._most_sampled, is_track=True)
 
     def identify(self, payload: bytes) -> DecodedImage | VideoInfo:
         """Returns a still image decoded, or what a video states about itself, without its frames.
@@ -108,7 +128,8 @@ class DecoderPool:
             if header.get("is") == "image":
                 raise UnsupportedFormat("a still image has one frame")
             before: Pixels | None = None  # one behind, so that the answer is read to its end with the last
-            for frame in VideoReading(worker, info_in(header), len(times_ms)).frames():
+            reading = VideoReading(worker, info_in(header), len(times_ms), is_track=False)
+            for frame in reading.frames():
                 if before is not None:
                     yield before
                 before = frame.pixels

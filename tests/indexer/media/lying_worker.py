@@ -33,6 +33,8 @@ IMAGE: dict[str, object] = {
     "further": [],
 }
 FRAME: dict[str, object] = {"time_ms": 0, "starts_shot": False, "luma": [1, 1], "pixels": None}
+WITH_PIXELS: dict[str, object] = {**FRAME, "pixels": [1, 1, 3]}
+END: dict[str, object] = {"end": True, "end_ms": 40, "notes": []}
 BODY = bytes(12)
 # Messages, or bytes that are none.
 LIES: dict[str, list[tuple[dict[str, object], bytes] | bytes]] = {
@@ -45,6 +47,7 @@ LIES: dict[str, list[tuple[dict[str, object], bytes] | bytes]] = {
     "more pixels than bytes": [({**IMAGE, "shape": [2000, 2000, 3]}, BODY)],
     "more bytes than pixels": [(IMAGE, BODY * 2)],
     "a width of a thousand digits": [({**IMAGE, "width": 10**1000}, BODY)],
+    "a width that no format has": [({**IMAGE, "width": 1 << 20}, BODY)],
     "a width that is none": [({**IMAGE, "width": "8"}, BODY)],
     "true for a number": [({**IMAGE, "width": True}, BODY)],
     "notes that are none": [({**IMAGE, "notes": [1]}, BODY)],
@@ -54,6 +57,21 @@ LIES: dict[str, list[tuple[dict[str, object], bytes] | bytes]] = {
     "a frame of nothing": [(VIDEO, b""), ({}, b"")],
     "a frame before the first": [(VIDEO, b""), ({**FRAME, "time_ms": -1}, b"x")],
     "a frame of other pixels": [(VIDEO, b""), ({**FRAME, "pixels": [1, 1, 1]}, b"xx")],
+    "no frames": [(VIDEO, b""), (END, b"")],
+    "a first frame without pixels": [(VIDEO, b""), (FRAME, b"x"), (END, b"")],
+    "a frame without luma": [
+        (VIDEO, b""),
+        (WITH_PIXELS, b"xxxx"),
+        ({**FRAME, "luma": None}, b""),
+        (END, b""),
+    ],
+    "frames of two sizes": [
+        (VIDEO, b""),
+        (WITH_PIXELS, b"xxxx"),
+        ({**FRAME, "luma": [2, 1]}, b"xx"),
+        (END, b""),
+    ],
+    "more frames than there can be": [(VIDEO, b""), *[(WITH_PIXELS, b"xxxx")] * 5, (END, b"")],
     "no JSON": [b"\0\0\0\1{"],
     "JSON in JSON in JSON": [b"\0\1\0\0" + b"[" * (1 << 16)],
     "a header of four gigabytes": [b"\xff\xff\xff\xff"],

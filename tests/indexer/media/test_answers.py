@@ -1,5 +1,7 @@
 import io
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,14 +16,17 @@ from indexer.media.answers import (
     info_in,
     info_message,
 )
+from indexer.media.decoder_process import DecoderProcess
 from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage
 from indexer.media.messages import BadMessage, read_message, write_message
+from indexer.media.sandbox import VideoReading
 from tests.indexer.media.lying_worker import LIES, sent
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4)
 COLOURS = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
 PAGE = DecodedImage(COLOURS[:2], "image/tiff", 40, 20)
+MOST_FRAMES = 4
 IMAGE = DecodedImage(COLOURS, "image/tiff", 400, 300, 75, ("a note",), (PAGE,))
 
 
@@ -36,8 +41,9 @@ def read_all(pipe: io.BytesIO) -> None:
     if header.get("is") == "image":
         image_in(header, body)
     else:
-        info_in(header)
-        frame_in(*read_message(pipe, MOST_BODY_BYTES))
+        process = SimpleNamespace(next_message=lambda: read_message(pipe, MOST_BODY_BYTES))
+        reading = VideoReading(cast(DecoderProcess, process), info_in(header), MOST_FRAMES, is_track=True)
+        list(reading.frames())
 
 
 def test_a_picture_arrives_with_its_pages_as_it_was_sent() -> None:

@@ -67,7 +67,9 @@ def test_every_layer_says_what_it_stops_and_why_it_does_not_hold() -> None:
     assert {"memory_and_time", "no_new_descriptors"} <= {layer.name for layer in layers if layer.holds}
 
 
-@pytest.mark.parametrize("lie", ["another shape", "a frame before the first", "a body of a terabyte"])
+@pytest.mark.parametrize(
+    "lie", ["another shape", "a frame before the first", "frames of two sizes", "a body of a terabyte"]
+)
 def test_a_decoder_that_lies_costs_its_own_upload_and_is_replaced(
     monkeypatch: pytest.MonkeyPatch, lie: str
 ) -> None:
