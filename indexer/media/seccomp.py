@@ -93,7 +93,7 @@ SECCOMP: Numbers = (317, 277)
 CLONE_THREAD = 0x00010000
 THREAD_FLAGS = 0x007D0F00
 PROT_EXEC = 4
-PR_SET_NAME = 15
+PR_SET_NAME, OWN_PROCESS = 15, 0
 EPERM, EACCES, ENOSYS = 1, 13, 38
 
 # linux/audit.h
@@ -144,9 +144,10 @@ def filter_program(machine: str) -> bytes:
     code += _on(CLONE3[column], [_return(ERRNO | ENOSYS)])
     # No memory that can be run, but what was mapped before: a library is loaded no more.
     for call in (MMAP, MPROTECT):
-        code += _on(call[column], _refused_if_any(2, PROT_EXEC, ERRNO | EACCES))
-    code += _on(PRCTL[column], _only_if_equal(0, PR_SET_NAME, ERRNO | EPERM))  # the name of a thread
-    code += _on(PRLIMIT[column], _only_if_equal(0, 0, ERRNO | EPERM))  # its own time, within its hard limit
+        code += _on(call[column], _by_argument(2, JUMP_ANY_BIT, PROT_EXEC, ERRNO | EACCES, ALLOW))
+    # Of prctl the name of a thread, of prlimit its own process: its time, within its hard limit.
+    for call, only in ((PRCTL, PR_SET_NAME), (PRLIMIT, OWN_PROCESS)):
+        code += _on(call[column], _by_argument(0, JUMP_EQUAL, only, ALLOW, ERRNO | EPERM))
     for numbers in REFUSED.values():
         code += _on(numbers[column], [_return(ERRNO | EACCES)])
     return b"".join([*code, _return(KILL_PROCESS)])
@@ -171,21 +172,13 @@ def _only_threads() -> list[bytes]:
     ]
 
 
-def _refused_if_any(argument: int, bits: int, refusal: int) -> list[bytes]:
+def _by_argument(argument: int, test: int, operand: int, if_true: int, if_false: int) -> list[bytes]:
+    """Returns one of two actions by what a test says of an argument."""
     return [
         _instruction(LOAD_WORD, ARGUMENT_AT[argument]),
-        _instruction(JUMP_ANY_BIT, bits, 0, 1),
-        _return(refusal),
-        _return(ALLOW),
-    ]
-
-
-def _only_if_equal(argument: int, value: int, refusal: int) -> list[bytes]:
-    return [
-        _instruction(LOAD_WORD, ARGUMENT_AT[argument]),
-        _instruction(JUMP_EQUAL, value, 0, 1),
-        _return(ALLOW),
-        _return(refusal),
+        _instruction(test, operand, 0, 1),
+        _return(if_true),
+        _return(if_false),
     ]
 
 
