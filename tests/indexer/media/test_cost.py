@@ -159,11 +159,12 @@ def test_a_video_that_cuts_all_the_time_is_sampled_in_turn_after_a_while() -> No
 
 
 def test_the_frame_that_is_shown_at_a_time_is_found_in_an_animation() -> None:
-    opened = OpenAnimation(gif_of_pixels(10, 10, 100), VideoLimits())
-    # Each frame turns one more pixel of the first row to the first colour of the palette, which it has.
-    found = list(opened.at([0, 99, 100, 450, 5000]))
+    payload = gif_of_pixels(10, 10, 100, picture=picture("cat").resize((10, 10)))
+    found = list(OpenAnimation(payload, VideoLimits()).at([0, 99, 100, 450, 5000]))
     assert [frame.time_ms for frame in found] == [0, 99, 100, 450, 5000]
-    assert all(frame.pixels is not None and frame.pixels.shape == (10, 10, 3) for frame in found)
+    # Each frame after the first exchanges one more pixel of the first row.
+    rows = [frame.pixels[0] for frame in found if frame.pixels is not None]
+    assert [int((row != rows[0]).any(axis=1).sum()) for row in rows] == [0, 0, 1, 4, 9]
 
 
 def test_reading_takes_no_longer_than_it_may() -> None:
