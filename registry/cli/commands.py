@@ -55,7 +55,7 @@ def serve(
     from registry.settings import SEARCH
 
     settings = settings_of(home)
-    address = host or settings.host, port or settings.port
+    address = host or settings.host, settings.port if port is None else port
     settings = settings.model_copy(
         update={"role": role or settings.role, "host": address[0], "port": address[1]}
     )
@@ -64,6 +64,7 @@ def serve(
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         with listen(*address) as listener, open_database(settings) as engine:
+            reached = f"http://{address[0]}:{listener.getsockname()[1]}/"  # of port 0, the one that is free
             with suppress(OSError):  # elsewhere than on Linux
                 hide_memory()  # and the keys in it, from other programs of the same user
             if init or settings.database_url is None:
@@ -76,13 +77,11 @@ def serve(
                     )
             if settings.role == SEARCH:
                 with running_search_node(settings, engine) as node:
-                    notes.print(f"Trueprint search node: http://{address[0]}:{address[1]}/")
+                    notes.print(f"Trueprint search node: {reached}")
                     serve_app(create_search_node_app(node), listener)
                 return
             with running_services(settings, engine) as services:
-                notes.print(
-                    f"Trueprint: http://{address[0]}:{address[1]}/  log key {services.log.key.text()}"
-                )
+                notes.print(f"Trueprint: {reached}  log key {services.log.key.text()}")
                 serve_app(create_app(services), listener)
     except RegistryError as error:
         fail(f"{error.title}: {error} [{error.code}]", REFUSED)

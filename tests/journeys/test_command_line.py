@@ -208,7 +208,8 @@ def test_a_server_that_cannot_start_says_why_in_a_line(world: World, tmp_path: P
     taken = str(httpx2.URL(world.url).port)
     refusals: list[tuple[list[str], dict[str, str], str]] = [
         (["--port", taken], {}, "Address already in use"),
-        ([], {"TRUEPRINT_DATABASE_URL": "nonsense"}, "is no address"),
+        # Port 0 is any that is free, and not that of the settings.
+        (["--port", "0"], {"TRUEPRINT_PORT": taken, "TRUEPRINT_DATABASE_URL": "nonsense"}, "is no address"),
         ([], {"TRUEPRINT_DATABASE_URL": "mysql://a/b"}, "must be PostgreSQL"),
         ([], {"TRUEPRINT_DATABASE_URL": "postgresql://a:secret@127.0.0.1:9/b"}, "no database answers at"),
     ]
