@@ -1,7 +1,7 @@
 """Asks the database every second, on a connection of its own, whether it answers.
 
 A database that hangs would hold every thread that asks it for ever, because libpq waits for an answer
-without end. After a while the sockets of all connections are shut, and whoever waited is told.
+without end. After a while the sockets of the pool's connections are shut, and whoever waited is told.
 """
 
 import logging
@@ -41,6 +41,7 @@ class DatabaseWatch:
         """Starts asking."""
         event.listen(self._engine, "connect", self._opened)
         event.listen(self._engine, "close", self._closed)
+        self._engine.dispose()  # connections from before are not known here: the pool opens others
         self._thread.start()
 
     def stop(self) -> None:
