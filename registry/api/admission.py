@@ -48,13 +48,12 @@ IPV6_NETWORK = 64  # bits: whoever has one address there has all
 class VerifiedKey:
     """An API key that was looked up before the body was received."""
 
-    secret: str
     api_key: ApiKey
     at: float  # by `time.monotonic`
 
 
 class Admission:
-    """An ASGI middleware, outside of everything else."""
+    """An ASGI middleware, outside of all that receives a body."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self.app = app
@@ -71,6 +70,9 @@ class Admission:
         if scope["type"] != "http" or scope["path"] in HEALTH:
             await self.app(scope, receive, send)
             return
+        await _until_stopped(self._in_turn, scope, receive, send)
+
+    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._require_database(scope["path"])
             caller, gate = await self._recognise(scope)
@@ -79,13 +81,13 @@ class Admission:
             await problem_answer(error)(scope, receive, send)
             return
         except SQLAlchemyError as error:
-            await storage_answer(error)(scope, receive, send)
+            await storage_answer(error, self._services.database.fault)(scope, receive, send)
             return
         scope["state"]["turn"] = turn
         if _is_followed(scope):
             turn.leave()
         try:
-            await _until_stopped(self.app, scope, receive, send)
+            await self.app(scope, receive, send)
         finally:
             turn.leave()
 
@@ -139,7 +141,7 @@ def _upload_gate(settings: Settings, at_once: int, per_caller: int) -> GateSize:
 
 def _look_up(services: Services, secret: str) -> VerifiedKey:
     with transaction(services.engine) as session:
-        return VerifiedKey(secret, authenticate(session, secret), monotonic())
+        return VerifiedKey(authenticate(session, secret), monotonic())
 
 
 def bearer_of(scope: Scope) -> str:

@@ -78,8 +78,14 @@ def problem_answer(error: RegistryError) -> JSONResponse:
     return problem(error.status, error.code, error.title, str(error), retry_after_s=error.retry_after_s)
 
 
-def storage_answer(error: Exception) -> JSONResponse:
-    """Makes the answer to a request that database or disk refused, or did not answer."""
+def storage_answer(error: Exception, watched: RegistryError | None = None) -> JSONResponse:
+    """Makes the answer to a request that database or disk refused, or did not answer.
+
+    `watched`: what the watch says of the database. It shuts connections to one that hangs: then it is that,
+    and not gone.
+    """
+    if watched is not None:
+        return problem_answer(watched)
     fault = fault_of(error)
     if fault is None or isinstance(fault, StorageAway):
         # Handled here, not as unknown: an unknown error also costs the caller's connection.
@@ -147,10 +153,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     def database(request: Request, error: SQLAlchemyError) -> JSONResponse:
-        # The watch shuts connections to a database that hangs: then it is that, and not gone.
         services = getattr(request.app.state, "services", None)
-        watched = services.database.fault if services else None
-        return problem_answer(watched) if watched else storage_answer(error)
+        return storage_answer(error, services.database.fault if services else None)
 
     @app.exception_handler(BlobError)
     def blobs(_: Request, error: Exception) -> JSONResponse:
@@ -167,8 +171,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(UnicodeEncodeError)
     def half_a_character(_: Request, error: UnicodeEncodeError) -> JSONResponse:
         # JSON can name half of a character ("\ud800"), which no text in UTF-8 holds.
-        detail = "a value holds characters that are no text"
-        return problem(InvalidRequest.status, InvalidRequest.code, InvalidRequest.title, detail)
+        return problem_answer(InvalidRequest("a value holds characters that are no text"))
 
     @app.exception_handler(EngineUnavailable)
     def engine(_: Request, error: EngineUnavailable) -> JSONResponse:
@@ -176,5 +179,4 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def unknown(_: Request, error: Exception) -> JSONResponse:
-        detail = "this was logged; nothing was stored"
-        return problem(RegistryError.status, RegistryError.code, RegistryError.title, detail)
+        return problem_answer(RegistryError("this was logged; nothing was stored"))

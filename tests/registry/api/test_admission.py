@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from anyio.to_thread import current_default_thread_limiter
 
-from registry.api import body_limit
+from registry.api import admission, body_limit
 from registry.app import JSON_BYTES, create_app
 from sdk.models import Role
 from tests.world import DatabaseServer, World
@@ -128,3 +128,18 @@ def test_health_needs_no_worker_thread(world: World) -> None:
             return [await http.get(path) for path in ("/livez", "/readyz")]
 
     assert [answer.status_code for answer in asked(world, story)] == [200, 200]
+
+
+def test_who_waits_for_a_turn_when_the_server_stops_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "CALLS", 0)  # nobody ever has a turn
+
+    async def story(http: httpx2.AsyncClient) -> httpx2.Response:
+        waiting = asyncio.create_task(http.get("/v1/log"))
+        await asyncio.sleep(0.1)
+        waiting.cancel()  # as the server does
+        return await waiting
+
+    answer = asked(world, story)
+    assert (answer.status_code, answer.json()["code"]) == (503, "stopping")
