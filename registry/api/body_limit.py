@@ -10,7 +10,7 @@ from collections.abc import Container
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from registry.api.problems import TOO_SLOW, problem
+from registry.api.problems import TOO_SLOW, problem_answer
 from registry.errors import MediaTooLarge
 
 SILENCE_S = 10.0  # a body that says nothing for so long is given up
@@ -37,9 +37,7 @@ class BodyLimit:
             return
         limit = self._limit_of(scope)
         if _declared_length(scope) > limit:
-            detail = f"more than {limit} bytes"
-            refusal = problem(MediaTooLarge.status, MediaTooLarge.code, MediaTooLarge.title, detail)
-            await refusal(scope, receive, send)
+            await problem_answer(MediaTooLarge(f"more than {limit} bytes"))(scope, receive, send)
             return
         await self.app(scope, _Received(receive, limit).next, send)
 
