@@ -60,8 +60,8 @@ def _canonical_host(written: str) -> str:
 
 def _require_key(did: str) -> None:
     """Refuses what is no point on P-256, or is spelled in another way than its own. Raises ValueError."""
-    content = _from_base58(did.removeprefix(KEY))
     try:
+        content = _from_base58(did.removeprefix(KEY))
         if not content.startswith(P256_MULTICODEC) or len(content) != COMPRESSED_BYTES + 2:
             raise ValueError
         if KEY + _base58(content) != did:

@@ -17,7 +17,7 @@ NOTHING_WAS_DONE = ("overloaded",)  # codes with 503 of what was refused before 
 def retry_after_s(response: httpx2.Response) -> float | None:
     """Returns what `Retry-After` says in seconds; None where it says nothing, or a date."""
     said = response.headers.get("retry-after", "")
-    return float(said) if said.isdigit() else None
+    return float(said) if said.isdecimal() else None
 
 
 @dataclass(frozen=True)

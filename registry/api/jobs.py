@@ -55,7 +55,7 @@ def wait_s(services: Services, prefer: str | None) -> float:
     longest = services.settings.video_wait_s
     for preference in (prefer or "").split(","):
         name, _, value = preference.strip().partition("=")
-        if name == "wait" and value.isdigit():
+        if name == "wait" and value.isdecimal():
             return min(float(value), longest)
         if name == "respond-async":
             return 0.0

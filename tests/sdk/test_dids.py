@@ -32,6 +32,7 @@ def test_an_identifier_has_one_spelling(written: str, canonical: str) -> None:
         "did:web:example.org%3A70000",
         "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",  # Ed25519
         "did:key:z1DnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169",
+        "did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU216O",  # O is no digit
         "did:example:1",
     ],
 )

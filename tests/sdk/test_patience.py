@@ -15,7 +15,7 @@ NEW = NewPublisher(name="Daily Example", contact="desk@example.org", role=Role.P
 class Registry(httpx2.MockTransport):
     """Refuses the first few requests, then answers."""
 
-    def __init__(self, refusals: int, status: int, code: str, retry_after: str | None = "0") -> None:
+    def __init__(self, refusals: int, status: int, code: str, retry_after: bytes | None = b"0") -> None:
         super().__init__(self._answer)
         self._refusals, self._status, self._code, self._retry_after = refusals, status, code, retry_after
         self.asked = 0
@@ -24,7 +24,7 @@ class Registry(httpx2.MockTransport):
         self.asked += 1
         if self.asked > self._refusals:
             return httpx2.Response(200, json=STATE)
-        headers = {} if self._retry_after is None else {"Retry-After": self._retry_after}
+        headers = [] if self._retry_after is None else [(b"Retry-After", self._retry_after)]
         return httpx2.Response(self._status, json={"code": self._code}, headers=headers)
 
 
@@ -43,8 +43,9 @@ def test_what_is_refused_for_now_is_sent_again(status: int, code: str) -> None:
     assert isinstance(asyncio.run(the_same()), LogState)
 
 
-def test_what_says_no_time_is_an_error_at_once() -> None:
-    registry = Registry(1, 503, "index_unavailable", retry_after=None)
+@pytest.mark.parametrize("said", [None, b"Mon, 30 Nov 2026 12:00:00 GMT", b"\xb2"])
+def test_what_says_no_time_is_an_error_at_once(said: bytes | None) -> None:
+    registry = Registry(1, 503, "index_unavailable", retry_after=said)
     with pytest.raises(ServerError) as refusal:
         Client("http://here", transport=registry).log_state()
     assert (registry.asked, refusal.value.retry_after_s) == (1, None)
@@ -52,7 +53,7 @@ def test_what_says_no_time_is_an_error_at_once() -> None:
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "PATIENCE_S", 0.0)
-    registry = Registry(1, 429, "too_many_requests", retry_after="7")
+    registry = Registry(1, 429, "too_many_requests", retry_after=b"7")
     with pytest.raises(TooManyRequests) as refusal:
         Client("http://here", transport=registry).log_state()
     assert (registry.asked, refusal.value.retry_after_s) == (1, 7.0)
