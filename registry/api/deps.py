@@ -15,7 +15,7 @@ from registry.errors import MediaTooLarge, NotAuthenticated
 from registry.records.access import Action, Sight, require_scope, require_sight
 from registry.records.publishers import authenticate
 from registry.services import RequestContext, Services
-from registry.storage.db import transaction
+from registry.storage.db import release, transaction
 from registry.storage.models import ApiKey, Record
 
 # Of answers that show what was sent, or an intimate picture: no cache keeps them, here or on the way.
@@ -86,12 +86,16 @@ BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def sight_for(
-    services: Services, credentials: HTTPAuthorizationCredentials | None, record: Record
+    services: Services,
+    session: Session,
+    credentials: HTTPAuthorizationCredentials | None,
+    record: Record,
 ) -> Sight:
     """The caller's leave to see a record's picture. Raises NotAuthenticated or NotAllowed.
 
-    A key is looked up only where one is needed.
+    The session's connection is given back first; a key is looked up only where one is needed.
     """
+    release(session)
     api_key = api_key_of(services, credentials) if record.intimate and credentials else None
     return require_sight(record, api_key)
 

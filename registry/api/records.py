@@ -132,7 +132,7 @@ def get_preview(
     the scope `register`.
     """
     record = get_record(session, record_id)
-    content = preview_of(services, record, sight_for(services, credentials, record))
+    content = preview_of(services, record, sight_for(services, session, credentials, record))
     if content is None:
         raise UnknownRecord("no preview of this record is kept")
     headers = {"Content-Disposition": "inline; filename=preview.webp"}
@@ -152,7 +152,7 @@ def get_frame(
     Whoever may see the preview may see the frames.
     """
     record = get_record(session, record_id)
-    content = frame_of(services, record, time_ms, sight_for(services, credentials, record))
+    content = frame_of(services, record, time_ms, sight_for(services, session, credentials, record))
     if content is None:
         raise UnknownRecord("no frames of this record are kept")
     return _shown(content, record, {"Cache-Control": "private, max-age=600"})

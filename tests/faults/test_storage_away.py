@@ -109,6 +109,18 @@ def test_who_finds_no_connection_is_told_so(world: World, monkeypatch: pytest.Mo
         assert http.get("/readyz").status_code == 200
 
 
+def test_nobody_waits_for_a_second_connection_while_holding_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded("coffee"), intimate=True).record.id
+    monkeypatch.setattr(world.engine.pool, "_timeout", 0.1)
+    with ExitStack() as taken:
+        for _ in range(19):  # all but one
+            taken.enter_context(world.engine.connect())
+        assert desk.client.preview(record)
+
+
 def test_nobody_waits_for_a_database_that_hangs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         type(world.services.database), "fault", DatabaseFrozen("no answer within 5 seconds")
