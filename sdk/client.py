@@ -15,7 +15,7 @@ import httpx2
 from sdk import calls, models
 from sdk.calls import Call
 from sdk.encodings import BadEncoding, parse_object
-from sdk.errors import ProblemError, Unreachable, problem_to_error
+from sdk.errors import ProblemError, SdkError, Unreachable, problem_to_error
 from sdk.patience import Patience, Pause, retry_after_s
 
 T = TypeVar("T")
@@ -25,6 +25,9 @@ OnProgress = Callable[[float], None]  # share done, 0..1
 
 
 def _headers(api_key: str | None) -> dict[str, str]:
+    """Raises SdkError for a key that no registry gave out: it cannot even be sent."""
+    if api_key and not (api_key.isascii() and api_key.isprintable()):
+        raise SdkError("an API key has letters, digits and underscores only; this one has other characters")
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 

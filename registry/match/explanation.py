@@ -48,8 +48,8 @@ def explain(matched: MatchedRecord, facts: MatchFacts, limits: Thresholds) -> st
             return f"{capitalised(matched.in_common)} {who}.{more}"
         case MatchRelation.POSSIBLY_RELATED if is_different_capture(evidence, limits):
             return (
-                f"Shows the same scene as {who}, but not the same moment: what is in it differs or is in "
-                "other places. Another shot of it, or a re-enactment."
+                f"Has features of {who}, but what is in it differs or is in other places. It may be "
+                "another shot of one scene, a re-enactment, or another picture with a part of it inside."
             )
         case MatchRelation.POSSIBLY_RELATED if agrees_by_hash_lists_only(evidence, limits):
             return (

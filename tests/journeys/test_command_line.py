@@ -165,7 +165,8 @@ def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> No
     cat = folder / "originals" / "cat.png"
     done = lines(run("register", cat, "--sign-with", key, "--json", "--receipts", kept, *desk))[0]
     record = record_of(done)
-    assert run("verify", kept / f"{record}.json", "--media", cat).stdout.count("ok ") == 5
+    pinned = "--media", cat, "--publisher-key", public
+    assert run("verify", kept / f"{record}.json", *pinned).stdout.count("ok ") == 5
     assert not done["answer"]["already_registered"]
     assert "Byte for byte" in run("match", folder / "originals" / "cat.png", *desk, expect=10).stdout
     on_device = run("match", folder / "originals" / "cat.png", "--on-device", *desk, expect=10).stdout
@@ -178,6 +179,9 @@ def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> No
     assert said.count("ok ") == 5
     receipt.write_text(whole.model_copy(update={"salt": whole.salt[:-4] + "AAA="}).model_dump_json())
     assert "does not hold" in run("verify", receipt, expect=3).stderr
+    assert (
+        "neither a file nor a key id" in run("verify", receipt, "--publisher-key", "junk", expect=2).stderr
+    )
     receipt.write_text("{}")
     assert "not a receipt" in run("verify", receipt, expect=2).stderr
     wrong_key = run("match", folder / "uploads", "--url", world.url, "--api-key", "wrong_key_x", expect=4)
@@ -248,6 +252,7 @@ def test_a_terminated_command_stops_the_database_it_started(home: Path) -> None:
         (["audit"], 2, "--home"),
         (["doctor", "--url", "http://127.0.0.1:9"], 4, "no answer from"),
         (["audit", "--url", "http://127.0.0.1:9"], 4, "no answer from"),
+        (["doctor", "--url", "http://127.0.0.1:9", "--api-key", "clé"], 4, "other characters"),
         (["verify", "nothing.json"], 2, "nothing.json"),
         (["no-such-command"], 2, "No such command"),
     ],

@@ -115,7 +115,7 @@ def test_a_paragraph_says_what_it_is_where_and_what_was_done(said: str, expected
 
 def test_a_different_capture_is_said_to_show_another_moment() -> None:
     said = paragraph(MatchRelation.POSSIBLY_RELATED, DIFFERENT_CAPTURE)
-    assert said.startswith(f"Shows the same scene as {WHO}, but not the same moment")
+    assert said.startswith(f"Has features of {WHO}, but what is in it differs or is in other places.")
 
 
 def test_why_faces_were_not_compared_is_said_only_where_they_were_not() -> None:

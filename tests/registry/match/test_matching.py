@@ -279,7 +279,7 @@ def test_a_different_capture_of_a_registered_scene_is_a_suspicion_and_says_so(wo
     assert answer.verdict.kind is VerdictKind.POSSIBLE_MATCH
     match = answer.matches[0]
     assert (match.strength, match.verified) == (Strength.WEAK, False)
-    assert "not the same moment" in match.explanation
+    assert "another shot of one scene" in match.explanation
     assert match.evidence is not None
     assert match.evidence.inliers is not None
     assert match.evidence.inliers >= LIMITS.inliers_strong
