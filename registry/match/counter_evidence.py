@@ -16,7 +16,7 @@ def is_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
     their partners in place. A different capture shows things elsewhere, or has lost most of its partners.
     """
     dense = evidence.dense
-    if dense is None or _is_identical_by_pdq(evidence, limits):
+    if dense is None or is_within_pdq(evidence, limits.pdq_identical_bits, limits):
         return False
     if _is_different_frame(evidence, limits):
         return True
@@ -29,7 +29,7 @@ def is_different_capture(evidence: MatchEvidence, limits: Thresholds) -> bool:
 
 def _something_moved(evidence: MatchEvidence, dense: DenseAgreement, limits: Thresholds) -> bool:
     """Whether things are elsewhere, and the features or the grain say that it is no copy."""
-    inlier_share = evidence.inliers / max(1, evidence.pairs)
+    inlier_share = _inlier_share(evidence)
     if dense.moved >= 2 * limits.moved and inlier_share < limits.moved_far_inlier_share:
         return True
     if dense.moved < limits.moved and dense.displaced < limits.displaced_in_part:
@@ -52,8 +52,9 @@ def _differs_all_over(evidence: MatchEvidence, dense: DenseAgreement, limits: Th
     return much and partners_lost and dense.displaced >= limits.displaced
 
 
-def _is_identical_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
-    if evidence.pdq_distance is None or evidence.pdq_distance > limits.pdq_identical_bits:
+def is_within_pdq(evidence: MatchEvidence, bits: int, limits: Thresholds) -> bool:
+    """Whether PDQ is so near, and the pictures look alike where that was asked: a value can be forged."""
+    if evidence.pdq_distance is None or evidence.pdq_distance > bits:
         return False
     return evidence.coarse is None or evidence.coarse >= limits.pdq_coarse_agreeing
 
@@ -61,42 +62,43 @@ def _is_identical_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
 def shows_other_content(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether both share a layout, and what differs from one instance of it to the next differs here.
 
-    1. A copy keeps its features in place, whatever lies over some of them. The letters of other words find
-       partners among the letters of these, and in other places.
-    2. Where much is new and nothing has gone, as under hatching, letters say nothing.
-    3. Much of the content is another one of the same sort on the same ground; or some of it is, in two
-       fields or more. One field is what somebody forges.
-    4. Some of it is, and more differs besides: another portrait. Where nothing is of the same sort, a label
-       on a pack, features out of place must say the more.
-    5. Of features that are counted once a place, a copy without anything over it keeps nearly all. Where it
-       does not, little that is another one of the same sort is enough.
-    6. Where the finest detail of what agrees does not, after blur or noise, letters are other letters
-       everywhere: then only much of the content says it.
-    7. Two short lines beside a large brand mark take few features away: there only the content can say it,
-       and must say it of two fields that are much of the content.
+    A copy keeps its features in place, whatever lies over some of them. The letters of other words find
+    partners among the letters of these, and in other places.
+
+    1. Where neither features nor windows leave room for it, it is a copy; so it is where much is new and
+       nothing has gone, as under hatching.
+    2. Two short lines beside a large brand mark take few features away: where windows alone leave room, two
+       fields must be another one of the same sort on the same ground, and be much of the content.
+    3. Where features do, so much of the content is enough.
+    4. Where the finest detail of what agrees does not, after blur or noise, letters are other letters
+       everywhere: then some of the content must be another one, and more must differ besides.
+    5. In two fields or more, little is enough. One field is what somebody forges.
+    6. Of features that are counted once a place, a copy without anything over it keeps nearly all. Where it
+       does not, little that is another one is enough, or much that differs.
+    7. Of three things two must say it: some of the content is another one; more differs besides, as in
+       another portrait; features are out of place, as on a pack with another label.
     """
     content = evidence.content
     if content is None or not leaves_room_for_other_content(evidence, limits):
         return False
-    if _is_one_sided(content, limits):
+    if _is_one_sided(content, limits):  # 1
         return False
-    if not _features_leave_room(evidence, limits):
-        return content.fields >= 2 and content.replaced >= limits.other_content_replaced
-    if content.replaced >= limits.other_content_replaced:
+    replaced, differs = content.replaced, content.differing + content.swapped
+    is_much = replaced >= limits.other_content_replaced
+    if not _features_leave_room(evidence, limits):  # 2
+        return is_much and content.fields >= 2
+    if is_much:  # 3
         return True
-    differs = content.differing + content.swapped
-    if evidence.dense is not None and evidence.dense.fine < limits.other_content_fine:
-        return content.replaced >= limits.other_content_some and differs >= limits.other_content_differing
-    if content.fields >= 2 and content.replaced >= limits.other_fields_replaced:
+    is_some, more_differs = replaced >= limits.other_content_some, differs >= limits.other_content_differing
+    if evidence.dense is not None and evidence.dense.fine < limits.other_content_fine:  # 4
+        return is_some and more_differs
+    if content.fields >= 2 and replaced >= limits.other_fields_replaced:  # 5
         return True
-    if _few_in_place(evidence, limits) and (
-        content.replaced >= limits.other_content_little or differs >= limits.other_content_far_apart
-    ):
+    is_little = replaced >= limits.other_content_little or differs >= limits.other_content_far_apart
+    if is_little and _few_in_place(evidence, limits):  # 6
         return True
     out_of_place = _inlier_share(evidence) <= limits.out_of_place_inlier_share
-    if content.replaced >= limits.other_content_some:
-        return differs >= limits.other_content_differing or out_of_place
-    return differs >= limits.other_content_differing and out_of_place
+    return is_some + more_differs + out_of_place >= 2  # 7
 
 
 def _is_one_sided(content: ContentAgreement, limits: Thresholds) -> bool:

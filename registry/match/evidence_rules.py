@@ -8,6 +8,7 @@ from math import exp
 
 from registry.match.counter_evidence import (
     is_different_capture,
+    is_within_pdq,
     leaves_room_for_other_content,
     shows_other_content,
 )
@@ -101,9 +102,7 @@ def assess_video(evidence: MatchEvidence, limits: Thresholds, *, in_time: bool) 
 
 def is_near_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether PDQ is within Meta's radius, and the pictures look alike where they are at hand."""
-    if evidence.pdq_distance is None or evidence.pdq_distance > limits.pdq_same_bits:
-        return False
-    return evidence.coarse is None or evidence.coarse >= limits.pdq_coarse_agreeing
+    return is_within_pdq(evidence, limits.pdq_same_bits, limits)
 
 
 def agrees_by_hash_lists_only(evidence: MatchEvidence, limits: Thresholds) -> bool:
