@@ -60,7 +60,10 @@ def test_with_people_in_it_a_frame_of_the_same_video_keeps_the_grain_and_loses_f
 
 def test_no_other_shot_overrules_a_pdq_distance_of_a_re_encode() -> None:
     assert is_different_capture(compared(90, pairs=100, pdq_distance=11, dense=DIFFERS), LIMITS)
-    assert not is_different_capture(compared(90, pairs=100, pdq_distance=10, dense=DIFFERS), LIMITS)
+    re_encoded = compared(90, pairs=100, pdq_distance=10, dense=DIFFERS)
+    assert not is_different_capture(re_encoded, LIMITS)
+    assert not is_different_capture(replace(re_encoded, coarse=0.5), LIMITS)
+    assert is_different_capture(replace(re_encoded, coarse=0.49), LIMITS), "the value was forged"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +111,12 @@ def test_what_lies_outside_the_faces_tells_a_new_face_from_a_different_capture(
             True,
         ),  # the grain of a photograph, and other letters
         (content(exchanged=0.5), 73, False),  # the features say that it is a copy
+        # a pattern came to one of the two, and nothing went
+        (content(exchanged=0.05, gained=0.08), 50, False),
+        (content(exchanged=0.05, gained=0.079), 50, True),
+        (content(exchanged=0.05, appeared=0.1, lost=0.0029), 50, False),
+        (content(exchanged=0.05, appeared=0.1, lost=0.0031), 50, True),
+        (content(exchanged=0.05, lost=0.1), 50, False),  # or from the other
     ],
 )
 def test_other_content_in_the_same_layout(measured: ContentAgreement, inliers: int, expected: bool) -> None:
@@ -143,6 +152,7 @@ def test_where_few_places_agree_less_must_be_another(
         (content(exchanged=0.02, fields=3), 0.25, True),
         (content(exchanged=0.02, fields=3), 0.24, False),  # after a blur, letters are other letters
         (content(exchanged=0.02, fields=3, differing=0.055), 0.24, True),
+        (content(exchanged=0.019, fields=3, differing=0.055), 0.24, False),
         (content(exchanged=0.035), 0.0, True),
     ],
 )
@@ -150,6 +160,29 @@ def test_in_a_blurred_copy_much_must_be_another(
     measured: ContentAgreement, fine: float, *, expected: bool
 ) -> None:
     evidence = compared(70, pairs=100, content=measured, dense=dense(fine=fine))
+    assert shows_other_content(evidence, LIMITS) is expected
+
+
+@pytest.mark.parametrize(
+    ("inliers", "pairs", "places", "expected"),
+    [(78, 100, 98, True), (79, 100, 99, False), (77, 99, 97, False)],
+)
+def test_places_are_counted_where_many_features_are_and_some_are_out_of_place(
+    inliers: int, pairs: int, places: int, *, expected: bool
+) -> None:
+    evidence = compared(inliers, pairs=pairs, places=places, content=content(exchanged=0.01))
+    assert shows_other_content(evidence, LIMITS) is expected
+
+
+@pytest.mark.parametrize(
+    ("agreeing", "disagreeing", "inliers", "expected"),
+    [(0.59, 0.26, 78, True), (0.59, 0.26, 79, False), (0.6, 0.26, 78, False), (0.59, 0.25, 78, False)],
+)
+def test_windows_that_differ_as_in_two_captures_leave_room_for_one_field(
+    agreeing: float, disagreeing: float, inliers: int, *, expected: bool
+) -> None:
+    seen = dense(agreeing=agreeing, disagreeing=disagreeing)
+    evidence = compared(inliers, pairs=100, content=content(exchanged=0.035, fields=1), dense=seen)
     assert shows_other_content(evidence, LIMITS) is expected
 
 
@@ -170,3 +203,5 @@ def test_where_features_are_in_place_much_of_two_fields_must_be_another(
     seen = dense(agreeing=0.95, disagreeing=disagreeing)
     evidence = compared(inliers, pairs=100, places=inliers, content=measured, dense=seen)
     assert shows_other_content(evidence, LIMITS) is expected
+    fewer = replace(evidence, inliers=inliers - 1, pairs=99)
+    assert not shows_other_content(fewer, LIMITS)

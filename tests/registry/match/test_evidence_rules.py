@@ -192,6 +192,15 @@ def test_pdq_is_near_within_the_radius(distance: int | None, near: bool) -> None
     assert is_near_by_pdq(MatchEvidence(pdq_distance=distance), LIMITS) is near
 
 
+@pytest.mark.parametrize(("coarse", "near"), [(None, True), (0.5, True), (0.49, False)])
+def test_pdq_is_near_where_the_pictures_look_alike_or_were_not_asked(
+    coarse: float | None, near: bool
+) -> None:
+    evidence = MatchEvidence(pdq_distance=5, compared=True, coarse=coarse)
+    assert is_near_by_pdq(evidence, LIMITS) is near
+    assert (assess(evidence, LIMITS) is not None) is near
+
+
 @pytest.mark.parametrize(
     ("evidence", "verified"),
     [
