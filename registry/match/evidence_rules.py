@@ -105,6 +105,13 @@ def is_near_by_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
     return is_within_pdq(evidence, limits.pdq_same_bits, limits)
 
 
+def rests_on_pdq(evidence: MatchEvidence, limits: Thresholds) -> bool:
+    """Whether only PDQ confirms, or excuses what speaks against a match."""
+    return is_near_by_pdq(evidence, limits) and not is_verified(
+        replace(evidence, pdq_distance=None), limits
+    )
+
+
 def agrees_by_hash_lists_only(evidence: MatchEvidence, limits: Thresholds) -> bool:
     """Whether a hash of a list that others keep agrees, and nothing else could be compared."""
     nothing_else = evidence.pdq_distance is None and evidence.descriptor_similarity is None

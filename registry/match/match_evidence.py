@@ -25,7 +25,7 @@ class MatchEvidence:
     reference_coverage: float = 0.0
     spread: float = 0.0
     is_mirrored: bool = False
-    # Share of coarse windows that agree, whole on whole; only where PDQ is near and nothing else confirms.
+    # Share of coarse windows that agree, whole on whole; only where the match would rest on PDQ.
     coarse: float | None = None
     by_windows: bool = False  # joined without proper features, which then count for nothing
     dense: DenseAgreement | None = None  # only where the geometry confirms

@@ -24,11 +24,11 @@ from registry.match.candidates import BY_NAME, Candidate, RetrievedRecord, candi
 from registry.match.counter_evidence import shows_other_content
 from registry.match.evidence_rules import (
     agreement,
-    is_near_by_pdq,
     is_verified,
     may_be_different_capture,
     may_be_verified,
     may_show_other_content,
+    rests_on_pdq,
 )
 from registry.match.fingerprint_evidence import with_fingerprints
 from registry.match.retrieval import QueryPart, retrieve_by_parts
@@ -248,7 +248,7 @@ def verify_candidate(
     else:
         alignment = alignment if part is None else restrict_to_region(part, alignment, reference)
         candidate = compare_in_place(context, upload, joined_by(candidate, alignment))
-    if is_verified(candidate.evidence, context.thresholds):
+    if not rests_on_pdq(candidate.evidence, context.thresholds):
         return candidate
     return _with_coarse_agreement(context, upload, candidate, picture)
 
@@ -256,13 +256,13 @@ def verify_candidate(
 def _with_coarse_agreement(
     context: RequestContext, upload: Upload, candidate: Candidate, picture: Picture
 ) -> Candidate:
-    """Compares both whole pictures at PDQ's own size, where PDQ alone says that they are the same."""
-    evidence = candidate.evidence
-    if upload.image is None or not is_near_by_pdq(evidence, context.thresholds):
+    """Compares both whole pictures at PDQ's own size: whether they look as alike as their values say."""
+    if upload.image is None:
         return candidate
     reference = context.previews.pixels(picture)
     if reference is None:
         return candidate
+    evidence = candidate.evidence
     coarse = coarse_agreement(upload.image.pixels, reference, evidence.pdq_orientation)
     return replace(candidate, evidence=replace(evidence, coarse=coarse))
 

@@ -17,6 +17,7 @@ from registry.match.evidence_rules import (
     may_be_different_capture,
     may_be_verified,
     may_show_other_content,
+    rests_on_pdq,
 )
 from registry.match.match_evidence import MatchEvidence
 from registry.thresholds import Thresholds
@@ -199,6 +200,22 @@ def test_pdq_is_near_where_the_pictures_look_alike_or_were_not_asked(
     evidence = MatchEvidence(pdq_distance=5, compared=True, coarse=coarse)
     assert is_near_by_pdq(evidence, LIMITS) is near
     assert (assess(evidence, LIMITS) is not None) is near
+
+
+@pytest.mark.parametrize(
+    ("evidence", "rests"),
+    [
+        (compared(7, pdq_distance=31), True),
+        (compared(7, pdq_distance=32), False),
+        (compared(7, pdq_distance=31, coarse=0.49), False),
+        (compared(13, pdq_distance=0), False),  # features confirm it too
+        (compared(90, pairs=100, pdq_distance=10, dense=DIFFERS), True),  # and would, but for the windows
+    ],
+)
+def test_where_pdq_alone_confirms_or_excuses_the_match_rests_on_it(
+    evidence: MatchEvidence, *, rests: bool
+) -> None:
+    assert rests_on_pdq(evidence, LIMITS) is rests
 
 
 @pytest.mark.parametrize(
