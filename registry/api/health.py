@@ -7,8 +7,8 @@ from sqlmodel import func, select
 
 from registry import __version__
 from registry.api.deps import AnyKey, Operator, ServicesDep, SessionDep
-from registry.api.readiness import Readiness
-from registry.errors import DiskFull, IndexStale
+from registry.api.readiness import Readiness, require_current
+from registry.errors import DiskFull
 from registry.jobs.reembedding import count_behind
 from registry.match.answers import freshness
 from registry.operate.audit import audit as run_audit
@@ -18,7 +18,6 @@ from registry.storage.models import Fingerprint, Record
 from sdk.models import AuditReport, ServerStatus
 
 router = APIRouter(tags=["health"])
-STALE_AFTER_S = 10.0
 LEAST_FREE_BYTES = 64 << 20
 
 
@@ -46,9 +45,7 @@ def readiness_of(services: Services) -> Readiness:
         if disk_usage(services.settings.home).free < LEAST_FREE_BYTES:
             raise DiskFull(f"less than {LEAST_FREE_BYTES >> 20} MiB are free")
         with transaction(services.engine) as session:
-            state = services.index.state(session)
-        if state.lag and state.age_s > STALE_AFTER_S:
-            raise IndexStale(f"the index is {state.lag} changes behind for {state.age_s:.0f} s")
+            require_current(services.index.state(session))
 
     return Readiness(require_ready)
 

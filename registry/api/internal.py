@@ -18,15 +18,14 @@ from registry.api import problems
 from registry.api.admission import bearer_of
 from registry.api.body_limit import BodyLimit
 from registry.api.problems import problem_answer
-from registry.api.readiness import Readiness
+from registry.api.readiness import Readiness, require_current
 from registry.api.safe_headers import SafeHeaders
-from registry.errors import IndexStale, InvalidRequest, NotAuthenticated, RegistryError
+from registry.errors import InvalidRequest, NotAuthenticated, RegistryError
 from registry.index.local import LocalIndex
 from registry.index.remote import BINARY_TYPE, SearchNodeState, pack_hits
 from registry.storage.db import transaction
 
 MOST_BYTES = 32 << 20
-STALE_AFTER_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -114,9 +113,7 @@ async def readiness(request: Request) -> dict[str, str]:
 def _readiness_of(node: SearchNode) -> Readiness:
     def require_ready() -> None:
         with transaction(node.engine) as session:
-            index_state = node.index.state(session)
-        if index_state.lag and index_state.age_s > STALE_AFTER_S:
-            raise IndexStale(f"the index is {index_state.lag} changes behind for {index_state.age_s:.0f} s")
+            require_current(node.index.state(session))
 
     return Readiness(require_ready)
 

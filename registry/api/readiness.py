@@ -5,9 +5,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from registry.errors import DatabaseFrozen
+from registry.errors import DatabaseFrozen, IndexStale
+from registry.index.access import IndexState
 
 ANSWERED_WITHIN_S = 2.0
+STALE_AFTER_S = 10.0
+
+
+def require_current(state: IndexState) -> None:
+    """Raises IndexStale where an index has not followed its rows for long."""
+    if state.lag and state.age_s > STALE_AFTER_S:
+        raise IndexStale(f"the index is {state.lag} changes behind for {state.age_s:.0f} s")
 
 
 class Readiness:

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from registry.cli.home import listen
+from registry.index.access import IndexState
 from registry.settings import Settings
 from sdk.errors import ProblemError
 from sdk.models import Problem, Role
@@ -168,6 +169,16 @@ def test_health_says_alive_and_ready(http: httpx2.Client) -> None:
     with http:
         assert http.get("/livez").json() == {"status": "alive"}
         assert http.get("/readyz").json() == {"status": "ready"}
+
+
+def test_an_index_that_follows_no_more_is_not_ready(
+    world: World, http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = IndexState(position=4, lag=3, age_s=11.0)
+    monkeypatch.setattr(type(world.services.index), "state", lambda *_: behind)
+    with http:
+        answer = http.get("/readyz")
+    assert (answer.status_code, problem_of(answer)["code"]) == (503, "index_stale")
 
 
 def test_doctor_tells_what_runs(world: World) -> None:
