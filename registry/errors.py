@@ -257,7 +257,7 @@ class BadWebhook(RegistryError):
 
 
 class Busy(RegistryError):
-    """Base of what is refused for now, before anything was done for it."""
+    """Base of what is refused for now: all but Stopping before anything was done for it."""
 
     retry_after_s = 2
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from anyio.to_thread import current_default_thread_limiter
 
-from registry.api import admission, body_limit
+from registry.api import admission, body_limit, deps
 from registry.app import JSON_BYTES, create_app
 from sdk.models import Role
 from tests.world import DatabaseServer, World
@@ -61,6 +61,28 @@ def test_nothing_is_received_of_a_body_before_its_key_is_known(world: World, pat
         answer = asked(world, story)
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
         assert body.taken == 0
+
+
+@pytest.mark.parametrize(
+    ("looked_up_again_s", "code"), [(0.0, "not_authenticated"), (60.0, "unsupported_media")]
+)
+def test_a_key_is_looked_up_again_only_where_its_body_took_long(
+    world: World, monkeypatch: pytest.MonkeyPatch, looked_up_again_s: float, code: str
+) -> None:
+    monkeypatch.setattr(deps, "LOOKED_UP_AGAIN_S", looked_up_again_s)
+    key = world.enrol(f"Revoked {code}", Role.PLATFORM).api_key
+
+    async def body() -> AsyncIterator[bytes]:
+        async for piece in Body(1):
+            yield piece
+        await asyncio.to_thread(world.operator.revoke_api_key, key.id)
+        yield b"\r\n--b--\r\n"
+
+    async def story(http: httpx2.AsyncClient) -> httpx2.Response:
+        headers = FORM | {"authorization": f"Bearer {key.secret}"}
+        return await http.post("/v1/match", content=body(), headers=headers)
+
+    assert asked(world, story).json()["code"] == code
 
 
 def test_a_key_without_the_scope_sends_no_picture(world: World) -> None:
