@@ -1,8 +1,7 @@
 """Disk full, database gone, hanging or out of connections: each is said, and nothing is lost."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,10 +22,10 @@ from sdk.models import Job as WireJob
 from sdk.models import JobStatus
 from tests.pictures import encoded
 from tests.videos import original
+from tests.waiting import soon
 from tests.world import DatabaseServer, World
 
 NAMES = ("coffee", "cat")
-SOON_S = 60.0
 
 
 @pytest.fixture
@@ -46,15 +45,6 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     with monkeypatch.context() as patch:
         patch.setattr(obstore, "put", put)
         yield patch
-
-
-def soon(is_true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SOON_S
-    while time.monotonic() < deadline:
-        if is_true():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def problem_of(answer: httpx2.Response) -> str:

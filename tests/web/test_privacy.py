@@ -7,7 +7,6 @@ then add it.
 
 import logging
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +23,7 @@ from sdk import models
 from sdk.models import NewApiKey, Role, Scope
 from tests.pictures import encoded, picture
 from tests.videos import clip, edited, original
+from tests.waiting import soon
 from tests.web.senders_own import Picture, pictures_in, same_picture, shows
 from tests.world import Party, World
 
@@ -102,21 +102,13 @@ def finished_job(scene: Scene, key: str | None) -> str:
     with asking(scene, key) as http:
         accepted = http.post("/v1/match", files={"media": scene.footage}, headers={"Prefer": "wait=0"})
         job = models.Job.model_validate_json(accepted.content)
-        until(lambda: http.get(f"/v1/jobs/{job.id}").json()["finished_at"] is not None)
+        assert soon(lambda: http.get(f"/v1/jobs/{job.id}").json()["finished_at"] is not None)
     return job.id
 
 
 def asking(scene: Scene, key: str | None) -> httpx2.Client:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return httpx2.Client(base_url=scene.world.url, headers=headers, timeout=120)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it never came to hold")
 
 
 def plain(*urls: str) -> Callable[[Scene], list[Ask]]:
@@ -314,7 +306,7 @@ def test_the_page_about_intimate_footage_shows_none_of_it(scene: Scene) -> None:
             pages.append(http.get(f"/lookup/{found[1]}"))
             return "data-video-comparison" in pages[-1].text
 
-        until(is_answered)
+        assert soon(is_answered)
         answer = pages[-1]
         assert "is not shown on any page" in answer.text
         assert scene.video in answer.text

@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,8 +15,7 @@ from registry.storage import watch
 from registry.storage.db import connect
 from registry.storage.embedded import EmbeddedDatabase
 from registry.storage.watch import DatabaseWatch
-
-SOON_S = 60.0
+from tests.waiting import soon
 
 
 @pytest.fixture
@@ -39,15 +37,6 @@ def processes_of(home: Path) -> list[psutil.Process]:
     pid = int((home / "pg" / "postmaster.pid").read_text().splitlines()[0])
     server = psutil.Process(pid)
     return [server, *server.children(recursive=True)]
-
-
-def soon(is_true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SOON_S
-    while time.monotonic() < deadline:
-        if is_true():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def answers(engine: Engine) -> bool:
