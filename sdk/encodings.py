@@ -19,7 +19,8 @@ from joserfc.jwk import ECKey
 ALGORITHM = "ES256"
 MAXIMUM_DEPTH = 16  # of objects and lists in one another; a statement has three
 MAXIMUM_DIGITS = 19
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# One that does not end runs to the end: otherwise each quotation mark in it would be tried as a beginning.
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+\\?(?:"|\Z)', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

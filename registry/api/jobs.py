@@ -11,6 +11,7 @@ from registry.api.deps import AnyKey, ServicesDep, SessionDep
 from registry.api.following import FOLLOWED_S, FollowedJob, FollowersDep
 from registry.jobs import lifecycle as jobs
 from registry.jobs.webhooks import check_address, secret_of
+from registry.records.access import Action, require_scope
 from registry.services import Services
 from registry.storage.models import ApiKey
 from registry.storage.models import Job as JobRow
@@ -71,7 +72,11 @@ def get_job(job_id: str, session: SessionDep, api_key: AnyKey) -> Job:
 @router.get("/jobs/{job_id}/result", operation_id="getJobResult")
 def get_result(job_id: str, session: SessionDep, api_key: AnyKey) -> MatchAnswer | Registration:
     """Returns the answer, as it would have been without a job, or the problem of a job that failed."""
-    return jobs.result_of(jobs.get_job(session, api_key, job_id))
+    answer = jobs.result_of(jobs.get_job(session, api_key, job_id))
+    if isinstance(answer, MatchAnswer) and any(match.evidence for match in answer.matches):
+        # Another key of the organisation asked for it. The signature is over all of it.
+        require_scope(api_key, Action.SEE_EVIDENCE)
+    return answer
 
 
 @router.get("/jobs/{job_id}/events", operation_id="followJob", response_class=EventSourceResponse)

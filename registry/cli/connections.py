@@ -9,6 +9,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADERS_WITHIN_S = 10.0  # from the connection, or from the first byte of a further request
+UNREAD_S = 20.0  # how long an answer may lie unread while more of it waits
 TAIL_S = 5.0  # how long what is left of a body is thrown away after its answer
 MOST_CONNECTIONS = 768  # below the 1,024 open files that a process often may have
 MOST_OF_ONE_ADDRESS = MOST_CONNECTIONS // 2
@@ -20,6 +21,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: TimerHandle | None = None
+        self._unread: TimerHandle | None = None
         self._body_is_due = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -57,10 +59,26 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._body_is_due and not self.transport.is_closing():
             self._close_after(TAIL_S)
 
+    def pause_writing(self) -> None:
+        """Who does not read what was asked for holds a turn: not for long."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It is read again."""
+        self._forget_unread()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is due any more."""
         self._forget_deadline()
+        self._forget_unread()
         super().connection_lost(exc)
+
+    def _forget_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _close_after(self, seconds: float) -> None:
         self._forget_deadline()

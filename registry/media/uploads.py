@@ -5,6 +5,7 @@ All of it belongs to the upload and is computed once; whoever needs it later rea
 
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -28,7 +29,7 @@ from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage, Pixels
 from indexer.media.sandbox import VideoReading
 from indexer.timeline.track import Track
-from registry.errors import InvalidFingerprint, MediaTooLarge
+from registry.errors import InconsistentFingerprints, InvalidFingerprint, MediaTooLarge
 from registry.index.access import IndexAccess
 from registry.media.decoding import Decoders
 
@@ -73,6 +74,11 @@ class Upload:
     def features(self) -> LocalFeatures | None:
         """Local features of a still image, extracted when they are first wanted."""
         return extract_features(self.image.pixels) if self.image else None
+
+    @property
+    def is_media_seen(self) -> bool:
+        """Whether the file was handed in; else its fingerprints alone."""
+        return self.image is not None or self.video is not None
 
     @property
     def media_type(self) -> str | None:
@@ -177,6 +183,7 @@ class UploadReader:
             parsed = tuple(value for text in values for value in parse_fingerprints(*text))
         except BadFingerprint as error:
             raise InvalidFingerprint(str(error)) from error
+        _require_one_value_each(parsed)
         if not {value.kind for value in parsed} & set(self.index.by_kind):
             # "Not in this registry" would be said of something that was never looked for.
             searched = ", ".join(sorted({PDQ.name, self.embedders.wanted.kind, *self.hash_lists}))
@@ -191,6 +198,17 @@ class UploadReader:
         # After the pictures: one limited process does both, one after the other.
         audio = spectrogram_of(self.decoders.audio(content)) if reading.info.has_audio else None
         return frames.as_upload(content, reading, audio)
+
+
+def _require_one_value_each(fingerprints: Sequence[Fingerprint]) -> None:
+    """Refuses two values for one orientation: one could be asked about in the shadow of the other.
+
+    Raises InconsistentFingerprints.
+    """
+    codes = [value for value in fingerprints if value.kind not in HASH_LISTS]
+    places = Counter((value.kind, value.orientation) for value in codes)
+    if twice := sorted({kind for (kind, _), count in places.items() if count > 1}):
+        raise InconsistentFingerprints(f"more than one value of {', '.join(twice)} for one orientation")
 
 
 def require_stated_length(info: VideoInfo, longest_s: int) -> None:

@@ -15,18 +15,25 @@ NEARLY_ALL = 0.8  # share of both pictures, or of the seconds of both: a definit
 
 
 def near_copies_of_others(
-    verified: VerifiedStatement, declared: Collection[str], matches: Iterable[MatchedRecord]
+    verified: VerifiedStatement,
+    declared: Collection[str],
+    matches: Iterable[MatchedRecord],
+    *,
+    is_media_seen: bool,
 ) -> list[str]:
     """Ids of authentic records of others that show the same picture and are not declared as its source.
 
-    Two that show different things, such as an original and an edit of it, do not dispute each other.
+    Two that show different things, such as an original and an edit of it, do not dispute each other. Nor
+    does anybody who showed no file: 32 bytes are no claim to a picture, and whether they are near to those
+    of a record that is kept from others is nothing to be told.
     """
-    if verified.statement.asset_class is not AssetClass.AUTHENTIC:
+    if verified.statement.asset_class is not AssetClass.AUTHENTIC or not is_media_seen:
         return []
     return [
         match.record.id
         for match in matches
         if match.record.asset_class == AssetClass.AUTHENTIC
+        and match.record.is_media_seen
         and match.record.publisher_id != verified.publisher_id
         and match.record.id not in declared
         and match.assessment.strength is not Strength.WEAK

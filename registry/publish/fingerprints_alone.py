@@ -4,8 +4,6 @@ Whoever sends them may send what is of no picture, or of several. What can be to
 refused here; what cannot is why matches of such records are moderate at most (`registry.match.matched`).
 """
 
-from collections import Counter
-
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.compute import has_insufficient_detail, upright
@@ -43,15 +41,13 @@ def require_findable(fingerprints: tuple[Fingerprint, ...]) -> None:
 def require_one_picture(fingerprints: tuple[Fingerprint, ...]) -> None:
     """Refuses values that cannot be those of one picture. Raises InconsistentFingerprints.
 
-    1. Of one kind there is one value for each orientation.
-    2. All values of PDQ have the quality of the upright one, or none.
-    3. About half of the bits of the upright value are set.
-    4. The values of the other orientations follow from it, but for bits near the median.
+    1. All values of PDQ have the quality of the upright one, or none.
+    2. About half of the bits of the upright value are set.
+    3. The values of the other orientations follow from it, but for bits near the median.
+
+    That each orientation has one value is asked of every query too (`UploadReader.read_fingerprints`).
     """
     codes = [value for value in fingerprints if value.kind not in HASH_LISTS]
-    places = Counter((value.kind, value.orientation) for value in codes)
-    if twice := sorted({kind for (kind, _), count in places.items() if count > 1}):
-        raise InconsistentFingerprints(f"more than one value of {', '.join(twice)} for one orientation")
     pdq = upright(fingerprints, PDQ.name)
     if pdq is None:
         return

@@ -242,7 +242,7 @@ def _relations(
     matches = find_matches(services.in_request(session), upload, including=compared, describe=is_described)
     return (
         declared_sources(verified, compared, matches),
-        near_copies_of_others(verified, declared, matches),
+        near_copies_of_others(verified, declared, matches, is_media_seen=upload.is_media_seen),
     )
 
 

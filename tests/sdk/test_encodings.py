@@ -69,3 +69,10 @@ def test_base64url_has_one_spelling(text: str) -> None:
     with pytest.raises(BadEncoding):
         decode_base64url(text)
     assert decode_base64url("QQ") == b"A"
+
+
+@pytest.mark.parametrize("end", ["", "\\"])
+def test_a_string_that_does_not_end_is_read_once(end: str) -> None:
+    """Where each quotation mark in it is tried as a beginning, this takes hours."""
+    with pytest.raises(BadEncoding):
+        parse_json(('{"kid":"' + '\\"' * 1_000_000 + end).encode())

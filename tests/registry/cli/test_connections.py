@@ -1,4 +1,5 @@
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,9 +11,15 @@ from starlette.routing import Route
 from registry.cli import connections
 from registry.cli.home import listening
 
+LARGE = 64 << 20  # more than the buffers of both sides hold
+
 
 async def refuse(_: Request) -> PlainTextResponse:
     return PlainTextResponse("no", 401)
+
+
+async def large(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("x" * LARGE)
 
 
 @pytest.fixture
@@ -21,7 +28,8 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     monkeypatch.setattr(connections, "HEADERS_WITHIN_S", 0.2)
     monkeypatch.setattr(connections, "TAIL_S", 0.2)
     monkeypatch.setattr(connections, "MOST_OF_ONE_ADDRESS", 3)
-    app = Starlette(routes=[Route("/", refuse, methods=["POST"])])
+    monkeypatch.setattr(connections, "UNREAD_S", 0.2)
+    app = Starlette(routes=[Route("/", refuse, methods=["POST"]), Route("/large", large)])
     app.state.on_stop = []
     with listening(app) as url:
         host, _, port = url.removeprefix("http://").partition(":")
@@ -57,3 +65,10 @@ def test_one_address_has_only_so_many_connections(address: tuple[str, int]) -> N
     assert everything_from(opened[3]) == b""
     for connection in opened:
         connection.close()
+
+
+def test_an_answer_that_is_not_read_ends_the_connection(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n")
+        time.sleep(2)
+        assert 0 < len(everything_from(connection)) < LARGE

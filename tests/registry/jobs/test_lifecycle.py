@@ -21,9 +21,9 @@ from registry.storage.models.columns import now
 from registry.storage.models.jobs import QUEUED, RUNNING
 from samples.video_edits import Piece
 from sdk.client import Client
-from sdk.errors import BadRequest, NotFound
+from sdk.errors import BadRequest, NotAllowed, NotFound
 from sdk.models import Job as WireJob
-from sdk.models import JobStatus, MatchAnswer, Registration, Role
+from sdk.models import JobStatus, MatchAnswer, NewApiKey, Registration, Role, Scope
 from tests.pictures import encoded
 from tests.videos import clip, edited, original
 from tests.world import DatabaseServer, World
@@ -58,6 +58,25 @@ def test_a_video_that_is_not_waited_for_is_a_job_with_the_same_answer(world: Wor
     assert answer.matches[0].record.id == registration.record.id
     assert not list(world.settings.blob_folder.rglob("*.upload"))
     world.audit()
+
+
+def test_the_numbers_of_an_answer_are_for_keys_that_may_see_numbers(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, original(*NAMES), "clip")
+    scopes = (Scope.MATCH, Scope.EVIDENCE), (Scope.MATCH,)
+    keys = [
+        world.operator.issue_api_key(NewApiKey(publisher=desk.publisher.id, scopes=wanted))
+        for wanted in scopes
+    ]
+    with Client(world.url, keys[0].secret) as broad, Client(world.url, keys[1].secret) as narrow:
+        asked = broad.start_match(edited(Piece(clip(*NAMES), 1.0, 7.0)))
+        assert isinstance(asked, WireJob)
+        finished(world, broad, asked)
+        answer = broad.job_result(asked.id)
+        assert isinstance(answer, MatchAnswer)
+        assert answer.matches[0].evidence is not None
+        with pytest.raises(NotAllowed, match="evidence"):
+            narrow.job_result(asked.id)
 
 
 def test_a_picture_is_never_a_job(world: World) -> None:

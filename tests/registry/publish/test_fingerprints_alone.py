@@ -53,7 +53,6 @@ def test_values_that_are_not_of_one_picture_are_refused() -> None:
     refused = {
         "eight pictures": eight,
         "two orientations changed over": (codes[0], replace(codes[1], orientation=5)),
-        "two upright values": (codes[0], compute_pdq(pixels("cat"))[0]),
         "two qualities": (codes[0], replace(codes[1], quality=51)),
         "no value of a picture": (Fingerprint(PDQ.name, bytes(31) + b"\1", 0, 100),),
     }
@@ -107,4 +106,29 @@ def test_a_match_of_fingerprints_that_were_sent_says_so_and_is_moderate_at_most(
         assert not match.verified
         for words in (answer.verdict.sentence, match.summary, match.explanation):
             assert "by fingerprints that it sent" in words
+    world.audit()
+
+
+def test_one_orientation_has_one_value_in_registrations_and_queries(world: World) -> None:
+    """A second value would be searched too, while the count of queries that probe saw the first alone."""
+    desk = world.enrol("Stranger")
+    twice = [compute_pdq(pixels(name))[0] for name in ("cat", "coffee")]
+    with pytest.raises(BadRequest) as registered:
+        register(desk, twice, None)
+    with pytest.raises(BadRequest) as asked:
+        desk.client.match_fingerprints(FingerprintQuery(fingerprints=tuple(values_of(twice))))
+    assert registered.value.code == asked.value.code == "inconsistent_fingerprints"
+
+
+def test_fingerprints_that_were_sent_dispute_nobodys_picture(world: World) -> None:
+    """Nor do they tell that a record is near which is kept from others."""
+    content = encoded("coffee", "PNG")
+    paper, stranger = world.enrol("Daily Example"), world.enrol("Stranger")
+    original = world.register(paper, content, "original", intimate=True).record
+    claim = register(stranger, compute_pdq(pixels("coffee")), None)
+    later = world.register(world.enrol("Third"), encoded("cat", "PNG"), "cat").record
+    assert world.operator.get_record(claim).disputed_with == ()
+    assert world.operator.get_record(original.id).disputed_with == ()
+    assert later.disputed_with == ()
+    assert paper.client.match(content).verdict.kind is VerdictKind.REGISTERED_ORIGINAL
     world.audit()
