@@ -217,12 +217,12 @@ def _nearest(context: RequestContext, upload: Upload, kind: str, queries: Vector
     found: list[Hit] = []
     while len(asked):
         hits = [replace(hit, query=int(asked[hit.query])) for hit in index.nearest(queries[asked], count)]
-        farthest: dict[int, list[Hit]] = {}
+        by_query: dict[int, list[Hit]] = {}
         for hit in hits:
-            farthest.setdefault(hit.query, []).append(hit)
+            by_query.setdefault(hit.query, []).append(hit)
         crowded = {
             query
-            for query, of_query in farthest.items()
+            for query, of_query in by_query.items()
             if len(of_query) >= count and is_as_near_as_a_copy(kind, 1 - of_query[-1].distance, limits)
         }
         count *= MORE_BEHIND_COPIES
