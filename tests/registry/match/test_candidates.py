@@ -180,6 +180,40 @@ def test_other_pictures_of_one_publisher_and_what_only_resembles_keep_their_plac
     assert len(compared(12, *parts, *alike, *frames)) == 12
 
 
+def test_no_more_are_compared_than_may_be_where_each_is_of_another_publisher() -> None:
+    found = [by_pdq_of(f"desk {number}", number, log_index=number) for number in range(40)]
+    assert compared(12, *found) == [f"desk {number} {number}" for number in range(12)]
+
+
+def test_fakes_that_are_compared_anyway_leave_the_places_beside_to_others() -> None:
+    found = [by_pdq_of(f"desk {number}", number, log_index=number) for number in range(10)]
+    for fake in found:
+        fake.record.asset_class = "known_fake"
+    assert len(compared(3, *found)) == 3 + 4
+
+
+def test_what_only_resembles_is_no_family_and_the_earliest_of_it_gets_no_place_of_its_own() -> None:
+    def resembling(publisher: str, number: int, log_index: int) -> RetrievedRecord:
+        row = record(f"{publisher} {number}", publisher_id=publisher)
+        row.log_index = log_index
+        return RetrievedRecord(row, [by_descriptor(0.2 - number / 100)])
+
+    first = [resembling("archive", number, 10 + number) for number in range(5)]
+    behind = [resembling(f"desk {number}", number, 9 - number) for number in range(5, 8)]
+    assert compared(6, *first, *behind) == [*(f"archive {number}" for number in range(5)), "desk 5 5"]
+
+
+def test_two_videos_that_share_less_than_half_of_what_they_show_are_no_family() -> None:
+    videos = [
+        RetrievedRecord(
+            record(f"video {begin}"),
+            [by_descriptor(0.99, query_ms=1000 * (begin + second)) for second in range(3)],
+        )
+        for begin in (0, 2)
+    ]
+    assert len(compared(2, *videos, by_pdq_of("paper", 70))) == 2
+
+
 def test_a_search_by_descriptor_goes_on_behind_rows_that_are_all_as_near_as_copies() -> None:
     towards, aside = np.eye(DESCRIPTOR.size, dtype=np.float32)[:2]
     index = BruteForceIndex(DESCRIPTOR)
