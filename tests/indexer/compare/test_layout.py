@@ -15,6 +15,7 @@ from registry.match.counter_evidence import shows_other_content
 from registry.match.match_evidence import MatchEvidence
 from registry.thresholds import Thresholds
 from samples.layouts import instance, real_copy
+from samples.picture_evasions import solarised
 from tests.pictures import picture
 
 PHOTOS = [picture(name) for name in ("astronaut", "coffee", "rocket", "grace hopper", "cat", "motorcycle")]
@@ -30,6 +31,7 @@ def laid_over(query: Image.Image, reference: Image.Image) -> MatchEvidence:
         compared=True,
         inliers=alignment.inliers,
         pairs=alignment.pairs,
+        places=alignment.places,
         spread=alignment.spread,
         dense=dense_agreement(pair),
         content=content_agreement(pair),
@@ -78,6 +80,11 @@ def test_another_instance_of_a_layout_shows_other_content(kind: str, photographe
 def test_a_copy_shows_the_same_content_whatever_was_laid_over_it(kind: str, edit: str) -> None:
     original = instance(kind, 3, 10, PHOTOS)
     assert not other_content(real_copy(original, edit, random.Random(5)), original)
+
+
+def test_a_solarised_copy_shows_the_same_content() -> None:
+    original = instance("packshot", 3, 10, PHOTOS)
+    assert not other_content(solarised(original), original)
 
 
 @pytest.mark.parametrize(("kind", "field"), [("invoice", 1), ("certificate", 2), ("ticket", 2)])
