@@ -68,8 +68,12 @@ def test_who_waits_in_vain_is_refused_and_who_hangs_up_is_forgotten() -> None:
         await settled()
         gone.cancel()
         await settled()
+        late = begun(gate.enter("d"))
+        await settled()
         inside.leave()
-        (await gate.enter("d")).leave()
+        late.cancel()  # at the very moment that it is let in
+        await settled()
+        (await gate.enter("e")).leave()
 
     asyncio.run(story())
 

@@ -27,7 +27,6 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """A server that is quickly out of patience, and answers before it has read a body."""
     monkeypatch.setattr(connections, "HEADERS_WITHIN_S", 0.2)
     monkeypatch.setattr(connections, "TAIL_S", 0.2)
-    monkeypatch.setattr(connections, "MOST_OF_ONE_ADDRESS", 3)
     monkeypatch.setattr(connections, "UNREAD_S", 0.2)
     app = Starlette(routes=[Route("/", refuse, methods=["POST"]), Route("/large", large)])
     app.state.on_stop = []
@@ -60,7 +59,12 @@ def test_a_refused_body_may_go_on_for_a_moment_only(address: tuple[str, int]) ->
         assert everything_from(connection).startswith(b"HTTP/1.1 401")
 
 
-def test_one_address_has_only_so_many_connections(address: tuple[str, int]) -> None:
+@pytest.mark.parametrize("bound", ["MOST_OF_ONE_ADDRESS", "MOST_CONNECTIONS"])
+def test_there_are_only_so_many_connections_of_one_address_and_in_all(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(connections, "HEADERS_WITHIN_S", 60.0)  # else every one of them is closed soon
+    monkeypatch.setattr(connections, bound, 3)
     opened = [socket.create_connection(address, timeout=20) for _ in range(4)]
     assert everything_from(opened[3]) == b""
     for connection in opened:

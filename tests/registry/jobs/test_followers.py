@@ -25,9 +25,11 @@ NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def world(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A registry that works on no job."""
+    """A registry that works on no job, and on two uploads at a time."""
     home = tmp_path_factory.mktemp("followed")
-    with World(database_server, home, video_workers=0, followers_per_key=WORKER_THREADS + 5) as made:
+    with World(
+        database_server, home, video_workers=0, uploads=2, followers_per_key=WORKER_THREADS + 5
+    ) as made:
         yield made
 
 
@@ -69,7 +71,9 @@ def soon_admitted(http: httpx2.Client, job: WireJob) -> Iterator[bool]:
         time.sleep(0.05)
 
 
-def test_requests_that_wait_for_their_videos_hold_no_worker_thread(world: World, desk: Party) -> None:
+def test_requests_that_wait_for_their_videos_hold_no_worker_thread_and_no_turn(
+    world: World, desk: Party
+) -> None:
     files = {"media": ("clip.mp4", original(*NAMES))}
 
     async def answered_first() -> bool:
