@@ -4,6 +4,8 @@ A web page that its visitor's own registry listens beside could be served under 
 loopback address (DNS rebinding), and then read what that registry answers.
 """
 
+import re
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from registry.api.problems import problem_answer
@@ -13,6 +15,7 @@ from registry.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 ANY = "*"
+HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{0,5})?")
 
 
 class KnownHosts:
@@ -49,10 +52,12 @@ def allowed_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 def _bare(host: str) -> str:
-    """The name alone, without port and final dot; an IPv6 address keeps its brackets."""
-    name = host.lower()
-    end = name.find("]") + 1 if name.startswith("[") else name.find(":")
-    return (name[:end] if end > 0 else name).rstrip(".")
+    """The name alone, without port and final dot; an IPv6 address keeps its brackets.
+
+    Empty where it is not a host as RFC 9110, 7.2 has it (`localhost:80@elsewhere`, say): that fits nothing.
+    """
+    written = HOST.fullmatch(host.lower())
+    return written["name"].rstrip(".") if written else ""
 
 
 def _fits(name: str, allowed: str) -> bool:

@@ -43,11 +43,16 @@ COORDINATE = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"  # 32 bytes in base64url, a
 
 
 def enrol(session: Session, new: NewPublisher) -> Publisher:
-    """Adds an organisation. Raises DuplicatePublisher: its name or DID is, or looks like, another's."""
+    """Adds an organisation.
+
+    Raises DuplicatePublisher: its name or DID is, or looks like, another's; or its name is another's id.
+    """
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ENROLMENT_LOCK})
     for other in session.exec(select(Publisher)):
         if new.did and other.did and new.did.casefold() == other.did.casefold():
             raise DuplicatePublisher(f"{new.did} belongs to another publisher here")
+        if new.name.casefold() == other.id:
+            raise DuplicatePublisher("the name is the id of another publisher here")
         if look_alike(new.name, other.name):
             raise DuplicatePublisher(
                 f"the name is, or looks like, that of another publisher here: {other.name}"

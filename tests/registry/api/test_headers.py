@@ -93,7 +93,14 @@ def status_under(world: World, host: str, path: str = "/v1/records") -> int:
 def test_on_the_loopback_no_other_name_is_answered_to(world: World) -> None:
     for host in ("localhost", "localhost:8000", "127.0.0.1:1", "LOCALHOST.", "[::1]:80"):
         assert status_under(world, host) == 200, host
-    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[::2]", "x:y:z"):
+    for host in (
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "[::2]",
+        "x:y:z",
+        "localhost:80@x",
+    ):
         assert status_under(world, host) == 421, host
         assert status_under(world, host, "/livez") == 200
     with asked_of(world) as http:

@@ -70,6 +70,8 @@ def strategies(name: str) -> list[Any]:
     return [good, operation.as_strategy(generation_mode=modes.NEGATIVE)] if takes_something else [good]
 
 
+# Hypothesis takes it for ours when the server, which runs beside in this process, draws a random number.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_an_operation_answers_as_the_document_says(
     world_of_module: World, there: Mapping[str, str], name: str

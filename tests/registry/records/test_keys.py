@@ -134,6 +134,11 @@ def test_a_name_that_looks_like_anothers_is_refused(world: World, desk: Party, n
     assert error.value.code == "duplicate_publisher"
 
 
+def test_the_id_of_another_publisher_is_no_name(world: World, desk: Party) -> None:
+    with pytest.raises(Conflict, match="the id of another"):
+        world.operator.enrol(NewPublisher(name=desk.publisher.id.upper(), contact="desk@example.org"))
+
+
 def test_a_label_that_is_shown_otherwise_than_it_is_signed_is_refused(world: World, desk: Party) -> None:
     picture = encoded("coffee")
     for label in ("caf\u0065\u0301", "a\u200bb", "a\u00a0b", "\u2066a"):
