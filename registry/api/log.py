@@ -8,8 +8,8 @@ from fastapi.responses import PlainTextResponse, Response
 from registry.api.deps import ServicesDep, SessionDep
 from registry.errors import UnknownEntry
 from registry.log import transparency_log as log
-from registry.log.tiles import parse_tile_path
 from sdk.models import Consistency, LogState
+from sdk.tiles import parse_tile_path
 
 tiles = APIRouter(prefix="/log", tags=["log"])
 router = APIRouter(prefix="/v1/log", tags=["log"])

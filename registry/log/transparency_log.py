@@ -17,14 +17,6 @@ from sqlalchemy import text, update
 from sqlmodel import Session, col, select
 
 from registry.errors import LogDiverged, LogRolledBack, MissingKey, UnknownEntry
-from registry.log.tiles import (
-    TILE_WIDTH,
-    ReadTile,
-    consistency_proof,
-    inclusion_proof,
-    published_width,
-    tree_root,
-)
 from registry.storage.db import keep_connection
 from registry.storage.models import LogEntry, LogHead, LogTile
 from sdk.checkpoint import (
@@ -37,6 +29,14 @@ from sdk.checkpoint import (
 )
 from sdk.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, root_of
 from sdk.records import commitment, log_entry
+from sdk.tiles import (
+    TILE_WIDTH,
+    ReadTile,
+    consistency_proof,
+    inclusion_proof,
+    published_width,
+    tree_root,
+)
 from sdk.tlog_proof import format_tlog_proof
 
 WRITER_LOCK = 0x7472_7565_6C6F_67  # "truelog", one advisory lock per database

@@ -13,7 +13,6 @@ from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
 from indexer.fingerprints.kinds import KINDS, PDQ, Family
 from registry.errors import LogRolledBack
 from registry.index.changes import REMOVE
-from registry.log.tiles import TILE_WIDTH
 from registry.log.transparency_log import head_of, split_hashes
 from registry.records.publishers import ENROLMENT, enrolment_of, key_validity
 from registry.services import Services
@@ -32,6 +31,7 @@ from sdk.keys import import_public_key
 from sdk.merkle import leaf_hash, root_of
 from sdk.models import AuditFinding, AuditReport
 from sdk.records import commitment, log_entry, verify_record
+from sdk.tiles import TILE_WIDTH
 
 MAXIMUM_FINDINGS = 1000
 STREAM_ROWS = 1000

@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from registry.log.tiles import tile_path, tree_root
 from sdk.checkpoint import (
     BadCheckpoint,
     Checkpoint,
@@ -12,6 +11,7 @@ from sdk.checkpoint import (
     verifier_key,
     verify_checkpoint,
 )
+from sdk.tiles import tile_path, tree_root
 
 GOLDEN = Path(__file__).parents[1] / "data" / "tessera-golden"
 GOLDEN_KEY = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"

@@ -7,7 +7,6 @@ from sqlmodel import Session
 
 from registry.app import running_services
 from registry.errors import LogDiverged, LogRolledBack, MissingKey, RegistryError
-from registry.log.tiles import tree_root
 from registry.log.transparency_log import (
     head_of,
     prove,
@@ -20,6 +19,7 @@ from registry.storage import db
 from registry.storage.db import transaction
 from sdk.checkpoint import verify_checkpoint
 from sdk.merkle import leaf_hash, verify_consistency, verify_inclusion
+from sdk.tiles import tree_root
 from sdk.tlog_proof import parse_tlog_proof
 from tests.world import DatabaseServer, SeededEmbedder, World
 

@@ -1,6 +1,7 @@
 import pytest
 
-from registry.log.tiles import (
+from sdk.merkle import leaf_hash, root_of, verify_consistency, verify_inclusion
+from sdk.tiles import (
     consistency_proof,
     inclusion_proof,
     parse_tile_path,
@@ -9,7 +10,6 @@ from registry.log.tiles import (
     tile_path,
     tree_root,
 )
-from sdk.merkle import leaf_hash, root_of, verify_consistency, verify_inclusion
 
 SIZE = 700
 
