@@ -43,30 +43,32 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class VerifierKey:
-    """A log's public key and name, written as `name+hash+key`."""
+    """The public key and name of a log or of a witness, written as `name+hash+key`."""
 
     name: str
     public_key: bytes  # 32 bytes, Ed25519
+    signature_type: bytes = ED25519_TYPE  # one byte: what the key signs; 0x04 is a witness's
 
     @property
     def key_id(self) -> bytes:
         """Returns the first four bytes of the hash that names the key in a signature line."""
-        return hashlib.sha256(self.name.encode() + b"\n" + ED25519_TYPE + self.public_key).digest()[:4]
+        named = self.name.encode() + b"\n" + self.signature_type
+        return hashlib.sha256(named + self.public_key).digest()[:4]
 
     def text(self) -> str:
         """Returns the vkey, as clients are configured with it."""
-        encoded = base64.b64encode(ED25519_TYPE + self.public_key).decode()
+        encoded = base64.b64encode(self.signature_type + self.public_key).decode()
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
 
 
-def parse_verifier_key(text: str) -> VerifierKey:
-    """Reads a vkey. Raises BadCheckpoint."""
+def parse_verifier_key(text: str, signature_type: bytes = ED25519_TYPE) -> VerifierKey:
+    """Reads a vkey of that type, a log's if nothing else is said. Raises BadCheckpoint."""
     name, plus, rest = text.partition("+")
     key_id, second_plus, encoded = rest.partition("+")
     decoded = _decode_base64(encoded, "the verifier key")
-    if not plus or not second_plus or len(decoded) != 33 or decoded[:1] != ED25519_TYPE:
-        raise BadCheckpoint("not an Ed25519 verifier key")
-    key = VerifierKey(_checked_name(name), decoded[1:])
+    if not plus or not second_plus or len(decoded) != 33 or decoded[:1] != signature_type:
+        raise BadCheckpoint(f"not an Ed25519 verifier key of type {signature_type[0]}")
+    key = VerifierKey(_checked_name(name), decoded[1:], signature_type)
     if key.key_id.hex() != key_id:
         raise BadCheckpoint("the verifier key does not have the id it states")
     return key
@@ -92,10 +94,10 @@ def verify_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
     Signature lines of unknown keys are ignored. A line of this key that does not verify makes the whole
     note invalid.
     """
-    body, signatures = _split_note(note)
+    body, signatures = split_note(note)
     verified = False
     for line in signatures:
-        name, raw = _parse_signature(line)
+        name, raw = parse_signature(line)
         if name != key.name or raw[:4] != key.key_id:
             continue
         try:
@@ -113,10 +115,11 @@ def verify_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
 
 def parse_checkpoint_unverified(note: str) -> Checkpoint:
     """Reads what a note says without looking at its signature. Raises BadCheckpoint."""
-    return _parse_body(_split_note(note)[0])
+    return _parse_body(split_note(note)[0])
 
 
-def _split_note(note: str) -> tuple[str, list[str]]:
+def split_note(note: str) -> tuple[str, list[str]]:
+    """Splits a note into the text that is signed and its signature lines. Raises BadCheckpoint."""
     if len(note.encode()) > MAXIMUM_NOTE_BYTES:
         raise BadCheckpoint("a note of more than 64 KiB")
     if any(ord(character) < 0x20 and character != "\n" for character in note):
@@ -130,7 +133,8 @@ def _split_note(note: str) -> tuple[str, list[str]]:
     return body, lines
 
 
-def _parse_signature(line: str) -> tuple[str, bytes]:
+def parse_signature(line: str) -> tuple[str, bytes]:
+    """Reads a signature line: the key's name, then key id (4 bytes) and signature. Raises BadCheckpoint."""
     if not line.startswith("\u2014 "):
         raise BadCheckpoint("a signature line must begin with an em dash and a space")
     name, space, encoded = line[2:].partition(" ")

@@ -5,14 +5,16 @@
 3. The checkpoint is signed by the log's key (Ed25519, c2sp.org/signed-note).
 4. The entry is in the tree that the checkpoint commits to (RFC 9162, section 2.1.3.2).
 5. If the file itself is given, it has the digest that the record states.
+6. If witnesses are given, enough of them cosigned the checkpoint (c2sp.org/tlog-cosignature).
 """
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sdk.checkpoint import Checkpoint, parse_verifier_key, verify_checkpoint
+from sdk.cosignature import Cosignature, parse_witness_key, require_witnesses
 from sdk.encodings import BadEncoding, decode_base64
 from sdk.errors import VerificationError
 from sdk.keys import BadKey, import_public_key, is_canonical, thumbprint
@@ -37,6 +39,7 @@ class VerifiedReceipt:
     log_index: int
     checkpoint: Checkpoint
     steps: tuple[str, ...]
+    cosignatures: tuple[Cosignature, ...] = ()  # of the witnesses that were asked for
 
 
 def verify_receipt(
@@ -45,11 +48,16 @@ def verify_receipt(
     log_key: str | None = None,
     publisher_kid: str | None = None,
     media: bytes | None = None,
+    witnesses: Sequence[str] = (),
+    quorum: int | None = None,
+    max_age_s: float | None = None,
 ) -> VerifiedReceipt:
     """Check every step in order and return what is proved. Raises a VerificationError.
 
     Without `log_key` and `publisher_kid` the keys inside the receipt are believed. That proves that the
-    receipt is whole, but not whose it is: pin both wherever it matters.
+    receipt is whole, but not whose it is: pin both wherever it matters. With `witnesses` (vkeys) at least
+    `quorum` of them, all if nothing is said, must have cosigned the checkpoint, none longer ago than
+    `max_age_s`: then the log shows everybody the same tree, unless that many of them lie.
     """
     statement, kid = _step_1_signature(receipt, publisher_kid)
     entry = _step_2_commitment(receipt)
@@ -60,8 +68,12 @@ def verify_receipt(
         raise BadReceipt("the statement was meant for another registry")
     verify_inclusion(leaf_hash(entry), index, checkpoint.size, hashes, checkpoint.root)  # step 4
     _step_5_media(statement, media)
-    steps = tuple(_describe(statement, kid, index, checkpoint, media, log_key, publisher_kid))
-    return VerifiedReceipt(statement, kid, index, checkpoint, steps)
+    cosignatures = _step_6_witnesses(note, witnesses, quorum, max_age_s)
+    steps = [*_describe(statement, kid, index, checkpoint, media, log_key, publisher_kid)]
+    if witnesses:
+        who = ", ".join(cosignature.in_words() for cosignature in cosignatures)
+        steps.append(f"6. cosigned by {len(cosignatures)} of {len(witnesses)} witnesses: {who}")
+    return VerifiedReceipt(statement, kid, index, checkpoint, tuple(steps), cosignatures)
 
 
 def _step_1_signature(receipt: Receipt, publisher_kid: str | None) -> tuple[Statement, str]:
@@ -97,6 +109,15 @@ def _step_5_media(statement: Statement, media: bytes | None) -> None:
         raise BadReceipt("the record names no file: it is about fingerprints alone")
     if media is not None and hashlib.sha256(media).hexdigest() != statement.digest_sha256:
         raise BadReceipt("the file is not the one the record was made for")
+
+
+def _step_6_witnesses(
+    note: str, witnesses: Sequence[str], quorum: int | None, max_age_s: float | None
+) -> tuple[Cosignature, ...]:
+    if not witnesses and quorum is None and max_age_s is None:
+        return ()
+    keys = [parse_witness_key(witness) for witness in witnesses]
+    return require_witnesses(note, keys, len(keys) if quorum is None else quorum, max_age_s=max_age_s)
 
 
 def _describe(

@@ -1,10 +1,15 @@
 import base64
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner, Result
 
 from sdk.checkpoint import Checkpoint, sign_checkpoint, verifier_key
+from sdk.cli import app
+from sdk.cosignature import CLOCKS_DIFFER_S, cosign, witness_key
 from sdk.errors import VerificationError
 from sdk.keys import generate_key, public_jwk, thumbprint
 from sdk.merkle import leaf_hash, root_of
@@ -20,7 +25,19 @@ KEY, OTHER_KEY = generate_key(), generate_key()
 SALT = bytes(range(32))
 
 
-def make_receipt(key: Any = KEY, log: Ed25519PrivateKey = LOG, audience: tuple[str, ...] = ()) -> Receipt:
+WITNESSES = {
+    f"witness.example/w{number}": Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)
+    for number in (11, 12, 13)
+}
+VKEYS = [witness_key(private_key, name).text() for name, private_key in WITNESSES.items()]
+
+
+def make_receipt(
+    key: Any = KEY,
+    log: Ed25519PrivateKey = LOG,
+    audience: tuple[str, ...] = (),
+    cosigned_at: tuple[int, ...] = (),
+) -> Receipt:
     import hashlib
 
     digest = hashlib.sha256(MEDIA).hexdigest()
@@ -29,6 +46,8 @@ def make_receipt(key: Any = KEY, log: Ed25519PrivateKey = LOG, audience: tuple[s
     entry = log_entry("record", commitment(SALT, record.encode()))
     leaves = [leaf_hash(b"another"), leaf_hash(entry)]
     note = sign_checkpoint(Checkpoint("log.example", 2, root_of(leaves)), log)
+    for (name, private_key), at in zip(WITNESSES.items(), cosigned_at, strict=False):
+        note += cosign(note, private_key, name, at) + "\n"
     return Receipt(
         record=record,
         salt=base64.b64encode(SALT).decode(),
@@ -130,3 +149,63 @@ def test_a_receipt_that_is_whole_but_of_somebody_else_fails_against_pinned_keys(
         verify_receipt(theirs, log_key=RECEIPT.log_key)
     with pytest.raises(VerificationError, match="not the one"):
         verify_receipt(RECEIPT, media=b"another file")
+
+
+def test_a_receipt_says_how_many_of_the_trusted_witnesses_cosigned_it_and_when() -> None:
+    receipt = make_receipt(cosigned_at=(1767225600, 1767225601))
+    verified = verify_receipt(receipt, witnesses=VKEYS, quorum=2)
+    assert verified.steps[5] == (
+        "6. cosigned by 2 of 3 witnesses: witness.example/w11 at 2026-01-01 00:00:00 UTC, "
+        "witness.example/w12 at 2026-01-01 00:00:01 UTC"
+    )
+    assert [cosignature.at for cosignature in verified.cosignatures] == [1767225600, 1767225601]
+    assert len(verify_receipt(receipt).steps) == 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"witnesses": VKEYS}, "by 2 of 3 witnesses, 3 are wanted"),
+        ({"witnesses": VKEYS[2:], "quorum": 1}, "by 0 of 1 witnesses, 1 are wanted"),
+        ({"witnesses": VKEYS, "quorum": 2, "max_age_s": 60}, "too old"),
+        ({"witnesses": VKEYS, "quorum": 4}, "cannot be had"),
+        ({"quorum": 1}, "cannot be had"),
+        ({"max_age_s": 60}, "cannot be had"),
+        ({"witnesses": [RECEIPT.log_key]}, "not an Ed25519 verifier key of type 4"),
+    ],
+)
+def test_a_receipt_that_too_few_witnesses_cosigned_does_not_hold(asked: dict[str, Any], says: str) -> None:
+    receipt = make_receipt(cosigned_at=(1767225600, 1767225601))
+    with pytest.raises(VerificationError, match=says):
+        verify_receipt(receipt, **asked)
+
+
+def test_a_cosignature_of_another_log_or_from_far_ahead_spoils_a_receipt() -> None:
+    other = make_receipt(log=OTHER_LOG, cosigned_at=(1767225600,)).proof.split("\n")[-2]
+    receipt = make_receipt()
+    receipt = receipt.model_copy(update={"proof": receipt.proof + other + "\n"})
+    verify_receipt(receipt)
+    with pytest.raises(VerificationError, match="does not verify"):
+        verify_receipt(receipt, witnesses=VKEYS, quorum=1)
+    ahead = int(time.time()) + 10 * CLOCKS_DIFFER_S
+    with pytest.raises(VerificationError, match="ahead of this clock"):
+        verify_receipt(make_receipt(cosigned_at=(ahead,)), witnesses=VKEYS, quorum=1)
+
+
+def test_the_command_counts_witnesses_and_refuses_what_cannot_be_counted(tmp_path: Path) -> None:
+    receipt = make_receipt(cosigned_at=(1767225600, 1767225601))
+    file = tmp_path / "receipt.json"
+    file.write_text(receipt.model_dump_json(), encoding="utf-8")
+
+    def verify(*options: str) -> Result:
+        return CliRunner().invoke(app, ["verify", str(file), *options])
+
+    both = ("--witness", VKEYS[0], "--witness", VKEYS[1])
+    assert "6. cosigned by 2 of 2 witnesses" in verify(*both).stdout
+    assert verify(*both, "--witness", VKEYS[2], "--quorum", "2").exit_code == 0
+    assert verify(*both, "--witness", VKEYS[2]).exit_code == 3
+    assert verify(*both, "--max-age", "60").exit_code == 3
+    assert verify(*both, "--quorum", "3").exit_code == 2
+    assert verify("--quorum", "1").exit_code == 2
+    assert verify("--witness", RECEIPT.log_key).exit_code == 2
+    assert verify(*both, "--witness", VKEYS[0]).exit_code == 2
