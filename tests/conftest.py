@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+# Otherwise gRPC (of pymilvus) starts its threads anew in every child that is forked for a terminal, until
+# they are gone with the call of the program: one of them may then have complained on that terminal.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 from indexer.fingerprints.kinds import PDQ
 from indexer.index.milvus_index import MilvusIndex
