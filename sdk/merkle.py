@@ -81,21 +81,35 @@ def verify_consistency(
         if old_root != EMPTY_ROOT:
             raise BadProof("not the root hash of the empty tree")
         return
-    _walk_consistency(old_size, new_size, list(proof), old_root, new_root)
-
-
-def _walk_consistency(
-    old_size: int, new_size: int, proof: list[bytes], old_root: bytes, new_root: bytes
-) -> None:
     if not proof:
         raise BadProof("the consistency proof is empty")
-    if old_size & (old_size - 1) == 0:
-        proof = [old_root, *proof]
+    whole = old_size & (old_size - 1) == 0
+    old_found, new_found = roots_of_consistency_proof(
+        old_size, new_size, [old_root, *proof] if whole else proof
+    )
+    if old_found != old_root:
+        raise BadProof("the consistency proof leads to another old root hash")
+    if new_found != new_root:
+        raise BadProof("the consistency proof leads to another new root hash")
+
+
+def roots_of_consistency_proof(
+    old_size: int, new_size: int, hashes: Sequence[bytes]
+) -> tuple[bytes, bytes]:
+    """Computes both root hashes that a consistency proof leads to, for 0 < `old_size` < `new_size`.
+
+    `hashes` begin with the subtree from which both are built. The proof of RFC 9162 leaves it out where it
+    is the whole old tree, whose size is then a power of two. Raises BadProof: too many, too few, not of 32
+    bytes.
+    """
+    _require_hashes(*hashes)
+    if not hashes or not 0 < old_size < new_size:
+        raise BadProof("the consistency proof is empty")
     place, last = old_size - 1, new_size - 1
     while place & 1:
         place, last = place >> 1, last >> 1
-    old_running = new_running = proof[0]
-    for sibling in proof[1:]:
+    old_running = new_running = hashes[0]
+    for sibling in hashes[1:]:
         if last == 0:
             raise BadProof("the consistency proof is too long")
         if place & 1 or place == last:
@@ -108,10 +122,7 @@ def _walk_consistency(
         place, last = place >> 1, last >> 1
     if last != 0:
         raise BadProof("the consistency proof is too short")
-    if old_running != old_root:
-        raise BadProof("the consistency proof leads to another old root hash")
-    if new_running != new_root:
-        raise BadProof("the consistency proof leads to another new root hash")
+    return old_running, new_running
 
 
 def _require_hashes(*hashes: bytes) -> None:

@@ -48,6 +48,11 @@ def published_width(level: int | None, number: int, size: int) -> int:
     return max(0, min(TILE_WIDTH, hashes - number * TILE_WIDTH))
 
 
+def split_hashes(tile: bytes) -> list[bytes]:
+    """Splits a tile into its hashes."""
+    return [tile[place : place + HASH_SIZE] for place in range(0, len(tile), HASH_SIZE)]
+
+
 def subtree_hash(read_tile: ReadTile, start: int, end: int) -> bytes:
     """Computes MTH(D[start:end]) of RFC 9162, for a `start` that the tree's own splits lead to."""
     count = end - start

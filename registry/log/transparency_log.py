@@ -35,6 +35,7 @@ from sdk.tiles import (
     consistency_proof,
     inclusion_proof,
     published_width,
+    split_hashes,
     tree_root,
 )
 from sdk.tlog_proof import format_tlog_proof
@@ -219,11 +220,6 @@ def _extend_tiles(session: Session, index: int, new_hash: bytes) -> None:
             return
         new_hash = root_of(split_hashes(tile.hashes))
         level, number = level + 1, number // TILE_WIDTH
-
-
-def split_hashes(tile: bytes) -> list[bytes]:
-    """Splits a tile into its hashes."""
-    return [tile[place : place + HASH_SIZE] for place in range(0, len(tile), HASH_SIZE)]
 
 
 def prove(session: Session, index: int) -> tuple[bytes, str]:

@@ -13,7 +13,7 @@ from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
 from indexer.fingerprints.kinds import KINDS, PDQ, Family
 from registry.errors import LogRolledBack
 from registry.index.changes import REMOVE
-from registry.log.transparency_log import head_of, split_hashes
+from registry.log.transparency_log import head_of
 from registry.records.publishers import ENROLMENT, enrolment_of, key_validity
 from registry.services import Services
 from registry.storage.models import (
@@ -31,7 +31,7 @@ from sdk.keys import import_public_key
 from sdk.merkle import leaf_hash, root_of
 from sdk.models import AuditFinding, AuditReport
 from sdk.records import commitment, log_entry, verify_record
-from sdk.tiles import TILE_WIDTH
+from sdk.tiles import TILE_WIDTH, split_hashes
 
 MAXIMUM_FINDINGS = 1000
 STREAM_ROWS = 1000

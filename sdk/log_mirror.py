@@ -1,0 +1,107 @@
+"""Keeps a copy of a log as static files, which any web server serves (c2sp.org/tlog-tiles).
+
+The tiles are computed from the entries, not copied. The checkpoint is written last, once everything below
+it is on the disk: a mirror that was killed goes on where its checkpoint ends.
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from sdk.checkpoint import VerifierKey, verify_checkpoint
+from sdk.compact_range import CompactRange
+from sdk.durable_files import write_durably
+from sdk.log_monitor import Followed
+from sdk.log_reader import CHECKPOINT, BadResource, FolderSource, LogReader, join_bundle
+from sdk.merkle import HASH_SIZE, leaf_hash, root_of
+from sdk.tiles import TILE_BITS, TILE_WIDTH, published_width, split_hashes, subtree_hash, tile_path
+
+
+class Mirror:
+    """The files below one folder: `checkpoint` and `tile/...`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._reader = LogReader(FolderSource(folder), str(folder))
+        self._new: list[bytes] = []  # entries that no full bundle was written of yet
+        self._first = 0  # index of the first of them
+        self._hashes: list[list[bytes]] = []  # of each level, those that no full tile was written of yet
+        self._superseded: list[Path] = []  # folders of partial files that a full one stands for
+
+    def continued(self, key: VerifierKey) -> Followed:
+        """How far the mirror goes. Raises BadCheckpoint, BadResource, NotServed: it is damaged."""
+        if not (self._folder / CHECKPOINT).exists():
+            self._begin_at(0)
+            return Followed()
+        note = self._reader.checkpoint()
+        checkpoint = verify_checkpoint(note, key)
+        size, read_tile = checkpoint.size, self._reader.tile_reader(checkpoint.size)
+        hashes, start = [], 0
+        for bit in reversed(range(size.bit_length())):
+            if size >> bit & 1:
+                hashes.append(subtree_hash(read_tile, start, start + (1 << bit)))
+                start += 1 << bit
+        tree = CompactRange(size, hashes)
+        self._begin_at(size)
+        partial = self._hashes[0] if self._hashes else []
+        if tree.root() != checkpoint.root or [leaf_hash(entry) for entry in self._new] != partial:
+            raise BadResource(f"{self._folder} is damaged: its files do not lead to its checkpoint")
+        return Followed(note, tree)
+
+    def _begin_at(self, size: int) -> None:
+        """Reads the bundle and the tiles that are not full at that size."""
+        self._first, self._superseded = size - size % TILE_WIDTH, []
+        self._new = self._reader.entries(self._first // TILE_WIDTH, size) if size % TILE_WIDTH else []
+        self._hashes, read_tile, level = [], self._reader.tile_reader(size), 0
+        while size >> (TILE_BITS * level):
+            full, width = divmod(size >> (TILE_BITS * level), TILE_WIDTH)
+            tile = read_tile(level, full) if width else b""
+            self._hashes.append(split_hashes(tile[: width * HASH_SIZE]))
+            level += 1
+
+    def take(self, first: int, entries: Sequence[bytes]) -> None:
+        """Writes the entries that follow, and the tiles that become full with them."""
+        assert first == self._first + len(self._new), "entries come in their order"
+        for place, entry in enumerate(entries, start=first):
+            self._new.append(entry)
+            self._add_hash(0, place, leaf_hash(entry))
+            if len(self._new) == TILE_WIDTH:
+                self._write(None, self._first // TILE_WIDTH, TILE_WIDTH, join_bundle(self._new))
+                self._new, self._first = [], self._first + TILE_WIDTH
+
+    def _add_hash(self, level: int, place: int, digest: bytes) -> None:
+        if level == len(self._hashes):
+            self._hashes.append([])
+        tile = self._hashes[level]
+        tile.append(digest)
+        if len(tile) == TILE_WIDTH:
+            self._write(level, place // TILE_WIDTH, TILE_WIDTH, b"".join(tile))
+            self._hashes[level] = []
+            self._add_hash(level + 1, place // TILE_WIDTH, root_of(tile))
+
+    def publish(self, followed: Followed) -> None:
+        """Writes what is not full yet, and then the checkpoint, durably."""
+        size = followed.tree.size
+        if self._new:
+            self._write(None, self._first // TILE_WIDTH, len(self._new), join_bundle(self._new))
+        for level, tile in enumerate(self._hashes):
+            number = (size >> (TILE_BITS * level)) // TILE_WIDTH
+            if tile and published_width(level, number, size):
+                self._write(level, number, len(tile), b"".join(tile))
+        if hasattr(os, "sync"):
+            os.sync()  # thousands of files at once
+        write_durably(self._folder / CHECKPOINT, followed.note.encode())
+        # Only now: until then the old checkpoint stands, and entries that lead nowhere may have been taken.
+        for folder in self._superseded:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._superseded = []
+
+    def _write(self, level: int | None, number: int, width: int, content: bytes) -> None:
+        file = self._folder / "tile" / tile_path(level, number, width)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(file.name + ".tmp")
+        temporary.write_bytes(content)
+        temporary.replace(file)
+        if width == TILE_WIDTH:
+            self._superseded.append(file.with_name(file.name + ".p"))

@@ -1,0 +1,109 @@
+"""Anybody follows the log of a running registry, copies it, and shows that one forked."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from registry.storage.db import transaction
+from sdk.cli import app
+from sdk.log_mirror import Mirror
+from sdk.log_monitor import follow
+from tests.logs import KEY, ServedLog, entries_of
+from tests.pictures import encoded
+from tests.world import World
+
+
+def trueprint(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+
+
+def mirrored(entries: list[bytes], folder: Path) -> Path:
+    """A log of that history, as files."""
+    mirror = Mirror(folder)
+    after, _ = follow(ServedLog(entries).reader(), KEY, mirror.continued(KEY), mirror.take)
+    mirror.publish(after)
+    return folder
+
+
+def test_a_registry_is_followed_and_mirrored_and_its_receipts_are_in_its_history(
+    world: World, tmp_path: Path
+) -> None:
+    desk = world.enrol("Daily Example")
+    registered = world.register(desk, encoded("coffee"))
+    receipt = tmp_path / "receipt.json"
+    receipt.write_text(registered.receipt.model_dump_json())
+    options = ("--state", tmp_path / "state", "--mirror", tmp_path / "mirror")
+    first = trueprint("monitor", world.url, *options, "--against", receipt)
+    assert first.exit_code == 0, first.output
+    assert "one history: localhost/log" in first.output
+    assert "not pinned" in first.output
+    with transaction(world.engine) as session:
+        for number in range(300):
+            world.services.log.append(session, "test", str(number).encode())
+    again = trueprint("monitor", f"{world.url}/log", *options, "--against", receipt, "--json")
+    assert again.exit_code == 0, again.output
+    said = json.loads(again.stdout)
+    assert said["new"] == 300
+    assert said["wrong"] == []
+    log_key = world.operator.log_state().log_key
+    copied = trueprint("monitor", tmp_path / "mirror", "--state", tmp_path / "b", "--log-key", log_key)
+    assert copied.exit_code == 0, copied.output
+    assert f"{said['size']} entries" in copied.output
+
+
+def test_a_changed_entry_of_the_database_is_found_from_outside(world: World, tmp_path: Path) -> None:
+    world.register(world.enrol("Daily Example"), encoded("coffee"))
+    world.tamper("UPDATE log_entry SET entry = entry || '\\x20'::bytea WHERE index = 1")
+    done = trueprint("monitor", world.url, "--state", tmp_path)
+    assert done.exit_code == 3
+    assert "bad entries" in done.output
+
+
+def test_a_fork_leaves_evidence_that_anybody_can_check(tmp_path: Path) -> None:
+    honest = mirrored(entries_of(300), tmp_path / "honest")
+    forked = mirrored([*entries_of(299), b"another", b"more"], tmp_path / "forked")
+    state = tmp_path / "state"
+    assert trueprint("monitor", honest, "--state", state, "--log-key", KEY.text()).exit_code == 0
+    done = trueprint("monitor", forked, "--state", state, "--json")
+    assert done.exit_code == 3, done.output
+    wrong = json.loads(done.stdout)["wrong"][0]
+    assert wrong["fault"] == "forked"
+    shown = trueprint("verify-fork", wrong["evidence"], "--log-key", KEY.text())
+    assert shown.exit_code == 0, shown.output
+    assert "signed two histories" in shown.output
+    assert "300 entries" in shown.output
+    evidence = Path(wrong["evidence"])
+    evidence.write_text(re.sub(r'"newer": "registry', '"newer": "another', evidence.read_text()))
+    assert trueprint("verify-fork", evidence).exit_code == 3
+    assert trueprint("monitor", honest, "--state", state).exit_code == 0, "what was followed still stands"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("monitor", "{mirror}"), "give the key of the log"),
+        (("monitor", "{mirror}", "--log-key", "nonsense"), "--log-key"),
+        (("monitor", "{mirror}", "--log-key", KEY.text(), "--against", "{other}"), "no receipt"),
+        (("monitor", "{mirror}", "--log-key", KEY.text(), "--against", "/nowhere"), "No such file"),
+        (("verify-fork", "{other}"), "not evidence"),
+        (("verify-fork", "/nowhere"), "No such file"),
+    ],
+)
+def test_wrong_usage_is_said_in_a_line(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"{\xff")
+    mirror = mirrored(entries_of(3), tmp_path / "mirror")
+    given = [part.format(mirror=mirror, other=other) for part in arguments]
+    state = ("--state", tmp_path / "state") if given[0] == "monitor" else ()
+    done = trueprint(*given, *state)
+    assert done.exit_code == 2, done.output
+    assert says in done.output
+
+
+def test_a_log_that_is_not_there_is_said(tmp_path: Path) -> None:
+    done = trueprint("monitor", tmp_path / "nothing", "--state", tmp_path, "--log-key", KEY.text())
+    assert done.exit_code == 3
+    assert "is not there" in done.output
