@@ -11,6 +11,7 @@ RegistryError
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
 ├── IndexUnavailable, IndexStale, LogDiverged
+├── BackupFailed, BadBackup, RestoreRefused
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
                   BadThresholds
 
@@ -355,6 +356,24 @@ class LogDiverged(RegistryError):
     """Another writer moved the log's head in spite of the lock; nothing was written."""
 
     code, status, title = "log_diverged", 500, "The log was moved by another writer"
+
+
+class BackupFailed(RegistryError):
+    """The backup was not made; nothing of it is left."""
+
+    code, status, title = "backup_failed", 500, "The backup was not made"
+
+
+class BadBackup(RegistryError):
+    """What is read is no backup, or not all of one, or it was damaged."""
+
+    code, status, title = "bad_backup", 422, "This backup cannot be used"
+
+
+class RestoreRefused(RegistryError):
+    """The backup was not restored; what was there before is as it was."""
+
+    code, status, title = "restore_refused", 409, "The backup was not restored"
 
 
 class StartRefused(RegistryError):

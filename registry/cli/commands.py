@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from registry.cli.backups import backup, restore
 from registry.cli.models import HomeOption, models, settings_of
 from registry.errors import RegistryError
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, no_registry_in, say_new
@@ -29,7 +30,7 @@ ServerRole = Literal["all", "api", "search", "worker"]
 
 def join(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (serve, migrate, demo):
+    for command in (serve, migrate, backup, restore, demo):
         app.command()(command)
     app.command("eval")(evaluate_command)
     app.add_typer(models)

@@ -6,16 +6,18 @@ changes, 6. the index of this node, 7. previews. It changes nothing.
 """
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from sqlmodel import Session, col, func, select
 
 from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
 from indexer.fingerprints.kinds import KINDS, PDQ, Family
 from registry.errors import LogRolledBack
+from registry.index.access import IndexAccess
 from registry.index.changes import REMOVE
-from registry.log.transparency_log import head_of
+from registry.log.transparency_log import Log, head_of
 from registry.records.publishers import ENROLMENT, enrolment_of, key_validity
-from registry.services import Services
+from registry.storage.blobs import Blobs
 from registry.storage.models import (
     Fingerprint,
     IndexChange,
@@ -37,7 +39,26 @@ MAXIMUM_FINDINGS = 1000
 STREAM_ROWS = 1000
 
 
-def audit(services: Services, session: Session) -> AuditReport:
+class Audited(Protocol):
+    """What is audited beside the rows: of a registry that runs, or of a copy that was restored."""
+
+    @property
+    def log(self) -> Log:
+        """The log, which need not be able to sign."""
+        ...
+
+    @property
+    def index(self) -> IndexAccess:
+        """What is compared with the rows of fingerprints."""
+        ...
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where previews are."""
+        ...
+
+
+def audit(services: Audited, session: Session) -> AuditReport:
     """Runs every step; a clean report has no findings."""
     services.log.lock(session)  # nothing moves while the parts are compared
     services.index.catch_up(session)
@@ -66,7 +87,7 @@ def audit(services: Services, session: Session) -> AuditReport:
 Step = Iterator[tuple[str, str]]
 
 
-def _check_tree(services: Services, session: Session, entries: dict[int, bytes]) -> Step:
+def _check_tree(services: Audited, session: Session, entries: dict[int, bytes]) -> Step:
     head = head_of(session)
     rows = session.exec(
         select(LogEntry).order_by(col(LogEntry.index)).execution_options(yield_per=STREAM_ROWS)
@@ -195,13 +216,18 @@ def _check_fingerprints(session: Session) -> Step:
         yield "index_changes", f"{len(in_outbox ^ searchable)} rows are not what the outbox says of them"
 
 
-def _check_index(services: Services, session: Session) -> Step:
+def _check_index(services: Audited, session: Session) -> Step:
     for difference in services.index.check(session):
         yield "index", difference
 
 
-def _check_previews(services: Services, session: Session) -> Step:
+def _check_previews(services: Audited, session: Session) -> Step:
     kept = select(Record.id, Record.preview_key).where(col(Record.preview_key).is_not(None))
     for record_id, key in session.exec(kept).all():
         if key is not None and services.blobs.get(key) is None:
-            yield "preview", f"the preview of record {record_id} is lost"
+            yield "preview", lost_preview(record_id)
+
+
+def lost_preview(record_id: str) -> str:
+    """What is said of a preview that is not there."""
+    return f"the preview of record {record_id} is lost"

@@ -6,12 +6,15 @@ verification, never a record: fingerprints and the log are in the database.
 
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
+
+from registry.errors import BackupFailed
 
 PREVIEWS = "previews"
 # Younger blobs may belong to a registration that is still being written.
@@ -53,6 +56,20 @@ class Blobs:
         """Removes a blob and everything derived from it; what is missing is ignored."""
         for found in self._keys(prefix=key.rpartition(".")[0]):
             obstore.delete(self._store, found)
+
+    def contents(self) -> Iterator[tuple[str, bytes]]:
+        """Yields all that is stored, by key, without what goes away meanwhile. Raises BackupFailed."""
+        try:
+            for batch in obstore.list(self._store, prefix=PREVIEWS):
+                for entry in batch:
+                    with suppress(NotFoundError, FileNotFoundError):
+                        yield entry["path"], bytes(obstore.get(self._store, entry["path"]).bytes())
+        except BaseError as error:
+            raise BackupFailed(f"previews cannot be read from {self.description.split('?')[0]}") from error
+
+    def write(self, key: str, content: bytes) -> None:
+        """Stores bytes under the key that they had in another store."""
+        obstore.put(self._store, key, content)
 
     def older_than(self, age: timedelta) -> Iterator[str]:
         """Lists keys of blobs that were stored at least `age` ago."""

