@@ -12,10 +12,12 @@ MILVUS_STAMP := $(MILVUS)/.installed
 DISC ?= $(wildcard ../shared/data/disc-dev)
 # Pairs of originals and what published systems made of them: pairs.csv, files/. Empty: generated edits only.
 SWAPS ?= $(wildcard ../shared/data/swaps-dev)
+# A tar of odd, old and damaged files.
+DAMAGED ?= ../shared/data/damaged.tar
 # Short clips to make edits of.
 VIDEOS ?= $(wildcard ../shared/data/videos)
 
-.PHONY: demo run test check milvus bench bench-gpu bench-load bench-quality train train-faces openapi clean
+.PHONY: demo run test check milvus bench bench-damaged bench-fuzz bench-gpu bench-load bench-quality train train-faces openapi clean
 
 demo: $(STAMP)  ## register real photographs, match uploads, verify a receipt
 	$(BIN)/trueprint demo
@@ -49,6 +51,12 @@ bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md
 	$(if $(VIDEOS),$(BIN)/python -m bench.video $(VIDEOS))
 
 milvus: $(MILVUS_STAMP)  ## a Milvus server, for tests and to try it: .venv-milvus/bin/milvus-server
+
+bench-damaged: $(DEV_STAMP)  ## what a server answers to odd, old and damaged files
+	$(BIN)/python -m bench.damaged $(DAMAGED)
+
+bench-fuzz: $(DEV_STAMP)  ## a fuzzer on every parser of ours, a minute each
+	$(BIN)/python -m bench.fuzz
 
 # Needs python3 and torch with CUDA, no more: PYTHON is whatever has them.
 bench-gpu:  ## the index on a GPU: right, and how fast

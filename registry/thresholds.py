@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from indexer.fingerprints.kinds import AHASH, COLORHASH, CROP_RESISTANT, DHASH, WHASH
 from registry.errors import BadThresholds
-from sdk.flaws import flaws_in_words
+from sdk.flaws import fault_in_words, flaws_in_words
 
 PDQ_BITS = 256
 Bits = Annotated[int, Field(ge=0, le=PDQ_BITS)]
@@ -268,7 +268,7 @@ def load_thresholds(file: Path | None) -> Thresholds:
     try:
         return Thresholds.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadThresholds(f"{file}: {error}") from error
+        raise BadThresholds(f"{file}: {fault_in_words(error)}") from error
     except tomllib.TOMLDecodeError as error:
         raise BadThresholds(f"{file} is not TOML: {error}") from error
     except ValidationError as error:

@@ -120,7 +120,7 @@ def parse_checkpoint_unverified(note: str) -> Checkpoint:
 
 def split_note(note: str) -> tuple[str, list[str]]:
     """Splits a note into the text that is signed and its signature lines. Raises BadCheckpoint."""
-    if len(note.encode()) > MAXIMUM_NOTE_BYTES:
+    if len(_encoded(note)) > MAXIMUM_NOTE_BYTES:
         raise BadCheckpoint("a note of more than 64 KiB")
     if any(ord(character) < 0x20 and character != "\n" for character in note):
         raise BadCheckpoint("a note with control characters")
@@ -160,7 +160,15 @@ def _parse_body(body: str) -> Checkpoint:
 def _checked_name(name: str) -> str:
     if not name or "+" in name or any(character.isspace() for character in name):
         raise BadCheckpoint("a key name has no spaces and no plus signs")
+    _encoded(name)
     return name
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise BadCheckpoint("half of a character stands alone") from None
 
 
 def _decode_base64(text: str, what: str) -> bytes:

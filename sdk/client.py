@@ -16,6 +16,7 @@ from sdk import calls, models
 from sdk.calls import Call
 from sdk.encodings import BadEncoding, parse_object
 from sdk.errors import ProblemError, SdkError, Unreachable, problem_to_error
+from sdk.flaws import fault_in_words
 from sdk.patience import Patience, Pause, retry_after_s
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ class Client:
             try:
                 response = self._http.request(call.method, call.path, **call.options)
             except httpx2.HTTPError as error:
-                raise Unreachable(f"no answer from {self.url}: {error}") from error
+                raise Unreachable(f"no answer from {self.url}: {fault_in_words(error)}") from error
             answer = _answer(call, response, patience)
             if not isinstance(answer, Pause):
                 return answer
@@ -273,7 +274,7 @@ class AsyncClient:
             try:
                 response = await self._http.request(call.method, call.path, **call.options)
             except httpx2.HTTPError as error:
-                raise Unreachable(f"no answer from {self.url}: {error}") from error
+                raise Unreachable(f"no answer from {self.url}: {fault_in_words(error)}") from error
             answer = _answer(call, response, patience)
             if not isinstance(answer, Pause):
                 return answer

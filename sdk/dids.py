@@ -24,6 +24,8 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 
 def canonical_did(did: str) -> str:
     """The one spelling of an identifier. Raises ValueError, in plain words."""
+    if not did.isascii():
+        raise ValueError("must be written in ASCII, a host of other scripts as xn--...")
     if did.startswith(KEY):
         _require_key(did)
         return did

@@ -4,6 +4,7 @@ It knows pydantic's types of errors, and says each without a word of Python's. N
 repeated: it may be a secret.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -77,6 +78,7 @@ FORMS = {
     r"^\s*\d{1,5}(\s*,\s*\d{1,5})*\s*$": "must be numbers of ports, separated by commas",
 }
 OTHERWISE = "is not valid"
+_NUMBER_OF_ERROR = re.compile(r"\[Errno -?\d+\] ")
 NOT_A_FILE = "UploadFile"  # of a form in which text was sent for a file, in FastAPI's words
 
 
@@ -116,6 +118,18 @@ def first_flaw_in_words(flaws: list[ErrorDetails]) -> str:
     """The first flaw with its place; without one where it is about the whole."""
     place, words = next(iter(flaws_in_words(flaws)))
     return f"{'.'.join(map(str, place))}: {words}".removeprefix(": ")
+
+
+def fault_in_words(error: Exception) -> str:
+    """What a file or a connection suffers from, without numbers and names of the program's own.
+
+    Of a file that cannot be opened or read as text, of a connection that was not made.
+    """
+    if isinstance(error, UnicodeError):
+        return "it is not text in UTF-8"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return _NUMBER_OF_ERROR.sub("", str(error)) or "no reason is given"
 
 
 def _lies_in(place: tuple[Any, ...], outer: tuple[Any, ...]) -> bool:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from sdk.client import Client
 from sdk.errors import SdkError
-from sdk.flaws import first_flaw_in_words
+from sdk.flaws import fault_in_words, first_flaw_in_words
 from sdk.models import FingerprintValue, Registration
 from sdk.records import AssetClass
 from sdk.registering import label_of
@@ -60,7 +60,7 @@ def read_hash_list(path: Path) -> Iterator[Row]:
                     fields = dict(zip(names, values, strict=False)) if len(values) == len(names) else {}
                     yield Row(path, reader.line_num, {name: text.strip() for name, text in fields.items()})
         except (csv.Error, UnicodeDecodeError) as error:
-            raise BadHashList(f"{path}, after line {reader.line_num}: {error}") from error
+            raise BadHashList(f"{path}, after line {reader.line_num}: {fault_in_words(error)}") from error
 
 
 def register_row(

@@ -152,7 +152,7 @@ def _read_card(path: Path) -> Model:
         card |= {"kind": kind, "runtime": Runtime(card["runtime"]), "mean": mean, "scale": scale}
         model = Model(**card)
     except (KeyError, TypeError, ValueError) as error:
-        raise BadModel(f"{path} is no card of a model: {error}") from error
+        raise BadModel(f"{path} is no card of a model") from error
     return model
 
 

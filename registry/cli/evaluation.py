@@ -11,6 +11,7 @@ from registry.errors import InvalidRequest
 from sdk.cli.progress import OnProgress, each_with_progress
 from sdk.client import Client
 from sdk.errors import NON_RETRYABLE, SdkError
+from sdk.flaws import fault_in_words
 from sdk.models import MatchAnswer, Strength
 
 
@@ -62,7 +63,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
                 raise InvalidRequest(f"{path} needs the columns query and ref")
             return {Path(row["query"]).stem: _truth_of(row) for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidRequest(f"{path}: {error}") from error
+        raise InvalidRequest(f"{path}: {fault_in_words(error)}") from error
 
 
 def _truth_of(row: dict[str, str]) -> Truth:

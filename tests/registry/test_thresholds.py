@@ -32,11 +32,12 @@ def test_without_a_file_the_defaults_hold() -> None:
         ("inliers_moderate = 19", "must ascend in this order"),
         ("moved = nan", "moved"),
         ("moved =", "is not TOML"),
+        ("# in another encoding", "it is not text in UTF-8"),
     ],
 )
 def test_what_is_not_possible_is_refused_by_its_name(tmp_path: Path, content: str, reason: str) -> None:
     file = tmp_path / "thresholds.toml"
-    file.write_text(content)
+    file.write_text(content, encoding="utf-16" if content.startswith("#") else "utf-8")
     with pytest.raises(BadThresholds, match=reason):
         load_thresholds(file)
 

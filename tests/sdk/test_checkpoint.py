@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sdk.checkpoint import (
     BadCheckpoint,
     Checkpoint,
+    parse_checkpoint_unverified,
     parse_verifier_key,
     sign_checkpoint,
     verifier_key,
@@ -77,11 +78,18 @@ def test_a_signed_but_malformed_checkpoint_is_refused(body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a+b", LOG_KEY[:-4], LOG_KEY.replace("8f84308d", "8f84308e"), "a b" + LOG_KEY]
+    "text",
+    ["", "a+b", LOG_KEY[:-4], LOG_KEY.replace("8f84308d", "8f84308e"), "a b" + LOG_KEY, "\udcff" + LOG_KEY],
 )
 def test_a_malformed_verifier_key_is_refused(text: str) -> None:
     with pytest.raises(BadCheckpoint):
         parse_verifier_key(text)
+
+
+def test_a_note_with_half_a_character_is_refused() -> None:
+    # As a name of a file or an argument in another encoding comes into a program.
+    with pytest.raises(BadCheckpoint, match="half of a character"):
+        parse_checkpoint_unverified(f"\udcff{NOTE}")
 
 
 def test_the_golden_log_of_another_implementation_verifies_with_our_tiles_and_checkpoints() -> None:

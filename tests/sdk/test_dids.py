@@ -34,6 +34,8 @@ def test_an_identifier_has_one_spelling(written: str, canonical: str) -> None:
         "did:key:z1DnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169",
         "did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU216O",  # O is no digit
         "did:example:1",
+        "did:web:exämple.org",
+        "did:web:example.org:\udcff",
     ],
 )
 def test_what_is_no_identifier_of_a_publisher_is_refused(did: str) -> None:

@@ -11,7 +11,7 @@ from pydantic import AnyUrl, AwareDatetime, BaseModel, Field, TypeAdapter, Valid
 
 from registry.app import create_app
 from registry.settings import Settings
-from sdk.flaws import FORMS, OTHERWISE, first_flaw_in_words, flaws_in_words
+from sdk.flaws import FORMS, OTHERWISE, fault_in_words, first_flaw_in_words, flaws_in_words
 from sdk.records import Statement
 from tests.world import World
 
@@ -103,6 +103,21 @@ def test_the_first_flaw_stands_for_all_where_one_line_is_wanted() -> None:
     with pytest.raises(ValidationError) as refusal:
         Limited.model_validate({"text": "a", "number": 0})
     assert first_flaw_in_words(refusal.value.errors()) == "text: must have at least 2 characters"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "a.csv"), "No such file or directory"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "it is not text in UTF-8"),
+        (RuntimeError("[Errno 111] Connection refused"), "Connection refused"),
+        (RuntimeError(), "no reason is given"),
+    ],
+)
+def test_what_is_wrong_with_a_file_or_a_connection_is_said_without_its_number(
+    error: Exception, words: str
+) -> None:
+    assert fault_in_words(error) == words
 
 
 def test_every_pattern_of_the_wire_and_of_the_settings_has_words(world: World) -> None:

@@ -34,7 +34,7 @@ def test_queries_and_references_are_named_by_their_stems(
     [
         (b"", "needs the columns query and ref"),
         (b"query,reference\nq1,r1\n", "needs the columns query and ref"),
-        (b"\xff\xfe\x00", "codec can't decode"),
+        (b"\xff\xfe\x00", "it is not text in UTF-8"),
     ],
 )
 def test_a_file_that_is_no_truth_is_refused_and_named(tmp_path: Path, written: bytes, says: str) -> None:

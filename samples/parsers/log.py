@@ -1,0 +1,104 @@
+"""What the log publishes: checkpoints in signed notes, keys, proofs, paths of tiles."""
+
+import base64
+
+from registry.log.tiles import parse_tile_path, tile_path
+from samples.parsers.contract import Parser, require, require_same, text_of
+from samples.parsers.signed import LOG_KEY, ORIGIN
+from sdk.checkpoint import (
+    BadCheckpoint,
+    Checkpoint,
+    parse_checkpoint_unverified,
+    parse_verifier_key,
+    sign_checkpoint,
+    verifier_key,
+    verify_checkpoint,
+)
+from sdk.merkle import HASH_SIZE, BadProof, verify_consistency, verify_inclusion
+from sdk.tlog_proof import format_tlog_proof, parse_tlog_proof
+
+SIZES = (0, 1, 2, 300)
+NOTES = tuple(
+    sign_checkpoint(Checkpoint(ORIGIN, size, bytes([size % 256]) * 32), LOG_KEY) for size in SIZES
+)
+KEY = verifier_key(LOG_KEY, ORIGIN)
+COSIGNATURE = f"\u2014 witness.example {base64.b64encode(bytes(4 + 72)).decode()}\n"
+PROOF_NUMBERS = 2  # bytes before the hashes of a Merkle proof: two of its numbers
+
+
+def _checkpoint(content: bytes) -> None:
+    note = text_of(content)
+    said = parse_checkpoint_unverified(note)
+    require(note.startswith(said.body()[:-1]), "a checkpoint is written in another way than its own")
+    verified = verify_checkpoint(note, KEY)
+    require_same(verified, said)
+    require(
+        any(said.body() == known.partition("\n\n")[0] + "\n" for known in NOTES), "a checkpoint was forged"
+    )
+
+
+def _vkey(content: bytes) -> None:
+    text = text_of(content)
+    require_same(parse_verifier_key(text).text(), text)
+
+
+def _tlog_proof(content: bytes) -> None:
+    text = text_of(content)
+    index, hashes, note = parse_tlog_proof(text)
+    written = format_tlog_proof(index, hashes, note)
+    require_same(parse_tlog_proof(written), (index, hashes, note))
+    lines = text.split("\n")
+    if not lines[1].startswith("extra "):
+        require_same(written, text)
+
+
+def _tile_path(content: bytes) -> None:
+    text = text_of(content)
+    found = parse_tile_path(text)
+    if found is not None:
+        require_same(tile_path(*found), text)
+
+
+def _merkle_proof(content: bytes) -> None:
+    first, second, *_ = content[:PROOF_NUMBERS].ljust(PROOF_NUMBERS, b"\0")
+    rest = content[PROOF_NUMBERS:]
+    hashes = [rest[at : at + HASH_SIZE] for at in range(0, len(rest), HASH_SIZE)]
+    if len(hashes) < 2:
+        return
+    one, other, *proof = hashes
+    try:
+        verify_inclusion(one, first, second, proof, other)
+    except BadProof:
+        verify_consistency(first, second, proof, one, other)
+
+
+PARSERS = (
+    Parser(
+        "checkpoint",
+        _checkpoint,
+        (BadCheckpoint,),
+        (*(note.encode() for note in NOTES), (NOTES[1] + COSIGNATURE).encode()),
+        ("\u2014 ".encode(), ORIGIN.encode(), b"\n\n"),
+    ),
+    Parser("verifier key", _vkey, (BadCheckpoint,), (KEY.text().encode(),)),
+    Parser(
+        "tlog-proof",
+        _tlog_proof,
+        (BadCheckpoint,),
+        (
+            format_tlog_proof(1, [bytes(32), bytes([1]) * 32], NOTES[2]).encode(),
+            format_tlog_proof(0, [], NOTES[1]).replace("\nindex", "\nextra AAAA\nindex").encode(),
+        ),
+        (b"index ", b"extra ", b"c2sp.org/tlog-proof@v1"),
+    ),
+    Parser(
+        "tile path",
+        _tile_path,
+        (),
+        (b"0/000", b"entries/x123/456.p/7", b"63/x001/x234/067", b"1/000.p/255"),
+        (b".p/", b"/x", b"entries/", b"000"),
+    ),
+    Parser(
+        "Merkle proof", _merkle_proof, (BadProof,), (bytes((0, 1)) + bytes(64), bytes((5, 5)) + bytes(64))
+    ),
+)
