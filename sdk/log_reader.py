@@ -12,6 +12,7 @@ import httpx2
 
 from sdk.checkpoint import MAXIMUM_NOTE_BYTES
 from sdk.errors import SdkError, Unreachable
+from sdk.flaws import fault_in_words
 from sdk.merkle import HASH_SIZE
 from sdk.tiles import TILE_WIDTH, ReadTile, published_width, tile_path
 
@@ -144,7 +145,7 @@ class HttpSource:
                         raise BadResource(f"{address} is longer than such a resource can be")
                 return content
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-            raise Unreachable(f"no answer from {address}: {error}") from error
+            raise Unreachable(f"no answer from {address}: {fault_in_words(error)}") from error
 
     def close(self) -> None:
         """See `Source`."""

@@ -1,8 +1,8 @@
-"""What the log publishes: checkpoints in signed notes, keys, proofs, paths of tiles."""
+"""What logs publish: checkpoints in signed notes, keys, proofs, tiles, entries, evidence of forks."""
 
 import base64
+import json
 
-from registry.log.tiles import parse_tile_path, tile_path
 from samples.parsers.contract import Parser, require, require_same, text_of
 from samples.parsers.signed import LOG_KEY, ORIGIN
 from sdk.checkpoint import (
@@ -14,14 +14,22 @@ from sdk.checkpoint import (
     verifier_key,
     verify_checkpoint,
 )
+from sdk.cosignature import cosign, verify_cosignatures, witness_key
+from sdk.encodings import BadEncoding, parse_json
+from sdk.forks import BadEvidence, fork_evidence, verify_fork
+from sdk.log_reader import join_bundle, split_bundle
 from sdk.merkle import HASH_SIZE, BadProof, verify_consistency, verify_inclusion
+from sdk.tiles import parse_tile_path, tile_path
 from sdk.tlog_proof import format_tlog_proof, parse_tlog_proof
 
 SIZES = (0, 1, 2, 300)
 NOTES = tuple(
     sign_checkpoint(Checkpoint(ORIGIN, size, bytes([size % 256]) * 32), LOG_KEY) for size in SIZES
 )
+OTHER_NOTE = sign_checkpoint(Checkpoint(ORIGIN, SIZES[1], bytes(32)), LOG_KEY)
 KEY = verifier_key(LOG_KEY, ORIGIN)
+WITNESS = witness_key(LOG_KEY, "witness.example")
+COSIGNED = f"{NOTES[2]}{cosign(NOTES[2], LOG_KEY, WITNESS.name, 1_800_000_000)}\n"
 COSIGNATURE = f"\u2014 witness.example {base64.b64encode(bytes(4 + 72)).decode()}\n"
 PROOF_NUMBERS = 2  # bytes before the hashes of a Merkle proof: two of its numbers
 
@@ -57,6 +65,20 @@ def _tile_path(content: bytes) -> None:
     found = parse_tile_path(text)
     if found is not None:
         require_same(tile_path(*found), text)
+
+
+def _bundle(content: bytes) -> None:
+    require_same(join_bundle(split_bundle(content)), content)
+
+
+def _cosignatures(content: bytes) -> None:
+    for cosignature in verify_cosignatures(text_of(content), [WITNESS]):
+        require(cosignature.line == COSIGNED.splitlines()[-1], "a cosignature was forged")
+
+
+def _fork(content: bytes) -> None:
+    older, newer = verify_fork(parse_json(content), KEY)
+    require(older.size == newer.size and older.root != newer.root, "a fork was forged")
 
 
 def _merkle_proof(content: bytes) -> None:
@@ -97,6 +119,14 @@ PARSERS = (
         (),
         (b"0/000", b"entries/x123/456.p/7", b"63/x001/x234/067", b"1/000.p/255"),
         (b".p/", b"/x", b"entries/", b"000"),
+    ),
+    Parser("entry bundle", _bundle, (ValueError,), (b"", b"\0\3abc\0\0", join_bundle([b"a" * 300, b"b"]))),
+    Parser("cosignatures", _cosignatures, (BadCheckpoint,), (COSIGNED.encode(),), ("\u2014 ".encode(),)),
+    Parser(
+        "evidence of a fork",
+        _fork,
+        (BadEncoding, BadEvidence),
+        (json.dumps(fork_evidence(KEY, NOTES[1], OTHER_NOTE, []), ensure_ascii=False).encode(),),
     ),
     Parser(
         "Merkle proof", _merkle_proof, (BadProof,), (bytes((0, 1)) + bytes(64), bytes((5, 5)) + bytes(64))
