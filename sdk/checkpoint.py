@@ -88,11 +88,11 @@ def sign_checkpoint(checkpoint: Checkpoint, private_key: Ed25519PrivateKey) -> s
     return f"{body}\n\u2014 {checkpoint.origin} {signature}\n"
 
 
-def verify_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
+def verify_checkpoint(note: str, key: VerifierKey, origin: str | None = None) -> Checkpoint:
     """Verifies a note and returns what it commits to. Raises BadCheckpoint.
 
     Signature lines of unknown keys are ignored. A line of this key that does not verify makes the whole
-    note invalid.
+    note invalid. The log is named as its key is, unless an `origin` is given.
     """
     body, signatures = split_note(note)
     verified = False
@@ -108,8 +108,9 @@ def verify_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
     if not verified:
         raise BadCheckpoint("the checkpoint is not signed by the expected key")
     checkpoint = _parse_body(body)
-    if checkpoint.origin != key.name:
-        raise BadCheckpoint(f"the checkpoint is of {checkpoint.origin!r}, not {key.name!r}")
+    expected = key.name if origin is None else origin
+    if checkpoint.origin != expected:
+        raise BadCheckpoint(f"the checkpoint is of {checkpoint.origin!r}, not {expected!r}")
     return checkpoint
 
 

@@ -19,7 +19,6 @@ from starlette.applications import Starlette
 
 from indexer.fingerprints.embedders import Embedder
 from registry.app import create_app, running_services
-from registry.cli.connections import BoundedProtocol
 from registry.cli.refusals import refusals_of
 from registry.errors import RegistryError, StartRefused, problem_of
 from registry.operate.bootstrap import initialise
@@ -27,6 +26,7 @@ from registry.services import Services
 from registry.settings import OPERATOR_KEY, Settings
 from registry.storage import db
 from registry.storage.embedded import EmbeddedDatabase
+from sdk.bounded_connections import BoundedProtocol
 from sdk.cli.stopping import Interrupted, end_soon
 from sdk.errors import SdkError, problem_to_error
 

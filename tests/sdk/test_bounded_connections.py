@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from registry.cli import connections
 from registry.cli.home import listening
+from sdk import bounded_connections as connections
 
 LARGE = 64 << 20  # more than the buffers of both sides hold
 

@@ -1,6 +1,6 @@
 """Bounds what connections take before and after their requests: their number, and time.
 
-Bodies are bounded where they are read (`registry.api.body_limit`); this module knows no paths and no keys.
+Bodies are bounded where they are read; this module knows no paths and no keys.
 """
 
 from asyncio import TimerHandle, Transport

@@ -1,0 +1,74 @@
+"""What a witness cosigned last of each log, in one folder, durable before anybody hears of it.
+
+One file for each log, named by the SHA-256 of its origin: the checkpoint with the log's signature and the
+witness's own. The folder is made with the key and never again: a witness that forgot what it cosigned would
+cosign a second tree.
+"""
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+
+from sdk.durable_files import sync_folder, write_durably
+from sdk.errors import SdkError
+
+
+class BadState(SdkError):
+    """The folder is missing, in use, or holds something else than what the witness wrote."""
+
+
+def name_of(origin: str) -> str:
+    """Returns how a log is named in files and addresses: the SHA-256 of its origin, in hexadecimal."""
+    return hashlib.sha256(origin.encode()).hexdigest()
+
+
+def create_state(folder: Path) -> None:
+    """Makes the empty folder of a new witness. Raises FileExistsError, OSError."""
+    folder.mkdir(mode=0o700)
+    sync_folder(folder.parent)
+
+
+class State:
+    """The folder, held by one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            self._held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise BadState(
+                f"{folder}: {error.strerror}. It says what this witness has cosigned. Restore it as it was "
+                "last; if it is lost, make a new key: under this one two trees could be cosigned"
+            ) from None
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._held)
+            raise BadState(f"{folder} is in use by another witness") from None
+
+    def close(self) -> None:
+        """Lets another process have the folder."""
+        os.close(self._held)
+
+    def read(self, origin: str) -> str | None:
+        """Returns the note that was cosigned last of this log; None: none was. Raises BadState."""
+        if os.fstat(self._held).st_nlink == 0:
+            raise BadState("the folder of what was cosigned was removed")
+        try:
+            return (self._folder / name_of(origin)).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError):
+            raise BadState(f"what was cosigned of {origin} cannot be read") from None
+
+    def write(self, origin: str, note: str) -> None:
+        """Remembers a note; durable when this returns. Raises OSError."""
+        write_durably(self._folder / name_of(origin), note.encode(), 0o600)
+
+    def keep_evidence(self, origin: str, ours: str, theirs: str) -> Path:
+        """Keeps two notes of one size and two roots, the first pair of each log. Raises OSError."""
+        path = self._folder / f"{name_of(origin)}.fork"
+        if not path.exists():
+            write_durably(path, f"{ours}\n\n{theirs}".encode(), 0o600)
+        return path
