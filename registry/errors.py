@@ -8,7 +8,7 @@ RegistryError
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
 ├── InvalidRequest, NestedTooDeep, InvalidFingerprint, InconsistentFingerprints, NotProven, NothingToCompare
 ├── UnknownJob, JobPending, JobFailed, BadWebhook, UnknownHost
-├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, Stopping
+├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, DecoderLost, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
 ├── IndexUnavailable, IndexStale, LogDiverged
 ├── BackupFailed, BadBackup, RestoreRefused
@@ -258,7 +258,7 @@ class BadWebhook(RegistryError):
 
 
 class Busy(RegistryError):
-    """Base of what is refused for now: all but Stopping before anything was done for it."""
+    """Base of what is refused for now: all but Stopping and DecoderLost before anything was done for it."""
 
     retry_after_s = 2
 
@@ -292,6 +292,12 @@ class Overloaded(Busy):
     """All callers together have as much under way, or waiting, as the registry takes on."""
 
     code, status, title = "overloaded", 503, "The registry is busy"
+
+
+class DecoderLost(Busy):
+    """Something outside ended the process that was reading the upload: the system, short of memory, say."""
+
+    code, status, title = "decoder_lost", 503, "Reading the file was interrupted"
 
 
 class Stopping(Busy):

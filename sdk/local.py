@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from joserfc.jwk import ECKey
 
-from sdk.errors import BadRequest, SdkError
+from sdk.errors import BadRequest, SdkError, ServerError
 from sdk.models import FingerprintQuery, FingerprintRegistration, FingerprintValue, IsolationLayer
 from sdk.records import AssetClass, Statement, fingerprints_digest, new_statement, sign_statement
 
@@ -22,8 +22,10 @@ REFUSALS = {
     "UnsupportedFormat": (415, "unsupported_media", "This kind of file is not read"),
     "TooLarge": (413, "media_too_large", "The file is too large"),
     "Undecodable": (422, "undecodable_media", "The file cannot be decoded"),
+    "DecoderLost": (503, "decoder_lost", "Reading the file was interrupted"),
     "DecoderStopped": (422, "decoder_gave_up", "The file needs too much time or memory to decode"),
 }
+SERVER_ERROR = 500
 PICTURES_ONLY = "this is a video, and only pictures are fingerprinted on this device; send it instead"
 
 
@@ -90,7 +92,8 @@ def _decoded(content: bytes, shared: "DecoderPool | None") -> "DecodedImage":
             identified = pool.identify(content)
         except MediaError as error:
             status, code, title = REFUSALS[type(error).__name__]
-            raise BadRequest(status, code, title, str(error), {}) from error
+            refused = BadRequest if status < SERVER_ERROR else ServerError
+            raise refused(status, code, title, str(error), {}) from error
     if isinstance(identified, VideoInfo):
         raise BadRequest(*REFUSALS["UnsupportedFormat"], PICTURES_ONLY, {})
     return identified

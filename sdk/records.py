@@ -87,9 +87,10 @@ class Relation(StrEnum):
     IDENTITY_FROM = "identity_from"
 
 
+UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # in the form of RFC 9562, in lower case
 # What a declared source may be: a record here or elsewhere, bytes that need not be registered, or a page.
 Target = Annotated[
-    str, Field(pattern=r"^(urn:uuid:)?[0-9a-f-]{36}$|^urn:sha256:[0-9a-f]{64}$|^https://[!-~]{1,300}$")
+    str, Field(pattern=rf"^(urn:uuid:)?{UUID}$|^urn:sha256:[0-9a-f]{{64}}$|^https://[!-~]{{1,300}}$")
 ]
 
 
@@ -98,7 +99,7 @@ class Statement(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str = Field(default_factory=lambda: uuid.uuid4().urn, pattern=r"^urn:uuid:[0-9a-f-]{36}$")
+    id: str = Field(default_factory=lambda: uuid.uuid4().urn, pattern=rf"^urn:uuid:{UUID}$")
     issuer: ShownText = Field(max_length=300)
     valid_from: AwareDatetime
     # Names of the logs that it is meant for (`LogState.origin`); none: for any registry.
@@ -238,7 +239,7 @@ def parse_payload(payload: bytes) -> Statement:
             id=credential["id"],
             issuer=credential["issuer"],
             valid_from=credential["validFrom"],
-            audience=_audience(credential.get("aud", [])),
+            audience=_audience(credential["aud"]) if "aud" in credential else (),
             asset_class=subject["class"],
             digest_sha256=subject.get("digestSHA256"),
             label=subject["label"],
@@ -285,6 +286,8 @@ def _audience(said: Any) -> tuple[str, ...]:
     names = [said] if isinstance(said, str) else said
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise BadStatement("aud must be the name of a registry's log, or a list of them")
+    if not names:  # for nobody: then it was not meant for this registry either
+        raise BadStatement("aud must name a registry's log, or be left out")
     return tuple(names)
 
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 
 from indexer.media import allocator
 from indexer.media.answers import MOST_BODY_BYTES, layers_in
-from indexer.media.errors import BY_NAME, DecoderStopped
+from indexer.media.errors import BY_NAME, DecoderLost, DecoderStopped, MediaError
 from indexer.media.limits import MEBIBYTE, Limits
 from indexer.media.messages import Message, read_message, write_message
 
@@ -34,6 +34,7 @@ class DecoderProcess:
         self._ends_at = math.inf  # by the monotonic clock: what is read now must have been read
         self.files_left = limits.worker.files_before_recycling
         self.has_unread_messages = False  # of an answer that was not read to its end
+        self._killed = False  # by `kill`
         self._process = subprocess.Popen(
             # -P: nothing is imported from the folder that the program happens to be started in.
             [sys.executable, "-P", "-m", WORKER, *limits.arguments()],
@@ -95,7 +96,7 @@ class DecoderProcess:
                 self._process.wait(1.0)
             reason = self._why_stopped(too_long.is_set(), left_s)
             self.close()
-            raise DecoderStopped(reason) from None
+            raise reason from None
         finally:
             timer.cancel()
         self.has_unread_messages = header.get("is") == "video" or "time_ms" in header
@@ -106,22 +107,27 @@ class DecoderProcess:
     def _took_longer_than(self, seconds: float) -> str:
         return f"reading this file takes longer than {seconds:g} seconds"
 
-    def _why_stopped(self, too_long: bool, left_s: float) -> str:
+    def _why_stopped(self, too_long: bool, left_s: float) -> MediaError:
         """Names the limit that the process met, as far as its exit status tells."""
         limits = self._limits
         if too_long:
             whole = left_s < limits.wall_time_s
-            return self._took_longer_than(self._video_limits.wall_time_s if whole else limits.wall_time_s)
+            seconds = self._video_limits.wall_time_s if whole else limits.wall_time_s
+            return DecoderStopped(self._took_longer_than(seconds))
         if self._process.poll() == -signal.SIGXCPU:
-            return (
+            return DecoderStopped(
                 f"reading this file takes more computing time than a picture ({limits.cpu_time_s} seconds) "
                 f"or a video ({self._video_limits.cpu_time_s} seconds) may take"
             )
+        if self._process.poll() == -signal.SIGKILL and not self._killed:
+            # No limit of ours ends it so: they end in an error of its own, or in SIGXCPU.
+            return DecoderLost("the process that was reading this file was ended from outside")
         memory = limits.address_space_bytes // MEBIBYTE
-        return f"{BROKE_DOWN}, or needed more than {memory} MiB of memory for it"
+        return DecoderStopped(f"{BROKE_DOWN}, or needed more than {memory} MiB of memory for it")
 
     def kill(self) -> None:
         """Ends the process; whoever reads from it, in another thread, closes the rest."""
+        self._killed = True
         self._process.kill()
 
     def close(self) -> None:

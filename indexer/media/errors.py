@@ -4,7 +4,8 @@ MediaError
 ├── UnsupportedFormat   not one of the formats that are read, or without pictures
 ├── TooLarge            more bytes, pixels, frames or seconds than the limits allow
 ├── Undecodable         cut, corrupt or a decoder refused it
-└── DecoderStopped      the child process ran out of time or memory, or broke down
+├── DecoderStopped      the child process ran out of time or memory, or broke down
+└── DecoderLost         something outside ended the child process: the upload is not at fault
 """
 
 
@@ -26,6 +27,10 @@ class Undecodable(MediaError):
 
 class DecoderStopped(MediaError):
     """The limited process was stopped while it decoded this upload."""
+
+
+class DecoderLost(MediaError):
+    """The limited process was ended from outside, by the system when memory is short, or by an operator."""
 
 
 BY_NAME: dict[str, type[MediaError]] = {

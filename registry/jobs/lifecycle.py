@@ -18,6 +18,7 @@ from sqlmodel import Session, col, delete, func, select
 
 from registry.errors import (
     DecoderGaveUp,
+    DecoderLost,
     JobFailed,
     JobPending,
     NotAllowed,
@@ -178,6 +179,9 @@ def run(services: Services, job_id: str, stopping: threading.Event | None = None
         return
     try:
         _work(services, job_id, content, stopping or threading.Event())
+    except DecoderLost:  # begun again, but not for ever: it may be this video that takes all memory
+        give_back(services, job_id, counted=True)
+        raise
     except RegistryError as error:
         if stopping is not None and stopping.is_set():  # what it needs may be closed already
             give_back(services, job_id)
@@ -193,12 +197,15 @@ def run(services: Services, job_id: str, stopping: threading.Event | None = None
         raise
 
 
-def give_back(services: Services, job_id: str) -> None:
-    """Lets another process begin a job again, or this one later: it was not the file's fault."""
+def give_back(services: Services, job_id: str, *, counted: bool = False) -> None:
+    """Lets another process begin a job again, or this one later: it was not the file's fault.
+
+    `counted`: as one of the attempts after which it is given up.
+    """
     with transaction(services.engine) as session:
         job = _locked(session, job_id)
         if job is not None and job.status == RUNNING:
-            job.attempts, job.status = job.attempts - 1, QUEUED
+            job.attempts, job.status = job.attempts - (not counted), QUEUED
             session.add(job)
 
 

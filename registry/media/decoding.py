@@ -9,15 +9,23 @@ from indexer.media.audio import Samples
 from indexer.media.frames import VideoInfo
 from indexer.media.images import DecodedImage, Pixels
 from indexer.media.sandbox import DecoderPool, VideoReading
-from registry.errors import DecoderGaveUp, MediaRefused, MediaTooLarge, UndecodableMedia, UnsupportedMedia
+from registry.errors import (
+    DecoderGaveUp,
+    DecoderLost,
+    MediaTooLarge,
+    RegistryError,
+    UndecodableMedia,
+    UnsupportedMedia,
+)
 from sdk.models import IsolationLayer
 
 VIDEOS_OF_THE_PAGE_AT_A_TIME = 1  # beside those of keys, which they do not keep waiting
-PROBLEMS: dict[type[media.MediaError], type[MediaRefused]] = {
+PROBLEMS: dict[type[media.MediaError], type[RegistryError]] = {
     media.UnsupportedFormat: UnsupportedMedia,
     media.TooLarge: MediaTooLarge,
     media.Undecodable: UndecodableMedia,
     media.DecoderStopped: DecoderGaveUp,
+    media.DecoderLost: DecoderLost,
 }
 
 
@@ -31,7 +39,10 @@ def _refusing() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Decoders:
-    """Two pools of limited processes. Every method raises MediaRefused for what cannot be read."""
+    """Two pools of limited processes. Every method raises MediaRefused for what cannot be read.
+
+    And DecoderLost where a process was ended from outside.
+    """
 
     images: DecoderPool
     videos: DecoderPool  # apart, so that a long video keeps no picture waiting

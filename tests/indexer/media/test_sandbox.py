@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from indexer.media import decoder_process, sandbox
-from indexer.media.errors import DecoderStopped, MediaError, TooLarge, UnsupportedFormat
+from indexer.media.errors import DecoderLost, DecoderStopped, MediaError, TooLarge, UnsupportedFormat
 from indexer.media.frames import VideoInfo
 from indexer.media.images import DecodedImage, decode_image
 from indexer.media.limits import ImageLimits, Limits, VideoLimits, WorkerLimits
@@ -18,6 +18,7 @@ from indexer.media.messages import write_message
 from indexer.media.sandbox import DecoderPool, VideoReading
 from tests.pictures import encoded
 from tests.videos import animation, clip, original
+from tests.waiting import soon
 
 LIMITED = """
 from indexer.media.limits import WorkerLimits
@@ -32,6 +33,13 @@ LYING = "tests.indexer.media.lying_worker"
 @pytest.fixture(scope="module")
 def video() -> bytes:
     return original("coffee")
+
+
+def kill_what_is_busy(pool: DecoderPool) -> None:
+    """As the system does where memory is short."""
+    assert soon(lambda: bool(pool._busy))
+    for process in list(pool._busy):
+        process._process.kill()
 
 
 def read_whole(pool: DecoderPool, payload: bytes) -> None:
@@ -117,6 +125,20 @@ def test_a_worker_that_stalls_or_dies_costs_its_own_upload_only(monkeypatch: pyt
         with pytest.raises(DecoderStopped, match="longer than 0 seconds"):
             pool.decode(encoded("coffee"))
         monkeypatch.setattr(pool, "limits", Limits())
+        assert pool.decode(encoded("coffee")).height == 400
+
+
+def test_a_file_is_not_blamed_for_a_worker_that_something_else_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with DecoderPool(1) as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(decoder_process, "WORKER", LYING)
+            killer = threading.Thread(target=kill_what_is_busy, args=[pool])
+            killer.start()
+            with pytest.raises(DecoderLost, match="from outside"):
+                pool.decode(b"run: sum(iter(int, 1))")  # without end
+            killer.join()
         assert pool.decode(encoded("coffee")).height == 400
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlmodel import Session, select
 from standardwebhooks.webhooks import Webhook
 
+from registry.errors import DecoderLost
 from registry.jobs import lifecycle as jobs
 from registry.storage.models import ApiKey, Job, Record
 from registry.storage.models.columns import now
@@ -176,6 +177,28 @@ def test_a_job_whose_worker_died_is_begun_again_and_given_up_in_the_end(world: W
     assert states["lost"].status is states["hard"].status is JobStatus.FAILED
     assert states["hard"].problem is not None
     assert "stopped 3 times" in states["hard"].problem.detail
+
+
+def test_a_job_whose_decoder_is_killed_from_outside_is_begun_again_but_not_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = world.enrol("Daily Example")
+    payload = world.services.blobs.put(jobs.PAYLOAD_SUFFIX, original(*NAMES))
+    with Session(world.engine) as session:
+        key = session.exec(select(ApiKey).where(ApiKey.publisher_id == desk.publisher.id)).one()
+        session.add(Job(id="unlucky", kind="match", api_key_id=key.id, payload_key=payload))
+        session.commit()
+
+    def killed(*_: object) -> None:
+        raise DecoderLost("short of memory")
+
+    monkeypatch.setattr(jobs, "_work", killed)
+    for _ in range(jobs.MOST_ATTEMPTS):
+        with pytest.raises(DecoderLost):
+            jobs.run(world.services, "unlucky")
+        assert desk.client.get_job("unlucky").status is JobStatus.QUEUED
+    jobs.run(world.services, "unlucky")
+    assert desk.client.get_job("unlucky").status is JobStatus.FAILED
 
 
 def test_a_stopped_registry_goes_on_with_its_jobs(world: World) -> None:
