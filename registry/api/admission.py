@@ -113,6 +113,7 @@ class Admission:
         address = address_of(scope)
         if sends and path in UPLOADS:
             self._lookups.take(address)
+            state["others_wait"] = lambda: self._without_key.is_waited_at
             return address, self._without_key
         return address, self._calls
 

@@ -5,7 +5,7 @@ JSON of any size parsed, and a sender of one byte a second would hold its place 
 """
 
 import asyncio
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +16,8 @@ from registry.errors import MediaTooLarge
 SILENCE_S = 10.0  # a body that says nothing for so long is given up
 GRACE_S = 10.0  # after so much waiting it must have come at the least rate
 LEAST_BYTES_PER_S = 16 << 10
+# Of who has no key, while others wait for the same turn.
+LEAST_BYTES_PER_S_WHERE_OTHERS_WAIT = 1 << 20
 
 
 class BodyLimit:
@@ -39,7 +41,8 @@ class BodyLimit:
         if _declared_length(scope) > limit:
             await problem_answer(MediaTooLarge(f"more than {limit} bytes"))(scope, receive, send)
             return
-        await self.app(scope, _Received(receive, limit).next, send)
+        others_wait = scope.get("state", {}).get("others_wait", lambda: False)
+        await self.app(scope, _Received(receive, limit, others_wait).next, send)
 
     def _limit_of(self, scope: Scope) -> int:
         is_form = _header(scope, b"content-type").lower().startswith(b"multipart/form-data")
@@ -49,8 +52,8 @@ class BodyLimit:
 class _Received:
     """What has come of one body, and how long it was waited for."""
 
-    def __init__(self, receive: Receive, limit: int) -> None:
-        self._receive, self._limit = receive, limit
+    def __init__(self, receive: Receive, limit: int, others_wait: Callable[[], bool]) -> None:
+        self._receive, self._limit, self._others_wait = receive, limit, others_wait
         self._bytes, self._waited_s, self._complete = 0, 0.0, False
 
     async def next(self) -> Message:
@@ -69,7 +72,8 @@ class _Received:
         self._complete = not message.get("more_body", False)
         if self._bytes > self._limit:
             raise HTTPException(MediaTooLarge.status, MediaTooLarge.title)
-        if not self._complete and self._bytes < (self._waited_s - GRACE_S) * LEAST_BYTES_PER_S:
+        least = LEAST_BYTES_PER_S_WHERE_OTHERS_WAIT if self._others_wait() else LEAST_BYTES_PER_S
+        if not self._complete and self._bytes < (self._waited_s - GRACE_S) * least:
             raise HTTPException(*TOO_SLOW)
         return message
 

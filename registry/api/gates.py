@@ -52,6 +52,11 @@ class Gate:
             await self._wait(caller)
         return Turn(lambda: self._leave(caller))
 
+    @property
+    def is_waited_at(self) -> bool:
+        """Whether somebody would come in if somebody left."""
+        return bool(self._waiting)
+
     async def _wait(self, caller: str) -> None:
         size = self._size
         if sum(1 for waiting, _ in self._waiting if waiting == caller) >= size.waiting_per_caller:

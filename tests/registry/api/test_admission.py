@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TypeVar
 
 import httpx2
@@ -12,6 +13,7 @@ from anyio.to_thread import current_default_thread_limiter
 from registry.api import admission, body_limit, deps
 from registry.app import JSON_BYTES, create_app
 from sdk.models import Role
+from tests.pictures import encoded
 from tests.world import DatabaseServer, World
 
 T = TypeVar("T")
@@ -128,6 +130,27 @@ def test_a_body_that_does_not_come_is_given_up(world: World, monkeypatch: pytest
     for answer in asked(world, story):
         assert (answer.status_code, answer.json()["code"]) == (408, "too_slow")
         assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_who_sends_slowly_to_the_page_makes_way_for_who_waits(
+    database_server: DatabaseServer, home: Path, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    monkeypatch.setattr(body_limit, "GRACE_S", 0.0)
+    monkeypatch.setattr(body_limit, "LEAST_BYTES_PER_S_WHERE_OTHERS_WAIT", 1 << 30)
+
+    async def story(http: httpx2.AsyncClient) -> list[httpx2.Response]:
+        body = Body(60, pause_s=0.02)
+        slow = asyncio.create_task(http.post("/lookup", content=body, headers=FORM))
+        while not body.taken:
+            await asyncio.sleep(0.01)
+        quick = [http.post("/lookup", files={"media": encoded("coffee")}) for _ in range(others)]
+        return list(await asyncio.gather(slow, *quick))
+
+    with World(database_server, home, lookups=1) as world:
+        slow, *waited = asked(world, story)
+    assert [answer.status_code for answer in waited] == [200] * others
+    assert (slow.status_code == 408) == bool(others)
 
 
 def test_the_page_is_asked_only_so_often_by_one_address(world: World) -> None:
