@@ -16,7 +16,7 @@ from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool
 from indexer.thread_limits import use_one_core_per_request
 from registry import __version__
-from registry.api import compare, health, jobs, log, match, problems, publishers, records
+from registry.api import acts, compare, health, jobs, log, match, problems, publishers, records
 from registry.api.admission import HEALTH, UPLOADS, Admission
 from registry.api.body_limit import BodyLimit
 from registry.api.hosts import KnownHosts
@@ -33,6 +33,8 @@ from registry.log.transparency_log import Log, head_of, load_log_key
 from registry.media.decoding import VIDEOS_OF_THE_PAGE_AT_A_TIME, Decoders
 from registry.media.previews import PreviewCache, named_blobs, sweep_orphans
 from registry.media.uploads import UploadReader
+from registry.operate.nightly import NightlyAudit
+from registry.operate.starting import note_start
 from registry.records.publishers import commit_to_keys
 from registry.records.query_chains import QueryChains
 from registry.services import Services
@@ -94,7 +96,12 @@ def running_services(
         use_one_core_per_request()  # now that every library is loaded
         with db.transaction(engine) as session:
             named = named_blobs(session)
+            note_start(session, settings, services.thresholds)
         sweep_orphans(blobs, named)
+        if settings.audited_at is not None:
+            nightly = NightlyAudit(services, settings.audited_at)
+            nightly.start()
+            stack.callback(nightly.stop)
         if settings.role == API:
             yield services
             return
@@ -158,7 +165,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(Admission, services=services)
     app.add_middleware(KnownHosts, services=services, open_paths=HEALTH)
     app.add_middleware(SafeHeaders)  # the outermost: added last
-    for router in (publishers, records, match, jobs, compare, log, health):
+    for router in (publishers, records, match, jobs, compare, log, health, acts):
         app.include_router(router.router)
     app.include_router(log.tiles)
     app.include_router(pages.router)

@@ -10,7 +10,7 @@ RegistryError
 ├── UnknownJob, JobPending, JobFailed, BadWebhook, UnknownHost
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, DecoderLost, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
-├── IndexUnavailable, IndexStale, LogDiverged
+├── IndexUnavailable, IndexStale, LogDiverged, AuditFailed
 ├── BackupFailed, BadBackup, RestoreRefused
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
                   BadThresholds
@@ -362,6 +362,12 @@ class LogDiverged(RegistryError):
     """Another writer moved the log's head in spite of the lock; nothing was written."""
 
     code, status, title = "log_diverged", 500, "The log was moved by another writer"
+
+
+class AuditFailed(RegistryError):
+    """The last audit found that what is stored is not what was registered."""
+
+    code, status, title = "audit_failed", 503, "The last audit found differences"
 
 
 class BackupFailed(RegistryError):

@@ -5,6 +5,7 @@ Read by `app`, `cli` and `home` only; everything else is handed what it needs.
 
 import ipaddress
 import os
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,11 @@ class Settings(BaseSettings):
     thresholds: Path | None = Field(
         default=None, description="TOML file of lines that replace the defaults of docs/thresholds.md"
     )
+    nightly_audit: str = Field(
+        default="03:00",
+        pattern=r"^(off|([01]\d|2[0-3]):[0-5]\d)$",
+        description="when, in UTC, everything is derived again each day; `off`: by nobody",
+    )
     poll_interval_s: float = Field(default=0.5, gt=0, description="how often the index looks for changes")
     hash_lists: str = Field(
         default="",
@@ -166,6 +172,11 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"{', '.join(unknown)}: the kinds are {', '.join(HASH_LISTS)}")
         return names
+
+    @property
+    def audited_at(self) -> time | None:
+        """The time of day (UTC) of the daily audit; None: there is none."""
+        return None if self.nightly_audit == "off" else time.fromisoformat(self.nightly_audit)
 
     @property
     def hash_list_kinds(self) -> tuple[str, ...]:

@@ -217,6 +217,21 @@ def audit() -> Call[models.AuditReport]:
     return Call("POST", "/v1/audit", _typed(models.AuditReport))
 
 
+def list_acts(
+    *,
+    before: int | None,
+    limit: int,
+    act_type: models.ActType | None,
+    api_key: str | None,
+    publisher: str | None,
+    on: str | None,
+) -> Call[list[models.Act]]:
+    """GET /v1/acts."""
+    wanted = {"before": before, "type": act_type, "api_key": api_key, "publisher": publisher, "object": on}
+    params = {"limit": limit} | {name: value for name, value in wanted.items() if value is not None}
+    return Call("GET", "/v1/acts", _typed(list[models.Act]), {"params": params})
+
+
 def jwks() -> Call[dict[str, Any]]:
     """GET /.well-known/jwks.json."""
     return Call("GET", "/.well-known/jwks.json", parse_object)

@@ -240,6 +240,22 @@ class Client:
         """Lets the registry derive everything again and list every difference (scope `admin`)."""
         return self._send(calls.audit())
 
+    def list_acts(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        act_type: models.ActType | None = None,
+        api_key: str | None = None,
+        publisher: str | None = None,
+        on: str | None = None,
+    ) -> list[models.Act]:
+        """Lists administrative acts, newest first (scope `admin`); `on`: the id of what was acted on."""
+        call = calls.list_acts(
+            before=before, limit=limit, act_type=act_type, api_key=api_key, publisher=publisher, on=on
+        )
+        return self._send(call)
+
     def jwks(self) -> dict[str, Any]:
         """Returns the public keys that sign the registry's answers."""
         return self._send(calls.jwks())
@@ -442,6 +458,22 @@ class AsyncClient:
     async def audit(self) -> models.AuditReport:
         """Lets the registry derive everything again and list every difference (scope `admin`)."""
         return await self._send(calls.audit())
+
+    async def list_acts(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        act_type: models.ActType | None = None,
+        api_key: str | None = None,
+        publisher: str | None = None,
+        on: str | None = None,
+    ) -> list[models.Act]:
+        """Lists administrative acts, newest first (scope `admin`); `on`: the id of what was acted on."""
+        call = calls.list_acts(
+            before=before, limit=limit, act_type=act_type, api_key=api_key, publisher=publisher, on=on
+        )
+        return await self._send(call)
 
     async def jwks(self) -> dict[str, Any]:
         """Returns the public keys that sign the registry's answers."""

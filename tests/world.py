@@ -125,13 +125,14 @@ class World:
             database_url=server.new_database(),
             blob_url=None,
             decoder_workers=1,
+            nightly_audit="off",
             **settings,
         )
         assert self.settings.database_url is not None
         self.engine = db.connect(self.settings.database_url)
         secret = initialise(self.settings, self.engine)
         assert secret is not None
-        self._operator_secret = secret
+        self.operator_secret = secret
         self._running = ExitStack()
         self._clients: list[Client] = []
 
@@ -149,7 +150,7 @@ class World:
             running_services(self.settings, self.engine, self.embedder)
         )
         self.url = self._running.enter_context(listening(create_app(self.services)))
-        self.operator = self.client(self._operator_secret)
+        self.operator = self.client(self.operator_secret)
 
     def stop(self) -> None:
         for client in self._clients:

@@ -11,7 +11,8 @@ from registry.api.readiness import Readiness, require_current
 from registry.errors import DiskFull
 from registry.jobs.reembedding import count_behind
 from registry.match.answers import freshness
-from registry.operate.audit import audit as run_audit
+from registry.operate.audit_runs import last_audit, require_sound_audit, run_audit
+from registry.records.acts import actor_of
 from registry.services import Services
 from registry.storage.db import describe, transaction
 from registry.storage.models import Fingerprint, Record
@@ -46,6 +47,7 @@ def readiness_of(services: Services) -> Readiness:
             raise DiskFull(f"less than {LEAST_FREE_BYTES >> 20} MiB are free")
         with transaction(services.engine) as session:
             require_current(services.index.state(session))
+            require_sound_audit(session)
 
     return Readiness(require_ready)
 
@@ -70,13 +72,14 @@ def status(services: ServicesDep, session: SessionDep, _: AnyKey) -> ServerStatu
         freshness=freshness(services.in_request(session)),
         faults=services.faults,
         oldest_index_s=round(services.index.state(session).age_s, 3),
+        last_audit=last_audit(session),
     )
 
 
 @router.post("/v1/audit", operation_id="audit")
-def audit(services: ServicesDep, session: SessionDep, _: Operator) -> AuditReport:
-    """Derives everything again and lists every difference."""
-    return run_audit(services, session)
+def audit(services: ServicesDep, api_key: Operator) -> AuditReport:
+    """Derives everything again and lists every difference; the audit itself is noted as an act."""
+    return run_audit(services, actor_of(api_key))
 
 
 @router.get("/.well-known/jwks.json", operation_id="getRegistryKeys")

@@ -23,7 +23,8 @@ from registry.api.safe_headers import SafeHeaders
 from registry.errors import InvalidRequest, NotAuthenticated, RegistryError
 from registry.index.local import LocalIndex
 from registry.index.remote import BINARY_TYPE, SearchNodeState, pack_hits
-from registry.storage.db import transaction
+from registry.log.transparency_log import nothing_moves
+from registry.storage.db import snapshot, transaction
 
 MOST_BYTES = 32 << 20
 
@@ -65,10 +66,10 @@ def state(node: SearchNodeDep, min_position: MinPosition = 0) -> SearchNodeState
 
 @router.post("/check")
 def check(node: SearchNodeDep, min_position: MinPosition = 0) -> list[str]:
-    """A sentence for every difference between index and rows; the caller holds the log's writer lock."""
+    """A sentence for every difference between index and rows."""
     _catch_up_to(node, min_position)
-    with transaction(node.engine) as session:
-        return list(node.index.check(session))
+    with snapshot(node.engine) as session:
+        return list(node.index.check(session, lambda: nothing_moves(node.engine)))
 
 
 @router.post("/{kind}/{method}")

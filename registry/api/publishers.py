@@ -9,6 +9,7 @@ from registry.api.deps import AnyKey, Operator, ServicesDep, SessionDep
 from registry.publish.registration import publish_and_follow
 from registry.records import publishers
 from registry.records.access import Action, require
+from registry.records.acts import actor_of
 from registry.storage.db import after_commit
 from registry.storage.models import ApiKey as ApiKeyRow
 from registry.storage.models import Publisher as PublisherRow
@@ -55,9 +56,9 @@ def _wire_api_key(row: ApiKeyRow) -> models.ApiKey:
 
 
 @router.post("/publishers", status_code=201, operation_id="enrolPublisher")
-def enrol(new: models.NewPublisher, session: SessionDep, _: Operator) -> models.Publisher:
+def enrol(new: models.NewPublisher, session: SessionDep, api_key: Operator) -> models.Publisher:
     """Enrols an organisation."""
-    return _wire_publisher(session, publishers.enrol(session, new))
+    return _wire_publisher(session, publishers.enrol(session, actor_of(api_key), new))
 
 
 @router.get("/publishers", operation_id="listPublishers")
@@ -96,7 +97,7 @@ def add_key(
     """Enrols a signing key, which itself signs that it is to be this publisher's (scope `manage_keys`)."""
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
-    row = publishers.add_key(session, services.log, publisher, new)
+    row = publishers.add_key(session, services.log, actor_of(api_key), publisher, new)
     after_commit(session, lambda: publish_and_follow(services))
     return _wire_key(row)
 
@@ -115,7 +116,7 @@ def rotate_key(
     """Replaces a key: what it signed stays valid, it signs nothing new."""
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
-    row = publishers.rotate_key(session, services.log, publisher, kid, new)
+    row = publishers.rotate_key(session, services.log, actor_of(api_key), publisher, kid, new)
     after_commit(session, lambda: publish_and_follow(services))
     return _wire_key(row)
 
@@ -127,7 +128,7 @@ def revoke_key(
     """Declares a key compromised: nothing that it signs from now on is believed."""
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
-    row = publishers.revoke_key(session, services.log, publisher, kid)
+    row = publishers.revoke_key(session, services.log, actor_of(api_key), publisher, kid)
     after_commit(session, lambda: publish_and_follow(services))
     return _wire_key(row)
 
@@ -139,13 +140,13 @@ def key_validity(kid: str, at: datetime, session: SessionDep) -> models.KeyValid
 
 
 @router.post("/api-keys", status_code=201, operation_id="issueApiKey")
-def issue_api_key(new: models.NewApiKey, session: SessionDep, _: Operator) -> models.IssuedApiKey:
+def issue_api_key(new: models.NewApiKey, session: SessionDep, api_key: Operator) -> models.IssuedApiKey:
     """Issues an API key. Its secret is in this answer and in no other."""
-    row, secret = publishers.issue_api_key(session, new)
+    row, secret = publishers.issue_api_key(session, actor_of(api_key), new)
     return models.IssuedApiKey(**_wire_api_key(row).model_dump(), secret=secret)
 
 
 @router.post("/api-keys/{key_id}/revoke", operation_id="revokeApiKey")
-def revoke_api_key(key_id: str, session: SessionDep, _: Operator) -> models.ApiKey:
+def revoke_api_key(key_id: str, session: SessionDep, api_key: Operator) -> models.ApiKey:
     """Revokes an API key at once."""
-    return _wire_api_key(publishers.revoke_api_key(session, key_id))
+    return _wire_api_key(publishers.revoke_api_key(session, actor_of(api_key), key_id))

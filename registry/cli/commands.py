@@ -91,15 +91,14 @@ def serve(
 def migrate(home: HomeOption = None) -> None:
     """Bring the database to the newest migration; have a backup."""
     from registry.cli.home import open_database
-    from registry.storage import db
+    from registry.operate.bootstrap import migrate_and_note
 
     settings = settings_of(home)
     if settings.database_url is None and not settings.database_folder.exists():
         fail(no_registry_in(settings.home), REFUSED)
     try:
         with open_database(settings) as engine:
-            db.migrate(engine)
-            db.require_migrated(engine)
+            migrate_and_note(engine)
     except RegistryError as error:
         fail(f"{error.title}: {error} [{error.code}]", REFUSED)
     console.print("The database is at the newest migration.")

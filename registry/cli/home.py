@@ -88,7 +88,8 @@ def open_home(folder: Path, if_new: Callable[[Path], None] = lambda _: None) -> 
 @contextmanager
 def _served_home(folder: Path, if_new: Callable[[Path], None]) -> Iterator[tuple[str, str]]:
     # Given here, so that the environment of another registry does not leak in.
-    settings = Settings(home=folder.resolve(), database_url=None, blob_url=None)
+    # A command is short: it leaves the nightly audit to the server, or to `trueprint audit`.
+    settings = Settings(home=folder.resolve(), database_url=None, blob_url=None, nightly_audit="off")
     if not settings.database_folder.exists():
         if_new(folder)
     with open_services(settings) as services, listening(create_app(services)) as url:

@@ -1,6 +1,7 @@
 """What use cases need of the index, wherever it lies: in this process, on search nodes or in an engine."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
@@ -10,6 +11,8 @@ from sqlmodel import Session
 from indexer.fingerprints.kinds import Kind
 from indexer.index.port import Searchable
 from registry.index.loading import newest_change
+
+Still = Callable[[], AbstractContextManager[Session]]  # opens a session during which nobody registers
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,10 @@ class IndexAccess(Protocol):
         """How current the index is, compared with the newest change that `session` sees."""
         ...
 
-    def check(self, session: Session) -> Iterator[str]:
-        """A sentence for every difference from the rows. Nothing may be written meanwhile."""
+    def check(self, session: Session, still: Still) -> Iterator[str]:
+        """A sentence for every difference from the rows.
+
+        Others may write meanwhile: what looks different is looked at again in a session of `still`, which
+        holds the log's writer lock.
+        """
         ...

@@ -7,11 +7,16 @@ from sqlmodel import Session
 
 from indexer.index.port import Ids, Index, Values
 from registry.errors import CorruptRows
+from registry.index.access import Still
 from registry.index.rows import stored_rows
 
 
-def check_indexes(session: Session, by_kind: Mapping[str, Index]) -> Iterator[str]:
-    """A sentence for every index that differs from its rows. Nothing may be written meanwhile."""
+def check_indexes(session: Session, by_kind: Mapping[str, Index], still: Still) -> Iterator[str]:
+    """A sentence for every index that differs from its rows.
+
+    Others may write meanwhile: rows that differ are compared again in a session of `still`, while nothing
+    moves.
+    """
     for name, index in by_kind.items():
         # Digests are compared, not values: a million vectors twice in memory would be too many.
         try:
@@ -19,11 +24,34 @@ def check_indexes(session: Session, by_kind: Mapping[str, Index]) -> Iterator[st
         except CorruptRows as error:
             yield str(error)
             continue
-        held = _digests(index.blocks())
+        suspects = _differing(stored, _digests(index.blocks()))
+        if not len(suspects):
+            continue
+        with still() as settled:
+            within = int(suspects[0]), int(suspects[-1])
+            stored = _digests(_only(stored_rows(settled, index.kind, within), suspects))
+            held = _digests(_only(index.blocks(), suspects))
         if not np.array_equal(stored[0], held[0]):
             yield f"{name}: the index holds other rows than the database"
         elif not np.array_equal(stored[1], held[1]):
             yield f"{name}: a value in the index differs from its row"
+
+
+def _differing(stored: tuple[Ids, Ids], held: tuple[Ids, Ids]) -> Ids:
+    """The ids, in rising order, that one side lacks, holds twice, or holds with another digest."""
+    if np.array_equal(stored, held):
+        return np.zeros(0, np.int64)
+    pairs = np.concatenate([np.stack(side, axis=1) for side in (stored, held)])
+    rows, places = np.unique(pairs, axis=0, return_inverse=True)
+    signs = np.repeat([1, -1], (len(stored[0]), len(held[0])))
+    return np.unique(rows[np.bincount(places, signs) != 0, 0])
+
+
+def _only(blocks: Iterator[tuple[Ids, Values]], wanted: Ids) -> Iterator[tuple[Ids, Values]]:
+    for ids, values in blocks:
+        chosen = np.isin(ids, wanted)
+        if chosen.any():
+            yield ids[chosen], values[chosen]
 
 
 def _digests(blocks: Iterator[tuple[Ids, Values]]) -> tuple[Ids, Ids]:

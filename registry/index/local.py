@@ -18,7 +18,7 @@ from indexer.fingerprints.kinds import Family, Kind, searched_kinds
 from indexer.index.device import Device
 from indexer.index.engines import LocalEngine, OnDevice
 from indexer.index.port import Index
-from registry.index.access import IndexState, state_at
+from registry.index.access import IndexState, Still, state_at
 from registry.index.changes import apply_step
 from registry.index.check import check_indexes
 from registry.index.follower import Follower
@@ -116,10 +116,17 @@ class LocalIndex:
         """See IndexAccess."""
         return state_at(session, self._position, self._up_to_date_at)
 
-    def check(self, session: Session) -> Iterator[str]:
+    def check(self, session: Session, still: Still) -> Iterator[str]:
         """See IndexAccess."""
-        with self._changes_paused():
-            yield from check_indexes(session, self.by_kind)
+        self.catch_up(session)
+        return check_indexes(session, self.by_kind, lambda: self._settled(still))
+
+    @contextmanager
+    def _settled(self, still: Still) -> Iterator[Session]:
+        with still() as session:
+            self.catch_up(session)
+            with self._changes_paused():
+                yield session
 
     @contextmanager
     def _changes_paused(self) -> Iterator[int]:

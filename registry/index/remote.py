@@ -16,7 +16,7 @@ from sqlmodel import Session
 from indexer.fingerprints.kinds import Kind, searched_kinds
 from indexer.index.port import Hit, Values, dtype_of
 from registry.errors import IndexUnavailable
-from registry.index.access import IndexState
+from registry.index.access import IndexState, Still
 from registry.index.loading import newest_change
 
 HITS = np.dtype([("distance", "<f4"), ("id", "<i8"), ("query", "<u4")])
@@ -81,7 +81,7 @@ class SearchNodes:
         lag = max(0, newest_change(session) - state.position)
         return IndexState(state.position, lag, state.age_s)
 
-    def check(self, session: Session) -> Iterator[str]:
+    def check(self, session: Session, _: Still) -> Iterator[str]:
         """See IndexAccess. Each search node compares its own index."""
         self.catch_up(session)
         for address in self._addresses:

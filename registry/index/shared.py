@@ -7,6 +7,7 @@ which changes nothing.
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 from sqlalchemy import Engine, create_engine
@@ -18,7 +19,7 @@ from indexer.index.engines import SharedEngine
 from indexer.index.port import EngineUnavailable
 from indexer.index.shared_index import SharedIndex
 from registry.errors import IndexUnavailable
-from registry.index.access import IndexState, state_at
+from registry.index.access import IndexState, Still, state_at
 from registry.index.changes import apply_step
 from registry.index.check import check_indexes
 from registry.index.follower import Follower
@@ -104,9 +105,16 @@ class SharedEngineIndex:
         """See IndexAccess."""
         return state_at(session, self._position, self._up_to_date_at)
 
-    def check(self, session: Session) -> Iterator[str]:
+    def check(self, session: Session, still: Still) -> Iterator[str]:
         """See IndexAccess."""
-        return check_indexes(session, self.by_kind)
+        self.catch_up(session)
+        return check_indexes(session, self.by_kind, lambda: self._settled(still))
+
+    @contextmanager
+    def _settled(self, still: Still) -> Iterator[Session]:
+        with still() as session:
+            self.catch_up(session)
+            yield session
 
     def _apply_step(self) -> None:
         with transaction(self._engine) as session:

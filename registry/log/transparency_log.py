@@ -9,15 +9,17 @@ import fcntl
 import os
 import secrets
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from sqlalchemy import text, update
+from sqlalchemy import Engine, text, update
 from sqlmodel import Session, col, select
 
 from registry.errors import LogDiverged, LogRolledBack, MissingKey, UnknownEntry
-from registry.storage.db import keep_connection
+from registry.storage.db import keep_connection, transaction
 from registry.storage.models import LogEntry, LogHead, LogTile
 from sdk.checkpoint import (
     BadCheckpoint,
@@ -55,11 +57,8 @@ class Log:
         self.key: VerifierKey = verifier_key(private_key, origin)
 
     def lock(self, session: Session) -> None:
-        """Makes the caller the only writer until its transaction ends; may be called twice."""
-        if session.info.get(LOCKED_IN) is None or session.info[LOCKED_IN] is not session.get_transaction():
-            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
-            session.info[LOCKED_IN] = session.get_transaction()
-            keep_connection(session)
+        """See `lock_writer`."""
+        lock_writer(session)
 
     def append(
         self, session: Session, entry_type: str, content: bytes, *, active: int = 0
@@ -125,6 +124,13 @@ class Log:
 
     def require_sound(self, session: Session) -> None:
         """Raises LogRolledBack unless the database continues the last published checkpoint."""
+        # The file is read before the head: who appends meanwhile publishes after the commit, so the head is
+        # at least as far, without a lock.
+        published, unreadable = None, None
+        try:
+            published = self._published()
+        except BadCheckpoint as error:
+            unreadable = error
         head = head_of(session)
         try:
             signed = verify_checkpoint(head.checkpoint, self.key)
@@ -135,10 +141,8 @@ class Log:
         read_tile = tile_reader(session)
         if tree_root(read_tile, head.size) != head.root:
             raise LogRolledBack("the tiles of the log do not lead to its root hash")
-        try:
-            published = self._published()
-        except BadCheckpoint as error:
-            raise LogRolledBack(f"{self._checkpoint_file}: {error}") from error
+        if unreadable is not None:
+            raise LogRolledBack(f"{self._checkpoint_file}: {unreadable}") from unreadable
         if published is None:
             return
         if published.size > head.size:
@@ -148,6 +152,22 @@ class Log:
             )
         if tree_root(read_tile, published.size) != published.root:
             raise LogRolledBack("the log in the database is not the one whose checkpoint was published")
+
+
+def lock_writer(session: Session) -> None:
+    """Makes the caller the only writer until its transaction ends; may be called twice."""
+    if session.info.get(LOCKED_IN) is None or session.info[LOCKED_IN] is not session.get_transaction():
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
+        session.info[LOCKED_IN] = session.get_transaction()
+        keep_connection(session)
+
+
+@contextmanager
+def nothing_moves(engine: Engine) -> Iterator[Session]:
+    """Opens a session during which nobody appends or registers: for a look, not for work."""
+    with transaction(engine) as session:
+        lock_writer(session)
+        yield session
 
 
 def load_log_key(path: Path) -> Ed25519PrivateKey:

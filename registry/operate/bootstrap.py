@@ -11,13 +11,14 @@ from sqlalchemy import Engine
 
 from registry.errors import LogRolledBack
 from registry.log.transparency_log import Log, create_log, has_log, load_log_key, read_note
+from registry.records.acts import LOCAL_OPERATOR, append_act
 from registry.records.publishers import enrol, issue_api_key
 from registry.settings import ANSWER_KEY, LOG_KEY, WEBHOOK_KEY, WEBHOOK_KEY_BYTES, Settings
 from registry.storage import db
 from registry.storage.secret_file import make_secret_file
 from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified
 from sdk.keys import generate_key, save_private_key
-from sdk.models import NewApiKey, NewPublisher, Role, Scope
+from sdk.models import ActType, NewApiKey, NewPublisher, Role, Scope
 
 
 def initialise(settings: Settings, engine: Engine) -> str | None:
@@ -42,12 +43,24 @@ def initialise(settings: Settings, engine: Engine) -> str | None:
         log = Log(settings.log_origin, private_key, settings.checkpoint_file)
         create_log(session, log, private_key)
         new = NewPublisher(name="Operator", contact="operator@localhost", role=Role.OPERATOR)
-        operator = enrol(session, new)
+        append_act(session, LOCAL_OPERATOR, ActType.SET_UP, log_key=log.key.text())
+        operator = enrol(session, LOCAL_OPERATOR, new)
         scopes = tuple(Scope)
-        _, secret = issue_api_key(session, NewApiKey(publisher=operator.id, scopes=scopes))
+        _, secret = issue_api_key(session, LOCAL_OPERATOR, NewApiKey(publisher=operator.id, scopes=scopes))
         session.flush()
         log.publish(session)
     return secret
+
+
+def migrate_and_note(engine: Engine) -> None:
+    """Brings the database to the newest migration, and notes that as an act. Raises NotMigrated."""
+    before = db.revision(engine)
+    db.migrate(engine)
+    db.require_migrated(engine)
+    after = db.revision(engine)
+    with db.transaction(engine) as session:
+        if before != after and has_log(session):
+            append_act(session, LOCAL_OPERATOR, ActType.MIGRATE, before=before, after=after)
 
 
 def _require_new(checkpoint_file: Path) -> None:

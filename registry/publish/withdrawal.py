@@ -6,12 +6,14 @@ from registry.errors import RecordErased
 from registry.index.changes import REMOVE, append_to_outbox
 from registry.publish.registration import publish_and_follow
 from registry.records.access import Action, require
+from registry.records.acts import actor_of, append_act
 from registry.records.reading import get_record
 from registry.services import Services
 from registry.storage.db import after_commit
 from registry.storage.models import ApiKey, DeclaredSource, Dispute, Fingerprint, Record
 from registry.storage.models.columns import now
 from registry.storage.models.records import ACTIVE, ERASED, WITHDRAWN
+from sdk.models import ActType
 
 ERASED_LABEL = "(erased)"
 
@@ -28,6 +30,7 @@ def withdraw(services: Services, session: Session, api_key: ApiKey, record_id: s
         record.status = WITHDRAWN
         session.add(record)
         services.log.append(session, "withdraw", f"{record.id} {now().isoformat()}".encode(), active=-1)
+        _note(session, api_key, ActType.WITHDRAW_RECORD, record)
         after_commit(session, lambda: publish_and_follow(services))
     return record
 
@@ -57,7 +60,19 @@ def erase(services: Services, session: Session, api_key: ApiKey, record_id: str)
     session.add(record)
     content = f"{record.id} {now().isoformat()}".encode()
     services.log.append(session, "erase", content, active=-1 if was_active else 0)
+    _note(session, api_key, ActType.ERASE_RECORD, record)
     after_commit(session, lambda: _finish_erasure(services, preview_key))
+
+
+def _note(session: Session, api_key: ApiKey, act: ActType, record: Record) -> None:
+    append_act(
+        session,
+        actor_of(api_key),
+        act,
+        record.id,
+        publisher=record.publisher_id,
+        log_index=record.log_index,
+    )
 
 
 def _finish_erasure(services: Services, preview_key: str | None) -> None:

@@ -24,13 +24,14 @@ from registry.errors import (
 )
 from registry.log.transparency_log import Log
 from registry.records.access import SCOPES_OF_ROLE
+from registry.records.acts import Actor, append_act
 from registry.records.look_alikes import look_alike
 from registry.storage.models import ApiKey, Publisher, PublisherKey
 from registry.storage.models.columns import now
 from sdk.dids import KEY as DID_KEY
 from sdk.dids import did_key_of
 from sdk.keys import BadKey, import_public_key, public_jwk
-from sdk.models import DidStatus, KeyValidity, NewApiKey, NewPublisher, NewPublisherKey, Role
+from sdk.models import ActType, DidStatus, KeyValidity, NewApiKey, NewPublisher, NewPublisherKey, Role
 from sdk.possession import BadProof, verify_possession
 
 SECRET_PREFIX = "trueprint"
@@ -42,7 +43,7 @@ ENROLMENT_LOCK = 0x656E_726F_6C6C  # "enroll": two that look alike do not come a
 COORDINATE = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"  # 32 bytes in base64url, as they are written here
 
 
-def enrol(session: Session, new: NewPublisher) -> Publisher:
+def enrol(session: Session, by: Actor, new: NewPublisher) -> Publisher:
     """Adds an organisation.
 
     Raises DuplicatePublisher: its name or DID is, or looks like, another's; or its name is another's id.
@@ -62,6 +63,7 @@ def enrol(session: Session, new: NewPublisher) -> Publisher:
     )
     session.add(publisher)
     session.flush()
+    append_act(session, by, ActType.ENROL_PUBLISHER, publisher.id, role=publisher.role)
     return publisher
 
 
@@ -84,7 +86,9 @@ def did_status(session: Session, publisher: Publisher) -> DidStatus | None:
     return DidStatus.PROVEN if proven else DidStatus.UNPROVEN
 
 
-def add_key(session: Session, log: Log, publisher: Publisher, new: NewPublisherKey) -> PublisherKey:
+def add_key(
+    session: Session, log: Log, by: Actor, publisher: Publisher, new: NewPublisherKey
+) -> PublisherKey:
     """Enrols a signing key, commits to it in the log. Raises InvalidRequest, NotProven, DuplicateKey."""
     try:
         key = import_public_key(new.jwk)
@@ -100,6 +104,9 @@ def add_key(session: Session, log: Log, publisher: Publisher, new: NewPublisherK
         raise InvalidRequest("a did:key is one key: this publisher signs with that one and no other")
     row = PublisherKey(kid=public["kid"], publisher_id=publisher.id, jwk=public)
     _commit(session, log, row, publisher)
+    append_act(
+        session, by, ActType.ADD_SIGNING_KEY, row.kid, publisher=publisher.id, log_index=row.log_index
+    )
     return row
 
 
@@ -149,26 +156,28 @@ def _is_enrolled(session: Session, kid: str) -> bool:
 
 
 def rotate_key(
-    session: Session, log: Log, publisher: Publisher, old_kid: str, wanted: NewPublisherKey
+    session: Session, log: Log, by: Actor, publisher: Publisher, old_kid: str, wanted: NewPublisherKey
 ) -> PublisherKey:
     """Adds a key and lets the old one sign nothing new from now on; what it signed stays valid."""
     old = get_key(session, old_kid, publisher)
     if old.valid_until or old.revoked_at:
         raise InvalidRequest("the old key signs nothing any more")
-    new = add_key(session, log, publisher, wanted)
+    new = add_key(session, log, by, publisher, wanted)
     old.valid_until = now()
     session.add(old)
     log.append(session, "key", f"retire {old.kid} {old.valid_until.isoformat()}".encode())
+    append_act(session, by, ActType.ROTATE_SIGNING_KEY, old.kid, publisher=publisher.id, new_key=new.kid)
     return new
 
 
-def revoke_key(session: Session, log: Log, publisher: Publisher, kid: str) -> PublisherKey:
+def revoke_key(session: Session, log: Log, by: Actor, publisher: Publisher, kid: str) -> PublisherKey:
     """Declares a key compromised: nothing that it signs from now on is believed."""
     key = get_key(session, kid, publisher)
     if key.revoked_at is None:
         key.revoked_at = now()
         session.add(key)
         log.append(session, "key", f"revoke {key.kid} {key.revoked_at.isoformat()}".encode())
+        append_act(session, by, ActType.REVOKE_SIGNING_KEY, key.kid, publisher=publisher.id)
     return key
 
 
@@ -201,7 +210,7 @@ def key_validity(key: PublisherKey, at: datetime) -> KeyValidity:
     return KeyValidity(kid=key.kid, at=at, valid=valid, reason=reason)
 
 
-def issue_api_key(session: Session, new: NewApiKey) -> tuple[ApiKey, str]:
+def issue_api_key(session: Session, by: Actor, new: NewApiKey) -> tuple[ApiKey, str]:
     """Issues an API key; returns it with its secret, which is not kept. Raises NotAllowed."""
     publisher = get_publisher(session, new.publisher)
     excess = set(new.scopes) - SCOPES_OF_ROLE[Role(publisher.role)]
@@ -220,6 +229,15 @@ def issue_api_key(session: Session, new: NewApiKey) -> tuple[ApiKey, str]:
     )
     session.add(row)
     session.flush()
+    append_act(
+        session,
+        by,
+        ActType.ISSUE_API_KEY,
+        row.id,
+        publisher=publisher.id,
+        scopes=row.scopes,
+        expires_at=row.expires_at.isoformat(),
+    )
     return row, secret
 
 
@@ -241,13 +259,15 @@ def authenticate(session: Session, secret: str) -> ApiKey:
     return row
 
 
-def revoke_api_key(session: Session, key_id: str) -> ApiKey:
+def revoke_api_key(session: Session, by: Actor, key_id: str) -> ApiKey:
     """Revokes an API key at once. Raises UnknownApiKey."""
     row = session.get(ApiKey, key_id)
     if row is None:
         raise UnknownApiKey(f"no API key has the id {key_id[:40]!r}")
-    row.revoked_at = row.revoked_at or now()
-    session.add(row)
+    if row.revoked_at is None:
+        row.revoked_at = now()
+        session.add(row)
+        append_act(session, by, ActType.REVOKE_API_KEY, row.id, publisher=row.publisher_id)
     return row
 
 

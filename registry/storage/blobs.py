@@ -48,6 +48,14 @@ class Blobs:
         except (BaseError, FileNotFoundError):
             return None
 
+    def has(self, key: str) -> bool:
+        """Tells whether the blob is there, without reading it."""
+        try:
+            obstore.head(self._store, key)
+        except (BaseError, FileNotFoundError):
+            return False
+        return True
+
     def get_beside(self, key: str, suffix: str) -> bytes | None:
         """Returns bytes that are derived from the blob `key`, or None."""
         return self.get(_beside(key, suffix))

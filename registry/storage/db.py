@@ -66,6 +66,23 @@ def transaction(engine: Engine) -> Iterator[Session]:
             action()
 
 
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Session]:
+    """Opens a session that reads the database as it is at its first query, whatever others write."""
+    with Session(
+        engine.execution_options(isolation_level="REPEATABLE READ"), expire_on_commit=False
+    ) as session:
+        yield session
+        session.rollback()
+
+
+@contextmanager
+def sole_holder(engine: Engine, lock: int) -> Iterator[bool]:
+    """Tells whether the caller alone, of all processes on this database, holds the lock meanwhile."""
+    with transaction(engine) as session:
+        yield bool(session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": lock}))
+
+
 def release(session: Session) -> None:
     """Gives the connection back until the next query: nobody holds one while decoding or comparing.
 
@@ -120,6 +137,12 @@ def migrate(engine: Engine) -> None:
     command.upgrade(alembic_config(engine), "head")
 
 
+def revision(engine: Engine) -> str | None:
+    """The migration that the database is at; None: none."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
 def require_reachable(engine: Engine) -> None:
     """Raises StartRefused unless the database answers."""
     try:
@@ -135,8 +158,7 @@ def require_migrated(engine: Engine) -> None:
     """Raises NotMigrated unless the database is at the newest migration."""
     scripts = ScriptDirectory.from_config(alembic_config(engine))
     head = scripts.get_current_head()
-    with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+    current = revision(engine)
     if current is None and is_empty(engine):
         raise NotMigrated("the database is empty; set it up with `trueprint serve --init`")
     known = {script.revision for script in scripts.walk_revisions()}

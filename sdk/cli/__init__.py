@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 import typer
 
-from sdk.cli import compare, enrolment, follow, inspect, match, register, register_hashes, witness
+from sdk.cli import acts, compare, enrolment, follow, inspect, match, register, register_hashes, witness
 from sdk.cli.output import fail, notes
 from sdk.cli.stopping import Interrupted, leave, listen_for_signals
 from sdk.errors import ProblemError, SdkError
@@ -19,7 +19,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, nothing matched; 10 something matched; 1 a file failed; 2 wrong usage; "
     "3 a check failed; 4 the registry cannot be reached or refuses; 130 stopped by Ctrl-C.",
 )
-for part in (enrolment, register, register_hashes, match, compare, inspect, follow, witness):
+for part in (enrolment, register, register_hashes, match, compare, inspect, acts, follow, witness):
     part.join(app)
 for entry in entry_points(group="trueprint.commands"):
     entry.load()(app)

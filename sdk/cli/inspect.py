@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated
 
@@ -187,8 +188,18 @@ def _show_registry(report: ServerStatus) -> None:
             "to describe anew": str(report.to_describe_anew),
             "probing": f"{report.probing_slowed} queries put off, {report.probing_refused} refused",
             "log": f"{report.freshness.checkpoint_size} entries",
+            "audited": _last_audit(report),
         },
     )
+
+
+def _last_audit(report: ServerStatus) -> str:
+    last = report.last_audit
+    if last is None:
+        return "never"
+    when = last.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    found = ", ".join(f"{in_words(what)} {count}" for what, count in sorted(last.findings.items()))
+    return f"{when}: {'clean' if last.clean else found}"
 
 
 def in_layers(layers: Sequence[IsolationLayer]) -> str:

@@ -1,5 +1,6 @@
 """Wire types, shared by client and service, by subject."""
 
+from sdk.models.acts import Act, ActorKind, ActType
 from sdk.models.base import Problem, ProblemField, Wire, in_words
 from sdk.models.jobs import Job, JobStatus, WebhookSecret
 from sdk.models.matching import (
@@ -57,12 +58,16 @@ from sdk.models.service import (
     AuditReport,
     Consistency,
     IsolationLayer,
+    LastAudit,
     LogState,
     ServerStatus,
 )
 
 __all__ = [
     "OPERATIONS",
+    "Act",
+    "ActType",
+    "ActorKind",
     "AlterationShown",
     "ApiKey",
     "AuditFinding",
@@ -86,6 +91,7 @@ __all__ = [
     "Job",
     "JobStatus",
     "KeyValidity",
+    "LastAudit",
     "LogState",
     "Match",
     "MatchAnswer",

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from sdk.models.base import Wire
 from sdk.models.matching import Freshness
@@ -39,7 +39,17 @@ class AuditReport(Wire):
     records: int
     log_size: int
     fingerprints: int
+    acts: int = 0  # administrative acts
     findings: tuple[AuditFinding, ...]
+
+
+class LastAudit(Wire):
+    """What the last audit found, whoever ran it."""
+
+    at: AwareDatetime
+    clean: bool
+    log_size: int
+    findings: dict[str, int]  # how many of each kind, such as `log_tile`
 
 
 class IsolationLayer(Wire):
@@ -70,4 +80,5 @@ class ServerStatus(Wire):
     probing_refused: int = 0
     freshness: Freshness
     oldest_index_s: float
+    last_audit: LastAudit | None = None
     faults: tuple[str, ...] = ()  # sentences: what its operator must mend

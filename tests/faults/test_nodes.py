@@ -151,6 +151,6 @@ def test_a_search_node_and_an_api_node_die_under_load_and_nothing_is_lost(world:
             assert layers["hidden_server"] == (sys.platform == "linux")
         stack.enter_context(search_nodes[0].running())  # it comes back where it was
         search_nodes[0].wait()
-        with Client(nodes[1].url, world._operator_secret) as operator:
+        with Client(nodes[1].url, world.operator_secret) as operator:
             assert operator.audit().findings == ()
     world.audit()

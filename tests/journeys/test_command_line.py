@@ -148,7 +148,7 @@ def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> No
     assert "Key id" in run("keygen", key, "--name", "Desk").stdout
     assert "never overwritten" in run("keygen", key, "--name", "Desk", expect=2).stderr
     assert '"d"' not in public.read_text()  # the private number of RFC 7518
-    admin = ["--url", world.url, "--api-key", world._operator_secret]
+    admin = ["--url", world.url, "--api-key", world.operator_secret]
     nobody = ["enrol", "--name", "Nobody", "--contact", "a@b.org"]
     assert "--public-key" in run(*nobody, *admin, expect=2).stderr
     assert "JWK form" in run(*nobody, "--public-key", key, *admin, expect=4).stderr
@@ -160,6 +160,11 @@ def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> No
     enrolled = lines(
         run("enrol", "--name", "Desk", "--contact", "a@b.org", "--public-key", public, "--json", *admin)
     )[0]
+    acts = lines(run("acts", "--type", "enrol_publisher", "--json", *admin))
+    assert acts[0]["object"] == enrolled["id"]
+    shown = run("acts", "--limit", "2", *admin).stdout
+    assert "issue api key" in shown
+    assert enrolled["api_key"].rpartition("_")[2] not in shown
     desk = ["--url", world.url, "--api-key", enrolled["api_key"]]
     kept = folder / "receipts"
     cat = folder / "originals" / "cat.png"

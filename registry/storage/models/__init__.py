@@ -1,5 +1,6 @@
 """Tables, by subject. Rows are the truth; everything else is derived from them."""
 
+from registry.storage.models.acts import Act
 from registry.storage.models.jobs import Job
 from registry.storage.models.log import LogEntry, LogHead, LogTile
 from registry.storage.models.publishers import ApiKey, Publisher, PublisherKey
@@ -14,6 +15,7 @@ from registry.storage.models.records import (
 )
 
 __all__ = [
+    "Act",
     "ApiKey",
     "DeclaredSource",
     "Dispute",

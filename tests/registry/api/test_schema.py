@@ -76,7 +76,7 @@ def strategies(name: str) -> list[Any]:
 def test_an_operation_answers_as_the_document_says(
     world_of_module: World, there: Mapping[str, str], name: str
 ) -> None:
-    headers = {"Authorization": f"Bearer {world_of_module._operator_secret}"}
+    headers = {"Authorization": f"Bearer {world_of_module.operator_secret}"}
 
     @DRAWN
     @given(case=st.one_of(strategies(name)), of_what_is_there=st.booleans())

@@ -1,0 +1,51 @@
+"""Notes a start of the registry as an act, where what it starts with is not what it started with before."""
+
+import hashlib
+
+import rfc8785
+from sqlmodel import Session, col, select
+
+from registry import __version__
+from registry.log.transparency_log import lock_writer
+from registry.records.acts import LOCAL_OPERATOR, append_act
+from registry.settings import Settings
+from registry.storage.models import Act
+from registry.thresholds import Thresholds
+from sdk.models import ActType
+
+# What changes the answers, who may reach what, or what is looked after. No address, which may hold a
+# password.
+NOTED = (
+    "allowed_hosts",
+    "candidates",
+    "descriptor",
+    "faces",
+    "hash_lists",
+    "index",
+    "log_origin",
+    "nightly_audit",
+    "preview_long_side",
+    "probed_windows",
+    "webhook_ports",
+    "webhooks_to_private_networks",
+)
+
+
+def note_start(session: Session, settings: Settings, thresholds: Thresholds) -> None:
+    """Appends an act unless the last start of this role was with the same version and settings."""
+    told = settings_told(settings, thresholds)
+    lock_writer(session)  # several processes may start at once
+    starts = select(Act).where(Act.type == ActType.START.value).order_by(col(Act.number).desc())
+    before = session.exec(starts.where(Act.object == settings.role).limit(1)).first()
+    old = before.details["settings"] if before else {}
+    changed = sorted(name for name in told.keys() | old.keys() if told.get(name) != old.get(name))
+    if changed:
+        append_act(session, LOCAL_OPERATOR, ActType.START, settings.role, settings=told, changed=changed)
+
+
+def settings_told(settings: Settings, thresholds: Thresholds) -> dict[str, str]:
+    """The version and the settings that an act tells, as text."""
+    told = {name: str(getattr(settings, name)) for name in NOTED}
+    told["descriptor"] = settings.wanted_descriptor
+    lines = rfc8785.dumps(thresholds.model_dump(mode="json"))
+    return {**told, "thresholds": hashlib.sha256(lines).hexdigest(), "version": __version__}
