@@ -77,10 +77,14 @@ def append_act(
 
 
 def commit_acts(session: Session, log: Log, by: Actor) -> None:
-    """Commits in the log to all acts so far, and notes where; does nothing where there are no new ones."""
+    """Commits in the log to all acts so far, and notes where.
+
+    Does nothing where there were only audits since: the log of a registry that rests does not grow.
+    """
     lock_writer(session)
-    last = newest_act(session)
-    if last is None or last.type == ActType.COMMIT_ACTS:
+    last, before = newest_act(session), newest_act(session, ActType.COMMIT_ACTS)
+    since = select(ActRow.number).where(col(ActRow.number) > (before.number if before else -1))
+    if last is None or session.exec(since.where(ActRow.type != ActType.AUDIT.value)).first() is None:
         return
     size, head = last.number + 1, last.digest.hex()
     index, salt = log.append(session, ENTRY_TYPE, head_content(size, head))

@@ -57,6 +57,7 @@ class Made:
 def made(world_of_module: World, scratch: Path) -> Made:
     desk = world_of_module.enrol("Daily Example")
     registered = world_of_module.register(desk, encoded("coffee"), "coffee")
+    world_of_module.audit()  # which commits to the acts so far: a later one publishes nothing newer
     return Made(world_of_module, backup_of(world_of_module, scratch / "made"), registered)
 
 
