@@ -136,7 +136,7 @@ def test_a_checkpoint_of_another_log_is_no_evidence(made: Made, new: Settings, h
     )
     with pytest.raises(RestoreRefused, match="not a checkpoint of localhost/log"):
         restore_backup(made.backup, new, published=[forged])
-    forged.write_text(made.world.settings.checkpoint_file.read_text().replace("\n2\n", "\n3\n", 1))
+    forged.write_text(made.world.settings.checkpoint_file.read_text().replace("\n3\n", "\n4\n", 1))
     with pytest.raises(RestoreRefused, match="does not verify"):
         restore_backup(made.backup, new, published=[forged])
     with pytest.raises(RestoreRefused, match="not there"):
