@@ -17,7 +17,7 @@ DAMAGED ?= ../shared/data/damaged.tar
 # Short clips to make edits of.
 VIDEOS ?= $(wildcard ../shared/data/videos)
 
-.PHONY: demo run test check milvus bench bench-damaged bench-fuzz bench-gpu bench-load bench-quality train train-faces openapi clean
+.PHONY: demo run test check milvus bench bench-damaged bench-faults bench-fuzz bench-gpu bench-load bench-quality train train-faces openapi clean
 
 demo: $(STAMP)  ## register real photographs, match uploads, verify a receipt
 	$(BIN)/trueprint demo
@@ -54,6 +54,9 @@ milvus: $(MILVUS_STAMP)  ## a Milvus server, for tests and to try it: .venv-milv
 
 bench-damaged: $(DEV_STAMP)  ## what a server answers to odd, old and damaged files
 	$(BIN)/python -m bench.damaged $(DAMAGED)
+
+bench-faults: $(DEV_STAMP)  ## kills, faults of disk and database: nothing that was answered is lost
+	$(BIN)/python -m bench.faults
 
 bench-fuzz: $(DEV_STAMP)  ## a fuzzer on every parser of ours, a minute each
 	$(BIN)/python -m bench.fuzz

@@ -9,7 +9,7 @@ RegistryError
 ├── InvalidRequest, NestedTooDeep, InvalidFingerprint, InconsistentFingerprints, NotProven, NothingToCompare
 ├── UnknownJob, JobPending, JobFailed, BadWebhook, UnknownHost
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, DecoderLost, Stopping
-├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull
+├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull, BlobsUnavailable
 ├── IndexUnavailable, IndexStale, LogDiverged, AuditFailed
 ├── BackupFailed, BadBackup, RestoreRefused
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
@@ -338,6 +338,12 @@ class DiskFull(StorageAway):
 
     code, status, title = "disk_full", 503, "The disk is full"
     retry_after_s = 60
+
+
+class BlobsUnavailable(StorageAway):
+    """Previews and uploads that wait are out of reach."""
+
+    code, status, title = "blobs_unavailable", 503, "Stored files cannot be read for now"
 
 
 class InvalidRequest(RegistryError):

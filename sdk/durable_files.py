@@ -1,6 +1,7 @@
 """Writes files that are whole after a power cut."""
 
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -20,9 +21,42 @@ def write_durably(file: Path, content: bytes, mode: int = 0o666) -> None:
     sync_folder(file.parent)
 
 
+def write_secret_once(file: Path, content: bytes) -> None:
+    """Makes a file that only its owner can read: it is there as a whole, or not. Overwrites none.
+
+    Raises FileExistsError, also for the later ones of several that do so at once; OSError.
+    """
+    descriptor, written = tempfile.mkstemp(dir=file.parent)  # of mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        try:
+            os.link(written, file)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if file.exists():
+                raise FileExistsError(f"{file} exists") from None
+            os.replace(written, file)
+    finally:
+        Path(written).unlink(missing_ok=True)
+    sync_folder(file.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder outlive a power cut. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    _sync(folder)
+
+
+def sync_file(file: Path) -> None:
+    """Makes the content of a file outlive a power cut, whoever wrote it. Raises OSError."""
+    _sync(file)
+
+
+def _sync(place: Path) -> None:
+    descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -6,13 +6,13 @@ spelling of the same point is read as that point, so that it is not another key.
 
 import base64
 import binascii
-import os
 from pathlib import Path
 from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from sdk.durable_files import write_secret_once
 from sdk.encodings import encode_base64url
 from sdk.errors import SdkError
 
@@ -35,9 +35,7 @@ def thumbprint(key: ECKey) -> str:
 
 def save_private_key(key: ECKey, path: Path) -> None:
     """Writes PEM that only its owner can read. Raises FileExistsError: no file is ever overwritten."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key.as_pem(private=True))
+    write_secret_once(path, key.as_pem(private=True))
 
 
 def load_private_key(path: Path) -> ECKey:

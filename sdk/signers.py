@@ -11,6 +11,7 @@ from pathlib import Path
 from joserfc.jwk import ECKey
 
 from sdk.client import Client
+from sdk.durable_files import write_durably
 from sdk.errors import SdkError
 from sdk.keys import generate_key, load_private_key, public_jwk, save_private_key
 from sdk.models import NewPublisher, Publisher
@@ -41,10 +42,9 @@ class Profile:
     key_file: str
 
     def save(self, folder: Path) -> None:
-        """Write it, readable by its owner only."""
-        path = folder / f"{self.publisher}.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        """Write it, readable by its owner only; it is there as a whole or not at all."""
+        content = json.dumps(asdict(self), indent=2).encode() + b"\n"
+        write_durably(folder / f"{self.publisher}.json", content, mode=0o600)
 
 
 def profiles(home: Path) -> list[Profile]:

@@ -7,6 +7,7 @@ for that.
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -69,8 +70,7 @@ def serve(
             with suppress(OSError):  # elsewhere than on Linux
                 hide_memory()  # and the keys in it, from other programs of the same user
             if init or settings.database_url is None:
-                secret = initialise(settings, engine)
-                remember_operator(settings, secret)
+                secret = initialise(settings, engine, partial(remember_operator, settings))
                 if secret:
                     notes.print(
                         f"A new registry in {settings.home}. "

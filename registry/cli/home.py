@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -28,6 +29,7 @@ from registry.storage import db
 from registry.storage.embedded import EmbeddedDatabase
 from sdk.bounded_connections import BoundedProtocol
 from sdk.cli.stopping import Interrupted, end_soon
+from sdk.durable_files import write_secret_once
 from sdk.errors import SdkError, problem_to_error
 
 START_TIMEOUT_S = 30.0
@@ -55,17 +57,16 @@ def open_services(settings: Settings, embedder: Embedder | None = None) -> Itera
     """Opens the services of the registry in `settings.home`, which is set up on first use."""
     with open_database(settings) as engine:
         if settings.database_url is None:
-            remember_operator(settings, initialise(settings, engine))
+            initialise(settings, engine, partial(remember_operator, settings))
         with running_services(settings, engine, embedder) as services:
             yield services
 
 
-def remember_operator(settings: Settings, secret: str | None) -> None:
+def remember_operator(settings: Settings, secret: str) -> None:
     """Keeps the operator's API key beside the other keys of this folder, for its owner only."""
-    if secret is not None:
-        path = settings.key_folder / OPERATOR_KEY
-        path.touch(mode=0o600)
-        path.write_text(secret + "\n")
+    path = settings.key_folder / OPERATOR_KEY
+    path.unlink(missing_ok=True)  # of a set-up that was killed before the registry was there
+    write_secret_once(path, f"{secret}\n".encode())
 
 
 @contextmanager

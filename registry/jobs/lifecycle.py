@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, delete, func, select
 
 from registry.errors import (
+    BlobsUnavailable,
     DecoderGaveUp,
     DecoderLost,
     JobFailed,
@@ -30,7 +31,13 @@ from registry.errors import (
 )
 from registry.match.answers import answer_about
 from registry.media.uploads import in_two_parts
-from registry.publish.registration import describe, known_answer, register_upload, verify_request
+from registry.publish.registration import (
+    describe,
+    known_answer,
+    publish_and_follow,
+    register_upload,
+    verify_request,
+)
 from registry.records.access import Action, may
 from registry.services import Services
 from registry.storage.db import after_commit, release, transaction
@@ -168,11 +175,17 @@ def run(services: Services, job_id: str, stopping: threading.Event | None = None
     with transaction(services.engine) as session:
         job = _locked(session, job_id)
         if job is None or job.status in (DONE, FAILED):
+            # Whoever finished it may have failed, or died, before its checkpoint was published.
+            after_commit(session, lambda: publish_and_follow(services))
             return
         job.attempts, job.status, job.progress = job.attempts + 1, RUNNING, 0.0
         session.add(job)
         given_up, payload_key = job.attempts > MOST_ATTEMPTS, job.payload_key
-    content = services.blobs.get(payload_key) if payload_key else None
+    try:
+        content = services.blobs.read(payload_key) if payload_key else None
+    except BlobsUnavailable:
+        give_back(services, job_id)
+        raise
     if given_up or content is None:
         reason = f"its worker stopped {MOST_ATTEMPTS} times" if given_up else "its upload was lost"
         _fail(services, job_id, RegistryError(reason))

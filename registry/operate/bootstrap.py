@@ -3,6 +3,7 @@
 A registry that exists is left alone: a key that is missing there is an error at start and never made anew.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,13 +18,17 @@ from registry.settings import ANSWER_KEY, LOG_KEY, WEBHOOK_KEY, WEBHOOK_KEY_BYTE
 from registry.storage import db
 from registry.storage.secret_file import make_secret_file
 from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified
+from sdk.durable_files import write_secret_once
 from sdk.keys import generate_key, save_private_key
 from sdk.models import ActType, NewApiKey, NewPublisher, Role, Scope
 
 
-def initialise(settings: Settings, engine: Engine) -> str | None:
+def initialise(
+    settings: Settings, engine: Engine, keep: Callable[[str], None] = lambda _: None
+) -> str | None:
     """Migrates an empty database, makes keys, log and operator; returns the operator's new API key.
 
+    `keep` is handed that key before the registry is there: it is shown once, and nobody makes another.
     Does nothing to a database that has a log. Raises LogRolledBack where a database was lost.
     """
     if db.is_empty(engine):
@@ -48,6 +53,7 @@ def initialise(settings: Settings, engine: Engine) -> str | None:
         scopes = tuple(Scope)
         _, secret = issue_api_key(session, LOCAL_OPERATOR, NewApiKey(publisher=operator.id, scopes=scopes))
         session.flush()
+        keep(secret)
         log.publish(session)
     return secret
 
@@ -80,6 +86,5 @@ def _make_log_key(path: Path) -> Ed25519PrivateKey:
     if path.exists():  # left by a start that was killed before its commit
         return load_log_key(path)
     key = Ed25519PrivateKey.generate()
-    path.touch(mode=0o600)
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_secret_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return key

@@ -138,7 +138,11 @@ def register_fingerprints(
 def known_answer(services: Services, session: Session, request: RegistrationRequest) -> Registration | None:
     """The answer to a repeated request or to content that this publisher registered before."""
     record = _replayed(session, request) or _registered_before(services, session, request)
-    return _answer(services, session, record, already_registered=True) if record else None
+    if record is None:
+        return None
+    # Whoever stored it may have failed, or died, before its checkpoint was published.
+    after_commit(session, lambda: publish_and_follow(services))
+    return _answer(services, session, record, already_registered=True)
 
 
 def _registered_before(services: Services, session: Session, request: RegistrationRequest) -> Record | None:

@@ -31,7 +31,8 @@ def withdraw(services: Services, session: Session, api_key: ApiKey, record_id: s
         session.add(record)
         services.log.append(session, "withdraw", f"{record.id} {now().isoformat()}".encode(), active=-1)
         _note(session, api_key, ActType.WITHDRAW_RECORD, record)
-        after_commit(session, lambda: publish_and_follow(services))
+    # Also where it was withdrawn before: by a request that failed before its checkpoint was published.
+    after_commit(session, lambda: publish_and_follow(services))
     return record
 
 
@@ -44,6 +45,7 @@ def erase(services: Services, session: Session, api_key: ApiKey, record_id: str)
     services.log.lock(session)
     session.refresh(record)
     if record.status == ERASED:
+        after_commit(session, lambda: publish_and_follow(services))
         return
     was_active = record.status == ACTIVE
     if was_active:
@@ -76,9 +78,11 @@ def _note(session: Session, api_key: ApiKey, act: ActType, record: Record) -> No
 
 
 def _finish_erasure(services: Services, preview_key: str | None) -> None:
-    if preview_key:  # a crash before this line leaves an orphan, which the next start sweeps
-        services.blobs.delete(preview_key)
-    publish_and_follow(services)
+    try:
+        publish_and_follow(services)
+    finally:
+        if preview_key:  # a crash before this line leaves an orphan, which the next start sweeps
+            services.blobs.delete(preview_key)
 
 
 def _own_record(session: Session, api_key: ApiKey, record_id: str) -> Record:

@@ -14,7 +14,8 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from registry.errors import BackupFailed
+from registry.errors import BackupFailed, BlobsUnavailable
+from sdk.durable_files import sync_file, sync_folder
 
 PREVIEWS = "previews"
 # Younger blobs may belong to a registration that is still being written.
@@ -28,21 +29,43 @@ class Blobs:
         if url is None:
             folder.mkdir(parents=True, exist_ok=True)
         self._store: ObjectStore = from_url(url) if url else LocalStore(folder)
+        self._folder = None if url else folder
         self.description = url or f"folder {folder}"
 
     def put(self, suffix: str, content: bytes) -> str:
         """Stores bytes under a new key, and returns it."""
         name = secrets.token_hex(16)
         key = f"{PREVIEWS}/{name[:2]}/{name}{suffix}"
-        obstore.put(self._store, key, content)
+        self._put(key, content)
         return key
 
     def put_beside(self, key: str, suffix: str, content: bytes | memoryview) -> None:
         """Stores bytes that are derived from the blob `key`."""
-        obstore.put(self._store, _beside(key, suffix), content)
+        self._put(_beside(key, suffix), content)
+
+    def _put(self, key: str, content: bytes | memoryview) -> None:
+        """Durably: a row that names the blob may be committed as soon as this returns."""
+        if self._folder is None:  # the service sees to it
+            obstore.put(self._store, key, content)
+            return
+        file = self._folder / key
+        is_first = not file.parent.exists()
+        obstore.put(self._store, key, content)
+        sync_file(file)
+        for folder in file.parents[: 3 if is_first else 1]:
+            sync_folder(folder)
+
+    def read(self, key: str) -> bytes | None:
+        """Returns the bytes, or None where they are lost. Raises BlobsUnavailable: it is not known."""
+        try:
+            return bytes(obstore.get(self._store, key).bytes())
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except (BaseError, OSError) as error:
+            raise BlobsUnavailable("what is stored in files is out of reach") from error
 
     def get(self, key: str) -> bytes | None:
-        """Returns the bytes, or None where they are lost."""
+        """Returns the bytes, or None where they are lost or cannot be read now."""
         try:
             return bytes(obstore.get(self._store, key).bytes())
         except (BaseError, FileNotFoundError):
@@ -77,7 +100,7 @@ class Blobs:
 
     def write(self, key: str, content: bytes) -> None:
         """Stores bytes under the key that they had in another store."""
-        obstore.put(self._store, key, content)
+        self._put(key, content)
 
     def older_than(self, age: timedelta) -> Iterator[str]:
         """Lists keys of blobs that were stored at least `age` ago."""

@@ -31,7 +31,8 @@ def holds(parser: Parser, content: bytes) -> bool:
         parser.check(content)
     except parser.refusals as refusal:
         words = program_words(str(refusal)) if parser.is_told else None
-        require(words is None, f"a refusal says what a program says: {words}")
+        is_quoted = words is not None and words.encode("utf-8", "surrogateescape") in content
+        require(words is None or is_quoted, f"a refusal says what a program says: {words}")
         return False
     return True
 

@@ -1,9 +1,10 @@
 """Disk full, database gone, hanging or out of connections: each is said, and nothing is lost."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import obstore
@@ -13,10 +14,11 @@ from obstore.exceptions import GenericError
 from sqlalchemy import event
 from sqlmodel import Session, select
 
-from registry.errors import DatabaseFrozen
+from registry.errors import BlobsUnavailable, DatabaseFrozen
 from registry.jobs import lifecycle as jobs
 from registry.storage.models import Job, Record
 from registry.storage.models.jobs import QUEUED
+from sdk.checkpoint import parse_checkpoint_unverified
 from sdk.errors import ServerError
 from sdk.models import Job as WireJob
 from sdk.models import JobStatus
@@ -64,6 +66,50 @@ def test_a_full_disk_refuses_a_registration_and_takes_it_afterwards(
     full_disk.undo()
     assert not world.register(desk, encoded("coffee")).already_registered
     world.audit()
+
+
+def test_a_repeated_request_is_answered_once_its_checkpoint_is_published(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, content = world.enrol("Daily Example"), encoded("coffee")
+
+    def fails_unpublished_then_publishes(act: Callable[[], Any]) -> Any:
+        with monkeypatch.context() as patch:
+            full = OSError(28, "No space left on device")
+            patch.setattr(type(world.services.log), "publish", lambda *_: (_ for _ in ()).throw(full))
+            with pytest.raises(ServerError, match="no room"):
+                act()
+        assert published_size(world) < desk.client.log_state().size
+        answer = act()
+        assert published_size(world) == desk.client.log_state().size
+        return answer
+
+    registered = fails_unpublished_then_publishes(lambda: world.register(desk, content))
+    assert registered.already_registered
+    fails_unpublished_then_publishes(lambda: desk.client.withdraw(registered.record.id))
+    fails_unpublished_then_publishes(lambda: desk.client.erase(registered.record.id))
+    world.audit()
+
+
+def published_size(world: World) -> int:
+    return parse_checkpoint_unverified(world.settings.checkpoint_file.read_text()).size
+
+
+def test_a_job_whose_upload_is_out_of_reach_is_begun_again_and_was_not_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = world.enrol("Daily Example")
+    statement = desk.sign(desk.statement(original(*NAMES), "clip", preview_allowed=True))
+    job = desk.client.start_registration(original(*NAMES), statement)
+    assert isinstance(job, WireJob)
+    with monkeypatch.context() as patch:
+        away = GenericError("Generic S3 error: connection refused")
+        patch.setattr(obstore, "get", lambda *_, **__: (_ for _ in ()).throw(away))
+        with pytest.raises(BlobsUnavailable):
+            jobs.run(world.services, job.id)
+    assert desk.client.get_job(job.id).status is JobStatus.QUEUED
+    jobs.run(world.services, job.id)
+    assert desk.client.get_job(job.id).status is JobStatus.DONE
 
 
 def test_a_job_that_meets_a_full_disk_is_begun_again_and_was_not_at_fault(

@@ -1,0 +1,57 @@
+"""Breaks a registry, and prints a table for each way.
+
+    python -m bench.faults [--small] [kills storage ...]
+
+Returns 1 where anything that was acknowledged is lost, an audit is not clean, or a later write fails.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from bench.faults import boundary, kills, storage
+from bench.faults.cases import open_cases
+from bench.faults.counts import Counts
+from bench.faults.site import Site, embedded_database, make_site
+
+BY_WRITES = {"kills": kills.run, "storage": storage.run}  # in one registry, by one process
+BY_THEMSELVES: dict[str, Callable[..., Counts]] = {"boundary": boundary.run}
+SUBJECTS = (*BY_WRITES, *BY_THEMSELVES)
+
+
+def main() -> int:
+    """Runs the subjects that were named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)}")
+    parser.add_argument("--small", action="store_true", help="a dozen cases of each, as the tests run them")
+    options = parser.parse_args()
+    wanted = options.subjects or SUBJECTS
+    with embedded_database() as (folder, url):
+        writes = [name for name in BY_WRITES if name in wanted]
+        bad = list(_break_writes(make_site(folder, url), writes, options.small)) if writes else []
+        for name in BY_THEMSELVES:
+            if name in wanted:
+                begun = time.monotonic()
+                counts = BY_THEMSELVES[name](make_site(folder, url), small=options.small)
+                bad += _reported(name, begun, counts)
+    for what in bad:
+        print(what, file=sys.stderr)
+    return int(bool(bad))
+
+
+def _break_writes(site: Site, names: list[str], small: bool) -> Iterator[str]:
+    with open_cases(site) as cases:
+        for name in names:
+            begun, cases.counts = time.monotonic(), Counts()
+            BY_WRITES[name](cases, small=small)
+            yield from _reported(name, begun, cases.counts)
+
+
+def _reported(name: str, begun: float, counts: Counts) -> list[str]:
+    print(f"{name}, {time.monotonic() - begun:.0f} s", *counts.rows(), sep="\n", flush=True)
+    return counts.bad()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Has the disk or the database fail at every single write of every use case, in five ways.
+
+The process that met the fault goes on and is asked for the same again; then it is started anew.
+"""
+
+from bench.faults.cases import Cases
+from bench.faults.layer import STORAGE_FAULTS, Fault
+from bench.faults.writes import WRITES
+
+# A dozen that stand for all: each kind of fault on database, checkpoint, blob and snapshot.
+SAMPLE = (
+    ("register fingerprints", "commit", Fault.LOST),
+    ("register fingerprints", "commit", Fault.KEPT),
+    ("register fingerprints", "commit", Fault.TORN),
+    ("register fingerprints", "INSERT record", Fault.TORN),
+    ("register fingerprints", "UPDATE log_tile", Fault.FULL),
+    ("register fingerprints", "fsync checkpoint.tmp", Fault.FULL),
+    ("register fingerprints", "rename to checkpoint", Fault.KEPT),
+    ("withdraw", "fsync checkpoint.tmp", Fault.TORN),
+    ("erase", "fsync checkpoint.tmp", Fault.LOST),
+    ("register a picture", "put .webp", Fault.TORN),
+    ("snapshot of the index", "fsync manifest.json", Fault.TORN),
+    ("register fingerprints", "commit", Fault.SLOW),
+)
+
+
+def run(cases: Cases, *, small: bool) -> None:
+    """Goes through all there are, or through the sample. Counted by the kind of fault."""
+    if small:
+        for write, at, fault in SAMPLE:
+            cases.run(write, at, fault, fault.value)
+    else:
+        for write in WRITES:
+            for number in range(1, len(cases.writes_of(write)) + 1):
+                for fault in STORAGE_FAULTS:
+                    cases.run(write, number, fault, fault.value)
+    cases.settle()
