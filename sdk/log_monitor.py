@@ -27,6 +27,7 @@ class Fault(StrEnum):
     BAD_CHECKPOINT = "bad_checkpoint"  # not signed by the log's key, or no checkpoint
     WENT_BACK = "went_back"  # it shows fewer entries than before
     BAD_ENTRIES = "bad_entries"  # the entries that it serves are not those that it committed to
+    TOO_FEW_WITNESSES = "too_few_witnesses"  # the newest checkpoint is not cosigned as it should be
     NOT_SERVED = "not_served"  # entries or tiles below its checkpoint are missing, or damaged
 
 

@@ -13,13 +13,15 @@ from platformdirs import user_state_path
 
 from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverified, parse_verifier_key
 from sdk.cli.output import CHECK_FAILED, console, fail, notes, print_json, shown, styled
+from sdk.cli.trusted_witnesses import MaxAge, Quorum, Witnesses, witness_keys
 from sdk.client import Client
+from sdk.cosignature import TooFewWitnesses, parse_witness_key, require_witnesses
 from sdk.durable_files import write_durably
 from sdk.encodings import BadEncoding, parse_object
 from sdk.errors import Unreachable, VerificationError
 from sdk.forks import verify_fork
 from sdk.log_mirror import Mirror
-from sdk.log_monitor import Finding, Followed, compare, follow
+from sdk.log_monitor import Fault, Finding, Followed, compare, follow
 from sdk.log_reader import BadResource, LogReader, NotServed, open_log
 from sdk.log_state import load_state, save_state
 from sdk.tlog_proof import HEADER as PROOF
@@ -55,6 +57,9 @@ def monitor(
         list[Path] | None,
         typer.Option(help="receipt, proof or checkpoint that the log must have had; may be given often"),
     ] = None,
+    witness: Witnesses = None,
+    quorum: Quorum = None,
+    max_age: MaxAge = None,
     every: Annotated[
         float | None, typer.Option(min=1, help="go on, and look again every so many seconds")
     ] = None,
@@ -65,11 +70,12 @@ def monitor(
     Exit code 3 if it does not; where two signed checkpoints contradict one another, they are kept as
     evidence that `trueprint verify-fork` checks offline. Needs no API key.
     """
+    witnesses = _Trusted(witness_keys(witness or [], quorum, max_age), quorum, max_age)
     claims = [(path, _note_in(path)) for path in against or ()]
     while True:
         try:
             with open_log(log) as reader:
-                kept = _Kept(reader, log, log_key, state, mirror)
+                kept = _Kept(reader, log, log_key, state, mirror, witnesses)
                 found = kept.look(claims, as_json)
         except Unreachable as error:
             if every is None:
@@ -83,13 +89,36 @@ def monitor(
         time.sleep(every)
 
 
+class _Trusted:
+    """Witnesses, and how many of them must have cosigned a checkpoint, how lately."""
+
+    def __init__(self, vkeys: Sequence[str], quorum: int | None, max_age_s: int | None) -> None:
+        self._keys = [parse_witness_key(vkey) for vkey in vkeys]
+        self._quorum, self._max_age_s = quorum or len(vkeys), max_age_s
+
+    def finding(self, note: str) -> Finding | None:
+        if self._keys:
+            try:
+                require_witnesses(note, self._keys, self._quorum, max_age_s=self._max_age_s)
+            except (TooFewWitnesses, BadCheckpoint) as error:
+                return Finding(Fault.TOO_FEW_WITNESSES, str(error))
+        return None
+
+
 class _Kept:
     """What is remembered of a log, in a folder of its own."""
 
     def __init__(
-        self, reader: LogReader, place: str, log_key: str | None, folder: Path | None, mirror: Path | None
+        self,
+        reader: LogReader,
+        place: str,
+        log_key: str | None,
+        folder: Path | None,
+        mirror: Path | None,
+        witnesses: _Trusted,
     ) -> None:
         self._reader = reader
+        self._witnesses = witnesses
         self._folder = folder or _folder_of(reader)
         self._file = self._folder / STATE
         remembered = load_state(self._file)
@@ -112,6 +141,8 @@ class _Kept:
                 self._mirror.publish(followed)
             save_state(self._file, self._key, followed)
             findings = tuple(self._against(followed, claims))
+            unwitnessed = self._witnesses.finding(followed.note)
+            findings = (*findings, unwitnessed) if unwitnessed else findings
         self._say(followed, findings, followed.tree.size - start.tree.size, as_json)
         self._before = followed
         return bool(findings)

@@ -11,7 +11,6 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
-from sdk.checkpoint import BadCheckpoint
 from sdk.cli.connection import ApiKey, Home, Json, Url, connect
 from sdk.cli.installation import Installation, this_installation
 from sdk.cli.output import (
@@ -22,7 +21,7 @@ from sdk.cli.output import (
     print_json,
     styled,
 )
-from sdk.cosignature import parse_witness_key
+from sdk.cli.trusted_witnesses import MaxAge, Quorum, Witnesses, witness_keys
 from sdk.encodings import BadEncoding, parse_object
 from sdk.errors import VerificationError
 from sdk.keys import BadKey, import_public_key, thumbprint
@@ -46,16 +45,12 @@ def verify(
         str | None, typer.Option(help="the publisher's key that you trust: its file .jwk, or its key id")
     ] = None,
     media: Annotated[Path | None, typer.Option(help="the file the record was made for")] = None,
-    witness: Annotated[
-        list[str] | None, typer.Option(help="key of a witness that you trust (vkey); may be repeated")
-    ] = None,
-    quorum: Annotated[
-        int | None, typer.Option(min=1, help="how many of these must have cosigned; all if left out")
-    ] = None,
-    max_age: Annotated[int | None, typer.Option(min=1, help="seconds since they cosigned, at most")] = None,
+    witness: Witnesses = None,
+    quorum: Quorum = None,
+    max_age: MaxAge = None,
 ) -> None:
     """Check a receipt offline, step by step. Exit code 3 if a step fails."""
-    witnesses = _witness_keys(witness or [], quorum, max_age)
+    witnesses = witness_keys(witness or [], quorum, max_age)
     try:
         parsed = Receipt.model_validate_json(receipt.read_bytes())
         content = media.read_bytes() if media else None
@@ -81,22 +76,6 @@ def verify(
         console.print(styled("green", "ok", f" {step}"))
     statement = verified.statement
     console.print(f"{statement.label}: registered as {statement.asset_class.value} by {statement.issuer}")
-
-
-def _witness_keys(given: list[str], quorum: int | None, max_age_s: int | None) -> list[str]:
-    """The vkeys as they were given, each of which can be read. Raises BadParameter."""
-    for vkey in given:
-        try:
-            parse_witness_key(vkey)
-        except BadCheckpoint as error:
-            raise typer.BadParameter(f"--witness {vkey}: {error}") from None
-    if len(set(given)) < len(given):
-        raise typer.BadParameter("a --witness is given twice")
-    if not given and (quorum or max_age_s):
-        raise typer.BadParameter("--quorum and --max-age need a --witness")
-    if quorum is not None and quorum > len(given):
-        raise typer.BadParameter(f"--quorum {quorum}, but {len(given)} witnesses are given")
-    return given
 
 
 def _key_id(named: str) -> str:

@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
 from registry.storage.db import transaction
 from sdk.cli import app
+from sdk.cosignature import cosign, witness_key
 from sdk.log_mirror import Mirror
 from sdk.log_monitor import follow
 from tests.logs import KEY, ServedLog, entries_of
@@ -79,6 +81,22 @@ def test_a_fork_leaves_evidence_that_anybody_can_check(tmp_path: Path) -> None:
     evidence.write_text(re.sub(r'"newer": "registry', '"newer": "another', evidence.read_text()))
     assert trueprint("verify-fork", evidence).exit_code == 3
     assert trueprint("monitor", honest, "--state", state).exit_code == 0, "what was followed still stands"
+
+
+def test_a_checkpoint_that_too_few_witnesses_cosigned_is_found(tmp_path: Path) -> None:
+    mirror = mirrored(entries_of(3), tmp_path / "mirror")
+    note = (mirror / "checkpoint").read_text()
+    witnesses = {name: Ed25519PrivateKey.generate() for name in ("one.example", "two.example")}
+    trusted = [f"--witness={witness_key(key, name).text()}" for name, key in witnesses.items()]
+    options = ("--log-key", KEY.text(), "--state", tmp_path / "state", *trusted)
+    (mirror / "checkpoint").write_text(
+        f"{note}{cosign(note, witnesses['one.example'], 'one.example', 1)}\n"
+    )
+    done = trueprint("monitor", mirror, *options)
+    assert done.exit_code == 3, done.output
+    assert "cosigned by 1 of 2 witnesses" in done.output
+    assert trueprint("monitor", mirror, *options, "--quorum", 1).exit_code == 0
+    assert trueprint("monitor", mirror, *options, "--quorum", 1, "--max-age", 60).exit_code == 3
 
 
 @pytest.mark.parametrize(
