@@ -16,7 +16,7 @@ from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool
 from indexer.thread_limits import use_one_core_per_request
 from registry import __version__
-from registry.api import acts, compare, health, jobs, log, match, problems, publishers, records
+from registry.api import acts, compare, health, jobs, log, match, metrics, problems, publishers, records
 from registry.api.admission import HEALTH, UPLOADS, Admission
 from registry.api.body_limit import BodyLimit
 from registry.api.hosts import KnownHosts
@@ -156,16 +156,18 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.followers = JobFollowers(services)
     app.state.readiness = health.readiness_of(services)
+    app.state.metrics = metrics.Metrics()
     app.state.on_stop = [app.state.followers.close]
     problems.install(app)
     problems.describe(app)
     app.add_middleware(
         BodyLimit, max_bytes=JSON_BYTES, max_upload_bytes=max_body_bytes, uploads=UPLOADS.keys()
     )
-    app.add_middleware(Admission, services=services)
+    app.add_middleware(Admission, services=services, metrics=app.state.metrics)
     app.add_middleware(KnownHosts, services=services, open_paths=HEALTH)
-    app.add_middleware(SafeHeaders)  # the outermost: added last
-    for router in (publishers, records, match, jobs, compare, log, health, acts):
+    app.add_middleware(SafeHeaders)
+    app.add_middleware(metrics.Measured, metrics=app.state.metrics)  # the outermost: added last
+    for router in (publishers, records, match, jobs, compare, log, health, acts, metrics):
         app.include_router(router.router)
     app.include_router(log.tiles)
     app.include_router(pages.router)

@@ -87,6 +87,9 @@ class DecoderPool:
             self._idle.put(None)  # started when first needed
         self._busy: set[DecoderProcess] = set()
         self._busy_lock = threading.Lock()
+        self.started = self.lost = (
+            0  # processes: in all, and those that did not outlive an upload; by _busy_lock
+        )
         self._closed = False  # set once, by `close`
 
     def decode(self, payload: bytes) -> DecodedImage:
@@ -180,6 +183,7 @@ class DecoderPool:
                 idle = None
             worker = idle or DecoderProcess(self.limits)
             with self._busy_lock:
+                self.started += worker is not idle
                 self._busy.add(worker)
             yield worker
         except BadMessage:  # whatever the upload made of it, it is no decoder any more
@@ -190,9 +194,15 @@ class DecoderPool:
             if worker is not None:
                 with self._busy_lock:
                     self._busy.discard(worker)
+                    self.lost += not worker.alive
                     if self._closed or worker.has_unread_messages:  # nobody wants the rest of its answer
                         worker.close()
             self._idle.put(worker)
+
+    @property
+    def busy(self) -> int:
+        """How many processes are at work."""
+        return len(self._busy)
 
     def close(self) -> None:
         """Stops every child process, also those at work: whoever waits for one gets DecoderStopped."""

@@ -11,6 +11,7 @@ import ipaddress
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,6 +27,9 @@ from registry.settings import Settings
 from registry.storage.db import transaction
 from registry.storage.models import ApiKey
 
+if TYPE_CHECKING:
+    from registry.api.metrics import Metrics
+
 # What takes media, and what an API key needs for it.
 UPLOADS: dict[str, Action | None] = {
     "/v1/match": Action.MATCH,
@@ -36,6 +40,7 @@ UPLOADS: dict[str, Action | None] = {
     "/lookup/picture": None,
 }
 HEALTH = ("/livez", "/readyz")
+METRICS = "/metrics"
 STATIC = "/static/"
 WITH_A_KEY = "/v1/"
 WITH_A_BODY = ("POST", "DELETE")
@@ -55,7 +60,7 @@ class VerifiedKey:
 class Admission:
     """An ASGI middleware, outside of all that receives a body."""
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    def __init__(self, app: ASGIApp, services: Services, metrics: "Metrics") -> None:
         self.app = app
         self._services = services
         self._looking_up = CapacityLimiter(KEYS_LOOKED_UP_AT_ONCE)
@@ -63,6 +68,14 @@ class Admission:
         self._with_key = Gate(_upload_gate(settings, settings.uploads, settings.uploads_per_key))
         self._without_key = Gate(_upload_gate(settings, settings.lookups, max(1, settings.lookups // 2)))
         self._calls = Gate(GateSize(CALLS, CALLS * 2 // 3, 1024, 512, settings.turn_wait_s))
+        # Whoever watches is let in while nobody else is.
+        self._watchers = Gate(GateSize(2, 2, 8, 8, settings.turn_wait_s))
+        metrics.gates = {
+            "uploads": self._with_key,
+            "page": self._without_key,
+            "calls": self._calls,
+            "watchers": self._watchers,
+        }
         self._lookups = TokenBuckets(settings.lookups_per_minute, settings.lookups_per_minute_in_all)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,21 +114,26 @@ class Admission:
         """Who asks, and the gate to wait at. Raises NotAuthenticated, NotAllowed, LookupsExceeded."""
         state = scope.setdefault("state", {})
         path, sends = scope["path"], scope["method"] in WITH_A_BODY
-        if sends and path.startswith(WITH_A_KEY):
+        if path == METRICS or (sends and path.startswith(WITH_A_KEY)):
             secret = bearer_of(scope)
             look_up = partial(_look_up, self._services, secret)
             verified = await to_thread.run_sync(look_up, limiter=self._looking_up)
-            action = UPLOADS.get(path)
+            action = Action.MONITOR if path == METRICS else UPLOADS.get(path)
             if action is not None:
                 require_scope(verified.api_key, action)
             state["verified_key"] = verified
-            return verified.api_key.id, self._with_key if path in UPLOADS else self._calls
+            return verified.api_key.id, self._gate_of(path)
         address = address_of(scope)
         if sends and path in UPLOADS:
             self._lookups.take(address)
             state["others_wait"] = lambda: self._without_key.is_waited_at
             return address, self._without_key
         return address, self._calls
+
+    def _gate_of(self, path: str) -> Gate:
+        if path == METRICS:
+            return self._watchers
+        return self._with_key if path in UPLOADS else self._calls
 
 
 async def _until_stopped(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

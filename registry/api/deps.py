@@ -111,6 +111,7 @@ def _requiring(action: Action) -> Callable[[ApiKey], Awaitable[ApiKey]]:
 
 Registrar = Annotated[ApiKey, Depends(_requiring(Action.REGISTER))]
 Matcher = Annotated[ApiKey, Depends(_requiring(Action.MATCH))]
+Monitor = Annotated[ApiKey, Depends(_requiring(Action.MONITOR))]
 Operator = Annotated[ApiKey, Depends(_requiring(Action.OPERATE))]
 
 

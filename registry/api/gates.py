@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from registry.errors import LookupsExceeded, Overloaded, TooManyRequests
+from registry.errors import Busy, LookupsExceeded, Overloaded, TooManyRequests
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,31 @@ class Gate:
 
     def __init__(self, size: GateSize) -> None:
         self._size = size
+        self.refused = 0  # how many were sent away
         self._inside: Counter[str] = Counter()
         self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
 
     async def enter(self, caller: str) -> Turn:
         """Waits for a place. Raises TooManyRequests or Overloaded."""
-        if self._has_room_for(caller):
-            self._inside[caller] += 1
-        else:
-            await self._wait(caller)
+        try:
+            if self._has_room_for(caller):
+                self._inside[caller] += 1
+            else:
+                await self._wait(caller)
+        except Busy:
+            self.refused += 1
+            raise
         return Turn(lambda: self._leave(caller))
+
+    @property
+    def inside(self) -> int:
+        """How many have their turn."""
+        return self._inside.total()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
 
     @property
     def is_waited_at(self) -> bool:

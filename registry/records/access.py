@@ -26,6 +26,7 @@ SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
 class Action(Enum):
     """What can be asked for with an API key."""
 
+    MONITOR = auto()  # read metrics
     OPERATE = auto()  # enrol publishers, issue and revoke API keys, audit
     REGISTER = auto()  # a statement that is signed by the row's publisher
     REGISTER_FAKE = auto()
@@ -55,6 +56,7 @@ INTIMATE = (
     "its publisher and to keys with the scope review"
 )
 RULES = {
+    Action.MONITOR: Rule(Scope.MONITOR),
     Action.OPERATE: Rule(Scope.ADMIN),
     Action.REGISTER: Rule(
         Scope.REGISTER, of_others="the statement is signed by another publisher than the API key's"

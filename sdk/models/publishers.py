@@ -32,6 +32,7 @@ class Scope(StrEnum):
     REVIEW = "review"
     EVIDENCE = "evidence"
     MANAGE_KEYS = "manage_keys"  # add, rotate and revoke the organisation's signing keys
+    MONITOR = "monitor"  # read metrics
     ADMIN = "admin"
 
 
