@@ -29,16 +29,17 @@ from registry.jobs.reembedding import Reembedding
 from registry.jobs.webhooks import load_key
 from registry.jobs.worker import JobWorker
 from registry.log.answer_signer import AnswerSigner
-from registry.log.transparency_log import Log, head_of, load_log_key
+from registry.log.transparency_log import head_of
 from registry.media.decoding import VIDEOS_OF_THE_PAGE_AT_A_TIME, Decoders
 from registry.media.previews import PreviewCache, named_blobs, sweep_orphans
 from registry.media.uploads import UploadReader
+from registry.operate.bootstrap import answer_ring, open_log
 from registry.operate.nightly import NightlyAudit
 from registry.operate.starting import note_start
 from registry.records.publishers import commit_to_keys
 from registry.records.query_chains import QueryChains
 from registry.services import Services
-from registry.settings import ANSWER_KEY, API, LOG_KEY, Settings
+from registry.settings import API, Settings
 from registry.storage import db
 from registry.storage.blobs import Blobs
 from registry.storage.watch import DatabaseWatch
@@ -57,10 +58,12 @@ def running_services(
     """Check everything that start-up refuses, then hold the services open."""
     db.require_migrated(engine)
     db.require_durable(engine)
-    private_key = load_log_key(settings.key_folder / LOG_KEY)
-    log = Log(settings.log_origin, private_key, settings.checkpoint_file)
+    log, signer = open_log(settings), AnswerSigner(answer_ring(settings))
     with db.transaction(engine) as session:
+        log.keys.adopt(session)
         log.require_sound(session)
+        log.keys.require_signers(head_of(session).size)
+        signer.adopt(session)
         commit_to_keys(session, log)
         session.flush()
         log.publish(session)
@@ -86,7 +89,7 @@ def running_services(
             blobs=blobs,
             uploads=UploadReader(decoders, embedders, index, settings.hash_list_kinds),
             previews=PreviewCache(blobs, decoders),
-            signer=AnswerSigner(settings.key_folder / ANSWER_KEY),
+            signer=signer,
             webhook_key=webhook_key,
             thresholds=load_thresholds(settings.thresholds),
             chains=QueryChains(settings.probed_windows),
@@ -170,6 +173,7 @@ def create_app(services: Services) -> FastAPI:
     for router in (publishers, records, match, jobs, compare, log, health, acts, metrics):
         app.include_router(router.router)
     app.include_router(log.tiles)
+    app.include_router(log.answer_keys)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "web" / "static"), name="static")
     return app

@@ -10,8 +10,8 @@ RegistryError
 ├── UnknownJob, JobPending, JobFailed, BadWebhook, UnknownHost
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, DecoderLost, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull, BlobsUnavailable
-├── IndexUnavailable, IndexStale, LogDiverged, AuditFailed
-├── BackupFailed, BadBackup, RestoreRefused
+├── IndexUnavailable, IndexStale, LogDiverged, AuditFailed, SignerUnavailable
+├── BackupFailed, BadBackup, RestoreRefused, RotationRefused
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
                   BadThresholds
 
@@ -374,6 +374,19 @@ class AuditFailed(RegistryError):
     """The last audit found that what is stored is not what was registered."""
 
     code, status, title = "audit_failed", 503, "The last audit found differences"
+
+
+class SignerUnavailable(RegistryError):
+    """The module that holds a private key does not sign now."""
+
+    code, status, title = "signer_unavailable", 503, "A private key cannot be used now"
+    retry_after_s = 60
+
+
+class RotationRefused(RegistryError):
+    """A key of the registry is not rotated; nothing was changed."""
+
+    code, status, title = "rotation_refused", 409, "The key was not rotated"
 
 
 class BackupFailed(RegistryError):

@@ -56,6 +56,7 @@ class Services:
 
     def in_request(self, session: Session, asked_by: Asker | None = None) -> RequestContext:
         """What this request works with; `asked_by`: who gets an answer about matches."""
+        self.signer.refresh(session)
         return RequestContext(
             session=session,
             index=self.index,

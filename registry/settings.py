@@ -20,7 +20,8 @@ from indexer.index.engines import ENGINES
 
 RENAMED = {"matchers": "search_nodes", "matcher_secret": "search_secret"}  # old name: new name
 API, SEARCH = "api", "search"  # roles; a worker is everything, on an address of its own
-LOG_KEY, ANSWER_KEY, OPERATOR_KEY = "log.pem", "answers.pem", "operator.key"  # in the folder of keys
+LOG_KEY, ANSWER_KEY = "log", "answers"  # what the names of their files begin with, in the folder of keys
+OPERATOR_KEY = "operator.key"
 WEBHOOK_KEY, WEBHOOK_KEY_BYTES = "webhooks.key", 32
 
 
@@ -53,6 +54,14 @@ class Settings(BaseSettings):
         default=None, description="s3://bucket/prefix; a folder under home when unset"
     )
     log_origin: str = Field(default="localhost/log", description="name of the log; never changes")
+    log_keys: str | None = Field(
+        default=None,
+        description="where private keys of the log are, separated by spaces: file:PATH, env:VARIABLE, "
+        "pkcs11:...; files under home when unset",
+    )
+    answer_keys: str | None = Field(
+        default=None, description="where private keys of answers are, in the same form"
+    )
     host: str = Field(default="127.0.0.1", description="address that the server listens on")
     port: int = Field(default=8000, description="port that the server listens on")
     allowed_hosts: str = Field(

@@ -7,13 +7,14 @@ changed. The keys are those of the registry's /.well-known/jwks.json; keep them 
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import rfc8785
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from sdk.encodings import ALGORITHM, BadEncoding, is_signed_by, parse_compact, parse_object
+from sdk.encodings import ALGORITHM, BadEncoding, compact_jws, is_signed_by, parse_compact, parse_object
 from sdk.errors import VerificationError
 from sdk.keys import BadKey, import_public_key
 from sdk.models import MatchAnswer
@@ -64,9 +65,20 @@ def answer_digest(answer: MatchAnswer) -> str:
 
 def sign_answer(answer: MatchAnswer, key: ECKey) -> str:
     """Signs an answer; returns the compact JWS that goes with it."""
-    header = {"alg": ALGORITHM, "typ": HEADER_TYPE, "kid": key.thumbprint()}
-    payload = json.dumps(answer_core(answer), ensure_ascii=False, separators=(",", ":"))
-    return jws.serialize_compact(header, payload, key, algorithms=[ALGORITHM])
+    return jws.serialize_compact(_header(key.thumbprint()), _payload(answer), key, algorithms=[ALGORITHM])
+
+
+def sign_answer_by(answer: MatchAnswer, kid: str, sign: Callable[[bytes], bytes]) -> str:
+    """The same with a key that is elsewhere: `sign` makes the signature of ES256, 64 bytes."""
+    return compact_jws(_header(kid), _payload(answer).encode(), sign)
+
+
+def _header(kid: str) -> dict[str, str]:
+    return {"alg": ALGORITHM, "typ": HEADER_TYPE, "kid": kid}
+
+
+def _payload(answer: MatchAnswer) -> str:
+    return json.dumps(answer_core(answer), ensure_ascii=False, separators=(",", ":"))
 
 
 def verify_answer(answer: MatchAnswer, jwks: dict[str, Any]) -> dict[str, Any]:

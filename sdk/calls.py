@@ -201,6 +201,16 @@ def log_state() -> Call[models.LogState]:
     return Call("GET", "/v1/log", _typed(models.LogState))
 
 
+def log_keys() -> Call[models.LogKeys]:
+    """GET /v1/log/keys."""
+    return Call("GET", "/v1/log/keys", _typed(models.LogKeys))
+
+
+def answer_keys() -> Call[models.AnswerKeys]:
+    """GET /v1/answer-keys."""
+    return Call("GET", "/v1/answer-keys", _typed(models.AnswerKeys))
+
+
 def consistency(first: int, second: int) -> Call[models.Consistency]:
     """GET /v1/log/consistency."""
     params = {"params": {"first": first, "second": second}}

@@ -83,9 +83,13 @@ def verifier_key(private_key: Ed25519PrivateKey, name: str) -> VerifierKey:
 def sign_checkpoint(checkpoint: Checkpoint, private_key: Ed25519PrivateKey) -> str:
     """Signs a checkpoint; returns a note with one signature line."""
     body = checkpoint.body()
-    key = verifier_key(private_key, checkpoint.origin)
-    signature = base64.b64encode(key.key_id + private_key.sign(body.encode())).decode()
-    return f"{body}\n\u2014 {checkpoint.origin} {signature}\n"
+    line = signature_line(verifier_key(private_key, checkpoint.origin), private_key.sign(body.encode()))
+    return f"{body}\n{line}"
+
+
+def signature_line(key: VerifierKey, signature: bytes) -> str:
+    """Writes a line of a note: who signed, and the signature."""
+    return f"\u2014 {key.name} {base64.b64encode(key.key_id + signature).decode()}\n"
 
 
 def verify_checkpoint(note: str, key: VerifierKey, origin: str | None = None) -> Checkpoint:

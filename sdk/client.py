@@ -228,6 +228,14 @@ class Client:
         """Returns the newest checkpoint of the log, and the key to pin."""
         return self._send(calls.log_state())
 
+    def log_keys(self) -> models.LogKeys:
+        """Returns every key that the log ever had, and the notes that bind them to one another."""
+        return self._send(calls.log_keys())
+
+    def answer_keys(self) -> models.AnswerKeys:
+        """Returns every key of answers, and the statements that bind them to one another."""
+        return self._send(calls.answer_keys())
+
     def consistency(self, first: int, second: int) -> models.Consistency:
         """Returns the proof that the log of `second` entries extends the log of `first` entries."""
         return self._send(calls.consistency(first, second))
@@ -446,6 +454,14 @@ class AsyncClient:
     async def log_state(self) -> models.LogState:
         """Returns the newest checkpoint of the log, and the key to pin."""
         return await self._send(calls.log_state())
+
+    async def log_keys(self) -> models.LogKeys:
+        """Returns every key that the log ever had, and the notes that bind them to one another."""
+        return await self._send(calls.log_keys())
+
+    async def answer_keys(self) -> models.AnswerKeys:
+        """Returns every key of answers, and the statements that bind them to one another."""
+        return await self._send(calls.answer_keys())
 
     async def consistency(self, first: int, second: int) -> models.Consistency:
         """Returns the proof that the log of `second` entries extends the log of `first` entries."""

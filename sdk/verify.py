@@ -13,11 +13,12 @@ import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sdk.checkpoint import Checkpoint, parse_verifier_key, verify_checkpoint
+from sdk.checkpoint import Checkpoint, parse_verifier_key
 from sdk.cosignature import Cosignature, parse_witness_key, require_witnesses
 from sdk.encodings import BadEncoding, decode_base64
 from sdk.errors import VerificationError
 from sdk.keys import BadKey, import_public_key, is_canonical, thumbprint
+from sdk.log_keys import key_periods, verify_by_periods
 from sdk.merkle import leaf_hash, verify_inclusion
 from sdk.models import Receipt
 from sdk.records import BadSignature, Statement, commitment, log_entry, signing_kid, verify_record
@@ -46,6 +47,7 @@ def verify_receipt(
     receipt: Receipt,
     *,
     log_key: str | None = None,
+    log_key_notes: Sequence[str] = (),
     publisher_kid: str | None = None,
     media: bytes | None = None,
     witnesses: Sequence[str] = (),
@@ -55,21 +57,24 @@ def verify_receipt(
     """Check every step in order and return what is proved. Raises a VerificationError.
 
     Without `log_key` and `publisher_kid` the keys inside the receipt are believed. That proves that the
-    receipt is whole, but not whose it is: pin both wherever it matters. With `witnesses` (vkeys) at least
-    `quorum` of them, all if nothing is said, must have cosigned the checkpoint, none longer ago than
+    receipt is whole, but not whose it is: pin both wherever it matters. With `log_key_notes`, what the log
+    says of its keys (`sdk.log_keys`), the pinned key vouches for the next. With `witnesses` (vkeys) at
+    least `quorum` of them, all if nothing is said, must have cosigned the checkpoint, none longer ago than
     `max_age_s`: then the log shows everybody the same tree, unless that many of them lie.
     """
     statement, kid = _step_1_signature(receipt, publisher_kid)
     entry = _step_2_commitment(receipt)
     index, hashes, note = parse_tlog_proof(receipt.proof)
-    vkey = parse_verifier_key(log_key or receipt.log_key)
-    checkpoint = verify_checkpoint(note, vkey)  # step 3
+    pinned = parse_verifier_key(log_key or receipt.log_key)
+    checkpoint, signer = verify_by_periods(note, key_periods(pinned, log_key_notes))  # step 3
     if statement.audience and checkpoint.origin not in statement.audience:
         raise BadReceipt("the statement was meant for another registry")
     verify_inclusion(leaf_hash(entry), index, checkpoint.size, hashes, checkpoint.root)  # step 4
     _step_5_media(statement, media)
     cosignatures = _step_6_witnesses(note, witnesses, quorum, max_age_s)
-    steps = [*_describe(statement, kid, index, checkpoint, media, log_key, publisher_kid)]
+    known = "from the receipt, not pinned" if log_key is None else "pinned"
+    known = known if signer == pinned else f"{signer.key_id.hex()}, bound to the {known} one by notes"
+    steps = [*_describe(statement, kid, index, checkpoint, media, known, publisher_kid)]
     if witnesses:
         who = ", ".join(cosignature.in_words() for cosignature in cosignatures)
         steps.append(f"6. cosigned by {len(cosignatures)} of {len(witnesses)} witnesses: {who}")
@@ -126,14 +131,13 @@ def _describe(
     index: int,
     checkpoint: Checkpoint,
     media: bytes | None,
-    log_key: str | None,
+    log_key: str,
     publisher_kid: str | None,
 ) -> Iterator[str]:
     pinned = "pinned" if publisher_kid else "from the receipt, not pinned"
     yield f"1. signed by {statement.issuer} with key {kid[:12]}... ({pinned})"
     yield "2. the log entry commits to this record"
-    pinned = "pinned" if log_key else "from the receipt, not pinned"
-    yield f"3. checkpoint of {checkpoint.origin} over {checkpoint.size} entries is signed (key {pinned})"
+    yield f"3. checkpoint of {checkpoint.origin} over {checkpoint.size} entries is signed (key {log_key})"
     yield f"4. entry {index} is in that tree"
     if statement.digest_sha256 is None:
         yield "5. the record names no file: it is about fingerprints alone"

@@ -16,11 +16,12 @@ from bench.faults.counts import Counts
 from bench.faults.layer import Fault, Layer, Plan
 from bench.faults.site import Site
 from registry.errors import RegistryError
-from registry.log.transparency_log import Log, head_of, load_log_key, tile_reader
-from registry.settings import LOG_KEY, Settings
+from registry.log.transparency_log import head_of, tile_reader
+from registry.operate.bootstrap import open_log
+from registry.settings import Settings
 from registry.storage import db
 from registry.storage.models import LogEntry, LogHead, LogTile
-from sdk.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
+from sdk.checkpoint import Checkpoint, verify_checkpoint
 from sdk.merkle import leaf_hash, root_of, verify_inclusion
 from sdk.records import commitment, log_entry
 from sdk.tiles import TILE_WIDTH, inclusion_proof, tree_root
@@ -36,8 +37,9 @@ class Batches:
     """A log to which batches are appended, and all of its checkpoints that were seen."""
 
     def __init__(self, settings: Settings, engine: Engine, layer: Layer) -> None:
-        key = load_log_key(settings.key_folder / LOG_KEY)
-        self.log = Log(settings.log_origin, key, settings.checkpoint_file)
+        self.log = open_log(settings)
+        with db.transaction(engine) as session:
+            self.log.keys.refresh(session)
         self._engine, self._layer, self._file = engine, layer, settings.checkpoint_file
         self._published: list[Checkpoint] = []
 
@@ -99,9 +101,10 @@ def fill(session: Session, settings: Settings, wanted: int) -> None:
             LogTile(level=level, number=number, hashes=b"".join(tile)) for number, tile in enumerate(tiles)
         )
         hashes, level = [root_of(tile) for tile in tiles if len(tile) == TILE_WIDTH], level + 1
-    key = load_log_key(settings.key_folder / LOG_KEY)
+    log = open_log(settings)
+    log.keys.refresh(session)
     head.size, head.root = wanted, root
-    head.checkpoint = sign_checkpoint(Checkpoint(settings.log_origin, wanted, root), key)
+    head.checkpoint = log.keys.sign(Checkpoint(settings.log_origin, wanted, root))
     session.add(head)
 
 

@@ -14,11 +14,10 @@ from sqlalchemy import create_engine, text
 from indexer.fingerprints.kinds import DESCRIPTOR, Vectors
 from indexer.media.images import Pixels
 from registry.cli.home import throwaway_home
-from registry.log.transparency_log import Log, load_log_key
-from registry.operate.bootstrap import initialise
+from registry.operate.bootstrap import initialise, open_log
 from registry.records.acts import LOCAL_OPERATOR
 from registry.records.publishers import add_key, enrol, issue_api_key
-from registry.settings import LOG_KEY, Settings
+from registry.settings import Settings
 from registry.storage import db
 from registry.storage.embedded import EmbeddedDatabase
 from sdk.keys import generate_key, load_private_key, public_jwk, save_private_key
@@ -111,7 +110,7 @@ def make_site(folder: Path, url: str) -> Site:
     initialise(settings, engine)
     key = generate_key()
     save_private_key(key, home / SIGNING_KEY)
-    log = Log(settings.log_origin, load_log_key(settings.key_folder / LOG_KEY), settings.checkpoint_file)
+    log = open_log(settings)
     with db.transaction(engine) as session:
         new = NewPublisher(name="Daily Example", contact="desk@example.org", role=Role.OPERATOR)
         publisher = enrol(session, LOCAL_OPERATOR, new)

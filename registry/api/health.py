@@ -1,4 +1,4 @@
-"""Endpoints for operators: liveness, readiness, status, the audit, and the registry's own keys."""
+"""Endpoints for operators: liveness, readiness, status, the audit."""
 
 from shutil import disk_usage
 
@@ -80,9 +80,3 @@ def status(services: ServicesDep, session: SessionDep, _: AnyKey) -> ServerStatu
 def audit(services: ServicesDep, api_key: Operator) -> AuditReport:
     """Derives everything again and lists every difference; the audit itself is noted as an act."""
     return run_audit(services, actor_of(api_key))
-
-
-@router.get("/.well-known/jwks.json", operation_id="getRegistryKeys")
-def jwks(services: ServicesDep) -> dict[str, list[dict[str, str]]]:
-    """Returns the public keys that sign this registry's answers."""
-    return {"keys": [services.signer.public_jwk()]}

@@ -1,4 +1,4 @@
-"""Endpoints of the log: C2SP tlog-tiles under /log, its state and proofs as JSON under /v1/log."""
+"""Endpoints of the log: C2SP tlog-tiles under /log, state and proofs as JSON under /v1/log; keys."""
 
 import base64
 
@@ -8,11 +8,22 @@ from fastapi.responses import PlainTextResponse, Response
 from registry.api.deps import ServicesDep, SessionDep
 from registry.errors import UnknownEntry
 from registry.log import transparency_log as log
-from sdk.models import Consistency, LogState
+from registry.log.answer_signer import keys_of_answers, with_ends
+from registry.log.log_keys import changes_of
+from sdk.models import (
+    AnswerKeyPeriod,
+    AnswerKeys,
+    CommittedNote,
+    Consistency,
+    LogKeyPeriod,
+    LogKeys,
+    LogState,
+)
 from sdk.tiles import parse_tile_path
 
 tiles = APIRouter(prefix="/log", tags=["log"])
 router = APIRouter(prefix="/v1/log", tags=["log"])
+answer_keys = APIRouter(tags=["log"])
 
 OPEN = {"Access-Control-Allow-Origin": "*"}
 IMMUTABLE = {**OPEN, "Cache-Control": "public, max-age=31536000, immutable"}
@@ -43,8 +54,57 @@ def state(services: ServicesDep, session: SessionDep) -> LogState:
         origin=services.log.origin,
         size=head.size,
         checkpoint=head.checkpoint,
-        log_key=services.log.key.text(),
+        log_key=services.log.current_key(session).text(),
     )
+
+
+@router.get("/keys", operation_id="getLogKeys")
+def keys(services: ServicesDep, session: SessionDep) -> LogKeys:
+    """Returns every key that the log ever had, and the signed notes that lead from one to the next."""
+    services.log.keys.refresh(session)
+    periods = tuple(
+        LogKeyPeriod(log_key=period.key.text(), first_size=period.first, last_size=period.last)
+        for period in services.log.keys.periods
+    )
+    notes = tuple(
+        _committed(change.note, change.log_index, change.salt)
+        for change in changes_of(session)
+        if change.note is not None
+    )
+    return LogKeys(origin=services.log.origin, keys=periods, notes=notes)
+
+
+@answer_keys.get("/v1/answer-keys", operation_id="getAnswerKeys")
+def keys_that_sign_answers(services: ServicesDep, session: SessionDep) -> AnswerKeys:
+    """Returns every key of answers, from when it signs, and the statement of the key before it."""
+    periods = tuple(
+        AnswerKeyPeriod(
+            jwk=row.jwk,
+            published_at=row.published_at,
+            signs_from=row.signs_from,
+            signs_until=until,
+            succession=None
+            if row.statement is None
+            else _committed(row.statement, row.log_index, row.salt),
+        )
+        for row, until in with_ends(keys_of_answers(session))
+    )
+    return AnswerKeys(origin=services.log.origin, keys=periods)
+
+
+@answer_keys.get("/.well-known/jwks.json", operation_id="getRegistryKeys")
+def jwks(session: SessionDep) -> dict[str, list[dict[str, str]]]:
+    """Returns all public keys that sign, signed or will sign this registry's answers, and when."""
+    keys = []
+    for row, until in with_ends(keys_of_answers(session)):
+        times = {"signsFrom": row.signs_from, "signsUntil": until}
+        keys.append(row.jwk | {name: moment.isoformat() for name, moment in times.items() if moment})
+    return {"keys": keys}
+
+
+def _committed(note: str, log_index: int | None, salt: bytes | None) -> CommittedNote:
+    encoded = None if salt is None else base64.b64encode(salt).decode()
+    return CommittedNote(note=note, log_index=log_index, salt=encoded)
 
 
 @router.get("/proof/{index}", operation_id="getInclusionProof", response_class=PlainTextResponse)

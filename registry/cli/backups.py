@@ -26,7 +26,7 @@ def backup(
     Private keys are left out: they are kept apart, in fewer places. Exit code 1 if previews are missing.
     """
     from registry.cli.home import open_database
-    from registry.operate.backup import make_backup, reachable_log_keys
+    from registry.operate.backup import make_backup
 
     settings = settings_of(home)
     if settings.database_url is None and not settings.database_folder.exists():
@@ -34,9 +34,7 @@ def backup(
     target = to.absolute()
     try:
         with open_database(settings) as engine:
-            manifest = make_backup(
-                settings, engine, target, keys=with_keys, log_keys=reachable_log_keys(settings)
-            )
+            manifest = make_backup(settings, engine, target, keys=with_keys)
     except RegistryError as error:
         fail(f"{error.title}: {error} [{error.code}]", REFUSED)
     size = sum(file.bytes for file in manifest.files)

@@ -15,6 +15,7 @@ import typer
 
 from registry.cli.backups import backup, restore
 from registry.cli.models import HomeOption, models, settings_of
+from registry.cli.registry_keys import registry_keys
 from registry.errors import RegistryError
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, no_registry_in, say_new
 from sdk.cli.files import answer_for
@@ -35,6 +36,7 @@ def join(app: typer.Typer) -> None:
         app.command()(command)
     app.command("eval")(evaluate_command)
     app.add_typer(models)
+    app.add_typer(registry_keys)
 
 
 def serve(

@@ -13,22 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import Engine, text, update
 from sqlmodel import Session, col, select
 
-from registry.errors import LogDiverged, LogRolledBack, MissingKey, UnknownEntry
+from registry.errors import LogDiverged, LogRolledBack, UnknownEntry
+from registry.log.log_keys import LogKeys
 from registry.storage.db import keep_connection, transaction
 from registry.storage.models import LogEntry, LogHead, LogTile
-from sdk.checkpoint import (
-    BadCheckpoint,
-    Checkpoint,
-    VerifierKey,
-    sign_checkpoint,
-    verifier_key,
-    verify_checkpoint,
-)
+from sdk.checkpoint import BadCheckpoint, Checkpoint, VerifierKey
 from sdk.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, root_of
 from sdk.records import commitment, log_entry
 from sdk.tiles import (
@@ -48,13 +40,22 @@ LOCKED_IN = "log_locked_in"  # of a session's notes: the transaction that holds 
 
 
 class Log:
-    """Holds the log's key, its name, and where its newest checkpoint is published."""
+    """Holds the log's keys, its name, and where its newest checkpoint is published."""
 
-    def __init__(self, origin: str, private_key: Ed25519PrivateKey, checkpoint_file: Path) -> None:
-        self.origin = origin
-        self._private_key = private_key
+    def __init__(self, keys: LogKeys, checkpoint_file: Path) -> None:
+        self.origin = keys.origin
+        self.keys = keys
         self._checkpoint_file = checkpoint_file
-        self.key: VerifierKey = verifier_key(private_key, origin)
+
+    @property
+    def key(self) -> VerifierKey:
+        """The newest key that this process knows of."""
+        return self.keys.current
+
+    def current_key(self, session: Session) -> VerifierKey:
+        """The newest key: the one that everything which `session` sees verifies with."""
+        self.keys.refresh(session)
+        return self.keys.current
 
     def lock(self, session: Session) -> None:
         """See `lock_writer`."""
@@ -69,6 +70,7 @@ class Log:
         Holds the writer lock until the caller's transaction ends: do slow work before this.
         """
         self.lock(session)
+        self.keys.refresh(session)
         head = session.exec(select(LogHead).with_for_update()).one()
         salt = secrets.token_bytes(SALT_BYTES)
         entry = log_entry(entry_type, commitment(salt, content))
@@ -81,7 +83,7 @@ class Log:
         return size - 1, salt
 
     def _move_head(self, session: Session, head: LogHead, checkpoint: Checkpoint, active: int) -> None:
-        note = sign_checkpoint(checkpoint, self._private_key)
+        note = self.keys.sign(checkpoint)
         unmoved = (col(LogHead.size) == head.size) & (col(LogHead.root) == head.root)
         moved = session.execute(
             update(LogHead)
@@ -110,7 +112,8 @@ class Log:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             note = head_of(session, anew=True).checkpoint
-            new, published = verify_checkpoint(note, self.key), self._published()
+            self.keys.refresh(session)
+            new, published = self.keys.require_all_signed(note), self._published()
             if published is None or published.size < new.size:
                 _write_durably(self._checkpoint_file, note.encode())
         finally:
@@ -118,7 +121,7 @@ class Log:
 
     def _published(self) -> Checkpoint | None:
         try:
-            return verify_checkpoint(read_note(self._checkpoint_file), self.key)
+            return self.keys.verify(read_note(self._checkpoint_file))
         except FileNotFoundError:
             return None
 
@@ -132,8 +135,9 @@ class Log:
         except BadCheckpoint as error:
             unreadable = error
         head = head_of(session)
+        self.keys.refresh(session)
         try:
-            signed = verify_checkpoint(head.checkpoint, self.key)
+            signed = self.keys.require_all_signed(head.checkpoint)
         except BadCheckpoint as error:
             raise LogRolledBack(f"the log in the database is not signed by this key: {error}") from error
         if (signed.size, signed.root) != (head.size, head.root):
@@ -170,19 +174,6 @@ def nothing_moves(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-def load_log_key(path: Path) -> Ed25519PrivateKey:
-    """Reads the log's private key. Raises MissingKey."""
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise MissingKey(f"the log's key is missing: restore {path} from your backup") from error
-    except ValueError as error:
-        raise MissingKey(f"{path} does not hold a PEM key") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise MissingKey(f"{path} does not hold an Ed25519 key")
-    return key
-
-
 def read_note(path: Path) -> str:
     """Reads the file of a checkpoint. Raises BadCheckpoint, FileNotFoundError."""
     try:
@@ -195,10 +186,10 @@ def read_note(path: Path) -> str:
         raise BadCheckpoint(f"the file cannot be read: {error.strerror}") from error
 
 
-def create_log(session: Session, log: Log, private_key: Ed25519PrivateKey) -> None:
-    """Creates the empty log, once in the life of a database."""
-    checkpoint = Checkpoint(log.origin, 0, EMPTY_ROOT)
-    note = sign_checkpoint(checkpoint, private_key)
+def create_log(session: Session, log: Log, public_key: bytes) -> None:
+    """Creates the empty log with its first key, once in the life of a database."""
+    log.keys.begin(session, public_key)
+    note = log.keys.sign(Checkpoint(log.origin, 0, EMPTY_ROOT))
     session.add(LogHead(registry_id=str(uuid.uuid4()), size=0, root=EMPTY_ROOT, checkpoint=note))
 
 

@@ -16,6 +16,7 @@ from registry.errors import LogRolledBack
 from registry.index.access import IndexAccess, Still
 from registry.log.transparency_log import Log, head_of
 from registry.operate.check_acts import check_acts
+from registry.operate.check_keys import check_keys
 from registry.operate.check_rows import check_fingerprints, check_publishers, check_records
 from registry.operate.check_tree import check_tree
 from registry.storage.blobs import Blobs
@@ -57,6 +58,7 @@ def audit(services: Audited, session: Session, still: Still | None = None) -> Au
     for step in (
         _check_checkpoint(services, session),
         check_tree(session),
+        check_keys(session),
         check_acts(session),
         check_publishers(session),
         check_records(session),

@@ -23,7 +23,6 @@ from sqlalchemy import Connection, Engine, text
 
 from registry import __version__
 from registry.errors import BackupFailed, DiskFull, MissingKey
-from registry.log.transparency_log import load_log_key
 from registry.operate.backup_format import (
     BLOBS,
     DATABASE,
@@ -41,12 +40,14 @@ from registry.operate.backup_format import (
     write_durably,
     write_manifest,
 )
-from registry.settings import LOG_KEY, Settings
+from registry.operate.bootstrap import log_ring
+from registry.settings import Settings
 from registry.storage.blobs import Blobs
 from registry.storage.db import is_empty
 from registry.storage.faults import fault_of
 from registry.storage.pg_programs import dump_database, server_major
-from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified, verifier_key
+from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverified
+from sdk.log_keys import key_periods, signers_of
 
 # A registry elsewhere has others, and passwords do not belong into a backup.
 NOT_COPIED = {"home", "database_url", "blob_url", "thresholds"}
@@ -61,15 +62,13 @@ class _Snapshot:
     checkpoint: str
     migration: str
     previews: frozenset[str]
+    log_keys: tuple[str, ...]  # verifier keys; none in a database of an older migration
 
 
-def make_backup(
-    settings: Settings, engine: Engine, target: Path, *, keys: bool = False, log_keys: tuple[str, ...] = ()
-) -> Manifest:
+def make_backup(settings: Settings, engine: Engine, target: Path, *, keys: bool = False) -> Manifest:
     """Copies the registry into the new folder `target`, which appears when the copy is whole and synced.
 
-    `keys`: with the private keys, too. `log_keys`: verifier keys that the checkpoint should be verified
-    with. Raises BackupFailed, DiskFull.
+    `keys`: with the private keys, too. Raises BackupFailed, DiskFull.
     """
     if target.exists():
         raise BackupFailed(f"{target} is there already")
@@ -77,7 +76,7 @@ def make_backup(
         raise BackupFailed("the database is empty: there is no registry to copy")
     try:
         with _part_of(target) as part:
-            manifest = _copy(settings, engine, part, keys=keys, log_keys=log_keys)
+            manifest = _copy(settings, engine, part, keys=keys)
             write_manifest(part, manifest)
             for folder in (part / KEYS, part / MODELS, part):
                 if folder.is_dir():
@@ -92,15 +91,6 @@ def make_backup(
     return manifest
 
 
-def reachable_log_keys(settings: Settings) -> tuple[str, ...]:
-    """The verifier key of the log, where its private key is here."""
-    try:
-        private_key = load_log_key(settings.key_folder / LOG_KEY)
-    except MissingKey:
-        return ()  # a registry that lost its key should be backed up all the more
-    return (verifier_key(private_key, settings.log_origin).text(),)
-
-
 @contextmanager
 def _part_of(target: Path) -> Iterator[Path]:
     """A folder beside the target under a temporary name, which goes unless it was renamed."""
@@ -112,9 +102,7 @@ def _part_of(target: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _copy(
-    settings: Settings, engine: Engine, part: Path, *, keys: bool, log_keys: tuple[str, ...]
-) -> Manifest:
+def _copy(settings: Settings, engine: Engine, part: Path, *, keys: bool) -> Manifest:
     with _snapshot(engine) as snapshot:
         dumped_by = dump_database(engine, snapshot.id, part / DATABASE)
     _sync(part / DATABASE)
@@ -138,7 +126,7 @@ def _copy(
             size=head.size,
             root=base64.b64encode(head.root).decode(),
             checkpoint=snapshot.checkpoint,
-            keys=log_keys,
+            keys=snapshot.log_keys or _keys_here(settings, snapshot.checkpoint),
         ),
         with_keys=keys,
         missing_previews=missing,
@@ -157,8 +145,39 @@ def _snapshot(engine: Engine) -> Iterator[_Snapshot]:
             raise BackupFailed("the database has no log: it was never set up")
         migration = connection.scalar(text("SELECT version_num FROM alembic_version"))
         yield _Snapshot(
-            str(exported), head.registry_id, head.checkpoint, str(migration), _previews(connection)
+            str(exported),
+            head.registry_id,
+            head.checkpoint,
+            str(migration),
+            _previews(connection),
+            _log_keys(connection, head.checkpoint.partition("\n")[0]),
         )
+
+
+def _log_keys(connection: Connection, origin: str) -> tuple[str, ...]:
+    """The verifier keys that the log ever had, oldest first."""
+    if connection.scalar(text("SELECT to_regclass('log_key_change')")) is None:
+        return ()
+    rows = connection.execute(text("SELECT public_key, note FROM log_key_change ORDER BY number")).all()
+    first = [VerifierKey(origin, row.public_key) for row in rows[:1]]
+    try:
+        return tuple(
+            period.key.text()
+            for key in first
+            for period in key_periods(key, [row.note for row in rows[1:]])
+        )
+    except BadCheckpoint as error:
+        raise BackupFailed(f"the history of the log's keys is damaged: {error}") from error
+
+
+def _keys_here(settings: Settings, checkpoint: str) -> tuple[str, ...]:
+    """The verifier key of a database that does not know it yet, where its private key is here."""
+    try:
+        signers = log_ring(settings).signers()
+        here = [VerifierKey(settings.log_origin, signer.public_key) for signer in signers]
+        return tuple(key.text() for key in signers_of(checkpoint, here))
+    except (MissingKey, BadCheckpoint):
+        return ()  # a registry that lost its key should be backed up all the more
 
 
 def _previews(connection: Connection) -> frozenset[str]:

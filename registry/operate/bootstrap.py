@@ -6,20 +6,20 @@ A registry that exists is left alone: a key that is missing there is an error at
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import Engine
 
-from registry.errors import LogRolledBack
-from registry.log.transparency_log import Log, create_log, has_log, load_log_key, read_note
+from registry.errors import LogRolledBack, MissingKey
+from registry.log.answer_signer import AnswerSigner
+from registry.log.key_ring import KeyRing
+from registry.log.log_keys import LogKeys
+from registry.log.signers import Algorithm, Signer
+from registry.log.transparency_log import Log, create_log, has_log, read_note
 from registry.records.acts import LOCAL_OPERATOR, append_act
 from registry.records.publishers import enrol, issue_api_key
 from registry.settings import ANSWER_KEY, LOG_KEY, WEBHOOK_KEY, WEBHOOK_KEY_BYTES, Settings
 from registry.storage import db
 from registry.storage.secret_file import make_secret_file
 from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified
-from sdk.durable_files import write_secret_once
-from sdk.keys import generate_key, save_private_key
 from sdk.models import ActType, NewApiKey, NewPublisher, Role, Scope
 
 
@@ -41,12 +41,12 @@ def initialise(
         _require_new(settings.checkpoint_file)
         settings.key_folder.mkdir(parents=True, exist_ok=True)
         settings.key_folder.chmod(0o700)
-        private_key = _make_log_key(settings.key_folder / LOG_KEY)
-        if not (settings.key_folder / ANSWER_KEY).exists():
-            save_private_key(generate_key(), settings.key_folder / ANSWER_KEY)
+        log_signer = _first_key(log_ring(settings))
+        answer_signer = _first_key(answer_ring(settings))
         make_secret_file(settings.key_folder / WEBHOOK_KEY, WEBHOOK_KEY_BYTES)
-        log = Log(settings.log_origin, private_key, settings.checkpoint_file)
-        create_log(session, log, private_key)
+        log = open_log(settings)
+        create_log(session, log, log_signer.public_key)
+        AnswerSigner(answer_ring(settings)).begin(session, answer_signer)
         new = NewPublisher(name="Operator", contact="operator@localhost", role=Role.OPERATOR)
         append_act(session, LOCAL_OPERATOR, ActType.SET_UP, log_key=log.key.text())
         operator = enrol(session, LOCAL_OPERATOR, new)
@@ -82,9 +82,28 @@ def _require_new(checkpoint_file: Path) -> None:
             )
 
 
-def _make_log_key(path: Path) -> Ed25519PrivateKey:
-    if path.exists():  # left by a start that was killed before its commit
-        return load_log_key(path)
-    key = Ed25519PrivateKey.generate()
-    write_secret_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return key
+def _first_key(ring: KeyRing) -> Signer:
+    """The key that a new registry begins with: one that is there already, or a new file."""
+    there = ring.signers()
+    if there:
+        return there[0]  # where keys are files, left by a start that was killed before its commit
+    if not ring.makes_files:
+        raise MissingKey(ring.missing())
+    return ring.make_first()
+
+
+def log_ring(settings: Settings) -> KeyRing:
+    """Where the log's private keys are."""
+    references = (settings.log_keys or "").split()
+    return KeyRing(settings.key_folder, LOG_KEY, Algorithm.ED25519, references)
+
+
+def answer_ring(settings: Settings) -> KeyRing:
+    """Where the private keys are that sign answers."""
+    references = (settings.answer_keys or "").split()
+    return KeyRing(settings.key_folder, ANSWER_KEY, Algorithm.ES256, references)
+
+
+def open_log(settings: Settings) -> Log:
+    """The log by its settings; its keys are known once a session was looked at."""
+    return Log(LogKeys(settings.log_origin, log_ring(settings)), settings.checkpoint_file)

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from registry.errors import RegistryError, RestoreRefused
 from registry.index.access import IndexAccess
 from registry.index.opening import open_local_index
+from registry.log.log_keys import LogKeys
 from registry.log.transparency_log import Log, head_of
 from registry.operate.audit import audit, lost_preview
 from registry.operate.backup_format import Manifest, read_manifest
@@ -27,7 +27,7 @@ from registry.settings import Settings
 from registry.storage import db
 from registry.storage.blobs import Blobs
 from registry.storage.models import Record
-from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_verifier_key, verify_checkpoint
+from sdk.checkpoint import BadCheckpoint, parse_verifier_key
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,14 @@ def rehearse(backup: Path, folder: Path, log_key: str | None = None) -> Rehearsa
             db.migrate(engine)
             db.require_migrated(engine)
             found.append(f"The database is at migration {manifest.migration}, and migrates to the newest.")
-            key = _verified_key(manifest, log_key)
-            pinned = "that was given" if log_key else "of the backup, which nothing here vouches for"
-            found.append(f"The checkpoint is signed by the key {key.key_id.hex()} {pinned}.")
-            wrong = _audited(settings, engine, manifest, key, found)
+            log = _log_of(settings, engine, manifest, log_key)
+            pinned = (
+                "leads to it" if log_key else "the backup itself says so, and nothing here vouches for it"
+            )
+            found.append(
+                f"The log's key is {log.key.text()}: {'the given one ' if log_key else ''}{pinned}."
+            )
+            wrong = _audited(settings, engine, manifest, log, found)
     except RegistryError as error:
         return Rehearsal(tuple(found), (f"{error.title}: {error}",))
     return Rehearsal(tuple(found), tuple(wrong))
@@ -83,25 +87,26 @@ def _restored(manifest: Manifest) -> Iterator[str]:
         yield "There are no private keys in it: keep those elsewhere, no registry starts without them."
 
 
-def _verified_key(manifest: Manifest, log_key: str | None) -> VerifierKey:
-    """The key that signs the checkpoint. Raises RestoreRefused."""
-    refused = "no key of the log is known: the backup names none, and none was given"
-    for vkey in [log_key] if log_key else manifest.log.keys:
-        try:
-            key = parse_verifier_key(vkey)
-            verify_checkpoint(manifest.log.checkpoint, key)
-            return key
-        except BadCheckpoint as error:
-            refused = str(error)
-    raise RestoreRefused(f"the checkpoint of the backup: {refused}")
+def _log_of(settings: Settings, engine: Engine, manifest: Manifest, log_key: str | None) -> Log:
+    """The log with its public keys. Raises RestoreRefused: the given key is none of them."""
+    keys = LogKeys(manifest.log.origin, ring=None)
+    try:
+        with db.transaction(engine) as session:
+            keys.refresh(session)
+            if not keys.periods:  # of an older migration
+                if not (log_key or manifest.log.keys):
+                    raise RestoreRefused("the backup names no key of the log: give the one that you trust")
+                keys.begin(session, parse_verifier_key(log_key or manifest.log.keys[0]).public_key)
+        if log_key and parse_verifier_key(log_key) not in [period.key for period in keys.periods]:
+            raise RestoreRefused("the given key is none that this log ever had")
+    except BadCheckpoint as error:
+        raise RestoreRefused(f"the log's key: {error}") from error
+    return Log(keys, settings.checkpoint_file)
 
 
 def _audited(
-    settings: Settings, engine: Engine, manifest: Manifest, key: VerifierKey, found: list[str]
+    settings: Settings, engine: Engine, manifest: Manifest, log: Log, found: list[str]
 ) -> list[str]:
-    # A key of no log: nothing is signed here.
-    log = Log(manifest.log.origin, Ed25519PrivateKey.generate(), settings.checkpoint_file)
-    log.key = key
     with db.transaction(engine) as session:
         registry_id = head_of(session).registry_id
     with open_local_index(settings, engine, registry_id) as index, db.transaction(engine) as session:

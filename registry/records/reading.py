@@ -126,7 +126,7 @@ def receipt_of(session: Session, log: Log, record: Record) -> Receipt:
         entry=base64.b64encode(entry).decode(),
         proof=proof,
         publisher_key={name: str(value) for name, value in key.jwk.items()},
-        log_key=log.key.text(),
+        log_key=log.current_key(session).text(),
     )
 
 

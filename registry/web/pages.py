@@ -20,7 +20,7 @@ from indexer.media.images import Pixels
 from registry.api.deps import NO_STORE, ContextDep, ServicesDep, SessionDep, read_upload
 from registry.errors import RecordErased, RegistryError
 from registry.jobs import lifecycle as jobs
-from registry.log.transparency_log import head_of
+from registry.log.transparency_log import Log, head_of
 from registry.match import comparison
 from registry.match.answers import answer_about
 from registry.match.showing import PictureFormat, drawn
@@ -116,7 +116,7 @@ def front(request: Request, services: ServicesDep, session: SessionDep) -> HTMLR
             facts[record.id] for record in newest if record.status != ERASED and not record.intimate
         ],
         "log_size": head_of(session).size,
-        "log_key": services.log.key.text(),
+        "log_key": services.log.current_key(session).text(),
     }
     return page(request, "index.html", context)
 
@@ -165,7 +165,7 @@ def look_up(
         "families": families_shown(answer),
         "possible": possible_matches(answer),
         "changed_in_upload": {match.record.id: changed_regions(match) for match in answer.matches},
-        "checks": receipt_checks(answer, services.log.key.text()),
+        "checks": receipt_checks(answer, services.log),
     }
     return page(request, template, shown, headers=NOT_KEPT)
 
@@ -209,7 +209,7 @@ def lookup_state(
         "video_views": {
             match.record.id: _video_view_of(services, session, match, answer) for match in answer.matches
         },
-        "checks": receipt_checks(answer, services.log.key.text()),
+        "checks": receipt_checks(answer, services.log),
     }
     return page(request, "_answer.html" if fragment else "answer.html", context, headers=NOT_KEPT)
 
@@ -256,7 +256,7 @@ def _show_record(request: Request, record_id: str, services: Services, session: 
     context["did_status"] = did_status(session, publisher)
     try:
         receipt = receipt_of(session, services.log, record)
-        context["steps"] = _checked(receipt, services.log.key.text())
+        context["steps"] = _checked(receipt, services.log)
     except RecordErased as error:
         context["erased"] = str(error)
     return page(request, "record.html", context)
@@ -289,13 +289,14 @@ def changed_regions(match: Match) -> list[Region]:
     return [region for region in regions if region is not None and is_part(region.corners)]
 
 
-def _checked(receipt: Receipt, log_key: str) -> tuple[str, ...]:
+def _checked(receipt: Receipt, log: Log) -> tuple[str, ...]:
     try:
-        return verify_receipt(receipt, log_key=log_key).steps
+        # An answer that was kept for a while may have receipts from before the log's key was rotated.
+        return verify_receipt(receipt, log_key=log.key.text(), log_key_notes=log.keys.notes).steps
     except VerificationError as error:
         return (f"0. does not hold: {error}",)
 
 
-def receipt_checks(answer: MatchAnswer, log_key: str) -> dict[str, tuple[str, ...]]:
+def receipt_checks(answer: MatchAnswer, log: Log) -> dict[str, tuple[str, ...]]:
     """Verifies the receipt of each match; returns the steps by record."""
-    return {match.record.id: _checked(match.receipt, log_key) for match in answer.matches if match.receipt}
+    return {match.record.id: _checked(match.receipt, log) for match in answer.matches if match.receipt}

@@ -11,7 +11,13 @@ from typing import Annotated
 import typer
 from platformdirs import user_state_path
 
-from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverified, parse_verifier_key
+from sdk.checkpoint import (
+    BadCheckpoint,
+    VerifierKey,
+    parse_checkpoint_unverified,
+    parse_verifier_key,
+    verify_checkpoint,
+)
 from sdk.cli.output import CHECK_FAILED, console, fail, notes, print_json, shown, styled
 from sdk.cli.trusted_witnesses import MaxAge, Quorum, Witnesses, witness_keys
 from sdk.client import Client
@@ -122,7 +128,7 @@ class _Kept:
         self._folder = folder or _folder_of(reader)
         self._file = self._folder / STATE
         remembered = load_state(self._file)
-        self._key = _trusted(log_key, remembered and remembered[0], place)
+        self._key = _trusted(log_key, remembered, place)
         self._before = remembered[1] if remembered else Followed()
         self._mirror = Mirror(mirror) if mirror else None
 
@@ -196,18 +202,23 @@ def _folder_of(reader: LogReader) -> Path:
     return user_state_path("trueprint") / "logs" / name.strip(".")
 
 
-def _trusted(given: str | None, remembered: VerifierKey | None, place: str) -> VerifierKey:
-    """The key that the log's checkpoints must be signed with."""
+def _trusted(given: str | None, remembered: tuple[VerifierKey, Followed] | None, place: str) -> VerifierKey:
+    """The key that the log's checkpoints must be signed with.
+
+    Another one than is remembered is taken where it signed the last checkpoint that held, too: the log is
+    changing its key, and both sign (docs/operations/rotation.md).
+    """
     try:
         pinned = given and parse_verifier_key(given)
     except BadCheckpoint as error:
         fail(f"--log-key: {error}", USAGE)
-    if pinned and remembered and pinned != remembered:
+    if pinned and remembered and not _signed_by(remembered[1].note, pinned):
         fail(
-            "--log-key is another key than the one that is remembered of this log: use another --state",
+            "--log-key is another key than the one that is remembered of this log, and did not sign its "
+            "last checkpoint: look once with the old key while both sign, or use another --state",
             USAGE,
         )
-    key = pinned or remembered
+    key = pinned or (remembered and remembered[0])
     if key:
         return key
     if "://" not in place:
@@ -216,6 +227,14 @@ def _trusted(given: str | None, remembered: VerifierKey | None, place: str) -> V
         key = parse_verifier_key(client.log_state().log_key)
     notes.print(f"the log's key is not pinned: {key.text()} is what the registry says, and is remembered")
     return key
+
+
+def _signed_by(note: str, key: VerifierKey) -> bool:
+    try:
+        verify_checkpoint(note, key)
+    except BadCheckpoint:
+        return False
+    return True
 
 
 def _note_in(path: Path) -> str:

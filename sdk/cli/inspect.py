@@ -26,7 +26,7 @@ from sdk.encodings import BadEncoding, parse_object
 from sdk.errors import VerificationError
 from sdk.keys import BadKey, import_public_key, thumbprint
 from sdk.local import isolation
-from sdk.models import IsolationLayer, Receipt, ServerStatus, in_words
+from sdk.models import IsolationLayer, LogKeys, Receipt, ServerStatus, in_words
 from sdk.verify import verify_receipt
 
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{43}")  # an RFC 7638 thumbprint
@@ -41,6 +41,10 @@ def join(app: typer.Typer) -> None:
 def verify(
     receipt: Annotated[Path, typer.Argument(help="receipt as JSON")],
     log_key: Annotated[str | None, typer.Option(help="the log's key that you trust (vkey)")] = None,
+    log_keys: Annotated[
+        Path | None,
+        typer.Option(help="what the registry says of its log's keys: its /v1/log/keys, saved as a file"),
+    ] = None,
     publisher_key: Annotated[
         str | None, typer.Option(help="the publisher's key that you trust: its file .jwk, or its key id")
     ] = None,
@@ -55,9 +59,11 @@ def verify(
         parsed = Receipt.model_validate_json(receipt.read_bytes())
         content = media.read_bytes() if media else None
         kid = None if publisher_key is None else _key_id(publisher_key)
+        notes = _notes_in(log_keys) if log_keys else ()
         verified = verify_receipt(
             parsed,
             log_key=log_key,
+            log_key_notes=notes,
             publisher_kid=kid,
             media=content,
             witnesses=witnesses,
@@ -76,6 +82,14 @@ def verify(
         console.print(styled("green", "ok", f" {step}"))
     statement = verified.statement
     console.print(f"{statement.label}: registered as {statement.asset_class.value} by {statement.issuer}")
+
+
+def _notes_in(file: Path) -> tuple[str, ...]:
+    """The notes that bind the log's keys to one another. Raises OSError."""
+    try:
+        return tuple(committed.note for committed in LogKeys.model_validate_json(file.read_bytes()).notes)
+    except ValidationError:
+        fail(f"{file} is not what /v1/log/keys answers", 2)
 
 
 def _key_id(named: str) -> str:

@@ -3,6 +3,7 @@
 from sdk.models.acts import Act, ActorKind, ActType
 from sdk.models.base import Problem, ProblemField, Wire, in_words
 from sdk.models.jobs import Job, JobStatus, WebhookSecret
+from sdk.models.keys import AnswerKeyPeriod, AnswerKeys, CommittedNote, LogKeyPeriod, LogKeys
 from sdk.models.matching import (
     AlterationShown,
     Comparison,
@@ -69,9 +70,12 @@ __all__ = [
     "ActType",
     "ActorKind",
     "AlterationShown",
+    "AnswerKeyPeriod",
+    "AnswerKeys",
     "ApiKey",
     "AuditFinding",
     "AuditReport",
+    "CommittedNote",
     "Comparison",
     "Computed",
     "Consistency",
@@ -92,6 +96,8 @@ __all__ = [
     "JobStatus",
     "KeyValidity",
     "LastAudit",
+    "LogKeyPeriod",
+    "LogKeys",
     "LogState",
     "Match",
     "MatchAnswer",

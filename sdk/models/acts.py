@@ -28,6 +28,9 @@ class ActType(StrEnum):
     ADD_SIGNING_KEY = "add_signing_key"
     ROTATE_SIGNING_KEY = "rotate_signing_key"
     REVOKE_SIGNING_KEY = "revoke_signing_key"
+    ROTATE_LOG_KEY = "rotate_log_key"  # of the registry itself, as the next two
+    RETIRE_LOG_KEY = "retire_log_key"
+    ROTATE_ANSWER_KEY = "rotate_answer_key"
     ISSUE_API_KEY = "issue_api_key"
     REVOKE_API_KEY = "revoke_api_key"
     WITHDRAW_RECORD = "withdraw_record"

@@ -15,6 +15,7 @@ from sdk.log_mirror import Mirror
 from sdk.log_monitor import follow
 from tests.logs import KEY, ServedLog, entries_of
 from tests.pictures import encoded
+from tests.registry.operate.test_key_rotation import retire_log, rotate_log
 from tests.world import World
 
 
@@ -125,3 +126,20 @@ def test_a_log_that_is_not_there_is_said(tmp_path: Path) -> None:
     done = trueprint("monitor", tmp_path / "nothing", "--state", tmp_path, "--log-key", KEY.text())
     assert done.exit_code == 3
     assert "is not there" in done.output
+
+
+def test_who_follows_a_log_goes_over_to_its_next_key_while_both_sign(world: World, tmp_path: Path) -> None:
+    old = world.operator.log_state().log_key
+    look = ("monitor", world.url, "--state", tmp_path)
+    assert trueprint(*look, "--log-key", old).exit_code == 0
+    rotate_log(world)
+    new = world.operator.log_state().log_key
+    too_early = trueprint(*look, "--log-key", new)
+    assert too_early.exit_code == 2
+    assert "while both sign" in too_early.output
+    assert trueprint(*look).exit_code == 0  # what both signed is remembered
+    retire_log(world)
+    assert "not signed by the expected key" in trueprint(*look).output
+    gone_over = trueprint(*look, "--log-key", new)
+    assert gone_over.exit_code == 0, gone_over.output
+    assert trueprint(*look).exit_code == 0

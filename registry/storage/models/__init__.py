@@ -2,7 +2,7 @@
 
 from registry.storage.models.acts import Act
 from registry.storage.models.jobs import Job
-from registry.storage.models.log import LogEntry, LogHead, LogTile
+from registry.storage.models.log import AnswerKey, LogEntry, LogHead, LogKeyChange, LogTile
 from registry.storage.models.publishers import ApiKey, Publisher, PublisherKey
 from registry.storage.models.records import (
     DeclaredSource,
@@ -16,6 +16,7 @@ from registry.storage.models.records import (
 
 __all__ = [
     "Act",
+    "AnswerKey",
     "ApiKey",
     "DeclaredSource",
     "Dispute",
@@ -26,6 +27,7 @@ __all__ = [
     "Job",
     "LogEntry",
     "LogHead",
+    "LogKeyChange",
     "LogTile",
     "Publisher",
     "PublisherKey",

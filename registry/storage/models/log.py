@@ -1,9 +1,13 @@
-"""The transparency log's entries, tiles and head."""
+"""The transparency log's entries, tiles and head; the keys that sign it, and those that sign answers."""
+
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Column
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from registry.storage.models.columns import octets
+from registry.storage.models.columns import moment, now, octets
 
 
 class LogEntry(SQLModel, table=True):
@@ -36,3 +40,31 @@ class LogHead(SQLModel, table=True):
     root: bytes = Field(sa_column=octets())
     checkpoint: str
     active_records: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # that can match
+
+
+class LogKeyChange(SQLModel, table=True):
+    """How the log's keys changed: the first key, then notes that bind the next to it (`sdk.log_keys`)."""
+
+    __tablename__ = "log_key_change"
+
+    number: int = Field(primary_key=True)  # 0: the first key
+    public_key: bytes | None = Field(default=None, sa_column=octets(nullable=True))  # of the first only
+    note: str | None = None
+    # Entry of the log that commits to the note.
+    log_index: int | None = Field(default=None, sa_column=Column(BigInteger, unique=True, nullable=True))
+    salt: bytes | None = Field(default=None, sa_column=octets(nullable=True))
+
+
+class AnswerKey(SQLModel, table=True):
+    """A key that signs answers from some time on, until the next one does; it is never deleted."""
+
+    __tablename__ = "answer_key"
+
+    kid: str = Field(primary_key=True)  # RFC 7638 thumbprint
+    jwk: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    published_at: datetime = Field(default_factory=now, sa_column=moment())
+    signs_from: datetime | None = Field(default=None, sa_column=moment(nullable=True))  # the first: always
+    statement: str | None = None  # of the key before it; none of the first (`sdk.answer_keys`)
+    # Entry of the log that commits to the statement.
+    log_index: int | None = Field(default=None, sa_column=Column(BigInteger, unique=True, nullable=True))
+    salt: bytes | None = Field(default=None, sa_column=octets(nullable=True))

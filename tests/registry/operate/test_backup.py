@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from alembic import command
 from typer.testing import CliRunner
 
 from registry.errors import BackupFailed, BadBackup, LogRolledBack, RestoreRefused
-from registry.operate.backup import make_backup, reachable_log_keys
+from registry.operate.backup import make_backup
 from registry.operate.backup_format import MANIFEST, read_manifest, verify_files
 from registry.operate.rehearsal import rehearse
 from registry.operate.restore import restore_backup
@@ -28,8 +29,7 @@ CHECK_FAILED = 3
 
 
 def backup_of(world: World, target: Path, *, keys: bool = True) -> Path:
-    vkeys = reachable_log_keys(world.settings)
-    make_backup(world.settings, world.engine, target, keys=keys, log_keys=vkeys)
+    make_backup(world.settings, world.engine, target, keys=keys)
     return target
 
 
@@ -259,3 +259,16 @@ def test_the_commands_back_up_rehearse_and_restore_a_home(home: Path, made: Made
     assert refused.exit_code == CHECK_FAILED
     assert "manifest is damaged" in refused.output
     assert run(app, ["restore", str(home / "b")]).exit_code == 2
+
+
+def test_a_backup_of_an_older_migration_is_made_before_migrating_and_rehearsed(
+    world: World, home: Path
+) -> None:
+    world.register(world.enrol("Daily Example"), encoded("coffee"), "coffee")
+    world.stop()
+    command.downgrade(db.alembic_config(world.engine), "0008")
+    backup = backup_of(world, home / "backup")
+    assert read_manifest(backup).migration == "0008"
+    rehearsal = rehearse(backup, home / "rehearsal")
+    assert rehearsal.wrong == ()
+    assert any("migration 0008" in sentence for sentence in rehearsal.found)

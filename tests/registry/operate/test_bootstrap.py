@@ -20,10 +20,10 @@ def test_a_registry_is_there_once_its_operators_key_is_kept(
 
     with pytest.raises(OSError, match="No space"):
         initialise(settings, engine, no_room)
-    keys = [(settings.key_folder / name).read_bytes() for name in (LOG_KEY, ANSWER_KEY)]
+    keys = [(settings.key_folder / f"{name}.pem").read_bytes() for name in (LOG_KEY, ANSWER_KEY)]
     kept: list[str] = []
     assert initialise(settings, engine, kept.append) == kept[0]
-    assert [(settings.key_folder / name).read_bytes() for name in (LOG_KEY, ANSWER_KEY)] == keys
+    assert [(settings.key_folder / f"{name}.pem").read_bytes() for name in (LOG_KEY, ANSWER_KEY)] == keys
     assert initialise(settings, engine, kept.append) is None
     assert len(kept) == 1
     engine.dispose()
