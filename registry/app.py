@@ -30,6 +30,8 @@ from registry.jobs.webhooks import load_key
 from registry.jobs.worker import JobWorker
 from registry.log.answer_signer import AnswerSigner
 from registry.log.transparency_log import head_of
+from registry.log.witness_file import read_policy
+from registry.log.witnessing import Witnesses, Witnessing
 from registry.media.decoding import VIDEOS_OF_THE_PAGE_AT_A_TIME, Decoders
 from registry.media.previews import PreviewCache, named_blobs, sweep_orphans
 from registry.media.uploads import UploadReader
@@ -58,18 +60,25 @@ def running_services(
     """Check everything that start-up refuses, then hold the services open."""
     db.require_migrated(engine)
     db.require_durable(engine)
-    log, signer = open_log(settings), AnswerSigner(answer_ring(settings))
+    witnesses = _witnesses_of(settings)
+    log = open_log(settings, witnessed=witnesses is not None)
+    signer = AnswerSigner(answer_ring(settings))
     with db.transaction(engine) as session:
         log.keys.adopt(session)
         log.require_sound(session)
         log.keys.require_signers(head_of(session).size)
         signer.adopt(session)
-        commit_to_keys(session, log)
-        session.flush()
-        log.publish(session)
         registry_id = head_of(session).registry_id
     embedders = _open_embedders(settings, embedder)
     with ExitStack() as stack:
+        witnessing = Witnessing(engine, log, witnesses)
+        witnessing.start()  # before anything is signed
+        stack.callback(witnessing.stop)
+        with db.transaction(engine) as session:
+            if log.may_sign(session):
+                commit_to_keys(session, log)
+                session.flush()
+            log.publish(session)
         database = DatabaseWatch(engine)
         database.start()
         stack.callback(database.stop)
@@ -85,6 +94,7 @@ def running_services(
             engine=engine,
             database=database,
             log=log,
+            witnessing=witnessing,
             index=index,
             blobs=blobs,
             uploads=UploadReader(decoders, embedders, index, settings.hash_list_kinds),
@@ -129,6 +139,14 @@ def running_search_node(settings: Settings, engine: Engine) -> Iterator[SearchNo
     with open_local_index(settings, engine, registry_id) as index:
         use_one_core_per_request()
         yield SearchNode(index, engine, secret)
+
+
+def _witnesses_of(settings: Settings) -> Witnesses | None:
+    """Who cosigns this log; None: nobody. Raises BadWitnesses."""
+    if settings.witness_policy_file is None:
+        return None
+    policy = read_policy(settings.witness_policy_file)
+    return Witnesses(policy, settings.witness_timeout_s, settings.cosigned_every_s)
 
 
 def _open_embedders(settings: Settings, given: Embedder | None) -> Embedders:

@@ -10,10 +10,10 @@ RegistryError
 ├── UnknownJob, JobPending, JobFailed, BadWebhook, UnknownHost
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, DecoderLost, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull, BlobsUnavailable
-├── IndexUnavailable, IndexStale, LogDiverged, AuditFailed, SignerUnavailable
+├── IndexUnavailable, IndexStale, LogDiverged, AuditFailed, SignerUnavailable, NotCosigned, SigningStopped
 ├── BackupFailed, BadBackup, RestoreRefused, RotationRefused
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
-                  BadThresholds
+                  BadThresholds, BadWitnesses
 
 A test compares this tree with the classes, and `docs/problems.md` with their codes. StatementRefused,
 MediaRefused, Conflict, Busy and StorageAway name families for those who catch them; what is raised is one
@@ -389,6 +389,19 @@ class RotationRefused(RegistryError):
     code, status, title = "rotation_refused", 409, "The key was not rotated"
 
 
+class NotCosigned(RegistryError):
+    """Too few witnesses cosigned in time. What was stored stays: the same request gets its receipt."""
+
+    code, status, title = "not_cosigned", 503, "Too few witnesses cosigned the log"
+    retry_after_s = 5
+
+
+class SigningStopped(RegistryError):
+    """A witness knows another log under this name: nothing is appended until the operator has looked."""
+
+    code, status, title = "signing_stopped", 503, "The log is stopped"
+
+
 class BackupFailed(RegistryError):
     """The backup was not made; nothing of it is left."""
 
@@ -453,3 +466,9 @@ class BadThresholds(StartRefused):
     """The file of thresholds cannot be read, or holds a name or a value that is not possible."""
 
     code = "bad_thresholds"
+
+
+class BadWitnesses(StartRefused):
+    """The policy of witnesses cannot be read, or cannot be met."""
+
+    code = "bad_witnesses"

@@ -8,6 +8,7 @@ from sqlmodel import Session
 from registry.index.access import IndexAccess
 from registry.log.answer_signer import AnswerSigner
 from registry.log.transparency_log import Log
+from registry.log.witnessing import Witnessing
 from registry.media.previews import PreviewCache
 from registry.media.uploads import UploadReader
 from registry.records.access import Asker
@@ -43,6 +44,7 @@ class Services:
     engine: Engine
     database: DatabaseWatch
     log: Log
+    witnessing: Witnessing
     index: IndexAccess
     blobs: Blobs
     uploads: UploadReader

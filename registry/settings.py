@@ -141,6 +141,17 @@ class Settings(BaseSettings):
         pattern=r"^(off|([01]\d|2[0-3]):[0-5]\d)$",
         description="when, in UTC, everything is derived again each day; `off`: by nobody",
     )
+    witnesses: Path | None = Field(
+        default=None,
+        description="policy of the witnesses that cosign the log (docs/witnesses.md); the file `witnesses` "
+        "under home, where there is one, when unset",
+    )
+    witness_timeout_s: float = Field(
+        default=2.0, gt=0, le=30, description="how long a witness is waited for"
+    )
+    cosigned_every_s: float = Field(
+        default=600.0, ge=10, description="how often the newest checkpoint is cosigned anew"
+    )
     poll_interval_s: float = Field(default=0.5, gt=0, description="how often the index looks for changes")
     hash_lists: str = Field(
         default="",
@@ -260,6 +271,12 @@ class Settings(BaseSettings):
         if self.descriptor_file.exists():
             return self.descriptor_file.read_text(encoding="utf-8").strip()
         return DESCRIPTOR.name
+
+    @property
+    def witness_policy_file(self) -> Path | None:
+        """The policy of witnesses; None: the log has none."""
+        at_home = self.home / "witnesses"
+        return self.witnesses or (at_home if at_home.exists() else None)
 
     @property
     def checkpoint_file(self) -> Path:

@@ -1,5 +1,6 @@
 """Endpoints for operators: liveness, readiness, status, the audit."""
 
+from datetime import UTC, datetime
 from shutil import disk_usage
 
 from fastapi import APIRouter, Request
@@ -10,16 +11,18 @@ from registry.api.deps import AnyKey, Operator, ServicesDep, SessionDep
 from registry.api.readiness import Readiness, require_current
 from registry.errors import DiskFull
 from registry.jobs.reembedding import count_behind
+from registry.log.witness_rounds import AskedWitness
 from registry.match.answers import freshness
 from registry.operate.audit_runs import last_audit, require_sound_audit, run_audit
 from registry.records.acts import actor_of
 from registry.services import Services
 from registry.storage.db import describe, transaction
 from registry.storage.models import Fingerprint, Record
-from sdk.models import AuditReport, ServerStatus
+from sdk.models import AuditReport, ServerStatus, WitnessState
 
 router = APIRouter(tags=["health"])
 LEAST_FREE_BYTES = 64 << 20
+READS_ONLY = "ready, but nothing is registered: see the status"
 
 
 @router.get("/livez", operation_id="getLiveness")
@@ -30,10 +33,14 @@ async def liveness() -> dict[str, str]:
 
 @router.get("/readyz", operation_id="getReadiness")
 async def readiness(request: Request) -> dict[str, str]:
-    """Answers as long as the database does and the index follows it; says what is wrong otherwise."""
+    """Answers as long as the database does and the index follows it; says what is wrong otherwise.
+
+    Where the log takes nothing, because of its witnesses, everything else is ready, and that is said.
+    """
     looked: Readiness = request.app.state.readiness
     await looked.require()
-    return {"status": "ready"}
+    services: Services = request.app.state.services
+    return {"status": "ready"} if services.witnessing.fault is None else {"status": READS_ONLY}
 
 
 def readiness_of(services: Services) -> Readiness:
@@ -55,6 +62,7 @@ def readiness_of(services: Services) -> Readiness:
 @router.get("/v1/status", operation_id="getStatus")
 def status(services: ServicesDep, session: SessionDep, _: AnyKey) -> ServerStatus:
     """Says what is installed, on which device, how large and current the index is, what is to be mended."""
+    fault = services.witnessing.fault
     kinds = session.exec(select(Fingerprint.kind, func.count()).group_by(Fingerprint.kind)).all()
     return ServerStatus(
         version=__version__,
@@ -70,9 +78,20 @@ def status(services: ServicesDep, session: SessionDep, _: AnyKey) -> ServerStatu
         probing_slowed=services.chains.slowed,
         probing_refused=services.chains.refused,
         freshness=freshness(services.in_request(session)),
-        faults=services.faults,
+        faults=(*services.faults, *([fault] if fault else [])),
+        witnesses=tuple(map(_as_wire, services.witnessing.asked)),
         oldest_index_s=round(services.index.state(session).age_s, 3),
         last_audit=last_audit(session),
+    )
+
+
+def _as_wire(asked: AskedWitness) -> WitnessState:
+    return WitnessState(
+        name=asked.witness.name,
+        key=asked.witness.key.text(),
+        size=asked.size,
+        cosigned_at=None if asked.newest is None else datetime.fromtimestamp(asked.newest.at, UTC),
+        fault=asked.said,
     )
 
 

@@ -7,7 +7,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from registry.api.deps import ServicesDep, SessionDep
 from registry.errors import UnknownEntry
-from registry.log import transparency_log as log
+from registry.log import published as log
 from registry.log.answer_signer import keys_of_answers, with_ends
 from registry.log.log_keys import changes_of
 from sdk.models import (
@@ -31,29 +31,29 @@ FRESH = {**OPEN, "Cache-Control": "no-cache"}
 
 
 @tiles.get("/checkpoint", operation_id="getCheckpoint", response_class=PlainTextResponse)
-def checkpoint(session: SessionDep) -> Response:
-    """Returns the newest checkpoint, a signed note."""
-    return PlainTextResponse(log.head_of(session).checkpoint, headers=FRESH)
+def checkpoint(services: ServicesDep, session: SessionDep) -> Response:
+    """Returns the newest checkpoint, a signed note; where the log is witnessed, the newest cosigned one."""
+    return PlainTextResponse(log.published_of(session, services.log).checkpoint, headers=FRESH)
 
 
 @tiles.get("/tile/{path:path}", operation_id="getTile", response_class=Response)
-def tile(path: str, session: SessionDep) -> Response:
+def tile(path: str, services: ServicesDep, session: SessionDep) -> Response:
     """Returns a tile of hashes or a bundle of entries."""
     parsed = parse_tile_path(path)
     if parsed is None:
         raise UnknownEntry("not the path of a tile")
-    content = log.read_tile_resource(session, *parsed)
+    content = log.read_tile_resource(session, services.log, *parsed)
     return Response(content, media_type="application/octet-stream", headers=IMMUTABLE)
 
 
 @router.get("", operation_id="getLog")
 def state(services: ServicesDep, session: SessionDep) -> LogState:
     """Returns origin, size, newest checkpoint, and the key to pin."""
-    head = log.head_of(session)
+    published = log.published_of(session, services.log)
     return LogState(
         origin=services.log.origin,
-        size=head.size,
-        checkpoint=head.checkpoint,
+        size=published.size,
+        checkpoint=published.checkpoint,
         log_key=services.log.current_key(session).text(),
     )
 
@@ -108,14 +108,14 @@ def _committed(note: str, log_index: int | None, salt: bytes | None) -> Committe
 
 
 @router.get("/proof/{index}", operation_id="getInclusionProof", response_class=PlainTextResponse)
-def proof(index: int, session: SessionDep) -> Response:
+def proof(index: int, services: ServicesDep, session: SessionDep) -> Response:
     """Returns the inclusion proof of one entry, as a c2sp.org/tlog-proof@v1 file."""
-    return PlainTextResponse(log.prove(session, index)[1], headers=FRESH)
+    return PlainTextResponse(log.prove(session, services.log, index)[1], headers=FRESH)
 
 
 @router.get("/consistency", operation_id="getConsistencyProof")
-def consistency(first: int, second: int, session: SessionDep) -> Consistency:
+def consistency(first: int, second: int, services: ServicesDep, session: SessionDep) -> Consistency:
     """Returns the proof that the log of `second` entries extends the log of `first` entries."""
-    hashes = log.prove_consistency(session, first, second)
+    hashes = log.prove_consistency(session, services.log, first, second)
     encoded = tuple(base64.b64encode(digest).decode() for digest in hashes)
     return Consistency(first=first, second=second, hashes=encoded)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from sqlmodel import Session
 
 from registry.api.deps import AnyKey, Operator, ServicesDep, SessionDep
-from registry.publish.registration import publish_and_follow
+from registry.publish.registration import publish_and_cosign
 from registry.records import publishers
 from registry.records.access import Action, require
 from registry.records.acts import actor_of
@@ -98,7 +98,7 @@ def add_key(
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
     row = publishers.add_key(session, services.log, actor_of(api_key), publisher, new)
-    after_commit(session, lambda: publish_and_follow(services))
+    after_commit(session, lambda: publish_and_cosign(services))
     return _wire_key(row)
 
 
@@ -117,7 +117,7 @@ def rotate_key(
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
     row = publishers.rotate_key(session, services.log, actor_of(api_key), publisher, kid, new)
-    after_commit(session, lambda: publish_and_follow(services))
+    after_commit(session, lambda: publish_and_cosign(services))
     return _wire_key(row)
 
 
@@ -129,7 +129,7 @@ def revoke_key(
     require(api_key, Action.CHANGE_KEYS, publisher_id)
     publisher = publishers.get_publisher(session, publisher_id)
     row = publishers.revoke_key(session, services.log, actor_of(api_key), publisher, kid)
-    after_commit(session, lambda: publish_and_follow(services))
+    after_commit(session, lambda: publish_and_cosign(services))
     return _wire_key(row)
 
 

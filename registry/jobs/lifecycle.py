@@ -23,6 +23,7 @@ from registry.errors import (
     JobFailed,
     JobPending,
     NotAllowed,
+    NotCosigned,
     Overloaded,
     RegistryError,
     TooManyRequests,
@@ -192,6 +193,9 @@ def run(services: Services, job_id: str, stopping: threading.Event | None = None
         return
     try:
         _work(services, job_id, content, stopping or threading.Event())
+    except NotCosigned:
+        give_back(services, job_id)  # until witnesses answer again; what it stored it then finds
+        raise
     except DecoderLost:  # begun again, but not for ever: it may be this video that takes all memory
         give_back(services, job_id, counted=True)
         raise

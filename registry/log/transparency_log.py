@@ -1,4 +1,4 @@
-"""Keeps the transparency log: appends in the caller's transaction, signs, proves, and refuses a broken log.
+"""Keeps the transparency log: appends in the caller's transaction, signs, and refuses a broken log.
 
 Order: entries, tiles and head move in the transaction that stores the record; only after its commit is
 the checkpoint published to a file outside the database, and only then is the request answered. One
@@ -16,23 +16,20 @@ from pathlib import Path
 from sqlalchemy import Engine, text, update
 from sqlmodel import Session, col, select
 
-from registry.errors import LogDiverged, LogRolledBack, UnknownEntry
+from registry.errors import LogDiverged, LogRolledBack, NotCosigned, SigningStopped
 from registry.log.log_keys import LogKeys
 from registry.storage.db import keep_connection, transaction
 from registry.storage.models import LogEntry, LogHead, LogTile
 from sdk.checkpoint import BadCheckpoint, Checkpoint, VerifierKey
+from sdk.durable_files import write_durably
 from sdk.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, root_of
 from sdk.records import commitment, log_entry
 from sdk.tiles import (
     TILE_WIDTH,
     ReadTile,
-    consistency_proof,
-    inclusion_proof,
-    published_width,
     split_hashes,
     tree_root,
 )
-from sdk.tlog_proof import format_tlog_proof
 
 WRITER_LOCK = 0x7472_7565_6C6F_67  # "truelog", one advisory lock per database
 SALT_BYTES = 32
@@ -42,10 +39,14 @@ LOCKED_IN = "log_locked_in"  # of a session's notes: the transaction that holds 
 class Log:
     """Holds the log's keys, its name, and where its newest checkpoint is published."""
 
-    def __init__(self, keys: LogKeys, checkpoint_file: Path) -> None:
+    def __init__(self, keys: LogKeys, checkpoint_file: Path, *, witnessed: bool = False) -> None:
         self.origin = keys.origin
         self.keys = keys
         self._checkpoint_file = checkpoint_file
+        self.witnessed = witnessed
+        # Whether witnesses said since the start that they know this log as it is here: until then an old
+        # backup could sign a second tree. `Witnessing` sets it.
+        self.confirmed = not witnessed
 
     @property
     def key(self) -> VerifierKey:
@@ -71,7 +72,9 @@ class Log:
         """
         self.lock(session)
         self.keys.refresh(session)
-        head = session.exec(select(LogHead).with_for_update()).one()
+        newest = select(LogHead).with_for_update().execution_options(populate_existing=True)
+        head = session.exec(newest).one()
+        self._require_signing(head)
         salt = secrets.token_bytes(SALT_BYTES)
         entry = log_entry(entry_type, commitment(salt, content))
         session.add(LogEntry(index=head.size, entry=entry))
@@ -81,6 +84,20 @@ class Log:
         root = tree_root(tile_reader(session), size)
         self._move_head(session, head, Checkpoint(self.origin, size, root), active)
         return size - 1, salt
+
+    def require_signing(self, session: Session) -> None:
+        """Raises SigningStopped or NotCosigned where nothing may be appended now."""
+        self._require_signing(head_of(session, anew=True))
+
+    def may_sign(self, session: Session) -> bool:
+        """Tells whether something may be appended now."""
+        return head_of(session, anew=True).stopped is None and self.confirmed
+
+    def _require_signing(self, head: LogHead) -> None:
+        if head.stopped is not None:
+            raise SigningStopped("nothing is registered here now; its operator is told why")
+        if not self.confirmed:
+            raise NotCosigned("nothing was stored: too few witnesses have answered since the start")
 
     def _move_head(self, session: Session, head: LogHead, checkpoint: Checkpoint, active: int) -> None:
         note = self.keys.sign(checkpoint)
@@ -115,7 +132,7 @@ class Log:
             self.keys.refresh(session)
             new, published = self.keys.require_all_signed(note), self._published()
             if published is None or published.size < new.size:
-                _write_durably(self._checkpoint_file, note.encode())
+                write_durably(self._checkpoint_file, note.encode())
         finally:
             os.close(lock)
 
@@ -231,49 +248,3 @@ def _extend_tiles(session: Session, index: int, new_hash: bytes) -> None:
             return
         new_hash = root_of(split_hashes(tile.hashes))
         level, number = level + 1, number // TILE_WIDTH
-
-
-def prove(session: Session, index: int) -> tuple[bytes, str]:
-    """Returns an entry and its tlog-proof file under the newest checkpoint. Raises UnknownEntry."""
-    head = head_of(session)
-    entry = session.get(LogEntry, index)
-    if entry is None or index >= head.size:
-        raise UnknownEntry(f"the log has {head.size} entries")
-    hashes = inclusion_proof(tile_reader(session), index, head.size)
-    return entry.entry, format_tlog_proof(index, hashes, head.checkpoint)
-
-
-def prove_consistency(session: Session, first: int, second: int) -> list[bytes]:
-    """Builds the consistency proof between two sizes that the log has had. Raises UnknownEntry."""
-    if not 0 <= first <= second <= head_of(session).size:
-        raise UnknownEntry("sizes must ascend and not exceed the log's")
-    return consistency_proof(tile_reader(session), first, second)
-
-
-def read_tile_resource(session: Session, level: int | None, number: int, width: int) -> bytes:
-    """Reads a tile or a bundle of entries, only as far as the checkpoint goes. Raises UnknownEntry."""
-    published = published_width(level, number, head_of(session).size)
-    if width > published:
-        raise UnknownEntry("no such tile under the published checkpoint")
-    if level is not None:
-        tile = session.get(LogTile, (level, number))
-        assert tile is not None, "the head covers a tile that is not stored"
-        return tile.hashes[: HASH_SIZE * width]
-    first = number * TILE_WIDTH
-    inside = (col(LogEntry.index) >= first) & (col(LogEntry.index) < first + width)
-    entries = session.exec(select(LogEntry.entry).where(inside).order_by(col(LogEntry.index))).all()
-    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -8,7 +8,8 @@ from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation as DetectedOperation
 from indexer.fingerprints.pdq import ORIENTATIONS
 from indexer.operations import OPERATIONS
-from registry.errors import RecordErased
+from registry.errors import NotCosigned, RecordErased
+from registry.log.published import published_size
 from registry.log.transparency_log import head_of
 from registry.match.alterations import alterations_shown, copies_of_fakes, earlier_claims
 from registry.match.candidates import Candidate
@@ -258,7 +259,7 @@ def summaries_for(context: RequestContext, matches: list[MatchedRecord]) -> dict
 def _receipt(context: RequestContext, record: Record) -> Receipt | None:
     try:
         return receipt_of(context.session, context.log, record)
-    except RecordErased:
+    except (RecordErased, NotCosigned):
         return None
 
 
@@ -288,5 +289,5 @@ def freshness(context: RequestContext) -> Freshness:
         records_searched=head.active_records,
         position=state.position,
         lag=state.lag,
-        checkpoint_size=head.size,
+        checkpoint_size=published_size(context.session, context.log),
     )

@@ -15,6 +15,7 @@ from sqlmodel import Session, func, select
 from registry.errors import LogRolledBack
 from registry.index.access import IndexAccess, Still
 from registry.log.transparency_log import Log, head_of
+from registry.log.witnessed_checkpoints import require_witnessed_sound
 from registry.operate.check_acts import check_acts
 from registry.operate.check_keys import check_keys
 from registry.operate.check_rows import check_fingerprints, check_publishers, check_records
@@ -82,6 +83,7 @@ def audit(services: Audited, session: Session, still: Still | None = None) -> Au
 def _check_checkpoint(services: Audited, session: Session) -> Step:
     try:
         services.log.require_sound(session)
+        require_witnessed_sound(session, services.log)
     except LogRolledBack as error:
         yield "checkpoint", str(error)
 

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from registry.errors import AuditFailed
 from registry.log.transparency_log import nothing_moves
 from registry.operate.audit import audit
-from registry.publish.registration import publish_and_follow
+from registry.publish.registration import publish_and_cosign
 from registry.records.acts import Actor, append_act, commit_acts, newest_act
 from registry.services import Services
 from registry.storage.db import after_commit, snapshot, transaction
@@ -41,9 +41,10 @@ def run_audit(services: Services, by: Actor) -> AuditReport:
             findings=dict(Counter(finding.what for finding in report.findings)),
             took_ms=round((monotonic() - began) * 1000),
         )
-        if report.clean:  # nothing is signed over a log that has rotted
+        # Nothing is signed over a log that has rotted, or that its witnesses stopped.
+        if report.clean and services.log.may_sign(session):
             commit_acts(session, services.log, by)
-            after_commit(session, lambda: publish_and_follow(services))
+            after_commit(session, lambda: publish_and_cosign(services))
     if not report.clean:
         _log.error("an audit found %d differences", len(report.findings))
         for finding in report.findings[:FINDINGS_LOGGED]:

@@ -32,6 +32,7 @@ from registry.operate.backup_format import (
     NAME,
     SETTINGS,
     THRESHOLDS,
+    WITNESSES,
     BackupFile,
     LogState,
     Manifest,
@@ -50,7 +51,7 @@ from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverifi
 from sdk.log_keys import key_periods, signers_of
 
 # A registry elsewhere has others, and passwords do not belong into a backup.
-NOT_COPIED = {"home", "database_url", "blob_url", "thresholds"}
+NOT_COPIED = {"home", "database_url", "blob_url", "thresholds", "witnesses"}
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,9 @@ def _copy_files(settings: Settings, part: Path, *, keys: bool) -> None:
         _copy_file(settings.descriptor_file, part / DESCRIPTOR_FILE)
     if settings.thresholds is not None:
         _copy_file(settings.thresholds, part / THRESHOLDS)
+    if settings.witness_policy_file is not None:
+        # Restored into the home: there they are asked before anything is signed.
+        _copy_file(settings.witness_policy_file, part / WITNESSES)
     folders = [(settings.model_folder, part / MODELS, 0o755)]
     if keys:
         if not settings.key_folder.is_dir():

@@ -1,8 +1,8 @@
 """What a backup is: a folder of files, a manifest that names each with its SHA-256, and the manifest's own.
 
 `database.dump` (pg_dump, custom format), `blobs.tar`, `settings.env`, where they are used `descriptor`,
-`models/` and `thresholds.toml`, and `keys/` where they were asked for. The manifest is written last: a
-folder without one was begun and never finished.
+`models/`, `thresholds.toml` and `witnesses`, and `keys/` where they were asked for. The manifest is written
+last: a folder without one was begun and never finished.
 """
 
 import base64
@@ -20,12 +20,13 @@ from sdk.checkpoint import BadCheckpoint, Checkpoint, parse_checkpoint_unverifie
 
 FORMAT = "trueprint-backup/1"
 MANIFEST, MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
-DATABASE, BLOBS, SETTINGS, DESCRIPTOR_FILE, THRESHOLDS = (
+DATABASE, BLOBS, SETTINGS, DESCRIPTOR_FILE, THRESHOLDS, WITNESSES = (
     "database.dump",
     "blobs.tar",
     "settings.env",
     "descriptor",
     "thresholds.toml",
+    "witnesses",
 )
 KEYS, MODELS = "keys", "models"  # folders
 CHUNK_BYTES = 1 << 20

@@ -104,6 +104,7 @@ def answer_ring(settings: Settings) -> KeyRing:
     return KeyRing(settings.key_folder, ANSWER_KEY, Algorithm.ES256, references)
 
 
-def open_log(settings: Settings) -> Log:
+def open_log(settings: Settings, *, witnessed: bool = False) -> Log:
     """The log by its settings; its keys are known once a session was looked at."""
-    return Log(LogKeys(settings.log_origin, log_ring(settings)), settings.checkpoint_file)
+    keys = LogKeys(settings.log_origin, log_ring(settings))
+    return Log(keys, settings.checkpoint_file, witnessed=witnessed)

@@ -29,6 +29,7 @@ from registry.operate.backup_format import (
     MODELS,
     SETTINGS,
     THRESHOLDS,
+    WITNESSES,
     Manifest,
     read_manifest,
     sync_folder,
@@ -165,7 +166,7 @@ def _part_of(home: Path) -> Iterator[Path]:
 
 def _restore_files(backup: Path, manifest: Manifest, part: Path, note: str) -> None:
     write_durably(part / "checkpoint", note.encode())
-    for name in (DESCRIPTOR_FILE, SETTINGS, THRESHOLDS):
+    for name in (DESCRIPTOR_FILE, SETTINGS, THRESHOLDS, WITNESSES):
         if name in manifest.names():
             write_durably(part / name, (backup / name).read_bytes())
     for folder, mode in ((KEYS, 0o700), (MODELS, 0o755)):

@@ -5,7 +5,7 @@ Order, so that a crash at any point loses nothing that was acknowledged and keep
 and fingerprint, outside any lock; 3. find what the upload matches, for declared sources and disputes;
 4. store the preview under a random name (an orphan is swept later); 5. in one transaction under the log's
 writer lock: idempotency, duplicates, rows, log entry, head; 6. after the commit: publish the checkpoint,
-let the index follow, answer.
+let the index follow, have witnesses cosign where there are any, answer.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ from registry.publish.record_rows import fingerprint_rows, record_row
 from registry.records.reading import get_record, receipt_of, summary_of
 from registry.records.statements import VerifiedStatement, verify_statement
 from registry.services import Services
-from registry.storage.db import after_commit, transaction
+from registry.storage.db import after_commit, settle, transaction
 from registry.storage.models import (
     ApiKey,
     DeclaredSource,
@@ -136,9 +136,13 @@ def register_fingerprints(
 
 
 def known_answer(services: Services, session: Session, request: RegistrationRequest) -> Registration | None:
-    """The answer to a repeated request or to content that this publisher registered before."""
+    """The answer to a repeated request or to content that this publisher registered before.
+
+    None: it is new. Raises SigningStopped or NotCosigned where nothing new is taken now.
+    """
     record = _replayed(session, request) or _registered_before(services, session, request)
     if record is None:
+        services.log.require_signing(session)
         return None
     # Whoever stored it may have failed, or died, before its checkpoint was published.
     after_commit(session, lambda: publish_and_follow(services))
@@ -257,9 +261,20 @@ def publish_and_follow(services: Services) -> None:
         services.index.catch_up(session)
 
 
+def publish_and_cosign(services: Services) -> None:
+    """The same for what is answered without a receipt: it waits for witnesses, and not in vain."""
+    publish_and_follow(services)
+    services.witnessing.cosign()
+
+
 def _answer(
     services: Services, session: Session, record: Record, *, already_registered: bool
 ) -> Registration:
+    if services.log.witnessed:
+        # The receipt is under a checkpoint that is cosigned after the commit. A job whose worker dies from
+        # here on is begun again, and finds the record.
+        settle(session)
+        services.witnessing.require(record.log_index + 1)
     return Registration(
         record=summary_of(session, record),
         already_registered=already_registered,

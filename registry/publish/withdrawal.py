@@ -4,7 +4,7 @@ from sqlmodel import Session, delete, select
 
 from registry.errors import RecordErased
 from registry.index.changes import REMOVE, append_to_outbox
-from registry.publish.registration import publish_and_follow
+from registry.publish.registration import publish_and_cosign
 from registry.records.access import Action, require
 from registry.records.acts import actor_of, append_act
 from registry.records.reading import get_record
@@ -32,7 +32,7 @@ def withdraw(services: Services, session: Session, api_key: ApiKey, record_id: s
         services.log.append(session, "withdraw", f"{record.id} {now().isoformat()}".encode(), active=-1)
         _note(session, api_key, ActType.WITHDRAW_RECORD, record)
     # Also where it was withdrawn before: by a request that failed before its checkpoint was published.
-    after_commit(session, lambda: publish_and_follow(services))
+    after_commit(session, lambda: publish_and_cosign(services))
     return record
 
 
@@ -45,7 +45,7 @@ def erase(services: Services, session: Session, api_key: ApiKey, record_id: str)
     services.log.lock(session)
     session.refresh(record)
     if record.status == ERASED:
-        after_commit(session, lambda: publish_and_follow(services))
+        after_commit(session, lambda: publish_and_cosign(services))
         return
     was_active = record.status == ACTIVE
     if was_active:
@@ -79,7 +79,7 @@ def _note(session: Session, api_key: ApiKey, act: ActType, record: Record) -> No
 
 def _finish_erasure(services: Services, preview_key: str | None) -> None:
     try:
-        publish_and_follow(services)
+        publish_and_cosign(services)
     finally:
         if preview_key:  # a crash before this line leaves an orphan, which the next start sweeps
             services.blobs.delete(preview_key)

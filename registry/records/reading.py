@@ -7,7 +7,8 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, or_, select
 
 from registry.errors import RecordErased, UnknownRecord
-from registry.log.transparency_log import Log, prove
+from registry.log.published import prove
+from registry.log.transparency_log import Log
 from registry.storage.models import DeclaredSource, Dispute, Publisher, PublisherKey, Record
 from registry.storage.models.records import ACTIVE, ERASED
 from sdk.models import DeclaredSource as WireDeclaredSource
@@ -114,10 +115,10 @@ def summary_of(session: Session, record: Record) -> RecordSummary:
 
 
 def receipt_of(session: Session, log: Log, record: Record) -> Receipt:
-    """Returns the record with its proof under the newest checkpoint. Raises RecordErased."""
+    """Returns the record, proved under the published checkpoint. Raises RecordErased, NotCosigned."""
     if record.status == ERASED or record.jws is None or record.salt is None:
         raise RecordErased("record and salt were erased; the log entry alone says nothing")
-    entry, proof = prove(session, record.log_index)
+    entry, proof = prove(session, log, record.log_index)
     key = session.get(PublisherKey, record.kid)
     assert key is not None, "a record always has its key"
     return Receipt(

@@ -104,6 +104,17 @@ def _keep_what_was_flushed(session: Session, _: object) -> None:
     keep_connection(session)
 
 
+def settle(session: Session) -> None:
+    """Commits now what would be committed at the end, and does what waits for that; the session goes on.
+
+    For what is answered with something that only follows from the commit.
+    """
+    session.commit()
+    session.info.pop("unfinished", None)
+    for action in session.info.pop("after_commit", ()):
+        action()
+
+
 def after_commit(session: Session, action: Callable[[], None]) -> None:
     """Runs `action` once this session's transaction is committed, and only then."""
     session.info.setdefault("after_commit", []).append(action)

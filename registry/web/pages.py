@@ -18,9 +18,10 @@ from indexer.compare.vocabulary import is_part
 from indexer.media.frames import VideoInfo
 from indexer.media.images import Pixels
 from registry.api.deps import NO_STORE, ContextDep, ServicesDep, SessionDep, read_upload
-from registry.errors import RecordErased, RegistryError
+from registry.errors import NotCosigned, RecordErased, RegistryError
 from registry.jobs import lifecycle as jobs
-from registry.log.transparency_log import Log, head_of
+from registry.log.published import published_size
+from registry.log.transparency_log import Log
 from registry.match import comparison
 from registry.match.answers import answer_about
 from registry.match.showing import PictureFormat, drawn
@@ -115,7 +116,7 @@ def front(request: Request, services: ServicesDep, session: SessionDep) -> HTMLR
         "newest": [
             facts[record.id] for record in newest if record.status != ERASED and not record.intimate
         ],
-        "log_size": head_of(session).size,
+        "log_size": published_size(session, services.log),
         "log_key": services.log.current_key(session).text(),
     }
     return page(request, "index.html", context)
@@ -257,8 +258,8 @@ def _show_record(request: Request, record_id: str, services: Services, session: 
     try:
         receipt = receipt_of(session, services.log, record)
         context["steps"] = _checked(receipt, services.log)
-    except RecordErased as error:
-        context["erased"] = str(error)
+    except (RecordErased, NotCosigned) as error:
+        context["no_receipt"] = str(error)
     return page(request, "record.html", context)
 
 

@@ -26,7 +26,7 @@ from sdk.encodings import BadEncoding, parse_object
 from sdk.errors import VerificationError
 from sdk.keys import BadKey, import_public_key, thumbprint
 from sdk.local import isolation
-from sdk.models import IsolationLayer, LogKeys, Receipt, ServerStatus, in_words
+from sdk.models import IsolationLayer, LogKeys, Receipt, ServerStatus, WitnessState, in_words
 from sdk.verify import verify_receipt
 
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{43}")  # an RFC 7638 thumbprint
@@ -182,6 +182,7 @@ def _show_registry(report: ServerStatus) -> None:
             "probing": f"{report.probing_slowed} queries put off, {report.probing_refused} refused",
             "log": f"{report.freshness.checkpoint_size} entries",
             "audited": _last_audit(report),
+            **{f"witness {witness.name}": _of_witness(witness) for witness in report.witnesses},
         },
     )
 
@@ -193,6 +194,14 @@ def _last_audit(report: ServerStatus) -> str:
     when = last.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     found = ", ".join(f"{in_words(what)} {count}" for what, count in sorted(last.findings.items()))
     return f"{when}: {'clean' if last.clean else found}"
+
+
+def _of_witness(witness: WitnessState) -> str:
+    """What a witness cosigned last, and what is wrong with it."""
+    cosigned = "nothing cosigned since the start"
+    if witness.cosigned_at is not None:
+        cosigned = f"{witness.size} entries cosigned at {witness.cosigned_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{cosigned}; {witness.fault}" if witness.fault else cosigned
 
 
 def in_layers(layers: Sequence[IsolationLayer]) -> str:

@@ -62,6 +62,7 @@ from sdk.models.service import (
     LastAudit,
     LogState,
     ServerStatus,
+    WitnessState,
 )
 
 __all__ = [
@@ -128,5 +129,6 @@ __all__ = [
     "VerdictKind",
     "WebhookSecret",
     "Wire",
+    "WitnessState",
     "in_words",
 ]

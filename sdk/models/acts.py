@@ -35,6 +35,7 @@ class ActType(StrEnum):
     REVOKE_API_KEY = "revoke_api_key"
     WITHDRAW_RECORD = "withdraw_record"
     ERASE_RECORD = "erase_record"
+    RESUME_SIGNING = "resume_signing"  # of a log that a witness contradicted
     AUDIT = "audit"
     COMMIT_ACTS = "commit_acts"  # the log now commits to all acts before this one
 

@@ -61,6 +61,16 @@ class IsolationLayer(Wire):
     why_not: str | None  # where it does not hold
 
 
+class WitnessState(Wire):
+    """What this process knows of a witness of the log."""
+
+    name: str  # in the policy
+    key: str  # vkey
+    size: int | None  # that it cosigned last
+    cosigned_at: AwareDatetime | None  # by its clock
+    fault: str | None  # why it did not cosign when it was asked last
+
+
 class ServerStatus(Wire):
     """What this registry runs on."""
 
@@ -81,4 +91,5 @@ class ServerStatus(Wire):
     freshness: Freshness
     oldest_index_s: float
     last_audit: LastAudit | None = None
+    witnesses: tuple[WitnessState, ...] = ()  # of the log
     faults: tuple[str, ...] = ()  # sentences: what its operator must mend

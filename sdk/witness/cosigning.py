@@ -23,6 +23,7 @@ from sdk.checkpoint import (
     verify_checkpoint,
 )
 from sdk.cosignature import CLOCKS_DIFFER_S, cosign, verify_cosignatures
+from sdk.forks import BadEvidence, fork_evidence
 from sdk.merkle import EMPTY_ROOT, BadProof, verify_consistency
 from sdk.witness.keys import WitnessSigner
 from sdk.witness.logs import WatchedLog
@@ -102,15 +103,25 @@ class Witness:
         except BadProof as error:
             logger.error("%s is not cosigned at size %d: %s", log.origin, new.size, error)
             if last is not None and old.size == new.size and old.root != new.root:
-                # Both are signed by the log: this proves that it forked. Of unequal sizes nothing is
-                # proved, because anybody may send a checkpoint with a wrong proof.
-                evidence = self._state.keep_evidence(log.origin, last, request.note)
-                logger.error("two trees of one size, both signed by the log: %s", evidence)
+                self._keep_evidence(log, last, request.note)
             return Answer(422, f"{error}\n")
         line = cosign(request.note, self._signer.private_key, self._signer.name, self._now(cosigned_at))
         self._state.write(log.origin, _signed_by(log, request.note) + line + "\n")
         logger.info("%s is cosigned at size %d", log.origin, new.size)
         return Answer(200, line + "\n")
+
+    def _keep_evidence(self, log: WatchedLog, ours: str, theirs: str) -> None:
+        """Of two roots of one size, both signed by the log: that proves that it forked.
+
+        Of unequal sizes nothing is proved: anybody may send a checkpoint with a wrong proof.
+        """
+        try:
+            evidence = fork_evidence(log.key, ours, theirs, [])
+        except BadEvidence:  # the log is named otherwise than its key
+            logger.error("two trees of one size, both signed by the log:\n%s\n%s", ours, theirs)
+            return
+        kept = self._state.keep_evidence(log.origin, evidence)
+        logger.error("two trees of one size, both signed by the log: %s", kept)
 
     def _verified(self, log: WatchedLog, note: str | None) -> tuple[Checkpoint, int]:
         """What was cosigned last, by our own signature, and when. Raises BadState."""

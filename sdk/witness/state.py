@@ -7,8 +7,10 @@ cosign a second tree.
 
 import fcntl
 import hashlib
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from sdk.durable_files import sync_folder, write_durably
 from sdk.errors import SdkError
@@ -66,9 +68,9 @@ class State:
         """Remembers a note; durable when this returns. Raises OSError."""
         write_durably(self._folder / name_of(origin), note.encode(), 0o600)
 
-    def keep_evidence(self, origin: str, ours: str, theirs: str) -> Path:
-        """Keeps two notes of one size and two roots, the first pair of each log. Raises OSError."""
-        path = self._folder / f"{name_of(origin)}.fork"
+    def keep_evidence(self, origin: str, evidence: dict[str, Any]) -> Path:
+        """Keeps the first evidence that a log forked (`sdk.forks`). Raises OSError."""
+        path = self._folder / f"{name_of(origin)}.fork.json"
         if not path.exists():
-            write_durably(path, f"{ours}\n\n{theirs}".encode(), 0o600)
+            write_durably(path, json.dumps(evidence, ensure_ascii=False, indent=1).encode(), 0o600)
         return path

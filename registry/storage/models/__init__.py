@@ -2,7 +2,14 @@
 
 from registry.storage.models.acts import Act
 from registry.storage.models.jobs import Job
-from registry.storage.models.log import AnswerKey, LogEntry, LogHead, LogKeyChange, LogTile
+from registry.storage.models.log import (
+    AnswerKey,
+    LogEntry,
+    LogHead,
+    LogKeyChange,
+    LogTile,
+    WitnessedCheckpoint,
+)
 from registry.storage.models.publishers import ApiKey, Publisher, PublisherKey
 from registry.storage.models.records import (
     DeclaredSource,
@@ -32,4 +39,5 @@ __all__ = [
     "Publisher",
     "PublisherKey",
     "Record",
+    "WitnessedCheckpoint",
 ]

@@ -1,4 +1,4 @@
-"""The transparency log's entries, tiles and head; the keys that sign it, and those that sign answers."""
+"""The log's entries, tiles and head, what witnesses cosigned of it; the keys that sign it and answers."""
 
 from datetime import datetime
 from typing import Any
@@ -39,7 +39,20 @@ class LogHead(SQLModel, table=True):
     size: int = Field(sa_column=Column(BigInteger, nullable=False))
     root: bytes = Field(sa_column=octets())
     checkpoint: str
+    stopped: str | None = None  # why nothing is signed any more, until the operator removes it
     active_records: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # that can match
+
+
+class WitnessedCheckpoint(SQLModel, table=True):
+    """The one row of the newest checkpoint that enough witnesses cosigned; an older never replaces it."""
+
+    __tablename__ = "witnessed_checkpoint"
+
+    id: int = Field(default=1, primary_key=True)
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    root: bytes = Field(sa_column=octets())
+    checkpoint: str  # with the lines of the witnesses
+    cosigned_at: datetime = Field(sa_column=moment())  # last, by this registry's clock
 
 
 class LogKeyChange(SQLModel, table=True):

@@ -7,13 +7,8 @@ from sqlmodel import Session
 
 from registry.app import running_services
 from registry.errors import LogDiverged, LogRolledBack, MissingKey, RegistryError
-from registry.log.transparency_log import (
-    head_of,
-    prove,
-    prove_consistency,
-    read_tile_resource,
-    tile_reader,
-)
+from registry.log.published import prove, prove_consistency, read_tile_resource
+from registry.log.transparency_log import head_of, tile_reader
 from registry.operate.bootstrap import initialise
 from registry.storage import db
 from registry.storage.db import transaction
@@ -42,15 +37,15 @@ def test_entries_tiles_and_proofs_hold_across_the_tile_boundary(world: World) ->
             roots.append(head.root)
     with transaction(world.engine) as session:
         for index in (0, 1, 254, 255, 256, 257, sizes[-1] - 1):
-            entry, proof = prove(session, index)
+            entry, proof = prove(session, world.services.log, index)
             _, hashes, _ = parse_tlog_proof(proof)
             verify_inclusion(leaf_hash(entry), index, sizes[-1], hashes, roots[-1])
         for old, old_root in zip(sizes, roots, strict=True):
-            hashes = prove_consistency(session, old, sizes[-1])
+            hashes = prove_consistency(session, world.services.log, old, sizes[-1])
             verify_consistency(old, sizes[-1], hashes, old_root, roots[-1])
             assert tree_root(tile_reader(session), old) == old_root
-        assert len(read_tile_resource(session, 0, 0, 256)) == 8192
-        assert len(read_tile_resource(session, 0, 0, 17)) == 17 * 32
+        assert len(read_tile_resource(session, world.services.log, 0, 0, 256)) == 8192
+        assert len(read_tile_resource(session, world.services.log, 0, 0, 17)) == 17 * 32
     world.services.log.publish(session)
     world.audit()
 

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from sdk.add_checkpoint import SIZE_MEDIA_TYPE
 from sdk.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from sdk.cosignature import CLOCKS_DIFFER_S, verify_cosignatures
+from sdk.encodings import parse_json
+from sdk.forks import verify_fork
+from sdk.merkle import root_of
 from sdk.witness.cosigning import Answer, Witness
 from sdk.witness.keys import BadWitnessKey, load_signer, new_signer, save_signer
 from sdk.witness.logs import WatchedLog
@@ -86,12 +89,12 @@ def test_two_trees_of_one_size_are_kept_as_evidence_and_a_wrong_proof_is_none(fo
     asked = witness(folder, LOG.vkey)
     ask(asked, 0, 5)
     ask(asked, 5, 9, FORK)
-    evidence = folder / f"{name_of(LOG.origin)}.fork"
+    evidence = folder / f"{name_of(LOG.origin)}.fork.json"
     assert not evidence.exists()
     ask(asked, 5, 5, FORK)
     first = evidence.read_text()
-    assert LOG.note(5) in first
-    assert FORK.note(5) in first
+    older, newer = verify_fork(parse_json(first.encode()), LOG.vkey)
+    assert {older.root, newer.root} == {root_of(log.leaves[:5]) for log in (LOG, FORK)}
     ask(asked, 5, 5, SmallLog(mark="third"))
     assert evidence.read_text() == first
 
