@@ -25,6 +25,7 @@ EVERY = frozenset(Scope)
 ADMIN = frozenset({Scope.ADMIN})
 # By action: the scopes of which one suffices for one's own row, and for the row of another publisher.
 ALLOWED: dict[Action, tuple[frozenset[Scope], frozenset[Scope]]] = {
+    Action.MONITOR: (ADMIN | {Scope.MONITOR}, ADMIN | {Scope.MONITOR}),
     Action.OPERATE: (ADMIN, ADMIN),
     Action.REGISTER: (ADMIN | {Scope.REGISTER}, ADMIN),
     Action.REGISTER_FAKE: (frozenset({Scope.PUBLISH_FAKE}), frozenset({Scope.PUBLISH_FAKE})),
@@ -36,9 +37,9 @@ ALLOWED: dict[Action, tuple[frozenset[Scope], frozenset[Scope]]] = {
     Action.READ_JOB: (EVERY, ADMIN),
 }
 ROLES: dict[Role, set[Action]] = {  # with all scopes that the role can have, on one's own rows
-    Role.PUBLISHER: set(Action) - {Action.OPERATE, Action.REGISTER_FAKE},
+    Role.PUBLISHER: set(Action) - {Action.OPERATE, Action.MONITOR, Action.REGISTER_FAKE},
     Role.PLATFORM: {Action.MATCH, Action.READ_JOB},
-    Role.RESEARCHER: set(Action) - {Action.OPERATE},
+    Role.RESEARCHER: set(Action) - {Action.OPERATE, Action.MONITOR},
     Role.REVIEWER: {
         Action.MATCH,
         Action.SEE_INTIMATE,
@@ -48,6 +49,7 @@ ROLES: dict[Role, set[Action]] = {  # with all scopes that the role can have, on
     Role.OPERATOR: set(Action),
 }
 REFUSALS = {  # action: scopes of the key, whose row, the words
+    Action.MONITOR: (Scope.MATCH, MINE, "needs the scope monitor"),
     Action.OPERATE: (Scope.MATCH, MINE, "needs the scope admin"),
     Action.REGISTER: (
         Scope.REGISTER,
