@@ -30,12 +30,11 @@ from registry.jobs.webhooks import load_key
 from registry.jobs.worker import JobWorker
 from registry.log.answer_signer import AnswerSigner
 from registry.log.transparency_log import head_of
-from registry.log.witness_file import read_policy
-from registry.log.witnessing import Witnesses, Witnessing
+from registry.log.witnessing import Witnessing
 from registry.media.decoding import VIDEOS_OF_THE_PAGE_AT_A_TIME, Decoders
 from registry.media.previews import PreviewCache, named_blobs, sweep_orphans
 from registry.media.uploads import UploadReader
-from registry.operate.bootstrap import answer_ring, open_log
+from registry.operate.bootstrap import answer_ring, open_log, witnesses_of
 from registry.operate.nightly import NightlyAudit
 from registry.operate.starting import note_start
 from registry.records.publishers import commit_to_keys
@@ -60,8 +59,7 @@ def running_services(
     """Check everything that start-up refuses, then hold the services open."""
     db.require_migrated(engine)
     db.require_durable(engine)
-    witnesses = _witnesses_of(settings)
-    log = open_log(settings, witnessed=witnesses is not None)
+    witnesses, log = witnesses_of(settings), open_log(settings)
     signer = AnswerSigner(answer_ring(settings))
     with db.transaction(engine) as session:
         log.keys.adopt(session)
@@ -139,14 +137,6 @@ def running_search_node(settings: Settings, engine: Engine) -> Iterator[SearchNo
     with open_local_index(settings, engine, registry_id) as index:
         use_one_core_per_request()
         yield SearchNode(index, engine, secret)
-
-
-def _witnesses_of(settings: Settings) -> Witnesses | None:
-    """Who cosigns this log; None: nobody. Raises BadWitnesses."""
-    if settings.witness_policy_file is None:
-        return None
-    policy = read_policy(settings.witness_policy_file)
-    return Witnesses(policy, settings.witness_timeout_s, settings.cosigned_every_s)
 
 
 def _open_embedders(settings: Settings, given: Embedder | None) -> Embedders:

@@ -4,7 +4,7 @@ Not those of publishers. Everything heavy is imported inside the commands.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,10 +53,20 @@ def _opened(home: HomeOption) -> "Iterator[tuple[Engine, Log, AnswerSigner]]":
 
 @contextmanager
 def _changing(home: HomeOption) -> "Iterator[tuple[Session, Log, AnswerSigner]]":
-    """One transaction on a log that is as it was published; afterwards its checkpoint is."""
+    """One transaction on a log that is as it was published; afterwards its checkpoint is.
+
+    Where it has witnesses, they are asked before anything is signed, and cosign what was.
+    """
+    from registry.log.witnessing import Witnessing
+    from registry.operate.bootstrap import witnesses_of
     from registry.storage.db import transaction
 
-    with _opened(home) as (engine, log, answers):
+    with _opened(home) as (engine, log, answers), ExitStack() as stack:
+        with transaction(engine) as session:
+            log.keys.adopt(session)
+        witnessing = Witnessing(engine, log, witnesses_of(settings_of(home)))
+        witnessing.start()
+        stack.callback(witnessing.stop)
         with transaction(engine) as session:
             log.lock(session)
             log.keys.adopt(session)
@@ -65,6 +75,7 @@ def _changing(home: HomeOption) -> "Iterator[tuple[Session, Log, AnswerSigner]]"
             yield session, log, answers
         with transaction(engine) as session:
             log.publish(session)
+        witnessing.cosign()
 
 
 @registry_keys.command("list")

@@ -14,6 +14,8 @@ from registry.log.key_ring import KeyRing
 from registry.log.log_keys import LogKeys
 from registry.log.signers import Algorithm, Signer
 from registry.log.transparency_log import Log, create_log, has_log, read_note
+from registry.log.witness_file import read_policy
+from registry.log.witnessing import Witnesses
 from registry.records.acts import LOCAL_OPERATOR, append_act
 from registry.records.publishers import enrol, issue_api_key
 from registry.settings import ANSWER_KEY, LOG_KEY, WEBHOOK_KEY, WEBHOOK_KEY_BYTES, Settings
@@ -104,7 +106,15 @@ def answer_ring(settings: Settings) -> KeyRing:
     return KeyRing(settings.key_folder, ANSWER_KEY, Algorithm.ES256, references)
 
 
-def open_log(settings: Settings, *, witnessed: bool = False) -> Log:
+def witnesses_of(settings: Settings) -> Witnesses | None:
+    """Who cosigns this log; None: nobody. Raises BadWitnesses."""
+    if settings.witness_policy_file is None:
+        return None
+    policy = read_policy(settings.witness_policy_file)
+    return Witnesses(policy, settings.witness_timeout_s, settings.cosigned_every_s)
+
+
+def open_log(settings: Settings) -> Log:
     """The log by its settings; its keys are known once a session was looked at."""
     keys = LogKeys(settings.log_origin, log_ring(settings))
-    return Log(keys, settings.checkpoint_file, witnessed=witnessed)
+    return Log(keys, settings.checkpoint_file, witnessed=settings.witness_policy_file is not None)

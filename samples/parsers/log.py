@@ -5,6 +5,7 @@ import json
 
 from samples.parsers.contract import Parser, require, require_same, text_of
 from samples.parsers.signed import LOG_KEY, ORIGIN
+from sdk.add_checkpoint import AddCheckpoint, BadRequestBody, parse_add_checkpoint, parse_size
 from sdk.checkpoint import (
     BadCheckpoint,
     Checkpoint,
@@ -18,9 +19,11 @@ from sdk.cosignature import cosign, verify_cosignatures, witness_key
 from sdk.encodings import BadEncoding, parse_json
 from sdk.forks import BadEvidence, fork_evidence, verify_fork
 from sdk.log_reader import join_bundle, split_bundle
-from sdk.merkle import HASH_SIZE, BadProof, verify_consistency, verify_inclusion
+from sdk.merkle import EMPTY_ROOT, HASH_SIZE, BadProof, verify_consistency, verify_inclusion
 from sdk.tiles import parse_tile_path, tile_path
 from sdk.tlog_proof import format_tlog_proof, parse_tlog_proof
+from sdk.witness.logs import BadLogList, parse_logs
+from sdk.witness_policy import BadPolicy, parse_policy
 
 SIZES = (0, 1, 2, 300)
 NOTES = tuple(
@@ -94,7 +97,69 @@ def _merkle_proof(content: bytes) -> None:
         verify_consistency(first, second, proof, one, other)
 
 
+def _add_checkpoint(content: bytes) -> None:
+    require_same(parse_add_checkpoint(content).body(), content)
+
+
+def _size(content: bytes) -> None:
+    require_same(f"{parse_size(content)}\n".encode(), content)
+
+
+def _witness_policy(content: bytes) -> None:
+    policy = parse_policy(content)
+    keys = [witness.key for witness in policy.witnesses]
+    require(policy.is_met(keys) or not keys, "no witnesses of a policy are enough for it")
+
+
+def _log_list(content: bytes) -> None:
+    for origin, log in parse_logs(text_of(content)).items():
+        require_same((log.origin, log.key.text()), (origin, KEY.text()))
+
+
+def _witness(content: bytes) -> None:
+    """A whole request to a witness, up to the checkpoint that would be cosigned."""
+    request = parse_add_checkpoint(content)
+    checkpoint = verify_checkpoint(request.note, KEY)
+    verify_consistency(request.old_size, checkpoint.size, request.proof, EMPTY_ROOT, checkpoint.root)
+
+
+REQUEST = AddCheckpoint(1, (bytes(32), bytes([1]) * 32), NOTES[2])
+FIRST_REQUEST = AddCheckpoint(0, (), NOTES[1])
+POLICY = f"""log {KEY.text()} https://log.example/
+witness w1 {WITNESS.text()} https://w1.example/
+group g 1 w1
+quorum g
+"""
 PARSERS = (
+    Parser(
+        "add-checkpoint",
+        _add_checkpoint,
+        (BadRequestBody,),
+        (REQUEST.body(), FIRST_REQUEST.body()),
+        (b"old ", b"\n\n"),
+    ),
+    Parser("size of a witness", _size, (BadRequestBody,), (b"0\n", b"9223372036854775807\n")),
+    Parser(
+        "request to a witness",
+        _witness,
+        (BadRequestBody, BadCheckpoint, BadProof),
+        (FIRST_REQUEST.body(),),
+        (b"old ", "\u2014 ".encode()),
+    ),
+    Parser(
+        "policy of witnesses",
+        _witness_policy,
+        (BadPolicy,),
+        (POLICY.encode(), b"quorum none"),
+        (b"log ", b"witness ", b"group ", b"quorum ", b"any ", b"all ", b"none"),
+    ),
+    Parser(
+        "list of logs",
+        _log_list,
+        (BadLogList,),
+        (f"logs/v0\nvkey {KEY.text()}\norigin other\nqpd 24\ncontact desk\n".encode(),),
+        (b"logs/v0", b"vkey ", b"origin ", b"qpd ", b"contact ", b"#"),
+    ),
     Parser(
         "checkpoint",
         _checkpoint,

@@ -9,7 +9,8 @@ import pytest
 
 from registry.storage.db import transaction
 from tests.pictures import encoded
-from tests.world import World
+from tests.witnesses import WitnessedWorld
+from tests.world import DatabaseServer, World
 
 TLOG_TILES = Path(sys.executable).with_name("tlog-tiles")
 
@@ -45,3 +46,25 @@ def test_the_foreign_client_notices_a_changed_hash(world: World) -> None:
             world.services.log.append(session, "test", str(number).encode())
     world.tamper("UPDATE log_tile SET hashes = set_byte(hashes, 3, get_byte(hashes, 3) # 1)")
     assert ask("get-leaf", "-c", f"{world.url}/log", "5").returncode != 0
+
+
+def test_the_foreign_client_verifies_a_log_that_is_cosigned_and_each_line_of_its_witnesses(
+    database_server: DatabaseServer, home: Path
+) -> None:
+    scales = pytest.importorskip("tlog_scales.tlog", reason="tlog-scales is not installed")
+    signing = pytest.importorskip("tlog_scales.signing")
+    with WitnessedWorld(database_server, home) as world:
+        with transaction(world.engine) as session:
+            for number in range(300):
+                world.services.log.append(session, "test", str(number).encode())
+        world.services.witnessing.cosign()
+        for index in (0, 255, 256, 299):
+            answer = ask("get-leaf", "-c", f"{world.url}/log", str(index))
+            assert answer.returncode == 0, answer.stderr.decode()
+        checkpoint = scales.Checkpoint.from_text(world.checkpoint())
+        keys = [key.text() for key in (world.log_key, *world.witness_keys)]
+        verified = signing.VkeySet(*map(signing.Vkey.from_string, keys)).verify(
+            checkpoint.signatures, checkpoint
+        )
+        assert checkpoint.size == 300
+        assert len(verified) == len(checkpoint.signatures) >= 3

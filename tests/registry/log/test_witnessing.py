@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from registry.app import create_app, running_services
 from registry.cli.home import listening
-from registry.errors import BadWitnesses, LogRolledBack
+from registry.errors import BadWitnesses, LogRolledBack, NotCosigned
+from registry.jobs.lifecycle import MOST_ATTEMPTS, run
 from registry.log.published import prove
 from registry.log.transparency_log import WRITER_LOCK, head_of
 from registry.log.witnessed_checkpoints import committed_head, keep, newest_witnessed, resume_signing
@@ -25,6 +26,7 @@ from sdk.errors import ServerError
 from sdk.verify import verify_receipt
 from sdk.witness.cosigning import Answer
 from tests.pictures import encoded
+from tests.videos import original
 from tests.waiting import soon
 from tests.witnesses import GONE, WitnessedWorld
 from tests.world import DatabaseServer, Party, SeededEmbedder, World
@@ -116,6 +118,28 @@ def test_without_a_quorum_it_is_stored_refused_for_now_and_answered_when_sent_ag
     assert verify_receipt(again.receipt).log_index == index
     assert world.operator.status().faults == ()
     world.audit()
+
+
+def test_a_video_that_was_stored_waits_for_witnesses_as_a_job(
+    database_server: DatabaseServer, home: Path, impatient: None
+) -> None:
+    with WitnessedWorld(database_server, home, video_workers=0) as world:
+        desk = world.enrol("Daily Example")
+        video = original("coffee", "cat")
+        job = desk.client.start_registration(video, desk.sign(desk.statement(video, "clip")))
+        assert isinstance(job, models.Job)
+        world.answer_instead(GONE, 0, 1, 2)
+        for _ in range(MOST_ATTEMPTS + 1):  # it is not given up: the file is not at fault
+            with pytest.raises(NotCosigned):
+                run(world.services, job.id)
+        assert desk.client.get_job(job.id).status is models.JobStatus.QUEUED
+        assert size_of(world) == 2
+        world.answer_instead(None, 0, 1, 2)
+        run(world.services, job.id)
+        registration = desk.client.job_result(job.id)
+        assert isinstance(registration, models.Registration)
+        verify_receipt(registration.receipt, witnesses=[key.text() for key in world.witness_keys], quorum=2)
+        world.audit()
 
 
 def test_withdrawals_erasures_and_keys_wait_for_no_quorum(world: WitnessedWorld) -> None:
@@ -367,6 +391,25 @@ def test_a_policy_that_cannot_be_read_refuses_the_start(world: WitnessedWorld) -
         world.start()
     world.write_policy()
     world.start()
+
+
+def test_a_key_is_rotated_only_where_witnesses_know_the_log_and_both_keys_sign_what_they_cosign(
+    world: WitnessedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = world.settings
+    for name in ("database_url", "home", "witnesses", "witness_timeout_s"):
+        monkeypatch.setenv(f"TRUEPRINT_{name.upper()}", str(getattr(settings, name)))
+    rotate = ["registry-keys", "rotate-log"]
+    world.answer_instead(GONE, 0, 1)
+    refusal = CliRunner().invoke(app, rotate)
+    assert (refusal.exit_code, "not_cosigned" in refusal.stderr) == (4, True)
+    world.answer_instead(None, 0, 1)
+    assert CliRunner().invoke(app, rotate).exit_code == 0
+    note = world.checkpoint()
+    assert note.count(f"\u2014 {world.log_key.name} ") == 2
+    require_witnesses(note, world.witness_keys, 2)
+    receipt = world.register(world.enrol("Daily Example"), encoded("coffee")).receipt
+    verify_receipt(receipt, witnesses=[key.text() for key in world.witness_keys], quorum=2)
 
 
 def test_the_command_says_why_a_log_stopped_and_lets_it_go_on(
