@@ -13,10 +13,11 @@ from sqlmodel import Session, col, func, select
 
 from registry import __version__
 from registry.log.transparency_log import head_of, read_note
+from registry.log.witnessed_checkpoints import newest_witnessed
 from registry.operate.audit_runs import last_audit
 from registry.records.acts import newest_act
 from registry.services import Services
-from registry.storage.models import ApiKey, Job
+from registry.storage.models import ApiKey, Job, LogHead
 from registry.storage.models.columns import now
 from registry.storage.models.jobs import QUEUED, RUNNING
 from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified
@@ -46,7 +47,8 @@ def samples(services: Services, session: Session) -> Iterator[Sample]:
     yield from _keys(session)
     free = disk_usage(services.settings.home).free
     yield Sample("trueprint_disk_free_bytes", "Free where the registry keeps its files", free)
-    yield Sample("trueprint_faults", "What its operator must mend (trueprint doctor)", len(services.faults))
+    faults = len(services.faults) + (services.witnessing.fault is not None)
+    yield Sample("trueprint_faults", "What its operator must mend (trueprint doctor)", faults)
 
 
 def _log(services: Services, session: Session) -> Iterator[Sample]:
@@ -64,7 +66,21 @@ def _log(services: Services, session: Session) -> Iterator[Sample]:
         "When the checkpoint was published last; 0: never",
         at,
     )
+    yield from _witnesses(services, session, head)
     yield Sample("trueprint_records_active", "Records that can match", head.active_records)
+
+
+def _witnesses(services: Services, session: Session, head: LogHead) -> Iterator[Sample]:
+    row = newest_witnessed(session) if services.log.witnessed else None
+    behind = head.size - (row.size if row else 0) if services.log.witnessed else 0
+    meaning = "Whether a witness contradicted the log, which takes nothing since"
+    yield Sample("trueprint_log_stopped", meaning, float(head.stopped is not None))
+    yield Sample("trueprint_log_not_cosigned", "Entries that too few witnesses have cosigned", behind)
+    yield Sample(
+        "trueprint_checkpoint_cosigned_timestamp_seconds",
+        "When enough witnesses cosigned last; 0: never, or there are none",
+        row.cosigned_at.timestamp() if row else 0,
+    )
 
 
 def _audit(session: Session) -> Iterator[Sample]:

@@ -110,6 +110,11 @@ def test_without_a_quorum_it_is_stored_refused_for_now_and_answered_when_sent_ag
     assert httpx2.get(f"{world.url}/v1/records/{match.record.id}/receipt").json()["code"] == "not_cosigned"
     assert "cosigned" in httpx2.get(f"{world.url}/records/{match.record.id}").text
     assert "nothing is registered" in httpx2.get(f"{world.url}/readyz").json()["status"]
+    metrics = httpx2.get(
+        f"{world.url}/metrics", headers={"Authorization": f"Bearer {world.operator_secret}"}
+    ).text
+    for line in ("trueprint_log_not_cosigned 1", "trueprint_log_stopped 0", "trueprint_faults 1"):
+        assert f"\n{line}" in metrics
     (fault,) = world.operator.status().faults
     assert fault.startswith("1 witnesses cosigned the newest checkpoint, 2 of 3 witnesses wanted; w1: ")
     world.answer_instead(None, 1, 2)
