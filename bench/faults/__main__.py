@@ -6,17 +6,24 @@ Returns 1 where anything that was acknowledged is lost, an audit is not clean, o
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 
-from bench.faults import boundary, kills, storage
+from bench.faults import at_random, boundary, clock, kills, partitions, storage
 from bench.faults.cases import open_cases
 from bench.faults.counts import Counts
 from bench.faults.site import Site, embedded_database, make_site
 
-BY_WRITES = {"kills": kills.run, "storage": storage.run}  # in one registry, by one process
-BY_THEMSELVES: dict[str, Callable[..., Counts]] = {"boundary": boundary.run}
+# In one registry, by one process.
+BY_WRITES: dict[str, Callable[..., None]] = {"kills": kills.run, "storage": storage.run}
+BY_THEMSELVES: dict[str, Callable[..., Counts]] = {
+    "boundary": boundary.run,
+    "partitions": partitions.run,
+    "clock": clock.run,
+    "random": at_random.run,
+}
 SUBJECTS = (*BY_WRITES, *BY_THEMSELVES)
 
 
@@ -25,11 +32,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)}")
     parser.add_argument("--small", action="store_true", help="a dozen cases of each, as the tests run them")
+    parser.add_argument("--most", type=int, help="storage faults, drawn from all")
     options = parser.parse_args()
     wanted = options.subjects or SUBJECTS
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was made is removed
     with embedded_database() as (folder, url):
         writes = [name for name in BY_WRITES if name in wanted]
-        bad = list(_break_writes(make_site(folder, url), writes, options.small)) if writes else []
+        bad = list(_break_writes(make_site(folder, url), writes, options)) if writes else []
         for name in BY_THEMSELVES:
             if name in wanted:
                 begun = time.monotonic()
@@ -40,11 +49,12 @@ def main() -> int:
     return int(bool(bad))
 
 
-def _break_writes(site: Site, names: list[str], small: bool) -> Iterator[str]:
+def _break_writes(site: Site, names: list[str], options: argparse.Namespace) -> Iterator[str]:
     with open_cases(site) as cases:
         for name in names:
             begun, cases.counts = time.monotonic(), Counts()
-            BY_WRITES[name](cases, small=small)
+            more = {"most": options.most} if name == "storage" else {}
+            BY_WRITES[name](cases, small=options.small, **more)
             yield from _reported(name, begun, cases.counts)
 
 

@@ -31,10 +31,12 @@ class Cases:
     def run(self, write: str, at: int | str, fault: Fault, counted_as: str) -> None:
         """Goes through one case; `at` is the number or the name of a write."""
         code, report = self._order({"write": write, "at": at, "fault": fault.value})
-        died = code == KILLED
-        if died is not (fault in KILLS):
-            report.findings.append(f"{write}, {fault.value} at {at}: ended with {code}")
-        self._count(counted_as, report, "killed" if died else report.outcome)
+        outcome = "killed" if code == KILLED else report.outcome
+        if fault in KILLS and code == SURVIVED:  # it makes no folder this time, say
+            outcome = "there was no such write"
+        elif fault not in KILLS and code == KILLED:
+            report.findings.append(f"{write}, {fault.value} at {at}: it was killed")
+        self._count(counted_as, report, outcome)
 
     def settle(self) -> None:
         """Starts once more, so that the last case is looked at too."""

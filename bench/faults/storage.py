@@ -3,10 +3,13 @@
 The process that met the fault goes on and is asked for the same again; then it is started anew.
 """
 
+import random
+
 from bench.faults.cases import Cases
 from bench.faults.layer import STORAGE_FAULTS, Fault
 from bench.faults.writes import WRITES
 
+SEED = 5  # of which are drawn
 # A dozen that stand for all: each kind of fault on database, checkpoint, blob and snapshot.
 SAMPLE = (
     ("register fingerprints", "commit", Fault.LOST),
@@ -24,14 +27,19 @@ SAMPLE = (
 )
 
 
-def run(cases: Cases, *, small: bool) -> None:
-    """Goes through all there are, or through the sample. Counted by the kind of fault."""
+def run(cases: Cases, *, small: bool, most: int | None = None) -> None:
+    """Goes through all there are, a drawn number of them, or the sample. Counted by the kind of fault."""
     if small:
-        for write, at, fault in SAMPLE:
-            cases.run(write, at, fault, fault.value)
+        planned: list[tuple[str, int | str, Fault]] = list(SAMPLE)
     else:
-        for write in WRITES:
-            for number in range(1, len(cases.writes_of(write)) + 1):
-                for fault in STORAGE_FAULTS:
-                    cases.run(write, number, fault, fault.value)
+        planned = [
+            (write, number, fault)
+            for write in WRITES
+            for number in range(1, len(cases.writes_of(write)) + 1)
+            for fault in STORAGE_FAULTS
+        ]
+        if most is not None and most < len(planned):
+            planned = random.Random(SEED).sample(planned, most)
+    for write, at, fault in planned:
+        cases.run(write, at, fault, fault.value)
     cases.settle()

@@ -42,7 +42,7 @@ from registry.publish.fingerprints_alone import (
 )
 from registry.publish.record_rows import fingerprint_rows, record_row
 from registry.records.reading import get_record, receipt_of, summary_of
-from registry.records.statements import VerifiedStatement, verify_statement
+from registry.records.statements import VerifiedStatement, signing_key, verify_statement
 from registry.services import Services
 from registry.storage.db import after_commit, settle, transaction
 from registry.storage.models import (
@@ -52,6 +52,7 @@ from registry.storage.models import (
     IdempotencyKey,
     Record,
 )
+from registry.storage.models.columns import now
 from registry.storage.models.records import ACTIVE
 from sdk import records as signed
 from sdk.models import FingerprintRegistration, Registration
@@ -210,8 +211,10 @@ def _store(
         if preview_key:
             services.blobs.delete(preview_key)
         return known
+    key = signing_key(session, verified.kid, anew=True)  # reading the file may have taken an hour
     index, salt = services.log.append(session, "record", verified.jws.encode(), active=+1)
     record = record_row(verified, upload, preview_key, index, salt)
+    record.registered_at = max(now(), key.valid_from)  # the clock may have been set back since
     # A fake is for the most part the picture that it was made from.
     record.intimate = record.intimate or is_made_from_an_intimate_record(session, sources)
     session.add(record)

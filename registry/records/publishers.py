@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import rfc8785
 from sqlalchemy import text
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, func, or_, select
 
 from registry.errors import (
     DuplicateKey,
@@ -26,7 +26,7 @@ from registry.log.transparency_log import Log
 from registry.records.access import SCOPES_OF_ROLE
 from registry.records.acts import Actor, append_act
 from registry.records.look_alikes import look_alike
-from registry.storage.models import ApiKey, Publisher, PublisherKey
+from registry.storage.models import ApiKey, Publisher, PublisherKey, Record
 from registry.storage.models.columns import now
 from sdk.dids import KEY as DID_KEY
 from sdk.dids import did_key_of
@@ -163,7 +163,7 @@ def rotate_key(
     if old.valid_until or old.revoked_at:
         raise InvalidRequest("the old key signs nothing any more")
     new = add_key(session, log, by, publisher, wanted)
-    old.valid_until = now()
+    old.valid_until = _end_of(session, old)
     session.add(old)
     log.append(session, "key", f"retire {old.kid} {old.valid_until.isoformat()}".encode())
     append_act(session, by, ActType.ROTATE_SIGNING_KEY, old.kid, publisher=publisher.id, new_key=new.kid)
@@ -174,11 +174,18 @@ def revoke_key(session: Session, log: Log, by: Actor, publisher: Publisher, kid:
     """Declares a key compromised: nothing that it signs from now on is believed."""
     key = get_key(session, kid, publisher)
     if key.revoked_at is None:
-        key.revoked_at = now()
+        log.lock(session)  # nothing more is registered under it meanwhile
+        key.revoked_at = _end_of(session, key)
         session.add(key)
         log.append(session, "key", f"revoke {key.kid} {key.revoked_at.isoformat()}".encode())
         append_act(session, by, ActType.REVOKE_SIGNING_KEY, key.kid, publisher=publisher.id)
     return key
+
+
+def _end_of(session: Session, key: PublisherKey) -> datetime:
+    """Now, or just after the last record that the key signed, where the clock was set back since."""
+    last = session.exec(select(func.max(Record.registered_at)).where(Record.kid == key.kid)).one()
+    return now() if last is None else max(now(), last + timedelta(microseconds=1))
 
 
 def get_key(session: Session, kid: str, publisher: Publisher | None = None) -> PublisherKey:
@@ -208,6 +215,12 @@ def key_validity(key: PublisherKey, at: datetime) -> KeyValidity:
     else:
         valid, reason = True, "the key was enrolled and neither retired nor revoked"
     return KeyValidity(kid=key.kid, at=at, valid=valid, reason=reason)
+
+
+def validity_now(key: PublisherKey) -> KeyValidity:
+    """Whether it may sign now: what was done to it counts, also where the clock was set back since."""
+    done = (key.valid_from, key.valid_until, key.revoked_at)
+    return key_validity(key, max(now(), *(moment for moment in done if moment is not None)))
 
 
 def issue_api_key(session: Session, by: Actor, new: NewApiKey) -> tuple[ApiKey, str]:

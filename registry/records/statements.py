@@ -8,7 +8,7 @@ from sqlmodel import Session
 from registry.errors import BadSignature, BadStatement, KeyNotValid, NestedTooDeep
 from registry.log.transparency_log import head_of
 from registry.records.access import Action, require
-from registry.records.publishers import get_publisher, key_validity
+from registry.records.publishers import get_publisher, validity_now
 from registry.records.reading import URN_PREFIX
 from registry.storage.models import ApiKey, PublisherKey
 from registry.storage.models.columns import now
@@ -36,6 +36,17 @@ class VerifiedStatement:
         return self.statement.id.removeprefix(URN_PREFIX)
 
 
+def signing_key(session: Session, kid: str, *, anew: bool = False) -> PublisherKey:
+    """Returns a key that may sign now; with `anew` by its row as it is now. Raises KeyNotValid."""
+    key = session.get(PublisherKey, kid, populate_existing=anew)
+    if key is None:
+        raise KeyNotValid("the statement is signed by a key that is not enrolled here")
+    validity = validity_now(key)
+    if not validity.valid:
+        raise KeyNotValid(validity.reason)
+    return key
+
+
 def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedStatement:
     """Verifies a statement before anything is decoded. Raises a StatementRefused error or NotAllowed.
 
@@ -44,12 +55,7 @@ def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedSta
     """
     try:
         kid = signed.signing_kid(jws)
-        key = session.get(PublisherKey, kid)
-        if key is None:
-            raise KeyNotValid("the statement is signed by a key that is not enrolled here")
-        validity = key_validity(key, now())
-        if not validity.valid:
-            raise KeyNotValid(validity.reason)
+        key = signing_key(session, kid)
         statement = signed.verify_record(jws, import_public_key(key.jwk))
     except signed.BadSignature as error:
         raise BadSignature(str(error)) from error

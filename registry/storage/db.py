@@ -18,7 +18,26 @@ from registry.errors import NotMigrated, StartRefused, UnsafeDatabase
 POOL_SIZE = 10
 LOCK_TIMEOUT = "30s"
 CONNECTED_WITHIN_S = 5  # else the database is said to be frozen
+# Where a link is cut, neither side is told. A server that waits for a node that is gone keeps its locks,
+# the log's among them, and a node that waits for an answer waits for hours: both sides ask, and give up.
+LINK_SILENT_S, LINK_ASKED_EVERY_S, LINK_ASKED_TIMES = 5, 2, 3
+LINK_GONE_AFTER_S = LINK_SILENT_S + LINK_ASKED_EVERY_S * LINK_ASKED_TIMES
 FREE_WITHIN_S = 10.0  # a connection of the pool; else there is said to be none
+# Of the server's side of a connection, and of ours; on a unix socket those about links mean nothing.
+SERVER_SETTINGS = {
+    "lock_timeout": LOCK_TIMEOUT,
+    "timezone": "UTC",
+    "tcp_keepalives_idle": LINK_SILENT_S,
+    "tcp_keepalives_interval": LINK_ASKED_EVERY_S,
+    "tcp_keepalives_count": LINK_ASKED_TIMES,
+    "tcp_user_timeout": 1000 * LINK_GONE_AFTER_S,
+}
+CLIENT_SETTINGS = {
+    "keepalives_idle": str(LINK_SILENT_S),
+    "keepalives_interval": str(LINK_ASKED_EVERY_S),
+    "keepalives_count": str(LINK_ASKED_TIMES),
+    "tcp_user_timeout": str(1000 * LINK_GONE_AFTER_S),
+}
 # What a crash must not undo: PostgreSQL's own settings, checked at every start.
 DURABILITY_SETTINGS = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -38,15 +57,17 @@ def connect(url: str) -> Engine:
         pool_pre_ping=True,
         pool_timeout=FREE_WITHIN_S,
         connect_args={
-            "options": f"-c lock_timeout={LOCK_TIMEOUT} -c timezone=UTC",
+            "options": " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items()),
             "connect_timeout": CONNECTED_WITHIN_S,
+            **CLIENT_SETTINGS,
         },
     )
 
 
 def conninfo(engine: Engine) -> str:
     """Returns the address of the engine's database as libpq reads it, for connections outside its pool."""
-    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = engine.url.set(drivername="postgresql").update_query_dict(CLIENT_SETTINGS)
+    return url.render_as_string(hide_password=False)
 
 
 @contextmanager

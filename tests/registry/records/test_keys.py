@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 
+from registry.errors import KeyNotValid
+from registry.publish.registration import describe, register_upload, verify_request
+from registry.storage.db import release, transaction
+from registry.storage.models import ApiKey
 from sdk.dids import did_key_of
 from sdk.errors import BadRequest, Conflict, NotAllowed
 from sdk.keys import generate_key, public_jwk, thumbprint
@@ -163,3 +167,39 @@ def test_keys_from_before_names_were_committed_to_are_committed_to_at_the_next_s
     assert world.operator.log_state().size == size + 1
     world.tamper("UPDATE publisher SET name = 'Dally Example' WHERE role = 'publisher'")
     assert any("name, identifier" in finding.detail for finding in world.operator.audit().findings)
+
+
+def test_what_was_done_to_a_key_counts_also_after_the_clock_was_set_back(world: World, desk: Party) -> None:
+    ahead = "UPDATE publisher_key SET {} = now() + interval '1 hour' WHERE kid = :kid"
+    kid = thumbprint(desk.key)
+    world.tamper(ahead.format("valid_from"), kid=kid)  # enrolled when the clock was an hour ahead
+    record = world.register(desk, encoded("coffee")).record
+    assert desk.client.key_validity(kid, record.registered_at).valid
+    for column, says in (("valid_until", "retired"), ("revoked_at", "revoked")):
+        world.tamper(ahead.format(column), kid=kid)
+        with pytest.raises(BadRequest, match=says):
+            world.register(desk, encoded("cat"))
+
+
+def test_a_key_ends_after_the_records_that_it_signed(world: World, desk: Party) -> None:
+    world.register(desk, encoded("coffee"))
+    world.tamper("UPDATE record SET registered_at = now() + interval '1 hour'")
+    desk.client.revoke_key(desk.publisher.id, thumbprint(desk.key))
+    world.audit()
+    with pytest.raises(BadRequest, match="revoked"):
+        world.register(desk, encoded("cat"))
+
+
+def test_a_key_that_is_revoked_while_a_file_is_read_registers_nothing(world: World, desk: Party) -> None:
+    content = encoded("coffee")
+    with transaction(world.engine) as session:
+        api_key = session.get(ApiKey, desk.api_key.id)
+        assert api_key is not None
+        jws = desk.sign(desk.statement(content, "coffee"))
+        request = verify_request(session, api_key, jws, content, None)
+        release(session)
+        desk.client.revoke_key(desk.publisher.id, thumbprint(desk.key))
+        upload = describe(world.services, request, content)
+        with pytest.raises(KeyNotValid, match="revoked"):
+            register_upload(world.services, session, request, upload)
+    world.audit()
