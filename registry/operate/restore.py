@@ -36,6 +36,7 @@ from registry.operate.backup_format import (
     verify_files,
     write_durably,
 )
+from registry.records.acts import LOCAL_OPERATOR, append_act
 from registry.settings import Settings
 from registry.storage import db
 from registry.storage.blobs import Blobs
@@ -44,6 +45,7 @@ from registry.storage.faults import fault_of
 from registry.storage.pg_programs import load_database
 from sdk.checkpoint import BadCheckpoint, Checkpoint, parse_checkpoint_unverified, parse_verifier_key
 from sdk.checkpoint import verify_checkpoint as verify_note
+from sdk.models import ActType
 from sdk.tiles import tree_root
 
 BLOB_KEY = re.compile(r"previews/[0-9a-f]{2}/[0-9a-f]{32}[A-Za-z0-9._-]{0,40}")
@@ -195,6 +197,9 @@ def _restore_rows(backup: Path, manifest: Manifest, settings: Settings, seen: Se
                         f"a checkpoint over {checkpoint.size} entries was published that this log does not "
                         "lead to: the log forked"
                     )
+            if session.scalar(text("SELECT to_regclass('act')")) is not None:  # since migration 0009
+                append_act(session, LOCAL_OPERATOR, ActType.RESTORE_BACKUP, log_size=head.size)
+                session.commit()
 
 
 def _restore_blobs(backup: Path, settings: Settings) -> None:

@@ -22,6 +22,7 @@ class ActType(StrEnum):
     """What was done."""
 
     SET_UP = "set_up"
+    RESTORE_BACKUP = "restore_backup"
     MIGRATE = "migrate"
     START = "start"  # with settings that differ from those of the start before
     ENROL_PUBLISHER = "enrol_publisher"
