@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BUILD_STAMP := $(VENV)/.installed-build
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 # The server has pins of its own and lives in an environment of its own.
@@ -17,7 +18,7 @@ DAMAGED ?= ../shared/data/damaged.tar
 # Short clips to make edits of.
 VIDEOS ?= $(wildcard ../shared/data/videos)
 
-.PHONY: demo run test check milvus bench bench-damaged bench-faults bench-fuzz bench-gpu bench-load bench-quality train train-faces openapi clean
+.PHONY: demo run test check lock sbom wheel milvus bench bench-damaged bench-faults bench-fuzz bench-gpu bench-load bench-quality train train-faces openapi clean
 
 demo: $(STAMP)  ## register real photographs, match uploads, verify a receipt
 	$(BIN)/trueprint demo
@@ -80,18 +81,39 @@ train-faces: $(STAMP)  ## train the model of changed faces: make train-faces SWA
 openapi: $(DEV_STAMP)  ## write openapi.json and docs/thresholds.md again
 	$(BIN)/python -m tests.checks --write
 
-$(VENV)/bin/python:
+# Only files whose digests stand in locks/ are installed, and nothing is resolved. What comes as source is built by what
+# locks/build.txt names. torch for CPUs is taken where pip finds it; torch from PyPI wants NVIDIA's libraries on Linux.
+LOCKED = $(BIN)/python -m pip install --quiet --require-hashes --no-deps
+$(BUILD_STAMP): locks/build.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-
-$(STAMP): $(VENV)/bin/python pyproject.toml constraints.txt faces-requirements.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cpu,demo]'
-	$(BIN)/python -m pip install --quiet --no-deps --requirement faces-requirements.txt
+	$(LOCKED) --requirement locks/build.txt
 	touch $@
 
-$(DEV_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+$(STAMP): $(BUILD_STAMP) pyproject.toml locks/demo.txt locks/torch-cpu.txt locks/torch.txt locks/cuda.txt
+	$(LOCKED) --no-build-isolation --requirement locks/demo.txt
+	$(LOCKED) --requirement locks/torch-cpu.txt 2>/dev/null || { $(LOCKED) --requirement locks/torch.txt && \
+	  { [ "$$(uname)" != Linux ] || $(LOCKED) --requirement locks/cuda.txt; }; }
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+$(DEV_STAMP): $(STAMP) locks/test.txt
+	$(LOCKED) --no-build-isolation --requirement locks/test.txt
+	touch $@
+
+lock:  ## write locks/ anew, from pyproject.toml and constraints.txt
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet uv==0.13.9
+	$(PYTHON) -m tests.locks .venv-lock/bin/uv
+
+sbom: $(STAMP)  ## what is installed, as a CycloneDX document: dist/trueprint.cdx.json
+	$(PYTHON) -m venv .venv-sbom
+	.venv-sbom/bin/python -m pip install --quiet cyclonedx-bom==7.5.0
+	mkdir -p dist
+	.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file dist/trueprint.cdx.json $(BIN)/python
+
+wheel: $(DEV_STAMP)  ## dist/*.whl, twice: both must have one digest
+	$(BIN)/python -m tests.wheel dist
 
 $(MILVUS_STAMP):
 	$(PYTHON) -m venv $(MILVUS)
@@ -99,4 +121,4 @@ $(MILVUS_STAMP):
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(MILVUS) .home
+	rm -rf $(VENV) $(MILVUS) .venv-lock .venv-sbom .home

@@ -1,5 +1,5 @@
-"""Checks of `make check` that need the program itself: the migrations, and what is written from the code:
-the OpenAPI document and the table of thresholds.
+"""Checks of `make check` that need the program itself: the migrations, what is written from the code (the
+OpenAPI document and the table of thresholds), the lock files, and the licences of what is installed.
 
 python -m tests.checks [--write]
 """
@@ -18,6 +18,8 @@ from registry.services import Services
 from registry.storage import db
 from registry.storage.embedded import EmbeddedDatabase
 from registry.thresholds import Thresholds
+from tests.licences import refused
+from tests.locks import differences
 
 ROOT = Path(__file__).parents[1]
 BOUNDS = ("gt", "ge", "le")
@@ -65,6 +67,10 @@ def main() -> int:
         DOCUMENT.write_text(openapi_text(), encoding="utf-8")
         THRESHOLDS.write_text(thresholds_text(THRESHOLDS.read_text("utf-8")), encoding="utf-8")
         return 0
+    wrong = [*differences(), *refused()]
+    if wrong:
+        print("\n".join(wrong), file=sys.stderr)
+        return 1
     check_migrations()
     if DOCUMENT.read_text(encoding="utf-8") != openapi_text():
         print("openapi.json is not what the code says: run `make openapi`", file=sys.stderr)
