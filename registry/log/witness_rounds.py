@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -71,15 +72,21 @@ class WitnessRounds:
 
     def stop(self) -> None:
         """Stops it; whoever waits for a round is told that it was cancelled."""
-        self._loop.call_soon_threadsafe(self._ending.set)
+        with suppress(RuntimeError):  # it was stopped before
+            self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join(STARTED_WITHIN_S)
 
     def ask_all(self, head: Head, *, everyone: bool) -> list[Answer | Overtaken]:
         """Returns what the witnesses answered until they were enough, or with `everyone` all of it.
 
-        Raises TimeoutError, asyncio.CancelledError when it is stopped, and what the database raises.
+        Raises what the database raises; TimeoutError; CancelledError or RuntimeError when it is stopped.
         """
-        asking = asyncio.run_coroutine_threadsafe(self._gather(head, everyone=everyone), self._loop)
+        gathering = self._gather(head, everyone=everyone)
+        try:
+            asking = asyncio.run_coroutine_threadsafe(gathering, self._loop)
+        except RuntimeError:  # the loop is closed
+            gathering.close()
+            raise
         return asking.result(self._timeout_s + WORKED_WITHIN_S)
 
     def _run(self) -> None:
@@ -90,6 +97,9 @@ class WitnessRounds:
         async with httpx2.AsyncClient(timeout=self._timeout_s, follow_redirects=False) as self._client:
             self._started.set()
             await self._ending.wait()
+            for task in tuple(self._under_way):
+                task.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _gather(self, head: Head, *, everyone: bool) -> list[Answer | Overtaken]:
         tasks = [self._begun(self._ask(asked, head)) for asked in self.asked]

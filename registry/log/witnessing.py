@@ -6,10 +6,9 @@ is held meanwhile. Between requests the newest checkpoint is sent again now and 
 fresh, and what a killed process left behind is made up for.
 """
 
-import asyncio
 import logging
 import threading
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -101,9 +100,11 @@ class Witnessing:
         """
         if self._witnesses is None or self._covers(size):
             return
-        self._join(everyone=False)
-        if not self._covers(size):
-            raise NotCosigned(STORED)
+        try:
+            self._join(everyone=False)
+        except NotCosigned:
+            if not self._covers(size):  # another process may have been faster
+                raise
 
     def cosign(self) -> None:
         """As `require` for all that is committed, but raises nothing: what is missing is made up for."""
@@ -178,7 +179,7 @@ class Witnessing:
             self._require_running(head)
             try:
                 answers = self._rounds.ask_all(head, everyone=everyone)
-            except (TimeoutError, asyncio.CancelledError, RuntimeError) as error:
+            except (TimeoutError, CancelledError, RuntimeError) as error:  # it is slow, or being stopped
                 raise NotCosigned(STORED) from error
             if any(isinstance(answer, Contradicted) for answer in answers):
                 raise SigningStopped(FORKED)

@@ -199,6 +199,25 @@ def test_witnesses_that_never_answer_are_waited_for_so_long_and_no_longer(world:
     assert "w0: it does not answer within 0.3 s" in fault
 
 
+def test_who_waits_for_witnesses_when_a_process_stops_is_told_to_come_again(
+    world: WitnessedWorld,
+) -> None:
+    desk = world.enrol("Daily Example")
+    world.services.witnessing._rounds._timeout_s = 120.0
+    for fronted in world.witnesses:
+        fronted.hangs = True
+    asked = world.witnesses[0].asked
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(refused, world, desk, encoded("coffee"))
+        assert soon(lambda: world.witnesses[0].asked > asked)
+        world.services.witnessing.stop()
+        assert waiting.result().code == "not_cosigned"
+    for fronted in world.witnesses:
+        fronted.hangs = False
+    world.restart()
+    assert world.register(world.again(desk), encoded("coffee")).already_registered
+
+
 def test_many_at_a_time_share_rounds_and_each_gets_its_receipt(world: WitnessedWorld) -> None:
     asked = world.witnesses[0].asked
 
