@@ -1,16 +1,19 @@
 """The nightly audit: once, by one process, nobody waits for it, and what has rotted is told everywhere."""
 
+import threading
 from datetime import UTC, datetime, time, timedelta
 
 import httpx2
 import pytest
 
 from registry.log.transparency_log import head_of, nothing_moves
+from registry.operate import nightly
 from registry.operate.audit import audit
 from registry.operate.nightly import AUDIT_LOCK, audit_if_due, last_time
 from registry.storage.db import snapshot, sole_holder
 from sdk.models import ActorKind, ActType, AuditReport
 from tests.pictures import encoded
+from tests.waiting import soon
 from tests.world import World
 
 NIGHT = time(3, 0)
@@ -56,6 +59,20 @@ def test_a_registry_is_audited_once_a_night_by_itself(world: World) -> None:
     # It is of now; only the night after the next is later.
     assert audit_if_due(world.services, NIGHT, last_time(NIGHT, datetime.now(UTC))) is None
     world.audit()
+
+
+def test_a_server_audits_when_it_is_time_and_a_server_without_the_setting_never(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "nightly-audit" not in {thread.name for thread in threading.enumerate()}
+    monkeypatch.setattr(nightly, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(nightly, "now", tomorrow)
+    world.settings = world.settings.model_copy(update={"nightly_audit": "03:00"})
+    world.restart()
+    assert soon(lambda: world.operator.status().last_audit is not None)
+    world.settings = world.settings.model_copy(update={"nightly_audit": "off"})
+    world.restart()
+    assert "nightly-audit" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_of_several_processes_one_audits(world: World) -> None:
