@@ -20,6 +20,7 @@ from sdk.keys import BadKey, import_public_key, is_canonical, public_jwk
 HEADER_TYPE = "trueprint-answer-key+jws"
 ENTRY_TYPE = "answer_key"  # of the log's entry that commits to such a statement
 MAXIMUM_BYTES = 16 << 10
+MEMBERS = {"origin", "successor", "signsFrom", "statedAt"}
 
 
 class BadSuccession(VerificationError):
@@ -55,22 +56,19 @@ def verify_succession(statement: str, old: dict[str, Any]) -> AnswerKeySuccessio
         key = import_public_key(old)
         said = parse_object(compact.payload)
         successor = said.get("successor")
-        if not isinstance(successor, dict) or not is_canonical(successor):
+        if set(said) != MEMBERS or not isinstance(successor, dict) or not is_canonical(successor):
             raise BadSuccession("the statement names no key")
-        times = [datetime.fromisoformat(str(said.get(name))) for name in ("signsFrom", "statedAt")]
+        new = public_jwk(import_public_key(successor))
     except (BadEncoding, BadKey) as error:
         raise BadSuccession(f"the statement cannot be read: {error}") from error
-    except ValueError:
-        raise BadSuccession("the statement's times cannot be read") from None
     if compact.header.get("typ") != HEADER_TYPE or compact.header.get("kid") != key.thumbprint():
         raise BadSuccession("this is no statement about the next answer key by that key")
     if not is_signed_by(compact, key):
         raise BadSuccession("the statement's signature does not verify")
-    if any(moment.tzinfo is None for moment in times):
-        raise BadSuccession("the statement's times have no zone")
-    return AnswerKeySuccession(
-        str(said.get("origin")), key.thumbprint(), public_jwk(import_public_key(successor)), *times
-    )
+    if not isinstance(said["origin"], str):
+        raise BadSuccession("the statement names no log")
+    signs_from, stated_at = _time(said["signsFrom"]), _time(said["statedAt"])
+    return AnswerKeySuccession(said["origin"], key.thumbprint(), new, signs_from, stated_at)
 
 
 def trusted_keys(pinned: dict[str, Any], statements: Iterable[str]) -> dict[str, list[dict[str, str]]]:
@@ -78,13 +76,15 @@ def trusted_keys(pinned: dict[str, Any], statements: Iterable[str]) -> dict[str,
 
     Raises BadSuccession, also where one key names two successors.
     """
-    waiting: dict[str, str] = {}
+    by_kid: dict[str, list[str]] = {}
     for statement in statements:
-        if waiting.setdefault(_kid_of(statement), statement) != statement:
-            raise BadSuccession("one key names two successors: the registry, or a thief, signed both")
+        by_kid.setdefault(_kid_of(statement), []).append(statement)
     keys = [public_jwk(import_public_key(pinned))]
-    while (following := waiting.pop(keys[-1]["kid"], None)) is not None:
-        keys.append(verify_succession(following, keys[-1]).successor)
+    while following := by_kid.pop(keys[-1]["kid"], None):
+        successors = [verify_succession(statement, keys[-1]).successor for statement in following]
+        if any(successor != successors[0] for successor in successors):
+            raise BadSuccession("one key names two successors: the registry, or a thief, signed both")
+        keys.append(successors[0])
     return {"keys": keys}
 
 
@@ -93,3 +93,14 @@ def _kid_of(statement: str) -> str:
         return str(parse_compact(statement, MAXIMUM_BYTES).header.get("kid"))
     except BadEncoding as error:
         raise BadSuccession(f"the statement cannot be read: {error}") from error
+
+
+def _time(text: Any) -> datetime:
+    """A time as this module writes it, with its zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise BadSuccession("a time of the statement cannot be read") from None
+    if moment.tzinfo is None or moment.isoformat() != text:
+        raise BadSuccession("a time of the statement is not written as it should be")
+    return moment

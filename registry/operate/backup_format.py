@@ -144,6 +144,11 @@ def read_manifest(folder: Path) -> Manifest:
         raise BadBackup(f"the manifest of {folder} cannot be read") from None
     if hashlib.sha256(content).hexdigest() != stated:
         raise BadBackup("the manifest is damaged: it does not have the digest that stands beside it")
+    return parse_manifest(content)
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """Reads the text of a manifest. Raises BadBackup."""
     if re.search(rb'"format": *"trueprint-backup/1"', content) is None:
         raise BadBackup(f"the manifest is not of the format {FORMAT}: use the program that made it")
     try:

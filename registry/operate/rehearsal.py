@@ -80,9 +80,12 @@ def _restored(manifest: Manifest) -> Iterator[str]:
     size = sum(file.bytes for file in manifest.files)
     yield f"All {len(manifest.files)} files, {size} bytes, are those that were written."
     yield f"Rows and previews can be restored; the log has {manifest.log.size} entries and the root stated."
-    for checkpoint, _ in published_checkpoints(manifest, checkpoint_of_old_home(manifest)):
-        since = max(0, checkpoint.size - manifest.log.size)
-        yield f"Since then the registry in {manifest.home} published {since} entries, which are not in it."
+    try:
+        for checkpoint, _ in published_checkpoints(manifest, checkpoint_of_old_home(manifest)):
+            since = max(0, checkpoint.size - manifest.log.size)
+            yield f"Since then {since} entries were published in {manifest.home}, which are not in it."
+    except RestoreRefused:  # a rehearsal is often elsewhere, where that folder is another registry's
+        yield f"What is published in {manifest.home} here is not signed by a key that the backup knows."
     if not manifest.with_keys:
         yield "There are no private keys in it: keep those elsewhere, no registry starts without them."
 

@@ -4,11 +4,11 @@ For the fuzzers of `bench.fuzz`, and for a short run of the same in the tests. A
 the errors that its docstring names, or reads; and what was read and is written again reads as the same.
 """
 
-from samples.parsers import log, media, signed, values
+from samples.parsers import keys, log, media, signed, values
 from samples.parsers.contract import Parser, holds
 
 PARSERS: dict[str, Parser] = {
-    parser.name: parser for module in (signed, log, values, media) for parser in module.PARSERS
+    parser.name: parser for module in (signed, log, keys, values, media) for parser in module.PARSERS
 }
 
 __all__ = ["PARSERS", "Parser", "holds"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from registry.errors import BackupFailed, BadBackup, LogRolledBack, RestoreRefused
@@ -231,6 +232,11 @@ def test_a_rehearsal_finds_a_backup_good_and_what_was_tampered_with(world: World
     assert any("audit is clean: 1 records" in sentence for sentence in good.found)
     assert any("no private keys" in sentence for sentence in good.found)
 
+    world.settings.checkpoint_file.write_text("of another registry\n")  # in the folder of that name, here
+    assert rehearse(home / "good", home / "elsewhere", vkey).wrong == ()
+    assert world.settings.checkpoint_file.read_text() == "of another registry\n"
+    world.settings.checkpoint_file.unlink()
+
     world.tamper("UPDATE record SET label = 'another' WHERE id = :id", id=record.id)
     world.register(desk, encoded("cat"), "cat")
     shutil.rmtree(world.settings.blob_folder / "previews")
@@ -259,6 +265,21 @@ def test_the_commands_back_up_rehearse_and_restore_a_home(home: Path, made: Made
     assert refused.exit_code == CHECK_FAILED
     assert "manifest is damaged" in refused.output
     assert run(app, ["restore", str(home / "b")]).exit_code == 2
+
+
+def test_an_index_in_the_database_is_left_out_and_made_anew(
+    world: World, new: Settings, home: Path
+) -> None:
+    world.tamper("CREATE EXTENSION vector")
+    world.tamper('CREATE SCHEMA trueprint_index CREATE TABLE "pdq.v1" (value vector(3))')
+    world.stop()
+    restore_backup(backup_of(world, home / "backup"), new, nothing_newer=True)
+    moved(world, new)
+    with world.engine.connect() as connection:
+        left = connection.scalars(text("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'trueprint%'"))
+        assert left.all() == []
+        assert connection.scalars(text("SELECT extname FROM pg_extension")).all() == ["plpgsql"]
+    world.audit()
 
 
 def test_a_backup_of_an_older_migration_is_made_before_migrating_and_rehearsed(
