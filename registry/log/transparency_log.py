@@ -137,18 +137,22 @@ class Log:
             os.close(lock)
 
     def _published(self) -> Checkpoint | None:
+        note = self._published_note()
+        return None if note is None else self.keys.verify(note)
+
+    def _published_note(self) -> str | None:
         try:
-            return self.keys.verify(read_note(self._checkpoint_file))
+            return read_note(self._checkpoint_file)
         except FileNotFoundError:
             return None
 
     def require_sound(self, session: Session) -> None:
         """Raises LogRolledBack unless the database continues the last published checkpoint."""
         # The file is read before the head: who appends meanwhile publishes after the commit, so the head is
-        # at least as far, without a lock.
-        published, unreadable = None, None
+        # at least as far, without a lock. It is verified after it: others may have rotated the key.
+        note, unreadable = None, None
         try:
-            published = self._published()
+            note = self._published_note()
         except BadCheckpoint as error:
             unreadable = error
         head = head_of(session)
@@ -162,6 +166,10 @@ class Log:
         read_tile = tile_reader(session)
         if tree_root(read_tile, head.size) != head.root:
             raise LogRolledBack("the tiles of the log do not lead to its root hash")
+        try:
+            published = None if note is None else self.keys.verify(note)
+        except BadCheckpoint as error:
+            unreadable = error
         if unreadable is not None:
             raise LogRolledBack(f"{self._checkpoint_file}: {unreadable}") from unreadable
         if published is None:
