@@ -66,13 +66,15 @@ FORMS = {
     r"^did:(web:[A-Za-z0-9.:%_~-]{3,250}|key:z[1-9A-HJ-NP-Za-km-z]{40,60})$": (
         "must be a did:web or a did:key identifier, such as did:web:example.org"
     ),
-    r"^urn:uuid:[0-9a-f-]{36}$": "must be a UUID, as urn:uuid:...",
+    r"^urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$": "must be a UUID, as urn:uuid:...",
     r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+$": (
         "must be one line of text, not empty and without control characters"
     ),
-    r"^(urn:uuid:)?[0-9a-f-]{36}$|^urn:sha256:[0-9a-f]{64}$|^https://[!-~]{1,300}$": (
+    r"^(urn:uuid:)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+    r"|^urn:sha256:[0-9a-f]{64}$|^https://[!-~]{1,300}$": (
         "must be the id of a record, a digest as urn:sha256:..., or an https address"
     ),
+    r"^(off|([01]\d|2[0-3]):[0-5]\d)$": "must be a time of day in UTC, such as 03:00, or off",
     r"^\d+ ?(MiB|GiB)$": "must be a size, such as 512 MiB or 2 GiB",
     "^(all|api|search|worker)$": "must be all, api, search or worker",
     r"^\s*\d{1,5}(\s*,\s*\d{1,5})*\s*$": "must be numbers of ports, separated by commas",
