@@ -75,6 +75,8 @@ class Log:
         newest = select(LogHead).with_for_update().execution_options(populate_existing=True)
         head = session.exec(newest).one()
         self._require_signing(head)
+        if tree_root(tile_reader(session), head.size) != head.root:
+            raise LogDiverged("the tiles of the log have rotted: nothing is signed over them")
         salt = secrets.token_bytes(SALT_BYTES)
         entry = log_entry(entry_type, commitment(salt, content))
         session.add(LogEntry(index=head.size, entry=entry))

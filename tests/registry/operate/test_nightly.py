@@ -11,6 +11,7 @@ from registry.operate import nightly
 from registry.operate.audit import audit
 from registry.operate.nightly import AUDIT_LOCK, audit_if_due, last_time
 from registry.storage.db import snapshot, sole_holder
+from sdk.errors import ServerError
 from sdk.models import ActorKind, ActType, AuditReport
 from tests.pictures import encoded
 from tests.waiting import soon
@@ -148,6 +149,18 @@ def test_a_byte_that_rots_is_told_by_the_next_night(
     rotting.tamper("ALTER TABLE act ENABLE TRIGGER USER")
     assert rotting.operator.audit().clean
     assert httpx2.get(ready).status_code == 200
+
+
+def test_nothing_is_signed_over_tiles_that_have_rotted(rotting: World) -> None:
+    desk = rotting.enrol("Evening Example")
+    size = rotting.operator.log_state().size
+    rotting.tamper(ROT["log_tile"][0])
+    with pytest.raises(ServerError, match="rotted"):
+        rotting.register(desk, encoded("rocket"))
+    assert rotting.operator.log_state().size == size
+    rotting.tamper(ROT["log_tile"][0])  # flipped back
+    rotting.register(desk, encoded("rocket"))
+    rotting.audit()
 
 
 def test_a_lost_preview_is_told_and_the_registry_stays_ready(world: World) -> None:
