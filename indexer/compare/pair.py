@@ -22,7 +22,8 @@ from indexer.compare.faces.detection import (
     find_faces_in,
     scaled_face,
 )
-from indexer.compare.faces.pairs import FacePair, compare_faces
+from indexer.compare.faces.findings import is_remarkable
+from indexer.compare.faces.pairs import FacePair, compare_faces, with_control
 from indexer.compare.processing import Processing, estimate_processing
 from indexer.compare.warping import Mask, WarpedPair, warp
 from indexer.media.images import Pixels
@@ -67,6 +68,12 @@ def compare_pair(pair: AlignedPair, *, with_faces: bool) -> PairComparison:
             [scaled_face(face, zoom) for face in reference_faces],
             [scaled_face(face, zoom) for face in find_faces(warped.query)],
         )
+        if any(is_remarkable(face_pair) for face_pair in compared):
+            expected = processing.apply(large.reference)
+            compared = [
+                with_control(face_pair, large, expected) if is_remarkable(face_pair) else face_pair
+                for face_pair in compared
+            ]
         faces = [face_pair.scaled(1 / zoom) for face_pair in compared]
     return PairComparison(warped, processing, changes, tuple(faces))
 

@@ -24,6 +24,8 @@ LEAST_OTHER_PERSON = 0.38  # identity distance; below it the person is the same,
 SURE, SUSPECT = 0.5, 0.25
 # Of systems left out of training: 103 of 114 re-enactments and 1 of 906 others; at 0.6 it is 106 and 1.
 MOVED_SURE = 0.7
+# Logits by which a face must speak more for a change than its control does.
+LEAST_GAIN_EXCHANGED, LEAST_GAIN_MOVED = 2.0, 3.5
 LEAST_MOTION = 3.5e-3  # eye distances: less is the error of measuring it
 # Share of the face that is pixel for pixel the reference's. Nobody else's face keeps so much ...
 MOSTLY_KEPT = 0.60
@@ -34,6 +36,9 @@ COVER_LEAVES = 0.75  # of the face untouched at most
 PLAIN = 0.12  # of the face newly without gradient: faces have at most 0.08, covers at least 0.18
 LEAST_SHOWN = 0.6  # of the oval, which the query must show
 CHANGED_SHARE = 0.12  # of the face's oval, which the change map must mark for an edit
+
+
+PROCESSED = "what was done to the whole picture changes an unchanged face as much"
 
 
 class Change(StrEnum):
@@ -65,6 +70,14 @@ def decide_by_measures(measures: FaceMeasures, heads: dict[str, Head] | None = N
     exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
     change, _ = _decide(measures, exchanged, moved, 0.0, laid_over=False)
     return change
+
+
+def is_remarkable(pair: FacePair) -> bool:
+    """Whether the face seems changed, so that it must be held against a control."""
+    return pair.measures is not None and decide_by_measures(pair.measures) not in (
+        Change.NONE,
+        Change.UNCERTAIN,
+    )
 
 
 def why_uncertain(measures: FaceMeasures) -> str | None:
@@ -111,9 +124,10 @@ def _finding(pair: FacePair, warped: WarpedPair, changes: ChangeMap) -> FaceFind
         return FaceFinding(pair, Change.COVERED if covered else Change.NONE, 0.0, 0.0, share)
     heads = shipped_heads()
     exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
-    change, reason = _decide(
-        measures, exchanged, moved, share, laid_over=_looks_laid_over(oval & marked, warped)
-    )
+    laid_over = _looks_laid_over(oval & marked, warped)
+    change, reason = _decide(measures, exchanged, moved, share, laid_over=laid_over)
+    if _processing_explains(change, exchanged, moved, pair):
+        change, reason = Change.UNCERTAIN, PROCESSED
     return FaceFinding(pair, change, exchanged, moved, share, reason)
 
 
@@ -146,6 +160,26 @@ def _decide(
     if touched:
         return (Change.COVERED if laid_over else Change.EDITED), None
     return Change.NONE, None
+
+
+def _processing_explains(change: Change, exchanged: float, moved: float, pair: FacePair) -> bool:
+    """Whether what was done to the whole picture would have the same said of an unchanged face."""
+    if pair.control is None or change not in TYPES:
+        return False
+    (control,), heads = pair.control, shipped_heads()
+    if control is None:
+        return True  # it leaves nothing of an unchanged face either
+    if change is Change.EXCHANGED:
+        gain = _logit(exchanged) - _logit(heads[EXCHANGED].probability(control))
+        return gain < LEAST_GAIN_EXCHANGED
+    if change is Change.MOVED:
+        return _logit(moved) - _logit(heads[MOVED].probability(control)) < LEAST_GAIN_MOVED
+    return change is Change.COVERED and is_covered(control)
+
+
+def _logit(probability: float) -> float:
+    bounded = min(max(probability, 1e-6), 1 - 1e-6)
+    return float(np.log(bounded / (1 - bounded)))
 
 
 def _looks_laid_over(where: Mask, warped: WarpedPair) -> bool:

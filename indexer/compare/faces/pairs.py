@@ -5,12 +5,13 @@ parts are (landmarks), whether it moved (flow), and whether its pixels are still
 (correlation and residue), inside the face against around it.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from indexer.compare.faces.control import control_picture
 from indexer.compare.faces.crops import compare_pixels
 from indexer.compare.faces.detection import (
     SAME_FACE_OVERLAP,
@@ -91,17 +92,18 @@ class FacePair:
     measures: FaceMeasures | None  # None where only one of them shows a face
     confidence: float  # that there is a face at all, in the surer of the two, 0..1
     mouths: tuple[Mouth, Mouth] | None = None  # the query's and the reference's; None: only one has a face
+    # Of the reference's own face after what was done to the whole picture (`control.py`), made where a
+    # change seems to be; None inside: nothing is left of it that could be measured.
+    control: tuple[FaceMeasures | None] | None = None
 
     def scaled(self, factor: float) -> "FacePair":
         """Returns the same pair in a frame of another size; the measures do not depend on it."""
-        return FacePair(
-            scaled_face(self.reference_box, factor) if self.reference_box else None,
-            scaled_face(self.query_box, factor) if self.query_box else None,
-            self.oval * np.float32(factor),
-            None if self.query_oval is None else self.query_oval * np.float32(factor),
-            self.measures,
-            self.confidence,
-            self.mouths,
+        return replace(
+            self,
+            reference_box=scaled_face(self.reference_box, factor) if self.reference_box else None,
+            query_box=scaled_face(self.query_box, factor) if self.query_box else None,
+            oval=self.oval * np.float32(factor),
+            query_oval=None if self.query_oval is None else self.query_oval * np.float32(factor),
         )
 
 
@@ -124,6 +126,21 @@ def pair_faces(
 def compare_faces(warped: WarpedPair, reference: list[FaceBox], query: list[FaceBox]) -> list[FacePair]:
     """Compares the faces of the two warped pictures, place by place. Raises MissingFaceModels."""
     return [_compare(warped, *pair) for pair in pair_faces(reference, query, warped)]
+
+
+def with_control(pair: FacePair, warped: WarpedPair, expected: npt.NDArray[np.float32]) -> FacePair:
+    """Returns the pair with the measures of its control.
+
+    `warped`: what the pair was measured in; `expected`: its reference in the query's colours, (h, w, 3).
+    """
+    if pair.reference_box is None:
+        return pair
+    picture = control_picture(warped, expected, pair.oval)
+    if picture is None:
+        return pair
+    box = find_face_near(picture, pair.reference_box)
+    measures = _compare(replace(warped, query=picture), pair.reference_box, box).measures
+    return replace(pair, control=(measures,))
 
 
 def _compare(warped: WarpedPair, reference_box: FaceBox | None, query_box: FaceBox | None) -> FacePair:

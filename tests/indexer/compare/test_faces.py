@@ -1,19 +1,22 @@
 """Faces of a compared pair: exchanged, moved, edited, covered, or not to be told; and their networks."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from indexer.compare.faces import weights
+from indexer.compare.faces.control import control_picture
 from indexer.compare.faces.detection import FaceBox, find_faces, overlap
 from indexer.compare.faces.findings import Change
 from indexer.compare.faces.identity import face_chip, identity_vectors
-from indexer.compare.faces.landmarks import FIVE, landmarks_of
+from indexer.compare.faces.landmarks import FIVE, OVAL, landmarks_of
 from indexer.compare.faces.model import EXCHANGED, HEADS, MOVED, QUANTITIES, shipped_heads
 from indexer.compare.faces.weights import MissingFaceModels, weight_path
+from indexer.compare.warping import WarpedPair
 from indexer.fingerprints.kinds import Vectors
 from indexer.operations import OperationType
 from indexer.training.classical_swap import open_mouth, swap_face
@@ -202,3 +205,67 @@ def test_in_a_wide_picture_small_faces_are_seen_and_smaller_ones_are_not_guessed
     smaller = derived(through_jpeg(scene(swapped(), 180)), scene(astronaut(), 180))
     assert types_of(smaller) & FLAGS == set()
     assert any("pixels wide" in sentence for sentence in smaller.uncertain)
+
+
+def reduced(image: Image.Image, factor: float) -> Image.Image:
+    size = round(image.width * factor), round(image.height * factor)
+    return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+
+
+def noisy(image: Image.Image) -> Image.Image:
+    shown = pixels(image)
+    added = np.random.default_rng(3).normal(0, 30, shown.shape)
+    return Image.fromarray((shown + added).clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("portrait", "size", "process"),
+    [
+        (astronaut, 0.5, lambda image: through_jpeg(image, 5)),
+        (astronaut, 0.5, lambda image: through_jpeg(image, 8)),
+        (astronaut, 0.5, lambda image: ImageOps.mirror(through_jpeg(image, 8))),
+        (astronaut, 0.5, noisy),
+        (astronaut, 1.0, lambda image: image.filter(ImageFilter.UnsharpMask(4, 300, 0))),
+        (hopper, 0.5, lambda image: image.filter(ImageFilter.UnsharpMask(4, 300, 0))),
+        (hopper, 0.5, lambda image: image.filter(ImageFilter.GaussianBlur(3))),
+        (hopper, 0.35, lambda image: through_jpeg(image, 5)),
+    ],
+)
+def test_what_is_done_to_the_whole_picture_is_no_change_of_the_face(
+    portrait: Callable[[], Image.Image], size: float, process: Callable[[Image.Image], Image.Image]
+) -> None:
+    original = reduced(portrait(), size)
+    found = derived(process(original), original)
+    assert not types_of(found) & FACE_OPERATIONS
+    for one in found.faces:
+        if one.change is Change.UNCERTAIN:
+            assert any(one.reason in sentence for sentence in found.uncertain if one.reason)
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        lambda image: through_jpeg(image, 8),
+        noisy,
+        lambda image: image.filter(ImageFilter.UnsharpMask(4, 300, 0)),
+        lambda image: image.filter(ImageFilter.GaussianBlur(2)),
+    ],
+)
+def test_a_swap_is_named_also_where_the_whole_picture_was_processed(
+    process: Callable[[Image.Image], Image.Image],
+) -> None:
+    assert OperationType.FACE_SWAP in types_of(derived(process(swapped()), astronaut()))
+
+
+@pytest.mark.parametrize("quality", [5, 12])
+def test_the_control_comes_near_to_what_was_done_around_the_face(quality: int) -> None:
+    original = reduced(astronaut(), 0.5)
+    ours, theirs = pixels(through_jpeg(original, quality)), pixels(original)
+    frame = WarpedPair(ours, theirs, np.ones(theirs.shape[:2], np.bool_), np.eye(3), 1.0, 1.0)
+    face = find_faces(theirs)[0]
+    oval = landmarks_of(theirs, face).points[list(OVAL)]
+    made = control_picture(frame, theirs.astype(np.float32), oval)
+    assert made is not None
+    box = np.s_[int(face.top) : int(face.bottom), int(face.left) : int(face.right)]
+    left, before = (np.abs(one[box].astype(int) - ours[box]).mean() for one in (made, theirs))
+    assert left < 0.4 * before, "nobody touched the face, so that the control is what it became"
