@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from bench.faults import at_random, boundary, clock, kills, partitions, storage
 from bench.faults.cases import open_cases
@@ -18,7 +19,7 @@ from bench.faults.site import Site, embedded_database, make_site
 
 # In one registry, by one process.
 BY_WRITES: dict[str, Callable[..., None]] = {"kills": kills.run, "storage": storage.run}
-BY_THEMSELVES: dict[str, Callable[..., Counts]] = {
+BY_THEMSELVES: dict[str, Callable[..., None]] = {
     "boundary": boundary.run,
     "partitions": partitions.run,
     "clock": clock.run,
@@ -36,31 +37,38 @@ def main() -> int:
     options = parser.parse_args()
     wanted = options.subjects or SUBJECTS
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was made is removed
+    bad: list[str] = []
     with embedded_database() as (folder, url):
         writes = [name for name in BY_WRITES if name in wanted]
-        bad = list(_break_writes(make_site(folder, url), writes, options)) if writes else []
+        if writes:
+            _break_writes(make_site(folder, url), writes, options, bad)
         for name in BY_THEMSELVES:
             if name in wanted:
-                begun = time.monotonic()
-                counts = BY_THEMSELVES[name](make_site(folder, url), small=options.small)
-                bad += _reported(name, begun, counts)
+                with _reported(name, counts := Counts(), bad):
+                    BY_THEMSELVES[name](make_site(folder, url), counts, small=options.small)
     for what in bad:
         print(what, file=sys.stderr)
     return int(bool(bad))
 
 
-def _break_writes(site: Site, names: list[str], options: argparse.Namespace) -> Iterator[str]:
+def _break_writes(site: Site, names: list[str], options: argparse.Namespace, bad: list[str]) -> None:
     with open_cases(site) as cases:
         for name in names:
-            begun, cases.counts = time.monotonic(), Counts()
+            cases.counts = Counts()
             more = {"most": options.most} if name == "storage" else {}
-            BY_WRITES[name](cases, small=options.small, **more)
-            yield from _reported(name, begun, cases.counts)
+            with _reported(name, cases.counts, bad):
+                BY_WRITES[name](cases, small=options.small, **more)
 
 
-def _reported(name: str, begun: float, counts: Counts) -> list[str]:
-    print(f"{name}, {time.monotonic() - begun:.0f} s", *counts.rows(), sep="\n", flush=True)
-    return counts.bad()
+@contextmanager
+def _reported(name: str, counts: Counts, bad: list[str]) -> Iterator[None]:
+    """Prints what was counted, also where it is ended before."""
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        print(f"{name}, {time.monotonic() - begun:.0f} s", *counts.rows(), sep="\n", flush=True)
+        bad += counts.bad()
 
 
 if __name__ == "__main__":

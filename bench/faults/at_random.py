@@ -11,18 +11,24 @@ from bench.faults.counts import Counts
 from bench.faults.servers import Clients, Server, lost_of
 from bench.faults.site import Site
 
-REGISTRATIONS, KILLS, THREADS = 1000, 20, 4
-LIVES_S = (0.5, 4.0)  # from when it is ready to its end, at least and at most
+REGISTRATIONS, KILLS, THREADS = 1000, 20, 8
+LIVES_S = (0.5, 30.0)  # from when it is ready to its end, at least and at most
 EVERY_DATABASE = 4  # of so many kills one takes the database along
 
 
-def run(site: Site, *, small: bool) -> Counts:
+def run(site: Site, counts: Counts, *, small: bool) -> None:
     """Goes on until there are enough registrations and enough kills."""
-    counts = Counts()
     if small:
         print("kills at random are not run: they take minutes")
-        return counts
+        return
     server = Server(site)
+    try:
+        _kill_again_and_again(site, server, counts)
+    finally:
+        server.stop()
+
+
+def _kill_again_and_again(site: Site, server: Server, counts: Counts) -> None:
     server.start()
     clients = Clients(site, [server], THREADS)
     clients.start()
@@ -37,10 +43,8 @@ def run(site: Site, *, small: bool) -> Counts:
         server.start()
     clients.stop()
     lost = lost_of(clients.said, server.url, site.api_key)
-    server.stop()
     kind = f"server killed {killed} times, its database {databases} times with it"
     counts.add(kind, "acknowledged", lost, clients.said.wrong, times=len(clients.said.records))
-    return counts
 
 
 def _database_of(site: Site) -> psutil.Process:

@@ -38,12 +38,12 @@ def library() -> str | None:
     return next((path for path in LIBRARIES if Path(path).exists()), None)
 
 
-def run(site: Site, *, small: bool) -> Counts:
+def run(site: Site, counts: Counts, *, small: bool) -> None:
     """Goes through the steps; the small run ends when the clock was set back."""
-    counts, found = Counts(), library()
+    found = library()
     if found is None:
         print("the clock is not set: libfaketime is not installed (Debian: libfaketime)")
-        return counts
+        return
     clock = _Clock(site.path("clock"))
     environment = {
         "LD_PRELOAD": found,
@@ -66,7 +66,6 @@ def run(site: Site, *, small: bool) -> Counts:
                 _Steps(site, client, clock, counts, with_jobs=True).an_hour_slow()
     finally:
         server.stop()
-    return counts
 
 
 class _Clock:

@@ -106,7 +106,9 @@ class Clients:
         self.said = Acknowledged(at={server.url: [] for server in servers})
         self._site, self._servers, self._key = site, servers, site.key
         self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(threads)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(threads)
+        ]
 
     def start(self) -> None:
         """Starts them."""
