@@ -46,8 +46,6 @@ def main() -> int:
             if name in wanted:
                 with _reported(name, counts := Counts(), bad):
                     BY_THEMSELVES[name](make_site(folder, url), counts, small=options.small)
-    for what in bad:
-        print(what, file=sys.stderr)
     return int(bool(bad))
 
 
@@ -68,6 +66,7 @@ def _reported(name: str, counts: Counts, bad: list[str]) -> Iterator[None]:
         yield
     finally:
         print(f"{name}, {time.monotonic() - begun:.0f} s", *counts.rows(), sep="\n", flush=True)
+        print(*counts.bad(), sep="\n", file=sys.stderr, flush=True)
         bad += counts.bad()
 
 

@@ -115,7 +115,7 @@ def run(site: Site, counts: Counts, *, small: bool) -> None:
         writes = table.case(None, counts)
         for at, name in enumerate(writes, 1):
             for fault in FAULTS:
-                if not small or name.startswith(("commit", "UPDATE log_tile", "rename")):
+                if not small or name.startswith(("commit", "UPDATE log_tile", "replace")):
                     table.case(Plan(at, fault), counts)
 
 

@@ -138,6 +138,8 @@ def one_case(site: Site, order: dict[str, Any], uploads: dict[str, Upload], repo
             report.outcome = type(error).__name__
         layer.disarm()
         report.writes = layer.seen
+        if layer.has_waited_in_vain and isinstance(order.get("at"), str):
+            report.findings.append(f"there is no write of this name; there are {', '.join(layer.seen)}")
         save(report, order)
         if plan:
             go_on(site, actor, report)  # without a start: the process that saw the fault goes on

@@ -11,7 +11,7 @@ SAMPLE = (
     ("register fingerprints", "commit", Fault.KILL_BEFORE),
     ("register fingerprints", "commit", Fault.KILL_AFTER),
     ("register fingerprints", "fsync checkpoint.tmp", Fault.KILL_BEFORE),
-    ("register fingerprints", "rename to checkpoint", Fault.KILL_AFTER),
+    ("register fingerprints", "replace to checkpoint", Fault.KILL_AFTER),
     ("register a picture", "put .webp", Fault.KILL_AFTER),
     ("register a picture", "INSERT index_change", Fault.KILL_BEFORE),
     ("erase", "DELETE fingerprint", Fault.KILL_AFTER),

@@ -78,6 +78,11 @@ class Layer:
         """Counts from now on; breaks nothing where there is no plan."""
         self.seen, self._plan, self._armed = [], plan, True
 
+    @property
+    def has_waited_in_vain(self) -> bool:
+        """Whether there is a plan, and its write has not come."""
+        return self._plan is not None
+
     def disarm(self) -> None:
         """Lets everything through again."""
         self._armed = False

@@ -18,7 +18,7 @@ SAMPLE = (
     ("register fingerprints", "INSERT record", Fault.TORN),
     ("register fingerprints", "UPDATE log_tile", Fault.FULL),
     ("register fingerprints", "fsync checkpoint.tmp", Fault.FULL),
-    ("register fingerprints", "rename to checkpoint", Fault.KEPT),
+    ("register fingerprints", "replace to checkpoint", Fault.KEPT),
     ("withdraw", "fsync checkpoint.tmp", Fault.TORN),
     ("erase", "fsync checkpoint.tmp", Fault.LOST),
     ("register a picture", "put .webp", Fault.TORN),
