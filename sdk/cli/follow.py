@@ -81,8 +81,8 @@ def monitor(
     while True:
         try:
             with open_log(log) as reader:
-                kept = _Kept(reader, log, log_key, state, mirror, witnesses)
-                found = kept.look(claims, as_json)
+                kept = _Kept(reader, log, log_key, state, mirror)
+                found = kept.look(claims, witnesses, as_json)
         except Unreachable as error:
             if every is None:
                 raise
@@ -121,10 +121,8 @@ class _Kept:
         log_key: str | None,
         folder: Path | None,
         mirror: Path | None,
-        witnesses: _Trusted,
     ) -> None:
         self._reader = reader
-        self._witnesses = witnesses
         self._folder = folder or _folder_of(reader)
         self._file = self._folder / STATE
         remembered = load_state(self._file)
@@ -132,7 +130,7 @@ class _Kept:
         self._before = remembered[1] if remembered else Followed()
         self._mirror = Mirror(mirror) if mirror else None
 
-    def look(self, claims: list[tuple[Path, str]], as_json: bool) -> bool:
+    def look(self, claims: list[tuple[Path, str]], witnesses: _Trusted, as_json: bool) -> bool:
         """Follows the log to its newest checkpoint and says what was seen; True: something is wrong."""
         start, take = self._before, None
         if self._mirror:
@@ -147,7 +145,7 @@ class _Kept:
                 self._mirror.publish(followed)
             save_state(self._file, self._key, followed)
             findings = tuple(self._against(followed, claims))
-            unwitnessed = self._witnesses.finding(followed.note)
+            unwitnessed = witnesses.finding(followed.note)
             findings = (*findings, unwitnessed) if unwitnessed else findings
         self._say(followed, findings, followed.tree.size - start.tree.size, as_json)
         self._before = followed
