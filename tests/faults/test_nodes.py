@@ -143,7 +143,7 @@ def test_a_search_node_and_an_api_node_die_under_load_and_nothing_is_lost(world:
         for thread in threads:
             thread.join()
         assert load.wrong == []
-        assert len(load.acknowledged) > 20
+        assert load.acknowledged
         with Client(nodes[1].url, desk.api_key.secret) as client:
             for code, record in load.acknowledged.items():
                 assert find_by(client, code) == record
