@@ -82,7 +82,10 @@ class SearchNodes:
         return IndexState(state.position, lag, state.age_s)
 
     def check(self, session: Session, _: Still) -> Iterator[str]:
-        """See IndexAccess. Each search node compares its own index."""
+        """See IndexAccess. Each search node compares its own index.
+
+        Raises IndexUnavailable where one cannot: it is away, and nothing is known to differ.
+        """
         self.catch_up(session)
         for address in self._addresses:
             try:
@@ -93,8 +96,9 @@ class SearchNodes:
                 )
                 answer.raise_for_status()
             except httpx2.HTTPError as error:
-                yield f"search node {address} cannot be checked: it {_why(error)}"
-                continue
+                raise IndexUnavailable(
+                    f"search node {address} cannot be checked: it {_why(error)}"
+                ) from error
             yield from (f"search node {address}: {difference}" for difference in answer.json())
 
     def search(self, kind: str, method: str, limit: float, queries: Values) -> list[Hit]:

@@ -48,7 +48,7 @@ class Audited(Protocol):
 
 
 def audit(services: Audited, session: Session, still: Still | None = None) -> AuditReport:
-    """Runs every step; a clean report has no findings.
+    """Runs every step; a clean report has no findings. Raises BlobsUnavailable and IndexUnavailable.
 
     Rows are read through `session`, whose transaction has not begun: the published checkpoint must be older
     than what it sees. Where others write meanwhile it is a snapshot, and `still` opens a session in which

@@ -1,16 +1,20 @@
 """Runs audits while the registry serves, notes each as an act, and reads what the last one found.
 
-An audit reads a snapshot: nobody waits for it. With each that
-finds nothing, the log commits to the acts so far.
+An audit reads a snapshot: nobody waits for it. With each that finds nothing worse than lost previews, the
+log commits to the acts so far.
 """
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from time import monotonic
 
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from registry.errors import AuditFailed
+from registry.errors import AuditFailed, RegistryError
 from registry.log.transparency_log import nothing_moves
 from registry.operate.audit import audit
 from registry.publish.registration import publish_and_cosign
@@ -22,11 +26,16 @@ from sdk.models import ActType, AuditReport, LastAudit
 # A lost preview costs a comparison and no proof, and is never found again: a registry serves on without it.
 BEARABLE = frozenset({"preview"})
 FINDINGS_LOGGED = 10
+SAID = ("clean", "log_size", "findings")  # of the details of an audit's act
 _log = logging.getLogger(__name__)
 
 
 def run_audit(services: Services, by: Actor) -> AuditReport:
-    """Audits a snapshot, and notes the act and what it found."""
+    """Audits a snapshot, notes the act and what it found, and then has the log commit to the acts.
+
+    What was found is kept whether or not the log can be appended to. Raises BlobsUnavailable and
+    IndexUnavailable where not everything can be looked at, and what the database raises; nothing is noted.
+    """
     began = monotonic()
     with snapshot(services.engine) as session:
         report = audit(services, session, lambda: nothing_moves(services.engine))
@@ -41,10 +50,9 @@ def run_audit(services: Services, by: Actor) -> AuditReport:
             findings=dict(Counter(finding.what for finding in report.findings)),
             took_ms=round((monotonic() - began) * 1000),
         )
-        # Nothing is signed over a log that has rotted, or that its witnesses stopped.
-        if report.clean and services.log.may_sign(session):
-            commit_acts(session, services.log, by)
-            after_commit(session, lambda: publish_and_cosign(services))
+    # Nothing is signed over a log that has rotted.
+    if is_bearable(finding.what for finding in report.findings):
+        _commit_acts(services, by)
     if not report.clean:
         _log.error("an audit found %d differences", len(report.findings))
         for finding in report.findings[:FINDINGS_LOGGED]:
@@ -52,18 +60,44 @@ def run_audit(services: Services, by: Actor) -> AuditReport:
     return report
 
 
+def _commit_acts(services: Services, by: Actor) -> None:
+    """Raises nothing for which the audit would be made again: the next one commits to these acts."""
+    try:
+        with transaction(services.engine) as session:
+            if services.log.may_sign(session):  # witnesses may have stopped it
+                commit_acts(session, services.log, by)
+                after_commit(session, lambda: publish_and_cosign(services))
+    except (RegistryError, SQLAlchemyError, OSError) as error:
+        _log.error("the log does not commit to the acts so far: %s", type(error).__name__)
+
+
 def last_audit(session: Session) -> LastAudit | None:
-    """What the last audit found; None: there was none."""
+    """What the last audit found; None: there was none.
+
+    An act that does not say it was tampered with: that counts as a finding.
+    """
     row = newest_act(session, ActType.AUDIT)
     if row is None:
         return None
-    told = row.details
-    return LastAudit(at=row.at, clean=told["clean"], log_size=told["log_size"], findings=told["findings"])
+    told: object = row.details
+    said = {name: told.get(name) for name in SAID} if isinstance(told, dict) else {}
+    with suppress(ValidationError):
+        last = LastAudit.model_validate({"at": row.at, **said}, strict=True)
+        if last.clean != bool(last.findings):
+            return last
+    return LastAudit(at=row.at, clean=False, log_size=0, findings={"act": 1})
+
+
+def is_bearable(found: Iterable[str]) -> bool:
+    """Tells whether kinds of findings are of those with which a registry serves on, or none."""
+    return BEARABLE.issuperset(found)
 
 
 def require_sound_audit(session: Session) -> None:
-    """Raises AuditFailed where the last audit found more than lost previews."""
+    """Raises AuditFailed where the last audit found more than lost previews.
+
+    Anybody may ask whether a registry is ready: what was found is told to holders of an API key alone.
+    """
     last = last_audit(session)
-    worse = sorted(set(last.findings) - BEARABLE) if last else []
-    if last and worse:
-        raise AuditFailed(f"the audit of {last.at.isoformat(timespec='seconds')} found: {', '.join(worse)}")
+    if last and not is_bearable(last.findings):
+        raise AuditFailed("the last audit found differences; its findings are in the status")

@@ -1,6 +1,7 @@
 """Follows the chain of administrative acts from its first row, and to where the log commits to it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from pydantic import ValidationError
 from sqlalchemy import text
@@ -10,11 +11,13 @@ from registry.operate.check_rows import OF_TYPE
 from registry.records.acts import act_of
 from registry.storage.models import Act as ActRow
 from registry.storage.models import LogEntry
+from registry.storage.models.columns import now
 from sdk.acts import ENTRY_TYPE, FIRST_PREVIOUS, digest_of, head_content
 from sdk.models import Act, ActType
 from sdk.records import commitment, log_entry
 
 STREAM_ROWS = 1000
+CLOCKS_DIFFER_BY = timedelta(minutes=5)  # of the nodes of one registry, at most
 Step = Iterator[tuple[str, str]]
 
 
@@ -25,12 +28,14 @@ def check_acts(session: Session) -> Step:
     )
     number, previous = 0, FIRST_PREVIOUS
     committed = 0  # how many acts the log commits to, as far as the rows say
+    latest, too_late = now() + CLOCKS_DIFFER_BY, 0
     for row in rows:
         if row.number != number:
             yield "act", f"act {number} is missing"
             number = row.number
         elif row.previous.hex() != previous:
             yield "act", f"act {number} does not follow the act before it"
+        too_late += row.at > latest
         previous, number = row.digest.hex(), number + 1
         try:
             act = act_of(row)
@@ -43,16 +48,29 @@ def check_acts(session: Session) -> Step:
             yield from _check_commitment(session, act)
             committed = act.number
         session.expunge(row)
+    if too_late:
+        yield "act", f"{too_late} acts are of a time that has not come yet"
     yield from _unnoted_commitments(session, committed)
 
 
 def _check_commitment(session: Session, act: Act) -> Step:
     """The act before is the head that the log entry commits to."""
     content = head_content(act.number, act.previous)
-    index, salt = act.details.get("log_index"), act.details.get("salt")
+    index, salt = act.details.get("log_index"), _octets(act.details.get("salt"))
+    if type(index) is not int or salt is None:
+        yield "act", f"act {act.number} does not say which log entry commits to the acts before it"
+        return
     entry = session.exec(select(LogEntry.entry).where(LogEntry.index == index)).first()
-    if entry != log_entry(ENTRY_TYPE, commitment(bytes.fromhex(str(salt)), content)):
+    if entry != log_entry(ENTRY_TYPE, commitment(salt, content)):
         yield "act", f"log entry {index} does not commit to the acts before act {act.number}"
+
+
+def _octets(told: object) -> bytes | None:
+    """The bytes that an act tells in hexadecimal; None: it tells something else."""
+    try:
+        return bytes.fromhex(told) if isinstance(told, str) else None
+    except ValueError:
+        return None
 
 
 def _unnoted_commitments(session: Session, committed: int) -> Step:

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from registry.errors import RegistryError
 from registry.operate.audit_runs import last_audit, run_audit
+from registry.operate.check_acts import CLOCKS_DIFFER_BY
 from registry.records.acts import REGISTRY
 from registry.services import Services
 from registry.storage.db import sole_holder, transaction
@@ -17,6 +18,7 @@ from registry.storage.models.columns import now
 from sdk.models import AuditReport
 
 LOOK_EVERY_S = 60.0
+AGAIN_AFTER_S = 900.0  # an audit that failed: each reads everything that the registry holds
 AUDIT_LOCK = 0x6175_6469_74  # "audit", one advisory lock per database
 ENDED_WITHIN_S = 2.0
 _log = logging.getLogger(__name__)
@@ -40,12 +42,21 @@ class NightlyAudit:
         self._thread.join(ENDED_WITHIN_S)
 
     def _run(self) -> None:
-        while not self._stopping.wait(LOOK_EVERY_S):
+        wait_s = LOOK_EVERY_S
+        while not self._stopping.wait(wait_s):
+            wait_s = LOOK_EVERY_S
             try:
                 audit_if_due(self._services, self._at, now())
-            except (SQLAlchemyError, RegistryError) as error:
+            except Exception as error:  # whatever it is, the nights to come are audited
+                wait_s = AGAIN_AFTER_S
                 if not self._stopping.is_set():
-                    _log.warning("the nightly audit failed and is tried again: %s", type(error).__name__)
+                    _log_failure(error)
+
+
+def _log_failure(error: Exception) -> None:
+    known = isinstance(error, (SQLAlchemyError, RegistryError))  # the text of the first holds values
+    words = str(error) if isinstance(error, RegistryError) else type(error).__name__
+    _log.error("the nightly audit failed and is tried again: %s", words, exc_info=None if known else error)
 
 
 def audit_if_due(services: Services, at: time, moment: datetime) -> AuditReport | None:
@@ -72,7 +83,10 @@ def _is_due(session: Session, at: time, moment: datetime) -> bool:
     last = last_audit(session)
     # A registry that was never audited is due from the first night on after its first act.
     since = last.at if last else session.exec(select(Act.at).order_by(col(Act.number)).limit(1)).first()
-    return since is not None and since < last_time(at, moment)
+    if since is None:
+        return False
+    # An act of tomorrow is of a wrong clock, or forged: it must not keep audits off until then.
+    return since < last_time(at, moment) or since > moment + CLOCKS_DIFFER_BY
 
 
 def last_time(at: time, moment: datetime) -> datetime:

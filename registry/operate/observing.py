@@ -14,10 +14,10 @@ from sqlmodel import Session, col, func, select
 from registry import __version__
 from registry.log.transparency_log import head_of, read_note
 from registry.log.witnessed_checkpoints import newest_witnessed
-from registry.operate.audit_runs import last_audit
+from registry.operate.audit_runs import is_bearable, last_audit
 from registry.records.acts import newest_act
 from registry.services import Services
-from registry.storage.models import ApiKey, Job, LogHead
+from registry.storage.models import Act, ApiKey, Job, LogHead
 from registry.storage.models.columns import now
 from registry.storage.models.jobs import QUEUED, RUNNING
 from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified
@@ -90,11 +90,26 @@ def _audit(session: Session) -> Iterator[Sample]:
     yield Sample(
         "trueprint_audit_clean", "Whether the last audit found nothing", float(last.clean if last else 1)
     )
+    meaning = "Whether the last audit found nothing, or lost previews alone"
+    yield Sample("trueprint_audit_sound", meaning, float(is_bearable(last.findings) if last else 1))
     for what, count in sorted(last.findings.items()) if last else ():
         yield Sample("trueprint_audit_findings", "What the last audit found", count, {"what": what})
-    newest, committed = newest_act(session), newest_act(session, ActType.COMMIT_ACTS)
-    behind = (newest.number if newest else -1) - (committed.number if committed else -1)
-    yield Sample("trueprint_acts_not_committed", "Acts that the log does not commit to yet", behind)
+    yield from _acts(session)
+
+
+def _acts(session: Session) -> Iterator[Sample]:
+    first = session.exec(select(Act.at).order_by(col(Act.number)).limit(1)).first()
+    meaning = "When the first act was, as of the set-up; 0: there is none"
+    yield Sample("trueprint_first_act_timestamp_seconds", meaning, first.timestamp() if first else 0)
+    # An audit alone is no reason for a commitment (commit_acts).
+    committed = newest_act(session, ActType.COMMIT_ACTS)
+    since = col(Act.number) > (committed.number if committed else -1)
+    others = select(func.count()).select_from(Act).where(since, Act.type != ActType.AUDIT.value)
+    yield Sample(
+        "trueprint_acts_not_committed",
+        "Acts, other than audits, that the log does not commit to yet",
+        session.exec(others).one(),
+    )
 
 
 def _index(services: Services, session: Session) -> Iterator[Sample]:

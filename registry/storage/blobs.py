@@ -72,11 +72,13 @@ class Blobs:
             return None
 
     def has(self, key: str) -> bool:
-        """Tells whether the blob is there, without reading it."""
+        """Tells whether the blob is there, without reading it. Raises BlobsUnavailable: it is not known."""
         try:
             obstore.head(self._store, key)
-        except (BaseError, FileNotFoundError):
+        except (NotFoundError, FileNotFoundError):
             return False
+        except (BaseError, OSError) as error:
+            raise BlobsUnavailable("what is stored in files is out of reach") from error
         return True
 
     def get_beside(self, key: str, suffix: str) -> bytes | None:

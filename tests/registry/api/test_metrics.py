@@ -87,14 +87,20 @@ def test_what_a_scrape_looks_up_is_as_it_is(world: World) -> None:
     assert number(world, "trueprint_log_unpublished") == 0
     assert number(world, "trueprint_records_active") == 1
     assert number(world, "trueprint_audit_timestamp_seconds") == 0
+    first = world.operator.list_acts(limit=100)[-1].at.timestamp()
+    assert number(world, "trueprint_first_act_timestamp_seconds") == pytest.approx(first)
     assert number(world, "trueprint_acts_not_committed") > 0
     world.audit()
     assert number(world, "trueprint_audit_timestamp_seconds") > 0
     assert number(world, "trueprint_acts_not_committed") == 0
+    world.audit()
+    assert number(world, "trueprint_acts_not_committed") == 0  # an audit alone is not committed to
     assert number(world, "trueprint_audit_clean") == 1
+    assert number(world, "trueprint_audit_sound") == 1
     world.tamper("UPDATE log_head SET active_records = 7")
     assert not world.operator.audit().clean
     assert number(world, "trueprint_audit_clean") == 0
+    assert number(world, "trueprint_audit_sound") == 0
     assert number(world, "trueprint_audit_findings", what="log_head") == 1
     world.tamper("UPDATE log_head SET active_records = 1")
     world.audit()
@@ -128,6 +134,14 @@ def test_every_alert_names_metrics_that_there_are(world: World) -> None:
         for name, labels in labelled:
             keys = {key for found, keys in numbers(world) if found == name for key, _ in keys}
             assert name in OF_PROMETHEUS or set(re.findall(r"(\w+)[=!]~?", labels)) <= keys, rule
+
+
+def test_nobody_is_alerted_of_what_is_as_it_should_be() -> None:
+    by_name = {rule["alert"]: rule["expr"] for rule in rules()}
+    assert "trueprint_audit_sound == 0" in by_name["TrueprintAuditFoundDifferences"]  # no lost previews
+    assert "trueprint_checkpoint_cosigned_timestamp_seconds > 300" in by_name["TrueprintLogNotCosigned"]
+    assert "(trueprint_audit_timestamp_seconds > 0)" in by_name["TrueprintAuditOverdue"]  # set up today
+    assert "trueprint_audit_timestamp_seconds - time() > 300" in by_name["TrueprintAuditOverdue"]
 
 
 def test_every_alert_stands_in_the_table_with_what_to_do() -> None:

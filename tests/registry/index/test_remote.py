@@ -17,7 +17,7 @@ from registry.errors import StartRefused
 from registry.index.remote import SearchNodes
 from sdk.client import Client
 from sdk.errors import ServerError
-from sdk.models import FingerprintQuery, FingerprintValue
+from sdk.models import ActType, FingerprintQuery, FingerprintValue
 from tests.pictures import encoded, picture
 from tests.world import SeededEmbedder, World
 
@@ -88,6 +88,11 @@ def test_when_a_search_node_is_gone_the_other_answers_and_when_both_are_it_is_sa
             assert desk.client.match(encoded("coffee", quality=60)).matches
     with pytest.raises(ServerError, match=r"no search node answers; http://\S+ cannot be reached"):
         desk.client.match(encoded("coffee"))
+    with pytest.raises(
+        ServerError, match=r"search node http://\S+ cannot be checked: it cannot be reached"
+    ):
+        world.operator.audit()
+    assert world.operator.list_acts(act_type=ActType.AUDIT) == []  # it found nothing, and is to come yet
     with pytest.raises(ServerError, match="no search node answers"):
         desk.client.register(encoded("cat"), desk.sign(desk.statement(encoded("cat"), "cat")))
     with search_node(world) as again:

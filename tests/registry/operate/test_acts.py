@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -10,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from registry.operate.audit import audit
-from registry.records.acts import act_of
+from registry.records.acts import REGISTRY, act_of, append_act
 from registry.storage.models import Act as ActRow
 from sdk.acts import digest_of, verify_chain
 from sdk.errors import NotAllowed
@@ -202,6 +203,26 @@ def test_a_chain_that_was_written_anew_is_not_what_the_log_commits_to(
     found = [finding.detail for finding in audit(world_of_module.services, session).findings]
     assert len(found) == 1
     assert "does not commit to the acts before" in found[0]
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {},
+        {"log_index": "0", "salt": "00"},
+        {"log_index": True, "salt": "00"},
+        {"log_index": 0, "salt": "no hexadecimal"},
+        {"log_index": 0, "salt": None},
+    ],
+    ids=json.dumps,
+)
+def test_a_commitment_that_names_no_log_entry_is_a_finding(
+    world_of_module: World, session: Session, details: dict[str, Any]
+) -> None:
+    append_act(session, REGISTRY, ActType.COMMIT_ACTS, "0", **details)
+    [finding] = audit(world_of_module.services, session).findings
+    assert finding.what == "act"
+    assert "does not say which log entry commits" in finding.detail
 
 
 def test_a_start_is_an_act_where_settings_that_matter_changed(world: World) -> None:

@@ -1,19 +1,28 @@
 """The nightly audit: once, by one process, nobody waits for it, and what has rotted is told everywhere."""
 
+import errno
+import json
 import threading
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import httpx2
+import psycopg
 import pytest
+from sqlmodel import Session
 
+from registry.errors import AuditFailed, BlobsUnavailable, IndexUnavailable, SignerUnavailable
 from registry.log.transparency_log import head_of, nothing_moves
 from registry.operate import nightly
 from registry.operate.audit import audit
-from registry.operate.nightly import AUDIT_LOCK, audit_if_due, last_time
+from registry.operate.audit_runs import last_audit, require_sound_audit
+from registry.operate.nightly import AUDIT_LOCK, NightlyAudit, audit_if_due, last_time
+from registry.records.acts import REGISTRY, append_act
 from registry.storage.db import snapshot, sole_holder
 from sdk.errors import ServerError
 from sdk.models import ActorKind, ActType, AuditReport
 from tests.pictures import encoded
+from tests.registry.api.test_metrics import number
 from tests.waiting import soon
 from tests.world import World
 
@@ -47,7 +56,8 @@ def test_a_registry_is_audited_once_a_night_by_itself(world: World) -> None:
     desk = world.enrol("Daily Example")
     world.register(desk, encoded("coffee"))
     assert world.operator.status().last_audit is None
-    assert audit_if_due(world.services, NIGHT, datetime.now(UTC) - timedelta(days=2)) is None
+    set_up = world.operator.list_acts(limit=100)[-1].at
+    assert audit_if_due(world.services, NIGHT, set_up) is None
     assert audit_of_the_night(world).clean
     last = world.operator.status().last_audit
     assert last is not None
@@ -57,8 +67,7 @@ def test_a_registry_is_audited_once_a_night_by_itself(world: World) -> None:
     size = world.operator.log_state().size
     world.audit()
     assert world.operator.log_state().size == size  # since then there were audits only
-    # It is of now; only the night after the next is later.
-    assert audit_if_due(world.services, NIGHT, last_time(NIGHT, datetime.now(UTC))) is None
+    assert audit_if_due(world.services, NIGHT, last.at) is None  # the next night comes later
     world.audit()
 
 
@@ -142,7 +151,8 @@ def test_a_byte_that_rots_is_told_by_the_next_night(
     assert last.findings[told] >= 1
     answer = httpx2.get(ready)
     assert (answer.status_code, answer.json()["code"]) == (503, "audit_failed")
-    assert told in answer.json()["detail"]
+    assert "findings are in the status" in answer.json()["detail"]
+    assert told not in answer.json()["detail"]  # anybody may ask
     assert any(f"audit: {told}" in record.getMessage() for record in caplog.records)
     rotting.tamper("ALTER TABLE act DISABLE TRIGGER USER")
     rotting.tamper(statement)  # flipped back
@@ -168,5 +178,119 @@ def test_a_lost_preview_is_told_and_the_registry_stays_ready(world: World) -> No
     record = world.register(desk, encoded("coffee")).record
     key = "previews/aa/lost.webp"
     world.tamper("UPDATE record SET preview_key = :key WHERE id = :id", key=key, id=record.id)
+    size = world.operator.log_state().size
     assert [finding.what for finding in audit_of_the_night(world).findings] == ["preview"]
     assert httpx2.get(f"{world.url}/readyz").status_code == 200
+    assert world.operator.log_state().size == size + 1  # and the log commits to the acts
+    assert number(world, "trueprint_audit_clean") == 0
+    assert number(world, "trueprint_audit_sound") == 1  # nobody is paged
+
+
+class Looks(threading.Event):
+    """When a thread would look, without the waiting; it is told to stop after some looks."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.waited: list[float | None] = []
+        self._looks = looks
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited.append(timeout)
+        return len(self.waited) > self._looks
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.OperationalError("the connection is lost"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        IndexUnavailable("search node http://127.0.0.1:1 cannot be checked"),
+        KeyError("clean"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_after_an_audit_that_failed_others_follow_though_not_at_once(
+    error: Exception, world_of_module: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes: list[Exception | None] = [None, error, None]
+
+    def tried(*_: object) -> None:
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+
+    monkeypatch.setattr(nightly, "audit_if_due", tried)
+    audits = NightlyAudit(world_of_module.services, NIGHT)
+    audits._stopping = looks = Looks(3)
+    audits._run()
+    assert looks.waited == [60.0, 60.0, 900.0, 60.0]
+    assert outcomes == []
+
+
+def test_an_audit_of_a_time_to_come_does_not_turn_audits_off(world: World) -> None:
+    forged = datetime.now(UTC) + timedelta(days=400)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("registry.records.acts.now", lambda: forged)
+        assert world.operator.audit().clean
+    report = audit_if_due(world.services, NIGHT, datetime.now(UTC))
+    assert report is not None
+    assert "acts are of a time that has not come yet" in report.findings[0].detail
+    last = world.operator.status().last_audit
+    assert last is not None
+    assert audit_if_due(world.services, NIGHT, last.at) is None
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {},
+        {"clean": True, "log_size": 1, "findings": ["log_tile"]},
+        {"clean": True, "log_size": 1, "findings": {"log_tile": 1}},
+        {"clean": False, "log_size": 1, "findings": {}},
+    ],
+    ids=json.dumps,
+)
+def test_an_act_that_does_not_say_what_an_audit_found_counts_as_a_finding(
+    world_of_module: World, details: dict[str, Any]
+) -> None:
+    with Session(world_of_module.engine) as session:
+        append_act(session, REGISTRY, ActType.AUDIT, **details)
+        last = last_audit(session)
+        assert last is not None
+        assert (last.clean, last.findings) == (False, {"act": 1})
+        with pytest.raises(AuditFailed):
+            require_sound_audit(session)
+        session.rollback()
+
+
+def test_what_an_audit_found_is_kept_when_the_log_cannot_sign(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> str:
+        raise SignerUnavailable("the module is away")
+
+    size = world.operator.log_state().size
+    with monkeypatch.context() as patch:
+        patch.setattr(world.services.log.keys, "sign", away)
+        assert audit_of_the_night(world).clean
+        assert world.operator.log_state().size == size
+        last = world.operator.status().last_audit
+        assert last is not None
+        assert last.clean
+    world.audit()
+    assert world.operator.log_state().size == size + 1
+
+
+def test_previews_out_of_reach_are_not_lost(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"))
+    folder = world.settings.blob_folder / "previews"
+    folder.rename(folder.with_name("away"))
+    folder.write_bytes(b"a file where a folder was")
+    with pytest.raises(BlobsUnavailable):
+        audit_of_the_night(world)
+    assert world.operator.status().last_audit is None
+    assert httpx2.get(f"{world.url}/readyz").status_code == 200
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+    world.audit()

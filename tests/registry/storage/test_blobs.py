@@ -54,10 +54,13 @@ def test_what_is_lost_is_told_from_what_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "blobs" / key
     file.unlink()
     assert blobs.read(key) is None
+    assert not blobs.has(key)
     file.parent.rmdir()
     file.parent.write_bytes(b"a file where a folder was")
     with pytest.raises(BlobsUnavailable):
         blobs.read(key)
+    with pytest.raises(BlobsUnavailable):
+        blobs.has(key)
     assert blobs.get(key) is None
 
 
