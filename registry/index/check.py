@@ -8,7 +8,7 @@ from sqlmodel import Session
 from indexer.index.port import Ids, Index, Values
 from registry.errors import CorruptRows
 from registry.index.access import Still
-from registry.index.rows import stored_rows
+from registry.index.rows import stored_rows, stored_rows_among
 
 
 def check_indexes(session: Session, by_kind: Mapping[str, Index], still: Still) -> Iterator[str]:
@@ -28,8 +28,7 @@ def check_indexes(session: Session, by_kind: Mapping[str, Index], still: Still) 
         if not len(suspects):
             continue
         with still() as settled:
-            within = int(suspects[0]), int(suspects[-1])
-            stored = _digests(_only(stored_rows(settled, index.kind, within), suspects))
+            stored = _digests(stored_rows_among(settled, index.kind, suspects))
             held = _digests(_only(index.blocks(), suspects))
         if not np.array_equal(stored[0], held[0]):
             yield f"{name}: the index holds other rows than the database"

@@ -10,7 +10,7 @@ from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind, unpack_codes, unpa
 from registry.app import running_services
 from registry.errors import CorruptRows
 from registry.index import rows as module
-from registry.index.rows import rows_by_id, stored_rows
+from registry.index.rows import rows_by_id, stored_rows, stored_rows_among
 from registry.storage.models import Fingerprint, Record
 from tests.pictures import encoded
 from tests.world import SeededEmbedder, World
@@ -58,14 +58,27 @@ def test_rows_come_in_blocks_by_rising_id(
     assert np.array_equal(np.concatenate([block_values for _, block_values in blocks]), values)
 
 
-def test_a_range_of_ids_is_read_alone_and_withdrawn_records_not_at_all(rows: Session) -> None:
+def test_a_range_of_ids_is_read_alone(rows: Session) -> None:
     ids, _ = wanted(rows, PDQ)
     found = list(stored_rows(rows, PDQ, (ids[3], ids[9])))
     assert np.concatenate([block for block, _ in found]).tolist() == ids[3:10]
+
+
+def test_some_ids_are_read_alone_and_withdrawn_records_not_at_all(
+    rows: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, values = wanted(rows, PDQ)
+    monkeypatch.setattr(module, "IDS_AT_ONCE", 3)
+    asked = np.array([*ids[3:20:2], 10**12], np.int64)
+    found = list(stored_rows_among(rows, PDQ, asked))
+    assert [len(block) for block, _ in found] == [3, 3, 3]  # the last of the chunks finds nothing
+    assert np.concatenate([block for block, _ in found]).tolist() == ids[3:20:2]
+    assert np.array_equal(np.concatenate([block for _, block in found]), values[3:20:2])
     for record in rows.exec(select(Record)):
         record.status = "withdrawn"
     rows.flush()
     assert list(stored_rows(rows, PDQ)) == []
+    assert list(stored_rows_among(rows, PDQ, asked)) == []
 
 
 def test_rows_are_found_by_id_in_all_kinds_at_once(rows: Session) -> None:
