@@ -6,11 +6,12 @@ changes, 7. the index of this node, 8. previews. It changes nothing and holds li
 compared by the database.
 """
 
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from typing import Protocol
 
-from sqlmodel import Session, func, select
+from sqlmodel import Session, col, func, select
 
 from registry.errors import LogRolledBack
 from registry.index.access import IndexAccess, Still
@@ -25,7 +26,9 @@ from registry.storage.models import Act, Fingerprint, Record
 from sdk.models import AuditFinding, AuditReport
 
 MAXIMUM_FINDINGS = 1000
+PREVIEWS_AT_ONCE = 1000
 Step = Iterator[tuple[str, str]]
+Sessions = Callable[[], AbstractContextManager[Session]]  # opens one for a short look
 
 
 class Audited(Protocol):
@@ -48,7 +51,13 @@ class Audited(Protocol):
 
 
 def audit(services: Audited, session: Session, still: Still | None = None) -> AuditReport:
-    """Runs every step; a clean report has no findings. Raises BlobsUnavailable and IndexUnavailable.
+    """Runs every step in one session; see `audit_rows` and `with_previews`."""
+    report = audit_rows(services, session, still)
+    return with_previews(report, services.blobs, lambda: nullcontext(session))
+
+
+def audit_rows(services: Audited, session: Session, still: Still | None = None) -> AuditReport:
+    """Runs every step but the last; a clean report has no findings. Raises IndexUnavailable.
 
     Rows are read through `session`, whose transaction has not begun: the published checkpoint must be older
     than what it sees. Where others write meanwhile it is a snapshot, and `still` opens a session in which
@@ -65,7 +74,6 @@ def audit(services: Audited, session: Session, still: Still | None = None) -> Au
         check_records(session),
         check_fingerprints(session),
         _check_index(services, session, settled),
-        _check_previews(services, session, settled),
     ):
         for what, detail in step:
             if len(findings) < MAXIMUM_FINDINGS:
@@ -78,6 +86,21 @@ def audit(services: Audited, session: Session, still: Still | None = None) -> Au
         acts=session.exec(select(func.count()).select_from(Act)).one(),
         findings=tuple(findings),
     )
+
+
+def with_previews(report: AuditReport, blobs: Blobs, sessions: Sessions) -> AuditReport:
+    """Runs the last step: adds the previews that are lost. Raises BlobsUnavailable.
+
+    No transaction of `sessions` is open while the store is asked for one after another: a snapshot that
+    stays open keeps the database from clearing away old rows.
+    """
+    room = MAXIMUM_FINDINGS - len(report.findings)
+    lost = tuple(
+        AuditFinding(what="preview", detail=lost_preview(record_id))
+        for record_id in islice(_lost_previews(blobs, sessions), room)
+    )
+    found = {"clean": report.clean and not lost, "findings": (*report.findings, *lost)}
+    return report.model_copy(update=found)
 
 
 def _check_checkpoint(services: Audited, session: Session) -> Step:
@@ -93,19 +116,23 @@ def _check_index(services: Audited, session: Session, still: Still) -> Step:
         yield "index", difference
 
 
-def _check_previews(services: Audited, session: Session, still: Still) -> Step:
-    kept = select(Record.id, Record.preview_key).where(Record.preview_key != None)  # noqa: E711
-    lost: dict[str, str] = {}
-    for record_id, key in session.exec(kept.execution_options(yield_per=1000)):
-        if key is not None and len(lost) < MAXIMUM_FINDINGS and not services.blobs.has(key):
-            lost[record_id] = key
-    if not lost:
-        return
-    with still() as settled:  # a record may have been erased since
-        for record_id, key in lost.items():
-            still_kept = select(Record.id).where(Record.id == record_id, Record.preview_key == key)
-            if settled.exec(still_kept).first() is not None:
-                yield "preview", lost_preview(record_id)
+def _lost_previews(blobs: Blobs, sessions: Sessions) -> Iterator[str]:
+    """Ids of records, in rising order."""
+    kept = select(Record.id, Record.preview_key).where(col(Record.preview_key).is_not(None))
+    after = ""
+    while True:
+        with sessions() as session:
+            page = kept.where(col(Record.id) > after).order_by(col(Record.id)).limit(PREVIEWS_AT_ONCE)
+            keys = dict(session.exec(page).all())
+        if not keys:
+            return
+        after = list(keys)[-1]
+        lost = [record_id for record_id, key in keys.items() if key is not None and not blobs.has(key)]
+        if lost:
+            # A record may have been erased since: its row forgets the preview before the preview goes.
+            with sessions() as session:
+                anew = dict(session.exec(kept.where(col(Record.id).in_(lost))).all())
+            yield from (record_id for record_id in lost if anew.get(record_id) == keys[record_id])
 
 
 def lost_preview(record_id: str) -> str:

@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from registry.errors import AuditFailed, RegistryError
 from registry.log.transparency_log import nothing_moves
-from registry.operate.audit import audit
+from registry.operate.audit import audit_rows, with_previews
 from registry.publish.registration import publish_and_cosign
 from registry.records.acts import Actor, append_act, commit_acts, newest_act
 from registry.services import Services
@@ -38,7 +38,8 @@ def run_audit(services: Services, by: Actor) -> AuditReport:
     """
     began = monotonic()
     with snapshot(services.engine) as session:
-        report = audit(services, session, lambda: nothing_moves(services.engine))
+        report = audit_rows(services, session, lambda: nothing_moves(services.engine))
+    report = with_previews(report, services.blobs, lambda: transaction(services.engine))
     with transaction(services.engine) as session:
         append_act(
             session,

@@ -1,23 +1,18 @@
 """The nightly audit: once, by one process, nobody waits for it, and what has rotted is told everywhere."""
 
 import errno
-import json
 import threading
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 
 import httpx2
 import psycopg
 import pytest
-from sqlmodel import Session
 
-from registry.errors import AuditFailed, BlobsUnavailable, IndexUnavailable, SignerUnavailable
+from registry.errors import IndexUnavailable
 from registry.log.transparency_log import head_of, nothing_moves
 from registry.operate import nightly
 from registry.operate.audit import audit
-from registry.operate.audit_runs import last_audit, require_sound_audit
 from registry.operate.nightly import AUDIT_LOCK, NightlyAudit, audit_if_due, last_time
-from registry.records.acts import REGISTRY, append_act
 from registry.storage.db import snapshot, sole_holder
 from sdk.errors import ServerError
 from sdk.models import ActorKind, ActType, AuditReport
@@ -238,59 +233,3 @@ def test_an_audit_of_a_time_to_come_does_not_turn_audits_off(world: World) -> No
     last = world.operator.status().last_audit
     assert last is not None
     assert audit_if_due(world.services, NIGHT, last.at) is None
-
-
-@pytest.mark.parametrize(
-    "details",
-    [
-        {},
-        {"clean": True, "log_size": 1, "findings": ["log_tile"]},
-        {"clean": True, "log_size": 1, "findings": {"log_tile": 1}},
-        {"clean": False, "log_size": 1, "findings": {}},
-    ],
-    ids=json.dumps,
-)
-def test_an_act_that_does_not_say_what_an_audit_found_counts_as_a_finding(
-    world_of_module: World, details: dict[str, Any]
-) -> None:
-    with Session(world_of_module.engine) as session:
-        append_act(session, REGISTRY, ActType.AUDIT, **details)
-        last = last_audit(session)
-        assert last is not None
-        assert (last.clean, last.findings) == (False, {"act": 1})
-        with pytest.raises(AuditFailed):
-            require_sound_audit(session)
-        session.rollback()
-
-
-def test_what_an_audit_found_is_kept_when_the_log_cannot_sign(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away(*_: object) -> str:
-        raise SignerUnavailable("the module is away")
-
-    size = world.operator.log_state().size
-    with monkeypatch.context() as patch:
-        patch.setattr(world.services.log.keys, "sign", away)
-        assert audit_of_the_night(world).clean
-        assert world.operator.log_state().size == size
-        last = world.operator.status().last_audit
-        assert last is not None
-        assert last.clean
-    world.audit()
-    assert world.operator.log_state().size == size + 1
-
-
-def test_previews_out_of_reach_are_not_lost(world: World) -> None:
-    desk = world.enrol("Daily Example")
-    world.register(desk, encoded("coffee"))
-    folder = world.settings.blob_folder / "previews"
-    folder.rename(folder.with_name("away"))
-    folder.write_bytes(b"a file where a folder was")
-    with pytest.raises(BlobsUnavailable):
-        audit_of_the_night(world)
-    assert world.operator.status().last_audit is None
-    assert httpx2.get(f"{world.url}/readyz").status_code == 200
-    folder.unlink()
-    folder.with_name("away").rename(folder)
-    world.audit()
