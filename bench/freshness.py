@@ -17,8 +17,8 @@ import numpy as np
 from indexer.fingerprints.kinds import PDQ, Codes
 from indexer.index.port import Searchable
 from registry.app import create_app, running_services
-from registry.cli.home import listening, open_services, throwaway_home
-from registry.settings import OPERATOR_KEY, Settings
+from registry.cli.home import listening, open_services, settings_of_folder, throwaway_home
+from registry.settings import OPERATOR_KEY
 from sdk.client import Client
 from sdk.local import local_registration
 from sdk.models import FingerprintValue
@@ -32,7 +32,7 @@ def main() -> None:
     """Prints the percentiles."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
     with throwaway_home() as home, ExitStack() as stack:
-        settings = Settings(home=home.resolve(), database_url=None, blob_url=None)
+        settings = settings_of_folder(home)
         services = stack.enter_context(open_services(settings))
         url = stack.enter_context(listening(create_app(services)))
         other = stack.enter_context(running_services(settings, services.engine))

@@ -27,8 +27,8 @@ from PIL import Image
 from bench.scale import served
 from indexer.media.images import Pixels
 from registry.cli.demo import ORIGINALS, package_file
-from registry.cli.home import open_home, throwaway_home
-from registry.settings import OPERATOR_KEY, Settings
+from registry.cli.home import open_home, settings_of_folder, throwaway_home
+from registry.settings import OPERATOR_KEY
 from samples.costly import gif_of_pixels
 from sdk.client import Client
 from sdk.errors import SdkError
@@ -174,7 +174,7 @@ def grown_mb(server: psutil.Process) -> Iterator[Callable[[], float]]:
 
 def measure(home: Path, name: str, content: bytes) -> None:
     """Prints a row."""
-    settings = Settings(home=home.resolve(), database_url=None, blob_url=None)
+    settings = settings_of_folder(home)
     key = (settings.key_folder / OPERATOR_KEY).read_text().strip()
     file = home.parent / "upload"
     file.write_bytes(content)

@@ -28,7 +28,7 @@ from sqlalchemy import text
 from bench.speed import edited, megapixel_photograph
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
 from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
-from registry.cli.home import open_home, throwaway_home
+from registry.cli.home import open_home, settings_of_folder, throwaway_home
 from registry.settings import OPERATOR_KEY, Settings
 from registry.storage import db
 from registry.storage.embedded import EmbeddedDatabase
@@ -171,7 +171,7 @@ def measure(assets: int) -> None:
             signer = signer_of_home(client, home)
             for label, original in ORIGINALS.items():
                 register_file(client, signer, package_file(*original), label=label)
-        settings = Settings(home=home.resolve(), database_url=None, blob_url=None)
+        settings = settings_of_folder(home)
         key = (settings.key_folder / OPERATOR_KEY).read_text().strip()
         codes = fill(settings, assets)
         for source in ("rows", "files"):

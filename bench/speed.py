@@ -33,9 +33,9 @@ from indexer.media.limits import ImageLimits
 from indexer.thread_limits import use_one_core_per_request
 from registry.app import create_app
 from registry.cli.demo import DISTRACTORS, ORIGINALS, package_file
-from registry.cli.home import listening, open_services, throwaway_home
+from registry.cli.home import listening, open_services, settings_of_folder, throwaway_home
 from registry.services import Services
-from registry.settings import OPERATOR_KEY, Settings
+from registry.settings import OPERATOR_KEY
 from sdk.client import Client
 from sdk.registering import register_file
 from sdk.signers import signer_of_home
@@ -137,7 +137,7 @@ def registry_stages(content: bytes) -> tuple[list[tuple[str, float]], dict[str, 
 def demonstration() -> Iterator[tuple[Services, Client]]:
     """Runs a registry in this process that knows the demonstration's originals; gives it and a client."""
     with throwaway_home() as home:
-        settings = Settings(home=home.resolve(), database_url=None, blob_url=None)
+        settings = settings_of_folder(home)
         with open_services(settings) as services, listening(create_app(services)) as url:
             key = (settings.key_folder / OPERATOR_KEY).read_text().strip()
             with Client(url, key) as client:

@@ -83,6 +83,8 @@ def restore(
     except RegistryError as error:
         fail(f"{error.title}: {error} [{error.code}]", REFUSED)
     manifest = restored.manifest
+    if restored.ignored:
+        notes.print(restored.ignored, soft_wrap=True)
     console.print(f"{shown(restored.home)}: {manifest.log.size} log entries of {manifest.log.origin}")
     if not manifest.with_keys:
         notes.print(f"Put the private keys into {shown(settings.key_folder)} before it is started.")

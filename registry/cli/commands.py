@@ -48,6 +48,16 @@ def serve(
     init: Annotated[
         bool, typer.Option("--init", help="set up an empty database given by TRUEPRINT_DATABASE_URL")
     ] = False,
+    new_log: Annotated[
+        bool,
+        typer.Option("--new-log", help="with --init: no log with this TRUEPRINT_LOG_ORIGIN was ever begun"),
+    ] = False,
+    checkpoint_lost: Annotated[
+        bool,
+        typer.Option(
+            "--checkpoint-lost", help="the database is the newest; only the file `checkpoint` is lost"
+        ),
+    ] = False,
 ) -> None:
     """Run the registry. An embedded database that is empty is set up by itself."""
     import logging
@@ -56,7 +66,7 @@ def serve(
     from registry.api.internal import create_search_node_app
     from registry.app import create_app, running_search_node, running_services
     from registry.cli.home import listen, open_database, remember_operator, serve_app
-    from registry.operate.bootstrap import initialise
+    from registry.operate.bootstrap import initialise, take_as_published
     from registry.settings import SEARCH
 
     settings = settings_of(home)
@@ -73,12 +83,15 @@ def serve(
             with suppress(OSError):  # elsewhere than on Linux
                 hide_memory()  # and the keys in it, from other programs of the same user
             if init or settings.database_url is None:
-                secret = initialise(settings, engine, partial(remember_operator, settings))
+                keep = partial(remember_operator, settings)
+                secret = initialise(settings, engine, keep, new_log=new_log)
                 if secret:
                     notes.print(
                         f"A new registry in {settings.home}. "
                         f"The operator's API key, shown this once:\n  {secret}"
                     )
+            if checkpoint_lost:
+                take_as_published(settings, engine)
             if settings.role == SEARCH:
                 with running_search_node(settings, engine) as node:
                     notes.print(f"Trueprint search node: {reached}")

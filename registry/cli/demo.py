@@ -16,9 +16,8 @@ from indexer.training.classical_swap import swap_face
 from indexer.training.edits import Edit, overlays, screens, shape, tone
 from registry.app import create_app
 from registry.cli.demo_video import slowed
-from registry.cli.home import listen, open_home, open_services, serve_app
+from registry.cli.home import listen, open_home, open_services, serve_app, settings_of_folder
 from registry.errors import StartRefused
-from registry.settings import Settings
 from sdk.answers import verify_answer
 from sdk.cli.inspect import in_layers
 from sdk.cli.output import console, notes, styled
@@ -180,6 +179,6 @@ def _verify(client: Client, record: str, file: Path) -> None:
 
 
 def _serve(home: Path, port: int) -> None:
-    settings = Settings(home=home.resolve(), database_url=None)
+    settings = settings_of_folder(home)
     with listen(settings.host, port) as listener, open_services(settings) as services:
         serve_app(create_app(services), listener)

@@ -22,12 +22,14 @@ from indexer.fingerprints.embedders import Embedder
 from registry.app import create_app, running_services
 from registry.cli.refusals import refusals_of
 from registry.errors import RegistryError, StartRefused, problem_of
+from registry.log.transparency_log import read_note
 from registry.operate.bootstrap import initialise
 from registry.services import Services
 from registry.settings import OPERATOR_KEY, Settings
 from registry.storage import db
 from registry.storage.embedded import EmbeddedDatabase
 from sdk.bounded_connections import BoundedProtocol
+from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified
 from sdk.cli.stopping import Interrupted, end_soon
 from sdk.durable_files import write_secret_once
 from sdk.errors import SdkError, problem_to_error
@@ -86,11 +88,31 @@ def open_home(folder: Path, if_new: Callable[[Path], None] = lambda _: None) -> 
         yield opened
 
 
+def settings_of_folder(folder: Path) -> Settings:
+    """The settings of a registry whose database, previews, keys, log and witnesses are in this folder.
+
+    Given here, so that the environment of another registry does not leak in: it would sign a log of this
+    folder under that registry's name, with its key. The log has the name that it published under.
+    """
+    home = folder.resolve()
+    settings = Settings(
+        home=home, database_url=None, blob_url=None, log_keys=None, answer_keys=None, witnesses=None
+    )
+    origin = _published_origin(settings.checkpoint_file) or Settings.model_fields["log_origin"].default
+    return settings.model_copy(update={"log_origin": origin})
+
+
+def _published_origin(checkpoint_file: Path) -> str | None:
+    try:
+        return parse_checkpoint_unverified(read_note(checkpoint_file)).origin
+    except (FileNotFoundError, BadCheckpoint):
+        return None  # a new folder; or a start says what is wrong with the file
+
+
 @contextmanager
 def _served_home(folder: Path, if_new: Callable[[Path], None]) -> Iterator[tuple[str, str]]:
-    # Given here, so that the environment of another registry does not leak in.
     # A command is short: it leaves the nightly audit to the server, or to `trueprint audit`.
-    settings = Settings(home=folder.resolve(), database_url=None, blob_url=None, nightly_audit="off")
+    settings = settings_of_folder(folder).model_copy(update={"nightly_audit": "off"})
     if not settings.database_folder.exists():
         if_new(folder)
     with open_services(settings) as services, listening(create_app(services)) as url:

@@ -7,6 +7,7 @@ count, and the ring finds the private half of each, whatever it is called and wh
 import base64
 import binascii
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,6 +66,22 @@ class KeyRing:
                 return signer
         raise MissingKey(self.missing())
 
+    def copies(self) -> tuple[dict[bytes, bytes], list[str]]:
+        """The content of each key that references name, by its public half; and those that give none away.
+
+        Raises MissingKey: one cannot be read.
+        """
+        copies: dict[bytes, bytes] = {}
+        kept: list[str] = []
+        for reference in self.references:
+            if reference.startswith(PKCS11):
+                kept.append(reference.partition("?")[0])
+                continue
+            signer = self._signer(reference)
+            kind, colon, rest = reference.partition(":")
+            copies[signer.public_key] = self._content(kind + colon, rest)
+        return copies, kept
+
     def missing(self) -> str:
         """Says that a key is missing, and where it was looked for."""
         where = "the settings name" if self.references else f"lie in {self.folder}"
@@ -74,6 +91,20 @@ class KeyRing:
     def make(self, stem: str) -> Signer:
         """Makes a key as a file `NAME-STEM.pem` of the folder, or finds the one of that name."""
         return self._made(self.folder / f"{self.name}-{stem}.pem")
+
+    def give_to_owner(self) -> None:
+        """Gives files that root made to the owner of the folder, as whom the service reads them.
+
+        Raises MissingKey: it cannot be given.
+        """
+        owner = self.folder.stat()
+        if os.geteuid() != 0 or owner.st_uid == 0:
+            return
+        for path in self.folder.glob(f"{self.name}*.pem"):
+            try:
+                _give(path, owner.st_uid, owner.st_gid)
+            except OSError as error:
+                raise MissingKey(f"{path} is not its folder's owner's: {error.strerror}") from error
 
     def make_first(self) -> Signer:
         """Makes the first key, or finds the one that a start left that was killed before its commit."""
@@ -86,6 +117,7 @@ class KeyRing:
             pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             with suppress(FileExistsError):  # another process was first, whose key then counts
                 write_secret_once(path, pem)
+        self.give_to_owner()
         return self._signer(f"{FILE}{path}")
 
     def _signer(self, reference: str) -> Signer:
@@ -111,6 +143,19 @@ class KeyRing:
                 raise NoSuchKey("is not set in the environment")
             return _decoded(value)
         raise MissingKey(f"{kind}... is no place of keys: file:PATH, env:VARIABLE or pkcs11:...")
+
+
+def _give(path: Path, user: int, group: int) -> None:
+    """Gives a file of root's away, and nothing that a link leads to: others may write into that folder."""
+    if path.is_symlink():
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == 0:
+            os.fchown(descriptor, user, group)
+    finally:
+        os.close(descriptor)
 
 
 def _decoded(value: str) -> bytes:

@@ -148,8 +148,12 @@ class Log:
         except FileNotFoundError:
             return None
 
-    def require_sound(self, session: Session) -> None:
-        """Raises LogRolledBack unless the database continues the last published checkpoint."""
+    def require_sound(self, session: Session, *, checkpoint_lost: bool = False) -> None:
+        """Raises LogRolledBack unless the database continues the last published checkpoint.
+
+        `checkpoint_lost`: the operator says that its file is lost. Where the log has witnesses the file may
+        be missing, too: they are asked before anything is signed.
+        """
         # The file is read before the head: who appends meanwhile publishes after the commit, so the head is
         # at least as far, without a lock. It is verified after it: others may have rotated the key.
         note, unreadable = None, None
@@ -175,6 +179,13 @@ class Log:
         if unreadable is not None:
             raise LogRolledBack(f"{self._checkpoint_file}: {unreadable}") from unreadable
         if published is None:
+            if head.size and not self.witnessed and not checkpoint_lost:
+                raise LogRolledBack(
+                    f"the log has {head.size} entries, but {self._checkpoint_file} with its published "
+                    "checkpoint is missing, so this may be an old copy. Put the file back, or restore the "
+                    "newest backup; if the database is the newest and only the file is lost, say so once "
+                    "with `trueprint serve --checkpoint-lost`"
+                )
             return
         if published.size > head.size:
             raise LogRolledBack(

@@ -36,11 +36,13 @@ from registry.operate.backup_format import (
     BackupFile,
     LogState,
     Manifest,
+    copy_file,
     digest_of,
     sync_folder,
     write_durably,
     write_manifest,
 )
+from registry.operate.backup_keys import KeysInUse, answer_keys_in_use, copy_keys
 from registry.operate.bootstrap import log_ring
 from registry.settings import Settings
 from registry.storage.blobs import Blobs
@@ -48,10 +50,12 @@ from registry.storage.db import is_empty
 from registry.storage.faults import fault_of
 from registry.storage.pg_programs import dump_database, server_major
 from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverified
-from sdk.log_keys import key_periods, signers_of
+from sdk.log_keys import KeyPeriod, key_periods, signers_of
 
 # A registry elsewhere has others, and passwords do not belong into a backup.
-NOT_COPIED = {"home", "database_url", "blob_url", "thresholds", "witnesses"}
+NOT_COPIED = {"home", "database_url", "blob_url", "milvus", "search_nodes", "thresholds", "witnesses"}
+
+KEY_PLACES = {"log_keys", "answer_keys"}  # a backup with keys has them where a registry looks by itself
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class _Snapshot:
     checkpoint: str
     migration: str
     previews: frozenset[str]
-    log_keys: tuple[str, ...]  # verifier keys; none in a database of an older migration
+    log_keys: tuple[KeyPeriod, ...]  # none in a database of an older migration
+    answer_keys_in_use: tuple[str, ...]
 
 
 def make_backup(settings: Settings, engine: Engine, target: Path, *, keys: bool = False) -> Manifest:
@@ -108,11 +113,15 @@ def _copy(settings: Settings, engine: Engine, part: Path, *, keys: bool) -> Mani
         dumped_by = dump_database(engine, snapshot.id, part / DATABASE)
     _sync(part / DATABASE)
     missing = _copy_blobs(settings, snapshot.previews, part / BLOBS)
-    _copy_files(settings, part, keys=keys)
     try:
         head = parse_checkpoint_unverified(snapshot.checkpoint)
     except BadCheckpoint as error:
         raise BackupFailed(f"the log of this database is damaged: {error}") from error
+    periods = snapshot.log_keys or _keys_here(settings, snapshot.checkpoint)
+    _copy_files(settings, part, keys=keys)
+    if keys:
+        log_keys = [period.key for period in periods if period.covers(head.size + 1)]
+        copy_keys(settings, KeysInUse(log_keys, snapshot.answer_keys_in_use), part / KEYS)
     return Manifest(
         made_at=datetime.now(UTC),
         version=__version__,
@@ -127,7 +136,7 @@ def _copy(settings: Settings, engine: Engine, part: Path, *, keys: bool) -> Mani
             size=head.size,
             root=base64.b64encode(head.root).decode(),
             checkpoint=snapshot.checkpoint,
-            keys=snapshot.log_keys or _keys_here(settings, snapshot.checkpoint),
+            keys=tuple(period.key.text() for period in periods),
         ),
         with_keys=keys,
         missing_previews=missing,
@@ -152,31 +161,28 @@ def _snapshot(engine: Engine) -> Iterator[_Snapshot]:
             str(migration),
             _previews(connection),
             _log_keys(connection, head.checkpoint.partition("\n")[0]),
+            answer_keys_in_use(connection),
         )
 
 
-def _log_keys(connection: Connection, origin: str) -> tuple[str, ...]:
-    """The verifier keys that the log ever had, oldest first."""
+def _log_keys(connection: Connection, origin: str) -> tuple[KeyPeriod, ...]:
+    """The keys that the log ever had, oldest first."""
     if connection.scalar(text("SELECT to_regclass('log_key_change')")) is None:
         return ()
     rows = connection.execute(text("SELECT public_key, note FROM log_key_change ORDER BY number")).all()
     first = [VerifierKey(origin, row.public_key) for row in rows[:1]]
     try:
-        return tuple(
-            period.key.text()
-            for key in first
-            for period in key_periods(key, [row.note for row in rows[1:]])
-        )
+        return tuple(period for key in first for period in key_periods(key, [row.note for row in rows[1:]]))
     except BadCheckpoint as error:
         raise BackupFailed(f"the history of the log's keys is damaged: {error}") from error
 
 
-def _keys_here(settings: Settings, checkpoint: str) -> tuple[str, ...]:
-    """The verifier key of a database that does not know it yet, where its private key is here."""
+def _keys_here(settings: Settings, checkpoint: str) -> tuple[KeyPeriod, ...]:
+    """The key of a database that does not know it yet, where its private key is here."""
     try:
         signers = log_ring(settings).signers()
         here = [VerifierKey(settings.log_origin, signer.public_key) for signer in signers]
-        return tuple(key.text() for key in signers_of(checkpoint, here))
+        return tuple(KeyPeriod(key) for key in signers_of(checkpoint, here))
     except (MissingKey, BadCheckpoint):
         return ()  # a registry that lost its key should be backed up all the more
 
@@ -204,42 +210,26 @@ def _copy_blobs(settings: Settings, named: frozenset[str], file: Path) -> tuple[
 
 
 def _copy_files(settings: Settings, part: Path, *, keys: bool) -> None:
+    not_copied = NOT_COPIED | KEY_PLACES if keys else NOT_COPIED
     lines = [
         f"TRUEPRINT_{name.upper()}={value}"
         for name, value in sorted(settings.model_dump(include=settings.model_fields_set).items())
-        if name not in NOT_COPIED and value is not None and not isinstance(value, SecretStr)
+        if name not in not_copied and value is not None and not isinstance(value, SecretStr)
     ]
     write_durably(part / SETTINGS, "".join(f"{line}\n" for line in lines).encode())
     if settings.descriptor_file.exists():
-        _copy_file(settings.descriptor_file, part / DESCRIPTOR_FILE)
+        copy_file(settings.descriptor_file, part / DESCRIPTOR_FILE)
     if settings.thresholds is not None:
-        _copy_file(settings.thresholds, part / THRESHOLDS)
+        copy_file(settings.thresholds, part / THRESHOLDS)
     if settings.witness_policy_file is not None:
         # Restored into the home: there they are asked before anything is signed.
-        _copy_file(settings.witness_policy_file, part / WITNESSES)
-    folders = [(settings.model_folder, part / MODELS, 0o755)]
-    if keys:
-        if not settings.key_folder.is_dir():
-            raise BackupFailed(f"there are no keys in {settings.key_folder}")
-        folders.append((settings.key_folder, part / KEYS, 0o700))
-    for source, copy, mode in folders:
-        files = (
-            sorted(path for path in source.glob("*") if path.is_file() and re.fullmatch(NAME, path.name))
-            if source.is_dir()
-            else []
-        )
-        if files:
-            copy.mkdir(mode=mode)
-        for path in files:
-            _copy_file(path, copy / path.name, 0o600 if mode == 0o700 else 0o644)
-
-
-def _copy_file(source: Path, copy: Path, mode: int = 0o644) -> None:
-    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with source.open("rb") as read, os.fdopen(descriptor, "wb") as written:
-        shutil.copyfileobj(read, written)
-        written.flush()
-        os.fsync(written.fileno())
+        copy_file(settings.witness_policy_file, part / WITNESSES)
+    models = sorted(settings.model_folder.glob("*"))  # none where there is no such folder
+    models = [path for path in models if path.is_file() and re.fullmatch(NAME, path.name)]
+    if models:
+        (part / MODELS).mkdir()
+    for path in models:
+        copy_file(path, part / MODELS / path.name)
 
 
 def _sync(path: Path) -> None:

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 import re
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -119,6 +120,15 @@ def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def copy_file(source: Path, copy: Path, mode: int = 0o644) -> None:
+    """Copies a file so that it outlives a crash."""
+    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with source.open("rb") as read, os.fdopen(descriptor, "wb") as written:
+        shutil.copyfileobj(read, written)
+        written.flush()
+        os.fsync(written.fileno())
 
 
 def sync_folder(folder: Path) -> None:

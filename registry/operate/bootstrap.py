@@ -4,11 +4,10 @@ A registry that exists is left alone: a key that is missing there is an error at
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from sqlalchemy import Engine
 
-from registry.errors import LogRolledBack, MissingKey
+from registry.errors import LogRolledBack, MissingKey, StartRefused
 from registry.log.answer_signer import AnswerSigner
 from registry.log.key_ring import KeyRing
 from registry.log.log_keys import LogKeys
@@ -26,21 +25,26 @@ from sdk.models import ActType, NewApiKey, NewPublisher, Role, Scope
 
 
 def initialise(
-    settings: Settings, engine: Engine, keep: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    engine: Engine,
+    keep: Callable[[str], None] = lambda _: None,
+    *,
+    new_log: bool = False,
 ) -> str | None:
     """Migrates an empty database, makes keys, log and operator; returns the operator's new API key.
 
     `keep` is handed that key before the registry is there: it is shown once, and nobody makes another.
-    Does nothing to a database that has a log. Raises LogRolledBack where a database was lost.
+    `new_log`: the operator says that no other log has this name and key. Does nothing to a database that
+    has a log. Raises LogRolledBack where a database was lost, StartRefused where one may be elsewhere.
     """
     if db.is_empty(engine):
-        _require_new(settings.checkpoint_file)
+        _require_new(settings, new_log=new_log)
         db.migrate(engine)
     db.require_migrated(engine)
     with db.transaction(engine) as session:
         if has_log(session):
             return None
-        _require_new(settings.checkpoint_file)
+        _require_new(settings, new_log=new_log)
         settings.key_folder.mkdir(parents=True, exist_ok=True)
         settings.key_folder.chmod(0o700)
         log_signer = _first_key(log_ring(settings))
@@ -60,6 +64,21 @@ def initialise(
     return secret
 
 
+def take_as_published(settings: Settings, engine: Engine) -> None:
+    """Publishes the log's head as it is, for the operator whose file of the checkpoint is lost.
+
+    Raises LogRolledBack: the file is there, and the log does not continue it.
+    """
+    db.require_migrated(engine)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    log = open_log(settings)
+    with db.transaction(engine) as session:
+        if has_log(session):
+            log.keys.adopt(session)
+            log.require_sound(session, checkpoint_lost=True)
+            log.publish(session)
+
+
 def migrate_and_note(engine: Engine) -> None:
     """Brings the database to the newest migration, and notes that as an act. Raises NotMigrated."""
     before = db.revision(engine)
@@ -71,8 +90,20 @@ def migrate_and_note(engine: Engine) -> None:
             append_act(session, LOCAL_OPERATOR, ActType.MIGRATE, before=before, after=after)
 
 
-def _require_new(checkpoint_file: Path) -> None:
-    """An empty database beside a published checkpoint is a lost database, not a new registry."""
+def _require_new(settings: Settings, *, new_log: bool) -> None:
+    """An empty database beside a published checkpoint is a lost database, not a new registry.
+
+    A key that this folder does not hold may be that of a log whose checkpoint is in another folder.
+    """
+    named = settings.log_origin != Settings.model_fields["log_origin"].default
+    if settings.log_keys and named and not new_log:
+        raise StartRefused(
+            "the database is empty, but TRUEPRINT_LOG_KEYS and TRUEPRINT_LOG_ORIGIN name a log that may be "
+            f"elsewhere: a second log under {settings.log_origin} would contradict it. If no log of that "
+            "name was ever begun, say so once with `trueprint serve --init --new-log`; if one was, give "
+            "its database, or restore it from a backup; for trials unset both"
+        )
+    checkpoint_file = settings.checkpoint_file
     if checkpoint_file.exists():
         try:
             size = parse_checkpoint_unverified(read_note(checkpoint_file)).size

@@ -5,6 +5,7 @@ that count from then on. A process that dies leaves the step done or not begun; 
 step that did not happen is the one that the next attempt takes.
 """
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -110,6 +111,8 @@ def rotate_answer_key(
 
 def _spare(ring: KeyRing, is_known: Callable[[Signer], bool], stem: str) -> Signer:
     """The key of the ring that was never used, or a new file. Raises RotationRefused, MissingKey."""
+    if ring.makes_files:
+        ring.give_to_owner()  # also what an attempt left that was killed
     spare = [signer for signer in ring.signers() if not is_known(signer)]
     if len(spare) > 1:
         raise RotationRefused(
@@ -120,6 +123,12 @@ def _spare(ring: KeyRing, is_known: Callable[[Signer], bool], stem: str) -> Sign
     if not ring.makes_files:
         raise RotationRefused(
             f"make the next key where those of {ring.name} are, and name it in the settings"
+        )
+    owner = ring.folder.stat().st_uid
+    if os.geteuid() not in (0, owner):  # once committed, a key that the service cannot read stops the log
+        raise RotationRefused(
+            f"the registry could not read a key that this user makes in {ring.folder}: run this as the "
+            f"owner of that folder (user id {owner}), or as root"
         )
     return ring.make(stem)
 

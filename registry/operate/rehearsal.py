@@ -20,7 +20,6 @@ from registry.operate.backup_format import Manifest, read_manifest
 from registry.operate.restore import (
     checkpoint_of_old_home,
     open_restored,
-    published_checkpoints,
     restore_copy,
 )
 from registry.settings import Settings
@@ -80,12 +79,12 @@ def _restored(manifest: Manifest) -> Iterator[str]:
     size = sum(file.bytes for file in manifest.files)
     yield f"All {len(manifest.files)} files, {size} bytes, are those that were written."
     yield f"Rows and previews can be restored; the log has {manifest.log.size} entries and the root stated."
-    try:
-        for checkpoint, _ in published_checkpoints(manifest, checkpoint_of_old_home(manifest)):
-            since = max(0, checkpoint.size - manifest.log.size)
-            yield f"Since then {since} entries were published in {manifest.home}, which are not in it."
-    except RestoreRefused:  # a rehearsal is often elsewhere, where that folder is another registry's
-        yield f"What is published in {manifest.home} here is not signed by a key that the backup knows."
+    published, ignored = checkpoint_of_old_home(manifest)
+    if published:
+        since = published[0].size - manifest.log.size
+        yield f"Since then {since} entries were published in {manifest.home}, which are not in it."
+    if ignored:  # a rehearsal is often elsewhere, where that folder is another registry's
+        yield f"What is published in {manifest.home} here says nothing: {ignored}."
     if not manifest.with_keys:
         yield "There are no private keys in it: keep those elsewhere, no registry starts without them."
 

@@ -58,6 +58,7 @@ class Restored:
     manifest: Manifest
     home: Path
     published: Checkpoint  # the newest that is known
+    ignored: str | None = None  # why what lies in the old home says nothing
 
     @property
     def lost_entries(self) -> int:
@@ -78,16 +79,19 @@ def restore_backup(
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise RestoreRefused(f"{home} is not empty: restore into a new folder")
     manifest = read_manifest(backup)
-    seen = published_checkpoints(manifest, [*published, *checkpoint_of_old_home(manifest)])
+    seen = published_checkpoints(manifest, published)
+    found, ignored = checkpoint_of_old_home(manifest)
+    seen += [found] if found else []
     if not seen and not nothing_newer:
+        there = ignored or f"no checkpoint lies in {manifest.home}"
         raise RestoreRefused(
-            f"it is not known what was published after this backup: no checkpoint lies in {manifest.home}. "
+            f"it is not known what was published after this backup: {there}. "
             "Give the newest one, of a witness, a monitor or a receipt, with --published FILE; or say "
             "--nothing-newer where nothing was registered since"
         )
     newest, note = max([(manifest.checkpoint, manifest.log.checkpoint), *seen], key=lambda it: it[0].size)
     restore_copy(backup, manifest, settings, note, [checkpoint for checkpoint, _ in seen])
-    return Restored(manifest, home, newest)
+    return Restored(manifest, home, newest, ignored)
 
 
 def restore_copy(
@@ -103,8 +107,12 @@ def restore_copy(
         with _part_of(home) as part:
             _restore_files(backup, manifest, part, note)
             settings = settings.model_copy(update={"home": part})
-            _restore_rows(backup, manifest, settings, seen)
+            if settings.database_url is not None:
+                _require_empty_database(settings)  # before anything is written into its store of previews
             _restore_blobs(backup, settings)
+            # Last: a database elsewhere that was filled by a restore that died has no checkpoint in its
+            # home, so it does not start.
+            _restore_rows(backup, manifest, settings, seen)
             os.sync()  # once for all of the previews
             os.rename(part, home)
         sync_folder(home.parent)
@@ -114,16 +122,32 @@ def restore_copy(
         raise RestoreRefused(f"{error.filename or home}: {error.strerror}") from error
 
 
-def checkpoint_of_old_home(manifest: Manifest) -> list[Path]:
-    """The file in which the registry published, if it is still there."""
+def checkpoint_of_old_home(manifest: Manifest) -> tuple[tuple[Checkpoint, str] | None, str | None]:
+    """What the registry published last, with its note, if its file is still there; or why it says nothing.
+
+    In a folder of that name another registry may be, or an older copy of this one.
+    """
     old = Path(manifest.home) / "checkpoint"
-    return [old] if old.is_file() else []
+    if not old.is_file():
+        return None, None
+    if not manifest.log.keys:
+        return None, f"{old} cannot be verified, because the backup knows no key of the log"
+    try:
+        note = _verified_note(manifest, old)
+    except (FileNotFoundError, BadCheckpoint) as error:
+        why = str(error) if isinstance(error, BadCheckpoint) else "it is not there any more"
+        return None, f"{old} is not believed: {why}"
+    checkpoint = parse_checkpoint_unverified(note)
+    if checkpoint.size < manifest.log.size:
+        return None, f"{old} is older than the backup: {_sizes(manifest, checkpoint)}"
+    return (checkpoint, note), None
 
 
 def published_checkpoints(manifest: Manifest, files: Sequence[Path]) -> list[tuple[Checkpoint, str]]:
     """The checkpoints of this log in the given files, each with its note.
 
-    Raises RestoreRefused: a file holds none.
+    Raises RestoreRefused: a file holds none, or one that is older than the backup and so says nothing of
+    what was published since.
     """
     seen = []
     for path in files:
@@ -133,8 +157,18 @@ def published_checkpoints(manifest: Manifest, files: Sequence[Path]) -> list[tup
             raise RestoreRefused(f"{path} is not there") from None
         except BadCheckpoint as error:
             raise RestoreRefused(f"{path}: {error}") from error
-        seen.append((parse_checkpoint_unverified(note), note))
+        checkpoint = parse_checkpoint_unverified(note)
+        if checkpoint.size < manifest.log.size:
+            raise RestoreRefused(
+                f"{path} says nothing of what was published after the backup, because it is older: "
+                f"{_sizes(manifest, checkpoint)}"
+            )
+        seen.append((checkpoint, note))
     return seen
+
+
+def _sizes(manifest: Manifest, checkpoint: Checkpoint) -> str:
+    return f"it covers {checkpoint.size} entries, the backup {manifest.log.size}"
 
 
 def _verified_note(manifest: Manifest, path: Path) -> str:
@@ -182,8 +216,7 @@ def _restore_files(backup: Path, manifest: Manifest, part: Path, note: str) -> N
 
 def _restore_rows(backup: Path, manifest: Manifest, settings: Settings, seen: Sequence[Checkpoint]) -> None:
     with open_restored(settings) as engine:
-        if not db.is_empty(engine):
-            raise RestoreRefused("the database is not empty: restore into a new one")
+        _require_empty(engine)
         load_database(engine, backup / DATABASE, written_by=manifest.dumped_by, server=manifest.postgresql)
         with Session(engine) as session:
             # In SQL, not through the models: the tables may be those of an older migration.
@@ -200,6 +233,16 @@ def _restore_rows(backup: Path, manifest: Manifest, settings: Settings, seen: Se
             if session.scalar(text("SELECT to_regclass('act')")) is not None:  # since migration 0009
                 append_act(session, LOCAL_OPERATOR, ActType.RESTORE_BACKUP, log_size=head.size)
                 session.commit()
+
+
+def _require_empty_database(settings: Settings) -> None:
+    with open_restored(settings) as engine:
+        _require_empty(engine)
+
+
+def _require_empty(engine: Engine) -> None:
+    if not db.is_empty(engine):
+        raise RestoreRefused("the database is not empty: restore into a new one")
 
 
 def _restore_blobs(backup: Path, settings: Settings) -> None:

@@ -185,7 +185,11 @@ class _Kept:
     def _keep(self, finding: Finding, now: str) -> Path | None:
         if finding.evidence is None:
             return None
-        path = self._folder / f"fork-{now.replace(':', '')}.json"
+        stem, number = f"fork-{now.replace(':', '')}", 1
+        path = self._folder / f"{stem}.json"
+        while path.exists():  # one look may find several
+            number += 1
+            path = self._folder / f"{stem}-{number}.json"
         write_durably(path, json.dumps(finding.evidence, indent=1, ensure_ascii=False).encode() + b"\n")
         return path
 

@@ -143,3 +143,18 @@ def test_who_follows_a_log_goes_over_to_its_next_key_while_both_sign(world: Worl
     gone_over = trueprint(*look, "--log-key", new)
     assert gone_over.exit_code == 0, gone_over.output
     assert trueprint(*look).exit_code == 0
+
+
+def test_each_evidence_of_one_look_has_a_file_of_its_own(tmp_path: Path) -> None:
+    honest = mirrored(entries_of(9), tmp_path / "honest")
+    claims = []
+    for name in (b"one", b"two"):
+        forked = mirrored([*entries_of(8), name], tmp_path / name.decode())
+        claims += ["--against", forked / "checkpoint"]
+    state = ("--state", tmp_path / "state", "--log-key", KEY.text())
+    done = trueprint("monitor", honest, *state, *claims, "--json")
+    assert done.exit_code == 3, done.output
+    evidence = {wrong["evidence"] for wrong in json.loads(done.stdout)["wrong"]}
+    assert len(evidence) == 2
+    for path in evidence:
+        assert trueprint("verify-fork", path, "--log-key", KEY.text()).exit_code == 0

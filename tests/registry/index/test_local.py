@@ -1,6 +1,7 @@
 """The index follows the rows: at once, on every node, after every kind of stop."""
 
 import secrets
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -105,6 +106,7 @@ def test_what_changed_while_a_node_was_away_is_taken_up(world: World) -> None:
     keys = home.home / "keys"
     keys.parent.mkdir()
     keys.symlink_to(world.settings.key_folder)
+    shutil.copy(world.settings.checkpoint_file, home.checkpoint_file)
     with running_services(home, world.engine, SeededEmbedder()):
         pass
     desk.client.withdraw(first.id)

@@ -1,5 +1,6 @@
 """Rows come out of the database as arrays, whatever their number, and a wrong one is named."""
 
+import shutil
 from collections.abc import Iterator
 
 import numpy as np
@@ -112,6 +113,7 @@ def test_a_value_of_another_length_is_named_not_taken(world: World, value: str) 
     elsewhere = world.settings.model_copy(update={"home": world.settings.home / "other"})
     elsewhere.home.mkdir()
     (elsewhere.home / "keys").symlink_to(world.settings.key_folder)
+    shutil.copy(world.settings.checkpoint_file, elsewhere.checkpoint_file)
     with (
         pytest.raises(CorruptRows, match=r"pdq\.v1"),
         running_services(elsewhere, world.engine, SeededEmbedder()),

@@ -214,3 +214,17 @@ def test_a_new_registry_whose_keys_are_elsewhere_makes_none_here(
         initialise(settings, engine)
     engine.dispose()
     assert list(settings.key_folder.glob("*.pem")) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_a_key_that_root_makes_belongs_to_the_owner_of_the_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    ring = KeyRing(tmp_path, "log", Algorithm.ED25519)
+    ring.make_first()
+    another = tmp_path / "another"
+    another.mkdir()
+    (another / "secret").write_bytes(pem_of(Ed25519PrivateKey.generate()))
+    (tmp_path / "log-0.pem").symlink_to(another / "secret")
+    ring.make("2")
+    assert {(tmp_path / name).stat().st_uid for name in ("log.pem", "log-2.pem")} == {12345}
+    assert (another / "secret").stat().st_uid == 0

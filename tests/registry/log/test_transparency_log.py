@@ -9,7 +9,7 @@ from registry.app import running_services
 from registry.errors import LogDiverged, LogRolledBack, MissingKey, RegistryError
 from registry.log.published import prove, prove_consistency, read_tile_resource
 from registry.log.transparency_log import head_of, tile_reader
-from registry.operate.bootstrap import initialise
+from registry.operate.bootstrap import initialise, take_as_published
 from registry.storage import db
 from registry.storage.db import transaction
 from sdk.checkpoint import verify_checkpoint
@@ -203,3 +203,17 @@ def test_a_lost_database_beside_a_file_that_is_no_checkpoint_is_told_in_a_senten
     (tmp_path / "checkpoint").write_bytes(content)
     with pytest.raises(LogRolledBack, match="checkpoint: "):
         World(database_server, tmp_path)
+
+
+def test_a_log_whose_published_checkpoint_is_missing_starts_only_when_it_is_said_to_be_lost(
+    world: World,
+) -> None:
+    append(world, 2)
+    world.stop()
+    world.settings.checkpoint_file.unlink()
+    with pytest.raises(LogRolledBack, match="serve --checkpoint-lost"):
+        restarted(world)
+    assert not world.settings.checkpoint_file.exists()
+    take_as_published(world.settings, world.engine)
+    world.start()
+    world.audit()

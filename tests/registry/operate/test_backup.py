@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import tarfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +15,19 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from registry.errors import BackupFailed, BadBackup, LogRolledBack, RestoreRefused
+from registry.log.key_ring import KeyRing
+from registry.log.signers import Algorithm
 from registry.operate.backup import make_backup
-from registry.operate.backup_format import MANIFEST, read_manifest, verify_files
+from registry.operate.backup_format import (
+    BLOBS,
+    MANIFEST,
+    MANIFEST_DIGEST,
+    BackupFile,
+    digest_of,
+    read_manifest,
+    verify_files,
+    write_manifest,
+)
 from registry.operate.rehearsal import rehearse
 from registry.operate.restore import restore_backup
 from registry.settings import Settings
@@ -158,11 +170,15 @@ def test_private_keys_are_copied_only_when_asked_for_and_for_their_owner_only(
 def test_the_files_of_a_backup_hold_no_password_and_its_settings_are_kept(made: Made, home: Path) -> None:
     settings = made.world.settings.model_copy(update={"log_origin": "localhost/log"})
     settings = Settings(**{**settings.model_dump(), "search_secret": "s" * 20, "candidates": 7})
+    settings = settings.model_copy(
+        update={"milvus": "https://u:pass@m.example", "search_nodes": "http://u:pass@one:8101"}
+    )
     target = home / "backup"
     make_backup(settings, made.world.engine, target)
     text = (target / "settings.env").read_text()
     assert "TRUEPRINT_CANDIDATES=7\n" in text
     assert "ssss" not in text
+    assert "pass" not in text
     assert "postgresql://" not in text
 
 
@@ -293,3 +309,79 @@ def test_a_backup_of_an_older_migration_is_made_before_migrating_and_rehearsed(
     rehearsal = rehearse(backup, home / "rehearsal")
     assert rehearsal.wrong == ()
     assert any("migration 0008" in sentence for sentence in rehearsal.found)
+
+
+def test_a_checkpoint_that_is_older_than_the_backup_says_nothing(
+    world: World, new: Settings, home: Path
+) -> None:
+    checkpoint = world.settings.checkpoint_file
+    old = checkpoint.read_text()
+    world.register(world.enrol("Daily Example"), encoded("coffee"), "coffee")
+    newest = checkpoint.read_text()
+    backup = backup_of(world, home / "backup", keys=False)
+    for content, says in (
+        (old, "is older than the backup"),
+        (newest.replace("localhost/log", "other/log", 1), "is not believed"),
+        (newest.replace("\u2014 ", "\u2014 x", 1), "is not believed"),
+    ):
+        checkpoint.write_text(content)
+        with pytest.raises(RestoreRefused, match=says):
+            restore_backup(backup, new)
+    checkpoint.write_text(old)
+    with pytest.raises(RestoreRefused, match="says nothing of what was published after"):
+        restore_backup(backup, new, published=[checkpoint], nothing_newer=True)
+    restored = restore_backup(backup, new, nothing_newer=True)
+    assert "is older than the backup" in (restored.ignored or "")
+    assert (new.home / "checkpoint").read_text() == newest
+    checkpoint.write_text(newest)
+
+
+def test_a_restore_whose_previews_are_refused_leaves_the_database_empty(
+    made: Made, new: Settings, home: Path
+) -> None:
+    copy = made.copy(home)
+    (copy / BLOBS).unlink()
+    with tarfile.open(copy / BLOBS, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("another/name"))
+    manifest = read_manifest(copy)
+    for name in (MANIFEST, MANIFEST_DIGEST):
+        (copy / name).unlink()
+    blobs = BackupFile(name=BLOBS, bytes=(copy / BLOBS).stat().st_size, sha256=digest_of(copy / BLOBS))
+    files = tuple(blobs if file.name == BLOBS else file for file in manifest.files)
+    write_manifest(copy, manifest.model_copy(update={"files": files}))
+    with pytest.raises(BadBackup, match="not named as previews are"):
+        restore_backup(copy, new, nothing_newer=True)
+    assert new.database_url is not None
+    engine = db.connect(new.database_url)
+    assert db.is_empty(engine)
+    engine.dispose()
+
+
+def test_keys_that_the_settings_name_are_copied_too_or_the_backup_is_refused(
+    made: Made, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, elsewhere = made.world.settings.key_folder, home / "elsewhere"
+    (elsewhere / "keys").mkdir(parents=True)
+    monkeypatch.setenv("LOG_KEY", (keys / "log.pem").read_text())
+    answers = f"file:{keys / 'answers.pem'}"
+
+    def copied(name: str, **places: str) -> Path:
+        settings = made.world.settings.model_copy(update={"home": elsewhere, **places})
+        make_backup(settings, made.world.engine, home / name, keys=True)
+        return home / name
+
+    backup = copied("whole", log_keys="env:LOG_KEY", answer_keys=answers)
+    assert read_manifest(backup).with_keys
+    assert "_KEYS=" not in (backup / "settings.env").read_text()
+    [log] = KeyRing(backup / "keys", "log", Algorithm.ED25519).signers()
+    assert log.public_key == made.world.services.log.key.public_key
+    assert len(KeyRing(backup / "keys", "answers", Algorithm.ES256).signers()) == 1
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (backup / "keys").iterdir())
+
+    with pytest.raises(BackupFailed, match="pkcs11:token=a;object=b gives no key away"):
+        copied("module", log_keys="pkcs11:token=a;object=b?module-path=/m.so", answer_keys=answers)
+    with pytest.raises(BackupFailed, match="of answers"):
+        copied("without", log_keys="env:LOG_KEY")
+    with pytest.raises(BackupFailed, match="NOT_SET_ANYWHERE is not set"):
+        copied("unset", log_keys="env:NOT_SET_ANYWHERE", answer_keys=answers)
+    assert {path.name for path in home.iterdir()} == {"elsewhere", "whole"}

@@ -1,5 +1,6 @@
 """The registry's own keys are rotated while it runs; what was signed before goes on verifying."""
 
+import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -292,3 +293,17 @@ def test_the_commands_rotate_keys(home: Path, world: World, monkeypatch: pytest.
     verified = run(app, ["verify", str(receipt), "--log-key", first, "--log-keys", str(home / "keys.json")])
     assert verified.exit_code == 0, verified.output
     assert "bound to the pinned one" in verified.output
+
+
+def test_a_key_that_the_registry_could_not_read_is_not_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = world.settings.key_folder
+    before = sorted(folder.iterdir())
+    monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    with pytest.raises(RotationRefused, match="owner of that folder"):
+        rotate_log(world)
+    monkeypatch.undo()
+    assert sorted(folder.iterdir()) == before
+    world.restart()
+    assert len(world.operator.log_keys().keys) == 1
