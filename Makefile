@@ -82,7 +82,7 @@ train-faces: $(STAMP)  ## train the model of changed faces: make train-faces SWA
 openapi: $(DEV_STAMP)  ## write openapi.json and docs/thresholds.md again
 	$(BIN)/python -m tests.checks --write
 
-# Only files whose digests stand in locks/ are installed, and nothing is resolved. What comes as source is built by what
+# Into .venv come only files whose digests stand in locks/, and nothing is resolved. What comes as source is built by what
 # locks/build.txt names. torch for CPUs is taken where pip finds it; torch from PyPI wants NVIDIA's libraries on Linux.
 LOCKED = $(BIN)/python -m pip install --quiet --require-hashes --no-deps
 $(BUILD_STAMP): locks/build.txt
@@ -92,7 +92,9 @@ $(BUILD_STAMP): locks/build.txt
 
 $(STAMP): $(BUILD_STAMP) pyproject.toml locks/demo.txt locks/torch-cpu.txt locks/torch.txt locks/cuda.txt
 	$(LOCKED) --no-build-isolation --requirement locks/demo.txt
-	$(LOCKED) --requirement locks/torch-cpu.txt 2>/dev/null || { $(LOCKED) --requirement locks/torch.txt && \
+	$(LOCKED) --requirement locks/torch-cpu.txt || { \
+	  echo "torch for CPUs was not installed, for the reason above: torch from PyPI is taken" >&2; \
+	  $(LOCKED) --requirement locks/torch.txt && \
 	  { [ "$$(uname)" != Linux ] || $(LOCKED) --requirement locks/cuda.txt; }; }
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

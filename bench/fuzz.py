@@ -117,7 +117,7 @@ def main() -> int:
     parser.add_argument("--here", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
-        print("atheris is not installed here (Linux, Python 3.11 to 3.13): nothing was tried")
+        print("atheris is not installed here (Linux on x86-64, Python 3.11 to 3.13): nothing was tried")
         return 0
     if options.here is not None:
         fuzz_here(options.parsers[0], options.seconds, options.here)

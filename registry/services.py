@@ -57,8 +57,10 @@ class Services:
     faults: tuple[str, ...] = ()  # what the operator must mend, as the start found it
 
     def in_request(self, session: Session, asked_by: Asker | None = None) -> RequestContext:
-        """What this request works with; `asked_by`: who gets an answer about matches."""
-        self.signer.refresh(session)
+        """What this request works with; `asked_by`: who gets an answer about matches.
+
+        Asks nothing of the database: it is called on the event loop, and before uploads are decoded.
+        """
         return RequestContext(
             session=session,
             index=self.index,

@@ -2,7 +2,8 @@
 
 An act's digest is SHA-256 over canonical JSON (RFC 8785) of all its fields but the digest itself, with that
 of the act before among them: nobody changes, removes or inserts an act without changing all later ones. The
-registry's log commits to the newest digest with every audit.
+registry's log commits to the newest digest with each audit that finds nothing, where anything but audits is
+new since.
 """
 
 import hashlib

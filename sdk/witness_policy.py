@@ -4,6 +4,7 @@ A policy is a text of lines: `log VKEY [URL]`, `witness NAME VKEY [URL]`, `group
 one `quorum NAME|none`. It is read as octets: names are compared, never interpreted.
 """
 
+import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class WitnessPolicy:
     witnesses: tuple[NamedWitness, ...]
     groups: Mapping[str, WitnessGroup]
     quorum: str  # the name of a witness or a group, or `none`
+    sha256: str  # of its text, in hexadecimal
 
     def is_met(self, cosigned_by: Collection[VerifierKey]) -> bool:
         """Tells whether cosignatures with these keys are enough."""
@@ -80,7 +82,7 @@ def parse_policy(content: bytes) -> WitnessPolicy:
             reader.read(line.decode("utf-8", errors="surrogateescape"))
         except (BadPolicy, BadCheckpoint) as error:
             raise BadPolicy(f"line {number}: {error}") from None
-    return reader.policy()
+    return reader.policy(hashlib.sha256(content).hexdigest())
 
 
 class _Reader:
@@ -109,10 +111,11 @@ class _Reader:
             case _:
                 raise BadPolicy("not a line of a policy: log, witness, group or quorum")
 
-    def policy(self) -> WitnessPolicy:
+    def policy(self, sha256: str) -> WitnessPolicy:
         if self._quorum is None:
             raise BadPolicy("it has no line `quorum`")
-        return WitnessPolicy(tuple(self._logs), tuple(self._witnesses), dict(self._groups), self._quorum)
+        logs, witnesses = tuple(self._logs), tuple(self._witnesses)
+        return WitnessPolicy(logs, witnesses, dict(self._groups), self._quorum, sha256)
 
     def _add_log(self, key: VerifierKey) -> None:
         _require_new_key(key, self._logs)

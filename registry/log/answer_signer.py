@@ -55,7 +55,7 @@ class AnswerSigner:
         self._signer(self._due(datetime.now(UTC))[-1].kid)
 
     def refresh(self, session: Session, *, at_once: bool = False) -> None:
-        """Learns of new keys, now and then."""
+        """Learns of new keys, now and then: waits for the database, so call it in a thread."""
         if not at_once and monotonic() - self._looked_at < LOOK_EVERY_S:
             return
         rows = keys_of_answers(session)

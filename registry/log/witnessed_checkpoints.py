@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, delete, select
 
 from registry.errors import LogDiverged, LogRolledBack
-from registry.log.transparency_log import Log, head_of, tile_reader
+from registry.log.transparency_log import Log, head_of, lock_writer, tile_reader
 from registry.storage.models import LogHead, WitnessedCheckpoint
 from registry.storage.models.columns import now
 from sdk.checkpoint import BadCheckpoint, VerifierKey
@@ -104,7 +104,11 @@ def stop_signing(session: Session, why: str) -> None:
 
 
 def resume_signing(session: Session) -> str | None:
-    """Removes the mark; returns what it said, or None where there was none."""
+    """Removes the mark; returns what it said, or None where there was none.
+
+    Holds the log's writer lock until the caller's transaction ends.
+    """
+    lock_writer(session)  # before the head, as whoever appends: else two could wait for one another
     why = head_of(session, anew=True).stopped
     session.execute(update(LogHead).values(stopped=None))
     return why

@@ -97,6 +97,7 @@ def answer_about(
         index=searched,
     )
     derivations = {match.record.id: match.derivation for match in matches if match.derivation}
+    context.signer.refresh(context.session)
     return Answered(context.signer.signed(answer), derivations)
 
 

@@ -12,6 +12,7 @@ from registry.settings import Settings
 from registry.storage.models import Act
 from registry.thresholds import Thresholds
 from sdk.models import ActType
+from sdk.witness_policy import WitnessPolicy
 
 # What changes the answers, who may reach what, or what is looked after. No address, which may hold a
 # password.
@@ -29,11 +30,14 @@ NOTED = (
     "webhook_ports",
     "webhooks_to_private_networks",
 )
+NO_WITNESSES = "none"
 
 
-def note_start(session: Session, settings: Settings, thresholds: Thresholds) -> None:
-    """Appends an act unless the last start of this role was with the same version and settings."""
-    told = settings_told(settings, thresholds)
+def note_start(
+    session: Session, settings: Settings, thresholds: Thresholds, policy: WitnessPolicy | None
+) -> None:
+    """Appends an act unless the last start of this role was with the same version, settings and policy."""
+    told = settings_told(settings, thresholds, policy)
     lock_writer(session)  # several processes may start at once
     starts = select(Act).where(Act.type == ActType.START.value).order_by(col(Act.number).desc())
     before = session.exec(starts.where(Act.object == settings.role).limit(1)).first()
@@ -43,9 +47,13 @@ def note_start(session: Session, settings: Settings, thresholds: Thresholds) -> 
         append_act(session, LOCAL_OPERATOR, ActType.START, settings.role, settings=told, changed=changed)
 
 
-def settings_told(settings: Settings, thresholds: Thresholds) -> dict[str, str]:
-    """The version and the settings that an act tells, as text."""
+def settings_told(
+    settings: Settings, thresholds: Thresholds, policy: WitnessPolicy | None
+) -> dict[str, str]:
+    """The version and the settings that an act tells, as text; of files their SHA-256."""
     told = {name: str(getattr(settings, name)) for name in NOTED}
     told["descriptor"] = settings.wanted_descriptor
     lines = rfc8785.dumps(thresholds.model_dump(mode="json"))
-    return {**told, "thresholds": hashlib.sha256(lines).hexdigest(), "version": __version__}
+    told["thresholds"] = hashlib.sha256(lines).hexdigest()
+    told["witnesses"] = NO_WITNESSES if policy is None else policy.sha256
+    return {**told, "version": __version__}

@@ -158,8 +158,11 @@ def _is_enrolled(session: Session, kid: str) -> bool:
 def rotate_key(
     session: Session, log: Log, by: Actor, publisher: Publisher, old_kid: str, wanted: NewPublisherKey
 ) -> PublisherKey:
-    """Adds a key and lets the old one sign nothing new from now on; what it signed stays valid."""
-    old = get_key(session, old_kid, publisher)
+    """Adds a key and lets the old one sign nothing new from now on; what it signed stays valid.
+
+    Raises UnknownKey; InvalidRequest: the old key was retired or revoked; and what `add_key` raises.
+    """
+    old = _locked_key(session, log, old_kid, publisher)
     if old.valid_until or old.revoked_at:
         raise InvalidRequest("the old key signs nothing any more")
     new = add_key(session, log, by, publisher, wanted)
@@ -172,13 +175,20 @@ def rotate_key(
 
 def revoke_key(session: Session, log: Log, by: Actor, publisher: Publisher, kid: str) -> PublisherKey:
     """Declares a key compromised: nothing that it signs from now on is believed."""
-    key = get_key(session, kid, publisher)
+    key = _locked_key(session, log, kid, publisher)
     if key.revoked_at is None:
-        log.lock(session)  # nothing more is registered under it meanwhile
         key.revoked_at = _end_of(session, key)
         session.add(key)
         log.append(session, "key", f"revoke {key.kid} {key.revoked_at.isoformat()}".encode())
         append_act(session, by, ActType.REVOKE_SIGNING_KEY, key.kid, publisher=publisher.id)
+    return key
+
+
+def _locked_key(session: Session, log: Log, kid: str, publisher: Publisher) -> PublisherKey:
+    """The key as it is now. Until the transaction ends nothing is registered under it or done to it."""
+    key = get_key(session, kid, publisher)
+    log.lock(session)
+    session.refresh(key)  # whoever held the lock may have retired or revoked it
     return key
 
 

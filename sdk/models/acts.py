@@ -1,4 +1,4 @@
-"""The acts of those who run a registry, and of publishers on what is theirs (docs/operations/acts.md)."""
+"""The acts of those who run a registry, and of publishers on what is theirs (docs/security.md)."""
 
 from enum import StrEnum
 from typing import Annotated

@@ -16,6 +16,7 @@ from sqlmodel import Session, select
 
 from registry.errors import BlobsUnavailable, DatabaseFrozen
 from registry.jobs import lifecycle as jobs
+from registry.log import answer_signer
 from registry.storage.models import Job, Record
 from registry.storage.models.jobs import QUEUED
 from sdk.checkpoint import parse_checkpoint_unverified
@@ -166,6 +167,16 @@ def test_nobody_waits_for_a_database_that_hangs(world: World, monkeypatch: pytes
             assert problem_of(http.get(path)) == "database_frozen"
         assert http.get("/livez").status_code == 200
         assert http.get("/static/style.css").status_code == 200
+
+
+def test_what_a_request_is_handed_is_made_without_the_database(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is made on the event loop, and before an upload is decoded.
+    monkeypatch.setattr(answer_signer, "LOOK_EVERY_S", 0.0)  # new keys are due to be looked for
+    with Session(world.engine) as session:
+        world.services.in_request(session)
+        assert not session.in_transaction()
 
 
 def test_nobody_holds_a_connection_while_an_upload_is_decoded(world: World) -> None:

@@ -24,6 +24,8 @@ class Record(SQLModel, table=True):
             postgresql_where=text("status = 'active'"),
         ),
         Index("ix_record_registered_at", "registered_at"),
+        # The last record of a key is looked up under the log's lock.
+        Index("ix_record_kid_registered_at", "kid", "registered_at"),
     )
 
     id: str = Field(primary_key=True)  # the statement's urn:uuid, without its prefix

@@ -1,3 +1,4 @@
+import hashlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from pydantic import JsonValue
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -15,7 +17,7 @@ from registry.jobs.lifecycle import MOST_ATTEMPTS, run
 from registry.log.published import prove
 from registry.log.transparency_log import WRITER_LOCK, head_of
 from registry.log.witnessed_checkpoints import committed_head, keep, newest_witnessed, resume_signing
-from registry.storage.db import transaction
+from registry.storage.db import sole_holder, transaction
 from sdk import models
 from sdk.add_checkpoint import SIZE_MEDIA_TYPE
 from sdk.checkpoint import verify_checkpoint
@@ -23,6 +25,7 @@ from sdk.cli import app
 from sdk.client import Client
 from sdk.cosignature import require_witnesses, verify_cosignatures
 from sdk.errors import ServerError
+from sdk.models import Act, ActType
 from sdk.verify import verify_receipt
 from sdk.witness.cosigning import Answer
 from tests.pictures import encoded
@@ -285,6 +288,8 @@ def test_of_two_copies_of_one_registry_the_second_signs_no_second_tree(
         assert "see the status" in httpx2.get(f"{copy.url}/readyz").json()["status"]
         with transaction(copy.engine) as session:
             assert resume_signing(session) == fault
+            with sole_holder(copy.engine, WRITER_LOCK) as alone:
+                assert not alone, "in the order of whoever appends: the lock, then the head"
         copy.services.witnessing.look()  # they are asked again before anything is signed
         assert refused(copy, there, encoded("astronaut")).code == "signing_stopped"
         assert size_of(copy) == size
@@ -377,6 +382,12 @@ def test_an_older_checkpoint_replaces_no_newer_and_lines_of_one_size_join(
     assert len(verify_cosignatures(row.checkpoint, world.witness_keys)) == 3
 
 
+def policy_told(start: Act) -> JsonValue:
+    settings = start.details["settings"]
+    assert isinstance(settings, dict)
+    return settings["witnesses"]
+
+
 def test_a_log_from_before_its_witnesses_is_cosigned_whole(
     database_server: DatabaseServer, home: Path
 ) -> None:
@@ -397,6 +408,11 @@ def test_a_log_from_before_its_witnesses_is_cosigned_whole(
         made.tamper(f"UPDATE witnessed_checkpoint SET checkpoint = {one_line_less}")
         made.restart()
         assert httpx2.get(f"{made.url}/log/checkpoint").json()["code"] == "not_cosigned"
+        *changed, first = made.operator.list_acts(act_type=ActType.START)
+        assert [act.details["changed"] for act in changed] == [["witnesses"], ["witnesses"]]
+        newer, older, none = (policy_told(act) for act in (*changed, first))
+        assert newer == hashlib.sha256(made._policy.read_bytes()).hexdigest() != older
+        assert none == "none"
 
 
 def test_a_row_that_is_not_of_this_log_refuses_the_start(world: WitnessedWorld) -> None:

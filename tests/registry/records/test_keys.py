@@ -1,13 +1,17 @@
 """Who may change an organisation's keys, and what a new key must show before it is enrolled."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
+from sqlalchemy import text
 
 from registry.errors import KeyNotValid
 from registry.publish.registration import describe, register_upload, verify_request
+from registry.records.acts import LOCAL_OPERATOR
+from registry.records.publishers import get_publisher, revoke_key
 from registry.storage.db import release, transaction
 from registry.storage.models import ApiKey
 from sdk.dids import did_key_of
@@ -17,6 +21,7 @@ from sdk.models import DidStatus, NewPublisher, Role, Scope
 from sdk.possession import prove_possession
 from sdk.records import AssetClass, sign_statement
 from tests.pictures import encoded
+from tests.waiting import soon
 from tests.world import Party, World
 
 ALL_BUT = {
@@ -188,6 +193,29 @@ def test_a_key_ends_after_the_records_that_it_signed(world: World, desk: Party) 
     world.audit()
     with pytest.raises(BadRequest, match="revoked"):
         world.register(desk, encoded("cat"))
+
+
+def waiting_for_the_log(world: World) -> int:
+    here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    waiting = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND {here}"
+    with world.engine.connect() as connection:
+        return int(connection.execute(text(waiting)).scalar_one())
+
+
+def test_what_waits_while_a_key_is_revoked_sees_that_it_was(world: World, desk: Party) -> None:
+    id_, kid, new = desk.publisher.id, thumbprint(desk.key), generate_key()
+    proof = prove_possession(new, id_)
+    with ThreadPoolExecutor() as pool, transaction(world.engine) as session:
+        publisher = get_publisher(session, id_)
+        revoked_at = revoke_key(session, world.services.log, LOCAL_OPERATOR, publisher, kid).revoked_at
+        rotating = pool.submit(desk.client.rotate_key, id_, kid, public_jwk(new), proof)
+        revoking = pool.submit(desk.client.revoke_key, id_, kid)
+        assert soon(lambda: waiting_for_the_log(world) == 2)
+    with pytest.raises(BadRequest, match="signs nothing any more"):
+        rotating.result()
+    assert revoking.result().revoked_at == revoked_at
+    assert [key.kid for key in desk.client.list_keys(id_)] == [kid]
+    world.audit()
 
 
 def test_a_key_that_is_revoked_while_a_file_is_read_registers_nothing(world: World, desk: Party) -> None:
