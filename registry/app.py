@@ -107,7 +107,8 @@ def running_services(
         use_one_core_per_request()  # now that every library is loaded
         with db.transaction(engine) as session:
             named = named_blobs(session)
-            note_start(session, settings, services.thresholds, witnesses and witnesses.policy)
+            policy = None if witnesses is None else witnesses.policy
+            note_start(session, settings, services.thresholds, policy)
         sweep_orphans(blobs, named)
         if settings.audited_at is not None:
             nightly = NightlyAudit(services, settings.audited_at)
