@@ -75,7 +75,7 @@ def running_services(
         with db.transaction(engine) as session:
             if log.may_sign(session):
                 commit_to_keys(session, log)
-                session.flush()
+        with db.transaction(engine) as session:  # what is published must be committed
             log.publish(session)
         database = DatabaseWatch(engine)
         database.start()

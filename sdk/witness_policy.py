@@ -60,6 +60,15 @@ class WitnessPolicy:
                 met.add(name)
         return self.quorum in met
 
+    def can_split(self) -> bool:
+        """Tells whether two sets of witnesses without a common one are each enough, as for two trees."""
+        splits: set[str] = set()  # of the groups; a single witness is in one set only
+        for name, group in self.groups.items():  # each after those that it names; none is a member twice
+            # One that splits counts for both sets, any other one for either.
+            if 2 * group.at_least <= len(group.members) + len(splits.intersection(group.members)):
+                splits.add(name)
+        return self.quorum == NONE or self.quorum in splits
+
     def in_words(self) -> str:
         """Says what is wanted, such as `2 of 3 witnesses`."""
         group = self.groups.get(self.quorum)

@@ -62,7 +62,7 @@ def readiness_of(services: Services) -> Readiness:
 @router.get("/v1/status", operation_id="getStatus")
 def status(services: ServicesDep, session: SessionDep, _: AnyKey) -> ServerStatus:
     """Says what is installed, on which device, how large and current the index is, what is to be mended."""
-    fault = services.witnessing.fault
+    found = (services.witnessing.fault, services.witnessing.weakness, services.signer.fault)
     kinds = session.exec(select(Fingerprint.kind, func.count()).group_by(Fingerprint.kind)).all()
     return ServerStatus(
         version=__version__,
@@ -78,7 +78,7 @@ def status(services: ServicesDep, session: SessionDep, _: AnyKey) -> ServerStatu
         probing_slowed=services.chains.slowed,
         probing_refused=services.chains.refused,
         freshness=freshness(services.in_request(session)),
-        faults=(*services.faults, *([fault] if fault else [])),
+        faults=(*services.faults, *filter(None, found)),
         witnesses=tuple(map(_as_wire, services.witnessing.asked)),
         oldest_index_s=round(services.index.state(session).age_s, 3),
         last_audit=last_audit(session),

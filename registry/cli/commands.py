@@ -16,7 +16,7 @@ import typer
 from registry.cli.backups import backup, restore
 from registry.cli.models import HomeOption, models, settings_of
 from registry.cli.registry_keys import registry_keys
-from registry.cli.resuming import resume_signing
+from registry.cli.resuming import give_up_witnesses, resume_signing
 from registry.errors import RegistryError
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, no_registry_in, say_new
 from sdk.cli.files import answer_for
@@ -33,7 +33,7 @@ ServerRole = Literal["all", "api", "search", "worker"]
 
 def join(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (serve, migrate, backup, restore, resume_signing, demo):
+    for command in (serve, migrate, backup, restore, resume_signing, give_up_witnesses, demo):
         app.command()(command)
     app.command("eval")(evaluate_command)
     app.add_typer(models)

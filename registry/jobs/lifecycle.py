@@ -22,10 +22,13 @@ from registry.errors import (
     DecoderLost,
     JobFailed,
     JobPending,
+    MissingKey,
     NotAllowed,
     NotCosigned,
     Overloaded,
     RegistryError,
+    SignerUnavailable,
+    SigningStopped,
     TooManyRequests,
     UnknownJob,
     problem_of,
@@ -51,6 +54,8 @@ from sdk.models import JobStatus, MatchAnswer, Problem, Registration
 
 PAYLOAD_SUFFIX = ".upload"
 MOST_ATTEMPTS = 3  # then a file that ends its worker is given up
+# Witnesses, keys, a log that was stopped: no fault of the file; the queue tries again until it is mended.
+FOR_THE_OPERATOR = (NotCosigned, SigningStopped, SignerUnavailable, MissingKey)
 LONGEST_S = 3600.0  # by the clock, for reading and comparing one video
 PROGRESS_EVERY_S = 0.4
 READING_SHARE = 0.5  # of the work of matching a video, about
@@ -193,8 +198,8 @@ def run(services: Services, job_id: str, stopping: threading.Event | None = None
         return
     try:
         _work(services, job_id, content, stopping or threading.Event())
-    except NotCosigned:
-        give_back(services, job_id)  # until witnesses answer again; what it stored it then finds
+    except FOR_THE_OPERATOR:
+        give_back(services, job_id)  # until that is mended; what it stored it then finds
         raise
     except DecoderLost:  # begun again, but not for ever: it may be this video that takes all memory
         give_back(services, job_id, counted=True)

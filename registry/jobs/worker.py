@@ -8,8 +8,10 @@ from contextlib import suppress
 import procrastinate
 import psycopg
 from procrastinate import exceptions
+from procrastinate import jobs as procrastinate_jobs
 from sqlalchemy.exc import SQLAlchemyError
 
+from registry.errors import NotCosigned
 from registry.jobs import lifecycle as jobs
 from registry.jobs import webhooks
 from registry.media.decoding import VIDEOS_OF_THE_PAGE_AT_A_TIME
@@ -23,10 +25,24 @@ STOPPING_SEEN_WITHIN_S = 0.1  # while the queue is not at hand
 STOP_AFTER_S = 2.0  # a job that is still running then is begun again by the next process
 ENDED_WITHIN_S = 3.5  # the thread, also in the middle of a comparison or of a webhook's delivery
 RETRY_AFTER_S = 2  # for ever: `jobs.run` counts the times that a file ended its worker
+RETRY_WHEN_MENDED_S = 30  # what only the operator mends; a job may read its whole video before it finds out
 WEBHOOK_ATTEMPTS = 6
 WEBHOOKS_AT_A_TIME = 8  # they wait for strangers' servers, and hold no thread meanwhile
 CONNECTIONS = 8  # each queue listens on one
 _log = logging.getLogger(__name__)
+
+
+class RetryJobs(procrastinate.BaseRetryStrategy):
+    """When a job that was given back is begun again."""
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: procrastinate_jobs.Job
+    ) -> procrastinate.RetryDecision:
+        """Soon; later where nothing but the operator helps."""
+        mended = isinstance(exception, jobs.FOR_THE_OPERATOR) and not isinstance(exception, NotCosigned)
+        return procrastinate.RetryDecision(
+            retry_in={"seconds": RETRY_WHEN_MENDED_S if mended else RETRY_AFTER_S}
+        )
 
 
 class JobWorker:
@@ -109,7 +125,7 @@ class JobWorker:
                 self._task = None
 
     def _add_tasks(self, app: procrastinate.App) -> None:
-        @app.task(name=jobs.RUN_JOB, retry=procrastinate.RetryStrategy(wait=RETRY_AFTER_S))
+        @app.task(name=jobs.RUN_JOB, retry=RetryJobs())
         def run_job(job_id: str) -> None:
             self._in_hand.add(job_id)
             try:

@@ -13,7 +13,7 @@ from time import monotonic
 from joserfc.jwk import ECKey
 from sqlmodel import Session, col, select
 
-from registry.errors import MissingKey
+from registry.errors import MissingKey, RegistryError
 from registry.log.key_ring import KeyRing
 from registry.log.signers import Signer
 from registry.storage.models import AnswerKey
@@ -74,6 +74,22 @@ class AnswerSigner:
             signature = sign_answer_by(answer, row.kid, signer.sign)
             return answer.model_copy(update={"signature": signature})
         raise MissingKey(self.ring.missing())
+
+    @property
+    def fault(self) -> str | None:
+        """Which key this process lacks, so that it signs with an older one now or soon; None: none."""
+        if not self._rows:
+            return None
+        row = self._rows[-1]
+        try:
+            self._signer(row.kid)
+        except RegistryError as error:
+            since = "" if row.signs_from is None else f", which signs from {row.signs_from.isoformat()} on,"
+            return (
+                f"the newest key of answers {row.kid}{since} is not at hand in this process, and the one "
+                f"before it goes on signing: {error}"
+            )
+        return None
 
     def signer(self, kid: str) -> Signer:
         """The private half of a key. Raises MissingKey."""

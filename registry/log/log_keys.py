@@ -5,6 +5,7 @@ in a ring. Every writer looks, under the writer lock, whether the keys are still
 rotation by another process counts from the next entry on, without a restart.
 """
 
+import threading
 from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
@@ -28,6 +29,7 @@ class LogKeys:
 
     def __init__(self, origin: str, ring: KeyRing | None) -> None:
         self.origin, self.ring = origin, ring
+        self._learning = threading.Lock()  # of the two below
         self._seen: tuple[tuple[bytes | None, str | None], ...] = ()  # what the periods were derived from
         self._periods: tuple[KeyPeriod, ...] = ()
         self._signers: dict[bytes, Signer] = {}
@@ -49,12 +51,15 @@ class LogKeys:
 
     def refresh(self, session: Session) -> None:
         """Learns what changed. Raises LogRolledBack: the history in the database is damaged."""
-        changes = changes_of(session)
-        seen = tuple((change.public_key, change.note) for change in changes)
-        if seen == self._seen or not changes:
-            return
+        seen = tuple((change.public_key, change.note) for change in changes_of(session))
+        with self._learning:
+            # A session whose snapshot is older than what another thread has seen knows nothing newer.
+            if seen != self._seen[: len(seen)]:
+                self._learn(seen)
+
+    def _learn(self, seen: tuple[tuple[bytes | None, str | None], ...]) -> None:
         try:
-            first = changes[0].public_key
+            first = seen[0][0]
             if first is None:
                 raise BadKeyHistory("the first key is missing")
             periods = key_periods(

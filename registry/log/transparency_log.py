@@ -34,6 +34,7 @@ from sdk.tiles import (
 WRITER_LOCK = 0x7472_7565_6C6F_67  # "truelog", one advisory lock per database
 SALT_BYTES = 32
 LOCKED_IN = "log_locked_in"  # of a session's notes: the transaction that holds the writer lock
+TILES_OF = "log_tiles_of"  # of a session's notes: the transaction that appended, and the tiles that it read
 
 
 class Log:
@@ -75,15 +76,16 @@ class Log:
         newest = select(LogHead).with_for_update().execution_options(populate_existing=True)
         head = session.exec(newest).one()
         self._require_signing(head)
-        if tree_root(tile_reader(session), head.size) != head.root:
+        tiles = _tiles_to_append_to(session)
+        if tree_root(tiles.read, head.size) != head.root:
             raise LogDiverged("the tiles of the log have rotted: nothing is signed over them")
         salt = secrets.token_bytes(SALT_BYTES)
         entry = log_entry(entry_type, commitment(salt, content))
         session.add(LogEntry(index=head.size, entry=entry))
-        _extend_tiles(session, head.size, leaf_hash(entry))
+        _extend_tiles(tiles, head.size, leaf_hash(entry))
         session.flush()
         size = head.size + 1
-        root = tree_root(tile_reader(session), size)
+        root = tree_root(tiles.read, size)
         self._move_head(session, head, Checkpoint(self.origin, size, root), active)
         return size - 1, salt
 
@@ -241,30 +243,61 @@ def head_of(session: Session, *, anew: bool = False) -> LogHead:
     return session.exec(select(LogHead).execution_options(populate_existing=anew)).one()
 
 
+class _Tiles:
+    """Stored tiles, each read once and kept: a session by itself forgets rows that nobody holds."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._rows: dict[tuple[int, int], LogTile | None] = {}
+
+    def row(self, level: int, number: int) -> LogTile | None:
+        place = level, number
+        if place not in self._rows:
+            # Whatever the session saw of it before: others may have appended since.
+            self._rows[place] = self._session.get(LogTile, place, populate_existing=True)
+        return self._rows[place]
+
+    def read(self, level: int, number: int) -> bytes:
+        tile = self.row(level, number)
+        return tile.hashes if tile else b""
+
+    def put(self, tile: LogTile) -> None:
+        self._rows[tile.level, tile.number] = tile
+        self._session.add(tile)
+
+
 def tile_reader(session: Session) -> ReadTile:
-    """Makes a reader of stored tiles, which reads each of them once."""
-    seen: dict[tuple[int, int], bytes] = {}
+    """Makes a reader of stored tiles, which reads each of them once.
 
-    def read(level: int, number: int) -> bytes:
-        if (level, number) not in seen:
-            tile = session.get(LogTile, (level, number))
-            seen[level, number] = tile.hashes if tile else b""
-        return seen[level, number]
+    In a transaction that appended it has what that one read: nobody else writes until its end.
+    """
+    noted = session.info.get(TILES_OF)
+    if noted is not None and noted[0] is session.get_transaction():
+        tiles: _Tiles = noted[1]
+        return tiles.read
+    return _Tiles(session).read
 
-    return read
+
+def _tiles_to_append_to(session: Session) -> _Tiles:
+    """The tiles as this transaction, which holds the writer lock, reads and writes them."""
+    noted = session.info.get(TILES_OF)
+    if noted is None or noted[0] is not session.get_transaction():
+        noted = session.info[TILES_OF] = session.get_transaction(), _Tiles(session)
+    tiles: _Tiles = noted[1]
+    return tiles
 
 
-def _extend_tiles(session: Session, index: int, new_hash: bytes) -> None:
+def _extend_tiles(tiles: _Tiles, index: int, new_hash: bytes) -> None:
     """Appends the hash of leaf `index`; a tile that becomes full adds one hash a level up."""
     level, number = 0, index
     while True:
-        tile = session.get(LogTile, (level, number // TILE_WIDTH))
+        tile = tiles.row(level, number // TILE_WIDTH)
         if tile is None:
             tile = LogTile(level=level, number=number // TILE_WIDTH, hashes=b"")
         if len(tile.hashes) != HASH_SIZE * (number % TILE_WIDTH):
             raise LogDiverged(f"tile {level}/{number // TILE_WIDTH} is not as long as the log says")
         tile.hashes = tile.hashes + new_hash
-        session.add(tile)
+        tiles.put(tile)
         if number % TILE_WIDTH != TILE_WIDTH - 1:
             return
         new_hash = root_of(split_hashes(tile.hashes))

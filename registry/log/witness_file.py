@@ -1,5 +1,6 @@
 """Reads the policy of the witnesses that this log asks, and refuses one that it could not live by."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import httpx2
@@ -29,10 +30,14 @@ def read_policy(path: Path) -> WitnessPolicy:
     return policy
 
 
-def require_this_log(policy: WitnessPolicy, key: VerifierKey) -> None:
-    """Raises BadWitnesses where the policy is of other logs."""
-    if policy.logs and key not in policy.logs:
-        raise BadWitnesses(f"of the logs that the policy of witnesses names none is this one, {key.text()}")
+def require_this_log(policy: WitnessPolicy, keys: Collection[VerifierKey]) -> None:
+    """Raises BadWitnesses where the policy is of other logs. `keys`: all that this log has and had.
+
+    Any of them names it, so that a rotation of its key leaves the policy as good as it was.
+    """
+    if policy.logs and not any(key in policy.logs for key in keys):
+        named = ", ".join(key.text() for key in keys)
+        raise BadWitnesses(f"of the logs that the policy of witnesses names none is this one, {named}")
 
 
 def _is_address(witness: NamedWitness) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, delete, select
 
-from registry.errors import LogDiverged, LogRolledBack
+from registry.errors import BadWitnesses, LogDiverged, LogRolledBack
 from registry.log.transparency_log import Log, head_of, lock_writer, tile_reader
 from registry.storage.models import LogHead, WitnessedCheckpoint
 from registry.storage.models.columns import now
@@ -88,6 +88,22 @@ def require_witnessed_sound(session: Session, log: Log) -> None:
         )
 
 
+def require_no_witnesses(session: Session) -> None:
+    """Raises BadWitnesses where witnesses cosigned this log: who has no policy must not go on without."""
+    row = newest_witnessed(session)
+    if row is not None:
+        raise BadWitnesses(
+            f"witnesses cosigned this log at {row.size} entries, and there is no policy of them here: put "
+            "the file `witnesses` back under its home, or name it in TRUEPRINT_WITNESSES; `trueprint "
+            "give-up-witnesses` says that there shall be none"
+        )
+
+
+def forget_witnessed(session: Session) -> None:
+    """Publishes nothing as cosigned, until enough witnesses cosign again."""
+    session.execute(delete(WitnessedCheckpoint))
+
+
 def forget_unless_met(session: Session, policy: WitnessPolicy) -> None:
     """Publishes nothing where what was cosigned is not enough by the policy that is in force now."""
     row = newest_witnessed(session)
@@ -95,7 +111,7 @@ def forget_unless_met(session: Session, policy: WitnessPolicy) -> None:
         return
     signed = verify_cosignatures(row.checkpoint, [witness.key for witness in policy.witnesses])
     if not policy.is_met([cosignature.key for cosignature in signed]):
-        session.execute(delete(WitnessedCheckpoint))
+        forget_witnessed(session)
 
 
 def stop_signing(session: Session, why: str) -> None:

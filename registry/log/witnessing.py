@@ -26,6 +26,7 @@ from registry.log.witnessed_checkpoints import (
     forget_unless_met,
     keep,
     newest_witnessed,
+    require_no_witnesses,
     require_witnessed_sound,
     stop_signing,
 )
@@ -40,6 +41,10 @@ STOPPED_WITHIN_S = 5.0
 WHAT_TO_DO = "Nothing is appended until `trueprint resume-signing`; docs/witnesses.md says what to do first"
 FORKED = "a witness knows another log than this one: its operator has to look"
 STORED = "what was sent is stored; too few witnesses cosigned it in time: send the same again"
+WEAK = (
+    "two sets of witnesses that share none can each meet the quorum of the policy, and so cosign two "
+    "trees: want more than half of them"
+)
 logger = logging.getLogger(__name__)
 
 
@@ -65,7 +70,9 @@ class Witnessing:
         self._short: str | None = None  # why the last round was not enough
         self._ending = threading.Event()
         self._beat = threading.Thread(target=self._look_again, name="cosigning", daemon=True)
+        self.weakness: str | None = None  # of the policy, for the operator
         if witnesses is not None:
+            self.weakness = WEAK if witnesses.policy.can_split() else None
             self._rounds = WitnessRounds(
                 engine, witnesses.policy, witnesses.timeout_s, self._is_contradicted
             )
@@ -73,11 +80,14 @@ class Witnessing:
     def start(self) -> None:
         """Asks all witnesses, before anything is signed. Raises LogRolledBack, BadWitnesses.
 
-        Where too few answer, or one knows another log, the registry runs and appends nothing.
+        Where too few answer, or one knows another log, the registry runs and appends nothing. Without a
+        policy a log that was witnessed is refused: a file that is missing gives no witnesses up.
         """
         if self._witnesses is None:
+            with transaction(self._engine) as session:
+                require_no_witnesses(session)
             return
-        require_this_log(self._witnesses.policy, self._log.key)
+        require_this_log(self._witnesses.policy, [period.key for period in self._log.keys.periods])
         with transaction(self._engine) as session:
             require_witnessed_sound(session, self._log)
             forget_unless_met(session, self._witnesses.policy)
@@ -126,6 +136,8 @@ class Witnessing:
             stale = now() - timedelta(seconds=self._witnesses.every_s)
             if not self._log.confirmed or row is None or row.size < head.size or row.cosigned_at < stale:
                 self._join(everyone=True)
+            else:
+                self._short = None  # another process had it cosigned
         except (RegistryError, SQLAlchemyError) as error:
             logger.warning("not cosigned now: %s", error)
 

@@ -47,7 +47,8 @@ def samples(services: Services, session: Session) -> Iterator[Sample]:
     yield from _keys(session)
     free = disk_usage(services.settings.home).free
     yield Sample("trueprint_disk_free_bytes", "Free where the registry keeps its files", free)
-    faults = len(services.faults) + (services.witnessing.fault is not None)
+    found = (services.witnessing.fault, services.witnessing.weakness, services.signer.fault)
+    faults = len(services.faults) + sum(fault is not None for fault in found)
     yield Sample("trueprint_faults", "What its operator must mend (trueprint doctor)", faults)
 
 

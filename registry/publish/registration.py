@@ -141,9 +141,15 @@ def known_answer(services: Services, session: Session, request: RegistrationRequ
 
     None: it is new. Raises SigningStopped or NotCosigned where nothing new is taken now.
     """
+    known = _known(services, session, request)
+    if known is None:
+        services.log.require_signing(session)
+    return known
+
+
+def _known(services: Services, session: Session, request: RegistrationRequest) -> Registration | None:
     record = _replayed(session, request) or _registered_before(services, session, request)
     if record is None:
-        services.log.require_signing(session)
         return None
     # Whoever stored it may have failed, or died, before its checkpoint was published.
     after_commit(session, lambda: publish_and_follow(services))
@@ -206,7 +212,7 @@ def _store(
     if verified.statement.preview_allowed:
         preview_key = store_preview(services.blobs, upload, services.settings.preview_long_side)
     services.log.lock(session)
-    known = known_answer(services, session, request)
+    known = _known(services, session, request)  # what is new is refused by `append`, where it must be
     if known is not None:  # registered by another request meanwhile
         if preview_key:
             services.blobs.delete(preview_key)
@@ -273,13 +279,16 @@ def publish_and_cosign(services: Services) -> None:
 def _answer(
     services: Services, session: Session, record: Record, *, already_registered: bool
 ) -> Registration:
+    log_key = None
     if services.log.witnessed:
         # The receipt is under a checkpoint that is cosigned after the commit. A job whose worker dies from
         # here on is begun again, and finds the record.
         settle(session)
         services.witnessing.require(record.log_index + 1)
+    elif not already_registered:
+        log_key = services.log.key  # as `append` found it: nobody rotates it before this transaction ends
     return Registration(
         record=summary_of(session, record),
         already_registered=already_registered,
-        receipt=receipt_of(session, services.log, record),
+        receipt=receipt_of(session, services.log, record, log_key),
     )

@@ -11,6 +11,7 @@ from registry.log.published import prove
 from registry.log.transparency_log import Log
 from registry.storage.models import DeclaredSource, Dispute, Publisher, PublisherKey, Record
 from registry.storage.models.records import ACTIVE, ERASED
+from sdk.checkpoint import VerifierKey
 from sdk.models import DeclaredSource as WireDeclaredSource
 from sdk.models import OperationType, Receipt, RecordSummary, SourceAgreement
 from sdk.records import AssetClass, Relation
@@ -114,8 +115,11 @@ def summary_of(session: Session, record: Record) -> RecordSummary:
     return summaries_of(session, [record])[record.id]
 
 
-def receipt_of(session: Session, log: Log, record: Record) -> Receipt:
-    """Returns the record, proved under the published checkpoint. Raises RecordErased, NotCosigned."""
+def receipt_of(session: Session, log: Log, record: Record, log_key: VerifierKey | None = None) -> Receipt:
+    """Returns the record, proved under the published checkpoint. Raises RecordErased, NotCosigned.
+
+    `log_key`: the log's newest key, where the caller knows it for this transaction.
+    """
     if record.status == ERASED or record.jws is None or record.salt is None:
         raise RecordErased("record and salt were erased; the log entry alone says nothing")
     entry, proof = prove(session, log, record.log_index)
@@ -127,7 +131,7 @@ def receipt_of(session: Session, log: Log, record: Record) -> Receipt:
         entry=base64.b64encode(entry).decode(),
         proof=proof,
         publisher_key={name: str(value) for name, value in key.jwk.items()},
-        log_key=log.current_key(session).text(),
+        log_key=(log_key or log.current_key(session)).text(),
     )
 
 

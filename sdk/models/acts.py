@@ -37,6 +37,7 @@ class ActType(StrEnum):
     WITHDRAW_RECORD = "withdraw_record"
     ERASE_RECORD = "erase_record"
     RESUME_SIGNING = "resume_signing"  # of a log that a witness contradicted
+    GIVE_UP_WITNESSES = "give_up_witnesses"  # of a log that had some
     AUDIT = "audit"
     COMMIT_ACTS = "commit_acts"  # the log now commits to all acts before this one
 

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sdk.durable_files import sync_folder, write_durably
+from sdk.durable_files import sync_folder
 from sdk.errors import SdkError
 
 
@@ -55,22 +55,47 @@ class State:
 
     def read(self, origin: str) -> str | None:
         """Returns the note that was cosigned last of this log; None: none was. Raises BadState."""
-        if os.fstat(self._held).st_nlink == 0:
-            raise BadState("the folder of what was cosigned was removed")
+        self._require_in_place()
         try:
-            return (self._folder / name_of(origin)).read_text(encoding="utf-8")
+            with open(name_of(origin), encoding="utf-8", opener=self._opener) as opened:
+                return opened.read()
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError):
             raise BadState(f"what was cosigned of {origin} cannot be read") from None
 
     def write(self, origin: str, note: str) -> None:
-        """Remembers a note; durable when this returns. Raises OSError."""
-        write_durably(self._folder / name_of(origin), note.encode(), 0o600)
+        """Remembers a note; durable when this returns. Raises BadState, OSError."""
+        self._require_in_place()
+        self._write(name_of(origin), note.encode())
 
     def keep_evidence(self, origin: str, evidence: dict[str, Any]) -> Path:
-        """Keeps the first evidence that a log forked (`sdk.forks`). Raises OSError."""
+        """Keeps the first evidence that a log forked (`sdk.forks`). Raises BadState, OSError."""
+        self._require_in_place()
         path = self._folder / f"{name_of(origin)}.fork.json"
         if not path.exists():
-            write_durably(path, json.dumps(evidence, ensure_ascii=False, indent=1).encode(), 0o600)
+            self._write(path.name, json.dumps(evidence, ensure_ascii=False, indent=1).encode())
         return path
+
+    def _require_in_place(self) -> None:
+        """Where the folder was moved away, the next start would find another memory than this one."""
+        held = os.fstat(self._held)
+        try:
+            there = os.stat(self._folder)
+        except OSError:
+            raise BadState("the folder of what was cosigned was moved or removed") from None
+        if (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
+            raise BadState("the folder of what was cosigned was replaced by another one")
+
+    def _opener(self, name: str, flags: int) -> int:
+        return os.open(name, flags, 0o600, dir_fd=self._held)
+
+    def _write(self, name: str, content: bytes) -> None:
+        """As `write_durably`, but in the folder that is held, wherever it is: none is made anew."""
+        temporary = f"{name}.tmp"
+        with open(temporary, "wb", opener=self._opener) as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.replace(temporary, name, src_dir_fd=self._held, dst_dir_fd=self._held)
+        os.fsync(self._held)

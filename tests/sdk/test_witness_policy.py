@@ -1,4 +1,5 @@
 from contextlib import suppress
+from itertools import combinations
 
 import pytest
 from hypothesis import given
@@ -81,6 +82,28 @@ def test_names_are_octets() -> None:
 def test_what_is_no_policy_is_refused_with_its_line(text: str, says: str) -> None:
     with pytest.raises(BadPolicy, match=says):
         policy(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "splits"),
+    [
+        ("quorum w0", False),
+        ("group g 2 w0 w1 w2\nquorum g", False),
+        ("group g 2 w0 w1 w2 w3\nquorum g", True),
+        ("group g any w0 w1\nquorum g", True),
+        ("group g all w0 w1\nquorum g", False),
+        ("group g any w0 w1\ngroup h any w2 w3\ngroup both all g h\nquorum both", True),
+        ("group g any w0 w1\ngroup h 2 w2 w3 w4\ngroup both all g h\nquorum both", False),
+        ("group g any w0 w1\ngroup h 2 g w3 w4\nquorum h", True),  # w0 and w3, w1 and w4
+        ("quorum none", True),
+    ],
+)
+def test_a_quorum_that_two_disjoint_sets_can_meet_is_told(text: str, splits: bool) -> None:
+    read = policy(f"{WITNESSES}{text}")
+    assert read.can_split() is splits
+    keys = set(KEYS)
+    sets = [set(chosen) for size in range(7) for chosen in combinations(KEYS, size)]
+    assert splits is any(read.is_met(one) and read.is_met(keys - one) for one in sets)
 
 
 WORDS = [

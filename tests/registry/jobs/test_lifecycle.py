@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx2
 import pytest
@@ -15,8 +16,9 @@ from sqlalchemy import text
 from sqlmodel import Session, select
 from standardwebhooks.webhooks import Webhook
 
-from registry.errors import DecoderLost
+from registry.errors import DecoderLost, MissingKey, RegistryError, SignerUnavailable, SigningStopped
 from registry.jobs import lifecycle as jobs
+from registry.jobs.worker import RETRY_WHEN_MENDED_S, RetryJobs
 from registry.storage.models import ApiKey, Job, Record
 from registry.storage.models.columns import now
 from registry.storage.models.jobs import QUEUED, RUNNING
@@ -199,6 +201,35 @@ def test_a_job_whose_decoder_is_killed_from_outside_is_begun_again_but_not_for_e
         assert desk.client.get_job("unlucky").status is JobStatus.QUEUED
     jobs.run(world.services, "unlucky")
     assert desk.client.get_job("unlucky").status is JobStatus.FAILED
+
+
+def test_a_job_waits_for_what_only_the_operator_mends_and_is_not_begun_again_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = world.enrol("Daily Example")
+    payload = world.services.blobs.put(jobs.PAYLOAD_SUFFIX, original(*NAMES))
+    with Session(world.engine) as session:
+        key = session.exec(select(ApiKey).where(ApiKey.publisher_id == desk.publisher.id)).one()
+        session.add(Job(id="waits", kind="match", api_key_id=key.id, payload_key=payload))
+        session.commit()
+    wanted: list[RegistryError] = [SigningStopped("s"), SignerUnavailable("u"), MissingKey("m")]
+
+    def unsigned(*_: object) -> None:
+        raise wanted[0]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "_work", unsigned)
+        while wanted:
+            for _ in range(jobs.MOST_ATTEMPTS + 1):
+                with pytest.raises(type(wanted[0])) as raised:
+                    jobs.run(world.services, "waits")
+            assert desk.client.get_job("waits").status is JobStatus.QUEUED
+            again = RetryJobs().get_retry_decision(exception=raised.value, job=Mock(attempts=0)).retry_at
+            assert again is not None
+            assert again - now() > timedelta(seconds=RETRY_WHEN_MENDED_S - 10)
+            wanted.pop(0)
+    jobs.run(world.services, "waits")
+    assert desk.client.get_job("waits").status is JobStatus.DONE
 
 
 def test_a_stopped_registry_goes_on_with_its_jobs(world: World) -> None:

@@ -9,9 +9,10 @@ from registry.app import running_services
 from registry.errors import LogDiverged, LogRolledBack, MissingKey, RegistryError
 from registry.log.published import prove, prove_consistency, read_tile_resource
 from registry.log.transparency_log import head_of, tile_reader
-from registry.operate.bootstrap import initialise, take_as_published
+from registry.operate.bootstrap import initialise, open_log, take_as_published
+from registry.operate.key_rotation import rotate_log_key
 from registry.storage import db
-from registry.storage.db import transaction
+from registry.storage.db import snapshot, transaction
 from sdk.checkpoint import verify_checkpoint
 from sdk.merkle import leaf_hash, verify_consistency, verify_inclusion
 from sdk.tiles import tree_root
@@ -165,6 +166,44 @@ def test_the_writers_lock_is_taken_once_in_a_transaction_and_again_in_the_next(w
             session.commit()
             assert len(locks) == times
     assert head_of(session).size == 4
+
+
+def test_an_entry_costs_few_statements_and_each_tile_is_read_once(world: World) -> None:
+    append(world, 257)  # two tiles, and one above them
+    statements: list[str] = []
+
+    def heard(_: object, __: object, statement: str, *___: object) -> None:
+        statements.append(statement)
+
+    event.listen(world.engine, "before_cursor_execute", heard)
+    with transaction(world.engine) as session:
+        index, _ = world.services.log.append(session, "test", b"one")
+        read = [statement for statement in statements if "FROM log_tile" in statement]
+        assert len(read) == 2  # the full one's hash is in the tile above
+        assert len(statements) == 8
+        prove(session, world.services.log, index)  # as for a receipt: all tiles but the full one are there
+    event.remove(world.engine, "before_cursor_execute", heard)
+    assert len([statement for statement in statements if "FROM log_tile" in statement]) <= 3
+    world.audit()
+
+
+def test_keys_that_were_seen_are_not_forgotten_by_who_looks_at_an_older_snapshot(world: World) -> None:
+    keys = world.services.log.keys
+    with snapshot(world.engine) as old:
+        head_of(old)  # the snapshot is taken
+        by_another = open_log(world.settings)
+        with transaction(world.engine) as session:
+            by_another.keys.adopt(session)
+            rotate_log_key(session, by_another)
+        with transaction(world.engine) as session:
+            keys.refresh(session)
+        newest = keys.current
+        assert newest == by_another.key != keys.periods[0].key
+        keys.refresh(old)
+        assert keys.current == newest
+    with transaction(world.engine) as session:
+        world.services.log.publish(session)
+    world.audit()
 
 
 def test_the_checkpoint_that_is_published_is_the_newest_not_the_one_seen_before(world: World) -> None:

@@ -176,12 +176,13 @@ def test_a_policy_that_cannot_be_lived_by_is_refused(tmp_path: Path, policy: str
     if policy is not None:
         file.write_text(policy)
     with pytest.raises(BadWitnesses, match=says):
-        require_this_log(read_policy(file), LOG.vkey)
+        require_this_log(read_policy(file), [LOG.vkey])
 
 
 def test_a_policy_that_names_this_log_and_where_its_witnesses_are_is_taken(tmp_path: Path) -> None:
     file = tmp_path / "witnesses"
     file.write_text(f"log {OTHER}\nlog {LOG.vkey.text()}\n{WITNESS} https://w.example/\nquorum w")
     policy = read_policy(file)
-    require_this_log(policy, LOG.vkey)
+    require_this_log(policy, [LOG.vkey])
+    require_this_log(policy, [LOG.vkey, SmallLog(seed=3).vkey])  # a successor that it does not name yet
     assert policy.is_met([SIGNER.key])

@@ -17,6 +17,7 @@ from registry.jobs.lifecycle import MOST_ATTEMPTS, run
 from registry.log.published import prove
 from registry.log.transparency_log import WRITER_LOCK, head_of
 from registry.log.witnessed_checkpoints import committed_head, keep, newest_witnessed, resume_signing
+from registry.records.acts import newest_act
 from registry.storage.db import sole_holder, transaction
 from sdk import models
 from sdk.add_checkpoint import SIZE_MEDIA_TYPE
@@ -422,6 +423,39 @@ def test_a_row_that_is_not_of_this_log_refuses_the_start(world: WitnessedWorld) 
         world.start()
     world.tamper("UPDATE witnessed_checkpoint SET size = 0")
     world.start()
+
+
+def test_without_a_policy_a_witnessed_log_starts_only_once_its_witnesses_are_given_up(
+    world: WitnessedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUEPRINT_DATABASE_URL", world.settings.database_url or "")
+    monkeypatch.setenv("TRUEPRINT_HOME", str(world.settings.home))
+    size = size_of(world)
+    rotated = CliRunner().invoke(app, ["registry-keys", "rotate-log"])  # in a shell that names no policy
+    assert (rotated.exit_code, "bad_witnesses" in rotated.stderr) == (4, True)
+    assert size_of(world) == size
+    world.stop()
+    world.settings = world.settings.model_copy(update={"witnesses": None})
+    with pytest.raises(BadWitnesses, match="give-up-witnesses"):
+        world.start()
+    assert CliRunner().invoke(app, ["give-up-witnesses"], input="n\n").exit_code == 2
+    assert CliRunner().invoke(app, ["give-up-witnesses", "--yes"]).exit_code == 0
+    world.start()
+    with transaction(world.engine) as session:
+        assert newest_act(session, models.ActType.GIVE_UP_WITNESSES) is not None
+    world.audit()
+
+
+def test_a_quorum_that_another_process_had_met_is_no_fault_here(world: WitnessedWorld) -> None:
+    desk = world.enrol("Daily Example")
+    world.answer_instead(GONE, 0, 1, 2)
+    refused(world, desk, encoded("coffee"))
+    assert world.operator.status().faults != ()
+    world.answer_instead(None, 0, 1, 2)
+    with running_services(world.settings, world.engine, SeededEmbedder()):
+        pass  # has the newest checkpoint cosigned as it starts
+    world.services.witnessing.look()
+    assert world.operator.status().faults == ()
 
 
 def test_a_policy_that_cannot_be_read_refuses_the_start(world: WitnessedWorld) -> None:

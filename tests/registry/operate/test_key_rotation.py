@@ -244,6 +244,20 @@ def test_the_old_answer_key_vouches_for_the_next(world: World) -> None:
     assert verifies(asked(world), world.operator.jwks())
 
 
+def test_a_process_without_the_next_answer_key_says_so(world: World) -> None:
+    assert world.operator.status().faults == ()
+    rotate_answers(world, timedelta(hours=1))
+    [new] = world.settings.key_folder.glob("answers-*.pem")
+    hidden = world.settings.home / "hidden.pem"
+    shutil.move(new, hidden)
+    with transaction(world.engine) as session:
+        world.services.signer.refresh(session, at_once=True)
+    (fault,) = world.operator.status().faults
+    assert "the newest key of answers" in fault
+    shutil.move(hidden, new)
+    assert world.operator.status().faults == ()
+
+
 def test_the_next_answer_key_waits_for_the_one_before(world: World) -> None:
     rotate_answers(world, timedelta(hours=1))
     with pytest.raises(RotationRefused, match="under way"):

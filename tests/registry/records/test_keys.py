@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 from sqlalchemy import text
+from sqlmodel import Session
 
 from registry.errors import KeyNotValid
+from registry.log.transparency_log import Log
 from registry.publish.registration import describe, register_upload, verify_request
 from registry.records.acts import LOCAL_OPERATOR
 from registry.records.publishers import get_publisher, revoke_key
@@ -172,6 +174,25 @@ def test_keys_from_before_names_were_committed_to_are_committed_to_at_the_next_s
     assert world.operator.log_state().size == size + 1
     world.tamper("UPDATE publisher SET name = 'Dally Example' WHERE role = 'publisher'")
     assert any("name, identifier" in finding.detail for finding in world.operator.audit().findings)
+
+
+def test_a_start_that_dies_while_it_publishes_has_committed_what_it_publishes(
+    world: World, desk: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.stop()
+    world.tamper("UPDATE publisher_key SET log_index = NULL, salt = NULL")
+    publish = Log.publish
+
+    def published_and_killed(log: Log, session: Session) -> None:
+        publish(log, session)
+        raise SystemExit
+
+    monkeypatch.setattr(Log, "publish", published_and_killed)
+    with pytest.raises(SystemExit):
+        world.start()
+    monkeypatch.undo()
+    world.start()
+    assert world.operator.log_state().size == 2
 
 
 def test_what_was_done_to_a_key_counts_also_after_the_clock_was_set_back(world: World, desk: Party) -> None:

@@ -143,6 +143,20 @@ def test_a_witness_whose_memory_is_lost_or_changed_does_not_cosign(folder: Path)
     assert not folder.exists()
 
 
+def test_a_witness_whose_folder_is_moved_or_replaced_does_not_cosign(folder: Path) -> None:
+    asked = witness(folder, LOG.vkey)
+    ask(asked, 0, 7)
+    folder.rename(folder.with_name("moved"))
+    assert ask(asked, 0, 8).status == ask(asked, 7, 8).status == 500
+    assert not folder.exists()
+    create_state(folder)
+    assert ask(asked, 0, 8).status == ask(asked, 7, 8).status == 500
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+    folder.with_name("moved").rename(folder)
+    assert ask(asked, 7, 8).status == 200
+
+
 def test_a_clock_that_went_back_makes_no_older_cosignature(folder: Path) -> None:
     create_state(folder)
     at = 2_000_000_000
