@@ -469,6 +469,6 @@ class BadThresholds(StartRefused):
 
 
 class BadWitnesses(StartRefused):
-    """The policy of witnesses cannot be read, or cannot be met."""
+    """The policy of witnesses cannot be read or met, or is missing although the log was witnessed."""
 
     code = "bad_witnesses"
