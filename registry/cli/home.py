@@ -36,6 +36,7 @@ from sdk.errors import SdkError, problem_to_error
 
 START_TIMEOUT_S = 30.0
 ACCESS_LOG = "uvicorn.access"
+SIGNALS_NOTICED_WITHIN_S = 0.5
 ANSWERED_WITHIN_S = 2  # what is being answered when the process is told to stop
 
 
@@ -165,7 +166,10 @@ def serve_app(app: Starlette, listener: socket.socket) -> None:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        thread.join()
+        # Not for ever at once: a signal that the system hands to another thread is noticed when this one,
+        # which alone runs handlers of signals, next wakes.
+        while thread.is_alive():
+            thread.join(SIGNALS_NOTICED_WITHIN_S)
     except Interrupted as interrupted:
         end_soon(interrupted.number)
         for action in app.state.on_stop:
