@@ -1,6 +1,7 @@
 """Writes files that are whole after a power cut."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -43,6 +44,27 @@ def write_secret_once(file: Path, content: bytes) -> None:
     finally:
         Path(written).unlink(missing_ok=True)
     sync_folder(file.parent)
+
+
+def write_new_durably(file: Path, content: bytes, mode: int = 0o644) -> None:
+    """Makes a file that was not there; its name outlives a crash once `sync_folder` was called.
+
+    For many files in one new folder. Raises FileExistsError, OSError.
+    """
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with open(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def copy_new_durably(source: Path, file: Path, mode: int = 0o644) -> None:
+    """Copies a file of any size, as `write_new_durably` makes one."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with source.open("rb") as read, open(descriptor, "wb") as opened:
+        shutil.copyfileobj(read, opened)
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 def sync_folder(folder: Path) -> None:

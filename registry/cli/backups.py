@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from registry.cli.existing import existing_registry
 from registry.cli.models import HomeOption, settings_of
 from registry.errors import RegistryError
-from sdk.cli.connection import no_registry_in
 from sdk.cli.output import CHECK_FAILED, FAILED_FILE, REFUSED, console, fail, notes, shown, styled
 
 Backup = Annotated[Path, typer.Argument(help="folder that `trueprint backup` made")]
@@ -25,18 +25,11 @@ def backup(
 
     Private keys are left out: they are kept apart, in fewer places. Exit code 1 if previews are missing.
     """
-    from registry.cli.home import open_database
     from registry.operate.backup import make_backup
 
-    settings = settings_of(home)
-    if settings.database_url is None and not settings.database_folder.exists():
-        fail(no_registry_in(settings.home), REFUSED)
     target = to.absolute()
-    try:
-        with open_database(settings) as engine:
-            manifest = make_backup(settings, engine, target, keys=with_keys)
-    except RegistryError as error:
-        fail(f"{error.title}: {error} [{error.code}]", REFUSED)
+    with existing_registry(home) as (settings, engine):
+        manifest = make_backup(settings, engine, target, keys=with_keys)
     size = sum(file.bytes for file in manifest.files)
     console.print(f"{shown(target)}: {manifest.log.size} log entries, {size / 1e6:.1f} MB")
     if not with_keys:

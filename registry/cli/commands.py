@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from registry.cli.backups import backup, restore
+from registry.cli.existing import existing_registry
 from registry.cli.models import HomeOption, models, settings_of
 from registry.cli.registry_keys import registry_keys
 from registry.cli.resuming import give_up_witnesses, resume_signing
 from registry.errors import RegistryError
-from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, no_registry_in, say_new
+from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, say_new
 from sdk.cli.files import answer_for
 from sdk.cli.folders import pictures_in
 from sdk.cli.output import REFUSED, console, fail, notes, print_json
@@ -65,9 +66,10 @@ def serve(
     from indexer.media.privileges import hide_memory
     from registry.api.internal import create_search_node_app
     from registry.app import create_app, running_search_node, running_services
-    from registry.cli.home import listen, open_database, remember_operator, serve_app
+    from registry.cli.home import listen, remember_operator, serve_app
     from registry.operate.bootstrap import initialise, take_as_published
     from registry.settings import SEARCH
+    from registry.storage.opening import open_database
 
     settings = settings_of(home)
     address = host or settings.host, settings.port if port is None else port
@@ -106,17 +108,10 @@ def serve(
 
 def migrate(home: HomeOption = None) -> None:
     """Bring the database to the newest migration; have a backup."""
-    from registry.cli.home import open_database
     from registry.operate.bootstrap import migrate_and_note
 
-    settings = settings_of(home)
-    if settings.database_url is None and not settings.database_folder.exists():
-        fail(no_registry_in(settings.home), REFUSED)
-    try:
-        with open_database(settings) as engine:
-            migrate_and_note(engine)
-    except RegistryError as error:
-        fail(f"{error.title}: {error} [{error.code}]", REFUSED)
+    with existing_registry(home) as (_, engine):
+        migrate_and_note(engine)
     console.print("The database is at the newest migration.")
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
-from sqlalchemy import Engine
 from starlette.applications import Starlette
 
 from indexer.fingerprints.embedders import Embedder
@@ -26,8 +25,7 @@ from registry.log.transparency_log import read_note
 from registry.operate.bootstrap import initialise
 from registry.services import Services
 from registry.settings import OPERATOR_KEY, Settings
-from registry.storage import db
-from registry.storage.embedded import EmbeddedDatabase
+from registry.storage.opening import open_database
 from sdk.bounded_connections import BoundedProtocol
 from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified
 from sdk.cli.stopping import Interrupted, end_soon
@@ -38,21 +36,6 @@ START_TIMEOUT_S = 30.0
 ACCESS_LOG = "uvicorn.access"
 SIGNALS_NOTICED_WITHIN_S = 0.5
 ANSWERED_WITHIN_S = 2  # what is being answered when the process is told to stop
-
-
-@contextmanager
-def open_database(settings: Settings) -> Iterator[Engine]:
-    """Opens the database by URL, or the embedded one, which is stopped again if nobody else uses it."""
-    with ExitStack() as stack:
-        url = settings.database_url
-        if url is None:
-            embedded = EmbeddedDatabase(settings.database_folder)
-            stack.callback(embedded.stop)
-            url = embedded.url
-        engine = db.connect(url)
-        stack.callback(engine.dispose)
-        db.require_reachable(engine)
-        yield engine
 
 
 @contextmanager

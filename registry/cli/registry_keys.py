@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.cli.existing import existing_registry
 from registry.cli.models import HomeOption, settings_of
-from registry.errors import RegistryError
-from sdk.cli.connection import no_registry_in
-from sdk.cli.output import REFUSED, console, fail, notes
+from sdk.cli.output import console, notes
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -34,21 +33,14 @@ registry_keys = typer.Typer(
 @contextmanager
 def _opened(home: HomeOption) -> "Iterator[tuple[Engine, Log, AnswerSigner]]":
     """The log and the keys of a registry that runs or is stopped; ends the command where it refuses."""
-    from registry.cli.home import open_database
     from registry.log.answer_signer import AnswerSigner
     from registry.operate.bootstrap import answer_ring, open_log
     from registry.storage import db
 
-    settings = settings_of(home)
-    if settings.database_url is None and not settings.database_folder.exists():
-        fail(no_registry_in(settings.home), REFUSED)
-    try:
-        with open_database(settings) as engine:
-            db.require_migrated(engine)
-            db.require_durable(engine)
-            yield engine, open_log(settings), AnswerSigner(answer_ring(settings))
-    except RegistryError as error:
-        fail(f"{error.title}: {error} [{error.code}]", REFUSED)
+    with existing_registry(home) as (settings, engine):
+        db.require_migrated(engine)
+        db.require_durable(engine)
+        yield engine, open_log(settings), AnswerSigner(answer_ring(settings))
 
 
 @contextmanager

@@ -1,19 +1,13 @@
 """What the operator decides about witnesses: a log that they stopped goes on, or is witnessed no more."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from registry.cli.models import HomeOption, settings_of
-from registry.errors import RegistryError
-from sdk.cli.connection import no_registry_in
+from registry.cli.existing import existing_registry
+from registry.cli.models import HomeOption
 from sdk.cli.output import REFUSED, console, fail, notes
 from sdk.models import ActType
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 USAGE = 2
 
@@ -32,7 +26,8 @@ def resume_signing(
     from registry.records.acts import LOCAL_OPERATOR, append_act
     from registry.storage import db
 
-    with _opened(home) as engine:
+    with existing_registry(home) as (_, engine):
+        db.require_migrated(engine)
         with db.transaction(engine) as session:
             why = committed_head(session).stopped if has_log(session) else None
         if why is None:
@@ -60,10 +55,10 @@ def give_up_witnesses(
     from registry.records.acts import LOCAL_OPERATOR, append_act
     from registry.storage import db
 
-    settings = settings_of(home)
-    if settings.witness_policy_file is not None:
-        fail(f"{settings.witness_policy_file} still names witnesses: take it away first", REFUSED)
-    with _opened(home) as engine:
+    with existing_registry(home) as (settings, engine):
+        if settings.witness_policy_file is not None:
+            fail(f"{settings.witness_policy_file} still names witnesses: take it away first", REFUSED)
+        db.require_migrated(engine)
         with db.transaction(engine) as session:
             row = newest_witnessed(session)
         if row is None:
@@ -76,20 +71,3 @@ def give_up_witnesses(
             append_act(session, LOCAL_OPERATOR, ActType.GIVE_UP_WITNESSES, size=row.size)
             forget_witnessed(session)
     console.print("The log has no witnesses. Whoever wants cosigned receipts of it gets none from now on.")
-
-
-@contextmanager
-def _opened(home: HomeOption) -> "Iterator[Engine]":
-    """The database of a registry that runs or is stopped; ends the command where it refuses."""
-    from registry.cli.home import open_database
-    from registry.storage import db
-
-    settings = settings_of(home)
-    if settings.database_url is None and not settings.database_folder.exists():
-        fail(no_registry_in(settings.home), REFUSED)
-    try:
-        with open_database(settings) as engine:
-            db.require_migrated(engine)
-            yield engine
-    except RegistryError as error:
-        fail(f"{error.title}: {error} [{error.code}]", REFUSED)

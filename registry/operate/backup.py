@@ -36,10 +36,7 @@ from registry.operate.backup_format import (
     BackupFile,
     LogState,
     Manifest,
-    copy_file,
     digest_of,
-    sync_folder,
-    write_durably,
     write_manifest,
 )
 from registry.operate.backup_keys import KeysInUse, answer_keys_in_use, copy_keys
@@ -50,6 +47,7 @@ from registry.storage.db import is_empty
 from registry.storage.faults import fault_of
 from registry.storage.pg_programs import dump_database, server_major
 from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverified
+from sdk.durable_files import copy_new_durably, sync_file, sync_folder, write_new_durably
 from sdk.log_keys import KeyPeriod, key_periods, signers_of
 
 # A registry elsewhere has others, and passwords do not belong into a backup.
@@ -111,7 +109,7 @@ def _part_of(target: Path) -> Iterator[Path]:
 def _copy(settings: Settings, engine: Engine, part: Path, *, keys: bool) -> Manifest:
     with _snapshot(engine) as snapshot:
         dumped_by = dump_database(engine, snapshot.id, part / DATABASE)
-    _sync(part / DATABASE)
+    sync_file(part / DATABASE)
     missing = _copy_blobs(settings, snapshot.previews, part / BLOBS)
     try:
         head = parse_checkpoint_unverified(snapshot.checkpoint)
@@ -205,7 +203,7 @@ def _copy_blobs(settings: Settings, named: frozenset[str], file: Path) -> tuple[
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
             missing.discard(key)
-    _sync(file)
+    sync_file(file)
     return tuple(sorted(missing))
 
 
@@ -216,25 +214,20 @@ def _copy_files(settings: Settings, part: Path, *, keys: bool) -> None:
         for name, value in sorted(settings.model_dump(include=settings.model_fields_set).items())
         if name not in not_copied and value is not None and not isinstance(value, SecretStr)
     ]
-    write_durably(part / SETTINGS, "".join(f"{line}\n" for line in lines).encode())
+    write_new_durably(part / SETTINGS, "".join(f"{line}\n" for line in lines).encode())
     if settings.descriptor_file.exists():
-        copy_file(settings.descriptor_file, part / DESCRIPTOR_FILE)
+        copy_new_durably(settings.descriptor_file, part / DESCRIPTOR_FILE)
     if settings.thresholds is not None:
-        copy_file(settings.thresholds, part / THRESHOLDS)
+        copy_new_durably(settings.thresholds, part / THRESHOLDS)
     if settings.witness_policy_file is not None:
         # Restored into the home: there they are asked before anything is signed.
-        copy_file(settings.witness_policy_file, part / WITNESSES)
+        copy_new_durably(settings.witness_policy_file, part / WITNESSES)
     models = sorted(settings.model_folder.glob("*"))  # none where there is no such folder
     models = [path for path in models if path.is_file() and re.fullmatch(NAME, path.name)]
     if models:
         (part / MODELS).mkdir()
     for path in models:
-        copy_file(path, part / MODELS / path.name)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+        copy_new_durably(path, part / MODELS / path.name)
 
 
 def _described(part: Path) -> Iterator[BackupFile]:

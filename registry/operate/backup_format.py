@@ -7,9 +7,7 @@ last: a folder without one was begun and never finished.
 
 import base64
 import hashlib
-import os
 import re
-import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -18,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from registry.errors import BadBackup
 from sdk.checkpoint import BadCheckpoint, Checkpoint, parse_checkpoint_unverified
+from sdk.durable_files import write_new_durably
 
 FORMAT = "trueprint-backup/1"
 MANIFEST, MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
@@ -108,36 +107,9 @@ def digest_of(path: Path) -> str:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes the manifest and its digest, durably; `sha256sum -c manifest.sha256` checks it."""
     content = (manifest.model_dump_json(indent=1) + "\n").encode()
-    write_durably(folder / MANIFEST, content)
+    write_new_durably(folder / MANIFEST, content)
     line = f"{hashlib.sha256(content).hexdigest()}  {MANIFEST}\n"
-    write_durably(folder / MANIFEST_DIGEST, line.encode())
-
-
-def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Makes a file of these bytes that outlives a crash."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def copy_file(source: Path, copy: Path, mode: int = 0o644) -> None:
-    """Copies a file so that it outlives a crash."""
-    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with source.open("rb") as read, os.fdopen(descriptor, "wb") as written:
-        shutil.copyfileobj(read, written)
-        written.flush()
-        os.fsync(written.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder outlive a crash."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_new_durably(folder / MANIFEST_DIGEST, line.encode())
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -16,10 +16,11 @@ from sqlalchemy import Connection, text
 from registry.errors import BackupFailed, MissingKey
 from registry.log.answer_signer import jwk_of
 from registry.log.key_ring import KeyRing
-from registry.operate.backup_format import NAME, copy_file, write_durably
+from registry.operate.backup_format import NAME
 from registry.operate.bootstrap import answer_ring, log_ring
 from registry.settings import Settings
 from sdk.checkpoint import VerifierKey
+from sdk.durable_files import copy_new_durably, write_new_durably
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def copy_keys(settings: Settings, in_use: KeysInUse, target: Path) -> None:
     target.mkdir(mode=0o700)
     for path in sorted(folder.iterdir()):
         if path.is_file() and re.fullmatch(NAME, path.name):
-            copy_file(path, target / path.name, 0o600)
+            copy_new_durably(path, target / path.name, 0o600)
     kept: list[str] = []
     try:
         log, answers = log_ring(settings), answer_ring(settings)
@@ -84,6 +85,6 @@ def _copied(ring: KeyRing, target: Path, kept: list[str]) -> KeyRing:
     for public_key, content in named.items():
         if public_key not in there:
             stem = hashlib.sha256(public_key).hexdigest()[:8]
-            write_durably(target / f"{ring.name}-{stem}.pem", content, 0o600)
+            write_new_durably(target / f"{ring.name}-{stem}.pem", content, 0o600)
     kept += giving_none
     return copy

@@ -19,13 +19,13 @@ from registry.operate.audit import audit, lost_preview
 from registry.operate.backup_format import Manifest, read_manifest
 from registry.operate.restore import (
     checkpoint_of_old_home,
-    open_restored,
     restore_copy,
 )
 from registry.settings import Settings
 from registry.storage import db
 from registry.storage.blobs import Blobs
 from registry.storage.models import Record
+from registry.storage.opening import open_database
 from sdk.checkpoint import BadCheckpoint, parse_verifier_key
 
 
@@ -58,7 +58,7 @@ def rehearse(backup: Path, folder: Path, log_key: str | None = None) -> Rehearsa
         manifest = read_manifest(backup)
         restore_copy(backup, manifest, settings, manifest.log.checkpoint)
         found += _restored(manifest)
-        with open_restored(settings) as engine:
+        with open_database(settings) as engine:
             db.migrate(engine)
             db.require_migrated(engine)
             found.append(f"The database is at migration {manifest.migration}, and migrates to the newest.")

@@ -12,7 +12,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,19 +32,18 @@ from registry.operate.backup_format import (
     WITNESSES,
     Manifest,
     read_manifest,
-    sync_folder,
     verify_files,
-    write_durably,
 )
 from registry.records.acts import LOCAL_OPERATOR, append_act
 from registry.settings import Settings
 from registry.storage import db
 from registry.storage.blobs import Blobs
-from registry.storage.embedded import EmbeddedDatabase
 from registry.storage.faults import fault_of
+from registry.storage.opening import open_database
 from registry.storage.pg_programs import load_database
 from sdk.checkpoint import BadCheckpoint, Checkpoint, parse_checkpoint_unverified, parse_verifier_key
 from sdk.checkpoint import verify_checkpoint as verify_note
+from sdk.durable_files import sync_folder, write_new_durably
 from sdk.models import ActType
 from sdk.tiles import tree_root
 
@@ -201,21 +200,21 @@ def _part_of(home: Path) -> Iterator[Path]:
 
 
 def _restore_files(backup: Path, manifest: Manifest, part: Path, note: str) -> None:
-    write_durably(part / "checkpoint", note.encode())
+    write_new_durably(part / "checkpoint", note.encode())
     for name in (DESCRIPTOR_FILE, SETTINGS, THRESHOLDS, WITNESSES):
         if name in manifest.names():
-            write_durably(part / name, (backup / name).read_bytes())
+            write_new_durably(part / name, (backup / name).read_bytes())
     for folder, mode in ((KEYS, 0o700), (MODELS, 0o755)):
         names = manifest.names(folder)
         if names:
             (part / folder).mkdir(mode=mode)
         for name in names:
-            write_durably(part / name, (backup / name).read_bytes(), 0o600 if folder == KEYS else 0o644)
+            write_new_durably(part / name, (backup / name).read_bytes(), 0o600 if folder == KEYS else 0o644)
     sync_folder(part)
 
 
 def _restore_rows(backup: Path, manifest: Manifest, settings: Settings, seen: Sequence[Checkpoint]) -> None:
-    with open_restored(settings) as engine:
+    with open_database(settings) as engine:
         _require_empty(engine)
         load_database(engine, backup / DATABASE, written_by=manifest.dumped_by, server=manifest.postgresql)
         with Session(engine) as session:
@@ -236,7 +235,7 @@ def _restore_rows(backup: Path, manifest: Manifest, settings: Settings, seen: Se
 
 
 def _require_empty_database(settings: Settings) -> None:
-    with open_restored(settings) as engine:
+    with open_database(settings) as engine:
         _require_empty(engine)
 
 
@@ -253,18 +252,3 @@ def _restore_blobs(backup: Path, settings: Settings) -> None:
             if content is None:
                 raise BadBackup("the previews are not named as previews are")
             blobs.write(entry.name, content.read())
-
-
-@contextmanager
-def open_restored(settings: Settings) -> Iterator[Engine]:
-    """The database that is restored into: by URL, or a new embedded one under the home."""
-    with ExitStack() as stack:
-        url = settings.database_url
-        if url is None:
-            embedded = EmbeddedDatabase(settings.database_folder)
-            stack.callback(embedded.stop)
-            url = embedded.url
-        engine = db.connect(url)
-        stack.callback(engine.dispose)
-        db.require_reachable(engine)
-        yield engine

@@ -5,7 +5,6 @@ The form is that of Go's `note` package, which other witnesses read too:
 """
 
 import base64
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sdk.checkpoint import ED25519_TYPE, BadCheckpoint, VerifierKey, verifier_key
 from sdk.cosignature import witness_key
-from sdk.durable_files import sync_folder
+from sdk.durable_files import write_secret_once
 from sdk.encodings import BadEncoding, decode_base64
 from sdk.errors import SdkError
 
@@ -54,12 +53,7 @@ def save_signer(signer: WitnessSigner, path: Path) -> None:
     key_id = verifier_key(signer.private_key, signer.name).key_id.hex()
     seed = ED25519_TYPE + signer.private_key.private_bytes_raw()
     line = f"{PREFIX}{signer.name}+{key_id}+{base64.b64encode(seed).decode()}\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
+    write_secret_once(path, line.encode())
 
 
 def load_signer(path: Path) -> WitnessSigner:
