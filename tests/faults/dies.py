@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,23 +91,32 @@ def register_and_die(
     return SURVIVED
 
 
-def main() -> None:
-    settings = Settings.model_validate_json(sys.argv[1])
+def obey(act_and_die: Callable[[dict[str, Any]], int]) -> None:
+    """Reads an order a line, does each in a child of its own, and prints how that child ended."""
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
-                content = Path(order["content"]).read_bytes()
-                acknowledgement = Path(order["acknowledgement"])
-                code = register_and_die(
-                    settings, sys.argv[2], order["statement"], content, order["deadly"], acknowledgement
-                )
+                code = act_and_die(order)
             finally:
                 os._exit(code)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def main() -> None:
+    settings = Settings.model_validate_json(sys.argv[1])
+
+    def register(order: dict[str, Any]) -> int:
+        content = Path(order["content"]).read_bytes()
+        acknowledgement = Path(order["acknowledgement"])
+        return register_and_die(
+            settings, sys.argv[2], order["statement"], content, order["deadly"], acknowledgement
+        )
+
+    obey(register)
 
 
 if __name__ == "__main__":

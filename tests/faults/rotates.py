@@ -5,15 +5,13 @@
 Reads one JSON object a line (step, write to die at) and forks a child for each, as `tests.faults.dies`.
 """
 
-import json
-import os
 import sys
 
 from registry.operate.bootstrap import open_log
 from registry.operate.key_rotation import retire_log_key, rotate_log_key
 from registry.settings import Settings
 from registry.storage.db import connect, transaction
-from tests.faults.dies import SURVIVED, Countdown, watch
+from tests.faults.dies import SURVIVED, Countdown, obey, watch
 
 STEPS = {"rotate": rotate_log_key, "retire": retire_log_key}
 
@@ -34,20 +32,6 @@ def change_and_die(settings: Settings, step: str, deadly: int) -> int:
     return SURVIVED
 
 
-def main() -> None:
-    settings = Settings.model_validate_json(sys.argv[1])
-    for line in sys.stdin:
-        order = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                code = change_and_die(settings, order["step"], order["deadly"])
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    SETTINGS = Settings.model_validate_json(sys.argv[1])
+    obey(lambda order: change_and_die(SETTINGS, order["step"], order["deadly"]))

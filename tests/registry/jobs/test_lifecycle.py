@@ -29,7 +29,7 @@ from sdk.models import Job as WireJob
 from sdk.models import JobStatus, MatchAnswer, NewApiKey, Registration, Role, Scope
 from tests.pictures import encoded
 from tests.videos import clip, edited, original
-from tests.world import DatabaseServer, World
+from tests.world import DatabaseServer, Party, World
 
 NAMES = ("coffee", "cat")
 
@@ -41,6 +41,15 @@ def finished(world: World, client: Client, job: WireJob) -> WireJob:
             return job
         time.sleep(0.1)
     raise AssertionError("the job does not end")
+
+
+def queue(world: World, desk: Party, job_id: str) -> None:
+    """Leaves a job that no worker of the queue knows of."""
+    payload = world.services.blobs.put(jobs.PAYLOAD_SUFFIX, original(*NAMES))
+    with Session(world.engine) as session:
+        key = session.exec(select(ApiKey).where(ApiKey.publisher_id == desk.publisher.id)).one()
+        session.add(Job(id=job_id, kind="match", api_key_id=key.id, payload_key=payload))
+        session.commit()
 
 
 def test_a_video_that_is_not_waited_for_is_a_job_with_the_same_answer(world: World) -> None:
@@ -185,11 +194,7 @@ def test_a_job_whose_decoder_is_killed_from_outside_is_begun_again_but_not_for_e
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = world.enrol("Daily Example")
-    payload = world.services.blobs.put(jobs.PAYLOAD_SUFFIX, original(*NAMES))
-    with Session(world.engine) as session:
-        key = session.exec(select(ApiKey).where(ApiKey.publisher_id == desk.publisher.id)).one()
-        session.add(Job(id="unlucky", kind="match", api_key_id=key.id, payload_key=payload))
-        session.commit()
+    queue(world, desk, "unlucky")
 
     def killed(*_: object) -> None:
         raise DecoderLost("short of memory")
@@ -207,11 +212,7 @@ def test_a_job_waits_for_what_only_the_operator_mends_and_is_not_begun_again_at_
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = world.enrol("Daily Example")
-    payload = world.services.blobs.put(jobs.PAYLOAD_SUFFIX, original(*NAMES))
-    with Session(world.engine) as session:
-        key = session.exec(select(ApiKey).where(ApiKey.publisher_id == desk.publisher.id)).one()
-        session.add(Job(id="waits", kind="match", api_key_id=key.id, payload_key=payload))
-        session.commit()
+    queue(world, desk, "waits")
     wanted: list[RegistryError] = [SigningStopped("s"), SignerUnavailable("u"), MissingKey("m")]
 
     def unsigned(*_: object) -> None:
