@@ -365,9 +365,9 @@ class IndexStale(RegistryError):
 
 
 class LogDiverged(RegistryError):
-    """Another writer moved the log's head in spite of the lock; nothing was written."""
+    """The log's head or its tiles are not what they were: rotted, or moved by who takes no lock."""
 
-    code, status, title = "log_diverged", 500, "The log was moved by another writer"
+    code, status, title = "log_diverged", 500, "The stored log is not what was signed"
 
 
 class AuditFailed(RegistryError):

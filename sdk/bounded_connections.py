@@ -1,18 +1,38 @@
-"""Bounds what connections take before and after their requests: their number, and time.
+"""Listens, and bounds what connections take before and after their requests: their number, and time.
 
 Bodies are bounded where they are read; this module knows no paths and no keys.
 """
 
+import socket
 from asyncio import TimerHandle, Transport
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sdk.errors import SdkError
 
 HEADERS_WITHIN_S = 10.0  # from the connection, or from the first byte of a further request
 UNREAD_S = 20.0  # how long an answer may lie unread while more of it waits
 TAIL_S = 5.0  # how long what is left of a body is thrown away after its answer
 MOST_CONNECTIONS = 768  # below the 1,024 open files that a process often may have
 MOST_OF_ONE_ADDRESS = MOST_CONNECTIONS // 2
+
+
+class CannotListen(SdkError):
+    """The address or the port is not to be had."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Opens a listening socket. Raises CannotListen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no such port"
+        raise CannotListen(f"cannot listen on {host}, port {port}: {reason}") from None
+    # asyncio switches Nagle's algorithm off only on sockets that name TCP as their protocol. An answer goes
+    # out in two pieces: the second would wait 40 ms for the first to be acknowledged.
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
 
 
 class BoundedProtocol(HttpToolsProtocol):

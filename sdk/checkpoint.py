@@ -8,6 +8,7 @@ only in its canonical form.
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -92,25 +93,35 @@ def signature_line(key: VerifierKey, signature: bytes) -> str:
     return f"\u2014 {key.name} {base64.b64encode(key.key_id + signature).decode()}\n"
 
 
+def signers_of(note: str, keys: Iterable[VerifierKey]) -> set[VerifierKey]:
+    """Returns which of the keys signed a note. Raises BadCheckpoint.
+
+    Signature lines of unknown keys are ignored. A line of one of these that does not verify makes the whole
+    note invalid.
+    """
+    body, lines = split_note(note)
+    signatures = [parse_signature(line) for line in lines]
+    signers = set()
+    for key in keys:
+        for name, raw in signatures:
+            if name != key.name or raw[:4] != key.key_id:
+                continue
+            try:
+                Ed25519PublicKey.from_public_bytes(key.public_key).verify(raw[4:], body.encode())
+            except InvalidSignature:
+                raise BadCheckpoint("a signature of the note does not verify") from None
+            signers.add(key)
+    return signers
+
+
 def verify_checkpoint(note: str, key: VerifierKey, origin: str | None = None) -> Checkpoint:
     """Verifies a note and returns what it commits to. Raises BadCheckpoint.
 
-    Signature lines of unknown keys are ignored. A line of this key that does not verify makes the whole
-    note invalid. The log is named as its key is, unless an `origin` is given.
+    The log is named as its key is, unless an `origin` is given.
     """
-    body, signatures = split_note(note)
-    verified = False
-    for line in signatures:
-        name, raw = parse_signature(line)
-        if name != key.name or raw[:4] != key.key_id:
-            continue
-        try:
-            Ed25519PublicKey.from_public_bytes(key.public_key).verify(raw[4:], body.encode())
-        except InvalidSignature:
-            raise BadCheckpoint("the checkpoint's signature does not verify") from None
-        verified = True
-    if not verified:
+    if not signers_of(note, [key]):
         raise BadCheckpoint("the checkpoint is not signed by the expected key")
+    body, _ = split_note(note)
     checkpoint = _parse_body(body)
     expected = key.name if origin is None else origin
     if checkpoint.origin != expected:

@@ -1,5 +1,6 @@
 """Writes files that are whole after a power cut."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -35,12 +36,12 @@ def write_secret_once(file: Path, content: bytes) -> None:
             os.fsync(opened.fileno())
         try:
             os.link(written, file)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links
+        except OSError as error:
             if file.exists():
-                raise FileExistsError(f"{file} exists") from None
-            os.replace(written, file)
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(file)) from None
+            if isinstance(error, FileExistsError):
+                raise
+            os.replace(written, file)  # a file system without hard links
     finally:
         Path(written).unlink(missing_ok=True)
     sync_folder(file.parent)

@@ -19,17 +19,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from sdk.checkpoint import (
     BadCheckpoint,
     Checkpoint,
     VerifierKey,
     parse_checkpoint_unverified,
-    parse_signature,
     parse_verifier_key,
     signature_line,
+    signers_of,
     split_note,
 )
 
@@ -112,23 +109,6 @@ def _parse_body(body: str) -> KeyChange:
     if {change.old.name, change.new.name} != {origin} or change.old == change.new or change.body() != body:
         raise BadKeyHistory("the note is not about two keys of one log")
     return change
-
-
-def signers_of(note: str, keys: Iterable[VerifierKey]) -> set[VerifierKey]:
-    """Returns which of the keys signed a note. Raises BadCheckpoint where a line of one does not verify."""
-    body, lines = split_note(note)
-    signatures = [parse_signature(line) for line in lines]
-    signers = set()
-    for key in keys:
-        for name, raw in signatures:
-            if name != key.name or raw[:4] != key.key_id:
-                continue
-            try:
-                Ed25519PublicKey.from_public_bytes(key.public_key).verify(raw[4:], body.encode())
-            except InvalidSignature:
-                raise BadCheckpoint("the checkpoint's signature does not verify") from None
-            signers.add(key)
-    return signers
 
 
 def key_periods(pinned: VerifierKey, notes: Sequence[str]) -> tuple[KeyPeriod, ...]:

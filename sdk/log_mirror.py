@@ -13,9 +13,17 @@ from sdk.checkpoint import VerifierKey, verify_checkpoint
 from sdk.compact_range import CompactRange
 from sdk.durable_files import write_durably
 from sdk.log_monitor import Followed
-from sdk.log_reader import CHECKPOINT, BadResource, FolderSource, LogReader, join_bundle
+from sdk.log_reader import CHECKPOINT, BadResource, FolderSource, LogReader
 from sdk.merkle import HASH_SIZE, leaf_hash, root_of
-from sdk.tiles import TILE_BITS, TILE_WIDTH, published_width, split_hashes, subtree_hash, tile_path
+from sdk.tiles import (
+    TILE_BITS,
+    TILE_WIDTH,
+    join_bundle,
+    published_width,
+    split_hashes,
+    subtree_hash,
+    tile_path,
+)
 
 
 class Mirror:

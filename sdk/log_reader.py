@@ -14,12 +14,16 @@ from sdk.checkpoint import MAXIMUM_NOTE_BYTES
 from sdk.errors import SdkError, Unreachable
 from sdk.flaws import fault_in_words
 from sdk.merkle import HASH_SIZE
-from sdk.tiles import TILE_WIDTH, ReadTile, published_width, tile_path
+from sdk.tiles import (
+    MAXIMUM_BUNDLE_BYTES,
+    TILE_WIDTH,
+    ReadTile,
+    published_width,
+    split_bundle,
+    tile_path,
+)
 
 CHECKPOINT = "checkpoint"
-MAXIMUM_ENTRY_BYTES = (1 << 16) - 1
-LENGTH_BYTES = 2  # of an entry in a bundle, big-endian
-MAXIMUM_BUNDLE_BYTES = TILE_WIDTH * (LENGTH_BYTES + MAXIMUM_ENTRY_BYTES)
 TIMEOUT_S = 30.0
 
 
@@ -103,23 +107,6 @@ class LogReader:
             if width == TILE_WIDTH:
                 raise
             return self._source.read(f"tile/{tile_path(level, number)}", most)
-
-
-def split_bundle(bundle: bytes) -> list[bytes]:
-    """Splits a bundle into its entries. Raises ValueError: it ends in the middle of one."""
-    entries, at = [], 0
-    while at < len(bundle):
-        start = at + LENGTH_BYTES
-        at = start + int.from_bytes(bundle[at:start], "big")
-        if start > len(bundle) or at > len(bundle):
-            raise ValueError("the bundle ends in the middle of an entry")
-        entries.append(bundle[start:at])
-    return entries
-
-
-def join_bundle(entries: list[bytes]) -> bytes:
-    """Makes the bundle that `split_bundle` splits."""
-    return b"".join(len(entry).to_bytes(LENGTH_BYTES, "big") + entry for entry in entries)
 
 
 class HttpSource:

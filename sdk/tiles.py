@@ -5,12 +5,15 @@ tiles; knows nothing of the database.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sdk.merkle import EMPTY_ROOT, HASH_SIZE, largest_power_of_two_below, node_hash, root_of
 
 TILE_WIDTH = 256
 TILE_BITS = 8
+LENGTH_BYTES = 2  # of an entry in a bundle, big-endian
+MAXIMUM_ENTRY_BYTES = (1 << 16) - 1
+MAXIMUM_BUNDLE_BYTES = TILE_WIDTH * (LENGTH_BYTES + MAXIMUM_ENTRY_BYTES)
 _PATH = re.compile(
     r"(entries|0|[1-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/)*)([0-9]{3})"
     r"(?:\.p/([1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]))?",
@@ -104,3 +107,20 @@ def consistency_proof(read_tile: ReadTile, old_size: int, new_size: int) -> list
         return [*proof(split, end, old_end, False), subtree_hash(read_tile, start, split)]
 
     return [] if old_size in (0, new_size) else proof(0, new_size, old_size, True)
+
+
+def split_bundle(bundle: bytes) -> list[bytes]:
+    """Splits a bundle into its entries. Raises ValueError: it ends in the middle of one."""
+    entries, at = [], 0
+    while at < len(bundle):
+        start = at + LENGTH_BYTES
+        at = start + int.from_bytes(bundle[at:start], "big")
+        if start > len(bundle) or at > len(bundle):
+            raise ValueError("the bundle ends in the middle of an entry")
+        entries.append(bundle[start:at])
+    return entries
+
+
+def join_bundle(entries: Iterable[bytes]) -> bytes:
+    """Makes the bundle that `split_bundle` splits."""
+    return b"".join(len(entry).to_bytes(LENGTH_BYTES, "big") + entry for entry in entries)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sdk.checkpoint import Checkpoint, sign_checkpoint, verifier_key
-from sdk.log_reader import BadResource, LogReader, NotServed, join_bundle
+from sdk.log_reader import BadResource, LogReader, NotServed
 from sdk.merkle import leaf_hash, root_of
-from sdk.tiles import TILE_WIDTH, parse_tile_path, published_width
+from sdk.tiles import TILE_WIDTH, join_bundle, parse_tile_path, published_width
 
 ORIGIN = "registry.example/log"
 PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32)

@@ -17,13 +17,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from registry.operate.bootstrap import open_log
 from registry.storage import db
 from sdk.add_checkpoint import AddCheckpoint
+from sdk.bounded_connections import listen
 from sdk.checkpoint import Checkpoint, VerifierKey, sign_checkpoint, verifier_key
 from sdk.merkle import leaf_hash, root_of
 from sdk.tiles import consistency_proof
 from sdk.witness.cosigning import Answer, Witness
 from sdk.witness.keys import WitnessSigner
 from sdk.witness.logs import WatchedLog
-from sdk.witness.server import create_app, listen
+from sdk.witness.server import create_app
 from sdk.witness.state import State, create_state
 from tests.waiting import soon
 from tests.world import DatabaseServer, World

@@ -66,10 +66,11 @@ def serve(
     from indexer.media.privileges import hide_memory
     from registry.api.internal import create_search_node_app
     from registry.app import create_app, running_search_node, running_services
-    from registry.cli.home import listen, remember_operator, serve_app
+    from registry.cli.home import remember_operator, serve_app
     from registry.operate.bootstrap import initialise, take_as_published
     from registry.settings import SEARCH
     from registry.storage.opening import open_database
+    from sdk.bounded_connections import listen
 
     settings = settings_of(home)
     address = host or settings.host, settings.port if port is None else port

@@ -16,9 +16,10 @@ from indexer.training.classical_swap import swap_face
 from indexer.training.edits import Edit, overlays, screens, shape, tone
 from registry.app import create_app
 from registry.cli.demo_video import slowed
-from registry.cli.home import listen, open_home, open_services, serve_app, settings_of_folder
+from registry.cli.home import open_home, open_services, serve_app, settings_of_folder
 from registry.errors import StartRefused
 from sdk.answers import verify_answer
+from sdk.bounded_connections import listen
 from sdk.cli.inspect import in_layers
 from sdk.cli.output import console, notes, styled
 from sdk.client import Client

@@ -26,7 +26,7 @@ from registry.operate.bootstrap import initialise
 from registry.services import Services
 from registry.settings import OPERATOR_KEY, Settings
 from registry.storage.opening import open_database
-from sdk.bounded_connections import BoundedProtocol
+from sdk.bounded_connections import BoundedProtocol, listen
 from sdk.checkpoint import BadCheckpoint, parse_checkpoint_unverified
 from sdk.cli.stopping import Interrupted, end_soon
 from sdk.durable_files import write_secret_once
@@ -112,18 +112,6 @@ def throwaway_home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="trueprint-") as folder:
         Path(folder).chmod(0o755)  # started by root, the database runs as another user
         yield Path(folder) / "home"
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Opens a listening socket, before anything else is opened. Raises StartRefused."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family)
-        # asyncio switches Nagle's algorithm off only on sockets that name TCP as their protocol. An answer
-        # goes out in two pieces: the second would wait 40 ms for the first to be acknowledged.
-        return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
-    except OSError as error:
-        raise StartRefused(f"cannot listen on {host}, port {port}: {error.strerror}") from error
 
 
 def without_query(record: logging.LogRecord) -> bool:

@@ -56,6 +56,7 @@ def _changing(home: HomeOption) -> "Iterator[tuple[Session, Log, AnswerSigner]]"
     with _opened(home) as (engine, log, answers), ExitStack() as stack:
         with transaction(engine) as session:
             log.keys.adopt(session)
+            log.require_sound(session)  # no witness is shown an old copy
         witnessing = Witnessing(engine, log, witnesses_of(settings_of(home)))
         witnessing.start()
         stack.callback(witnessing.stop)

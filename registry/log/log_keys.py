@@ -20,8 +20,9 @@ from sdk.checkpoint import (
     VerifierKey,
     parse_checkpoint_unverified,
     signature_line,
+    signers_of,
 )
-from sdk.log_keys import BadKeyHistory, KeyPeriod, key_periods, signers_of, verify_by_periods
+from sdk.log_keys import BadKeyHistory, KeyPeriod, key_periods, verify_by_periods
 
 
 class LogKeys:

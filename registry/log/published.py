@@ -11,7 +11,7 @@ from registry.errors import NotCosigned, UnknownEntry
 from registry.log.transparency_log import Log, head_of, tile_reader
 from registry.storage.models import LogEntry, LogTile, WitnessedCheckpoint
 from sdk.merkle import HASH_SIZE
-from sdk.tiles import TILE_WIDTH, consistency_proof, inclusion_proof, published_width
+from sdk.tiles import TILE_WIDTH, consistency_proof, inclusion_proof, join_bundle, published_width
 from sdk.tlog_proof import format_tlog_proof
 
 
@@ -79,4 +79,4 @@ def read_tile_resource(session: Session, log: Log, level: int | None, number: in
     first = number * TILE_WIDTH
     inside = (col(LogEntry.index) >= first) & (col(LogEntry.index) < first + width)
     entries = session.exec(select(LogEntry.entry).where(inside).order_by(col(LogEntry.index))).all()
-    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+    return join_bundle(entries)

@@ -1,9 +1,9 @@
 """Derives tree, checkpoint, fingerprint rows and index again, and lists every difference.
 
-The steps in order: 1. head, checkpoint and the published file, 2. entries and tiles, 3. acts, 4. publishers
-and their keys against the log, 5. records against their log entries and keys, 6. fingerprint rows and index
-changes, 7. the index of this node, 8. previews. It changes nothing and holds little: rows pass by, or are
-compared by the database.
+The steps in order: 1. head, checkpoint and the published file, 2. entries and tiles, 3. the registry's own
+keys, 4. acts, 5. publishers and their keys against the log, 6. records against their log entries and keys,
+7. fingerprint rows and index changes, 8. the index of this node, 9. previews. It changes nothing and holds
+little: rows pass by, or are compared by the database.
 """
 
 from collections.abc import Callable, Iterator

@@ -46,9 +46,9 @@ from registry.storage.blobs import Blobs
 from registry.storage.db import is_empty
 from registry.storage.faults import fault_of
 from registry.storage.pg_programs import dump_database, server_major
-from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverified
+from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverified, signers_of
 from sdk.durable_files import copy_new_durably, sync_file, sync_folder, write_new_durably
-from sdk.log_keys import KeyPeriod, key_periods, signers_of
+from sdk.log_keys import KeyPeriod, key_periods
 
 # A registry elsewhere has others, and passwords do not belong into a backup.
 NOT_COPIED = {"home", "database_url", "blob_url", "milvus", "search_nodes", "thresholds", "witnesses"}

@@ -49,7 +49,7 @@ def check_acts(session: Session) -> Step:
             committed = act.number
         session.expunge(row)
     if too_late:
-        yield "act", f"{too_late} acts are of a time that has not come yet"
+        yield "clock", f"{too_late} acts are of a time that has not come yet"
     yield from _unnoted_commitments(session, committed)
 
 

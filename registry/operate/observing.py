@@ -91,7 +91,7 @@ def _audit(session: Session) -> Iterator[Sample]:
     yield Sample(
         "trueprint_audit_clean", "Whether the last audit found nothing", float(last.clean if last else 1)
     )
-    meaning = "Whether the last audit found nothing, or lost previews alone"
+    meaning = "Whether the last audit found nothing, or nothing that keeps a registry from serving"
     yield Sample("trueprint_audit_sound", meaning, float(is_bearable(last.findings) if last else 1))
     for what, count in sorted(last.findings.items()) if last else ():
         yield Sample("trueprint_audit_findings", "What the last audit found", count, {"what": what})

@@ -18,9 +18,8 @@ from sdk.checkpoint import (
 from sdk.cosignature import cosign, verify_cosignatures, witness_key
 from sdk.encodings import BadEncoding, parse_json
 from sdk.forks import BadEvidence, fork_evidence, verify_fork
-from sdk.log_reader import join_bundle, split_bundle
 from sdk.merkle import EMPTY_ROOT, HASH_SIZE, BadProof, verify_consistency, verify_inclusion
-from sdk.tiles import parse_tile_path, tile_path
+from sdk.tiles import join_bundle, parse_tile_path, split_bundle, tile_path
 from sdk.tlog_proof import format_tlog_proof, parse_tlog_proof
 from sdk.witness.logs import BadLogList, parse_logs
 from sdk.witness_policy import BadPolicy, parse_policy

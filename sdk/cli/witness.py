@@ -37,8 +37,8 @@ def witness_keygen(
 
     try:
         signer = new_signer(name)
+        create_state(state_folder(out))  # first: a key without it would have to be made anew
         save_signer(signer, out)
-        create_state(state_folder(out))
     except BadWitnessKey as error:
         fail(f"--name: {error}", USAGE)
     except FileExistsError as error:
@@ -59,10 +59,11 @@ def witness(
     """Cosign checkpoints of logs that only grow, so that a log cannot show two people two trees."""
     import logging
 
+    from sdk.bounded_connections import listen
     from sdk.witness.cosigning import Witness
     from sdk.witness.keys import load_signer
     from sdk.witness.logs import read_logs
-    from sdk.witness.server import listen, serve
+    from sdk.witness.server import serve
     from sdk.witness.state import State
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

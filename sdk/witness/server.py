@@ -15,7 +15,6 @@ from starlette.routing import Route
 
 from sdk.add_checkpoint import MAXIMUM_REQUEST_BYTES
 from sdk.bounded_connections import BoundedProtocol
-from sdk.errors import SdkError
 from sdk.witness.cosigning import Answer, Witness
 from sdk.witness.state import BadState
 
@@ -23,10 +22,6 @@ BODY_WITHIN_S = 10.0
 STOPPED_WITHIN_S = 2  # what is being answered when the process is told to stop
 TOO_LARGE = Answer(413, f"a request has at most {MAXIMUM_REQUEST_BYTES} bytes\n")
 TOO_SLOW = Answer(408, "the request did not arrive in time\n")
-
-
-class CannotListen(SdkError):
-    """The address or the port is not to be had."""
 
 
 def create_app(witness: Witness) -> Starlette:
@@ -70,16 +65,6 @@ async def _body_of(request: Request) -> bytes | Answer:
     except (TimeoutError, ClientDisconnect):
         return TOO_SLOW
     return body
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Opens a listening socket. Raises CannotListen."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no such port"
-        raise CannotListen(f"cannot listen on {host}, port {port}: {reason}") from None
 
 
 def serve(witness: Witness, listener: socket.socket) -> None:

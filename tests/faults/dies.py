@@ -56,7 +56,7 @@ def watch(engine: Engine, countdown: Countdown) -> None:
     event.listen(engine, "before_cursor_execute", on_statement)
     event.listen(engine, "after_cursor_execute", on_statement)
     event.listen(engine, "commit", lambda _connection: countdown.step())
-    for module, name in ((obstore, "put"), (os, "fsync"), (os, "rename")):
+    for module, name in ((obstore, "put"), (os, "fsync"), (os, "replace"), (os, "link")):
         setattr(module, name, _counted(getattr(module, name), countdown))
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from registry.cli.home import listen
 from registry.index.access import IndexState
 from registry.settings import Settings
+from sdk.bounded_connections import listen
 from sdk.errors import ProblemError
 from sdk.models import Problem, Role
 from tests.checks import DOCUMENT, openapi_text

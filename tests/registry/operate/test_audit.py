@@ -1,6 +1,8 @@
 """Whatever somebody with the database's password changes, an audit names."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -139,3 +141,16 @@ def test_a_report_ends_after_so_many_findings(world: World, session: Session) ->
     )
     assert len(report.findings) == MAXIMUM_FINDINGS
     assert not report.clean
+
+
+def test_every_kind_of_finding_has_a_row_of_what_to_do() -> None:
+    root = Path(__file__).parents[3]
+    sources = [root / "registry/operate/audit.py", *(root / "registry/operate").glob("check_*.py")]
+    found = {
+        kind for path in sources for kind in re.findall(r'(?:yield \(?\s*|what=)"(\w+)"', path.read_text())
+    }
+    page = (root / "docs/operations/incident.md").read_text()
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", page, re.MULTILINE)
+    told = {kind for row in rows for kind in re.findall(r"`(\w+)`", row)}
+    assert found <= told, found - told
+    assert {"keys", "act", "log_tile", "erasure", "preview"} <= found

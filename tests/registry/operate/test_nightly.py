@@ -229,7 +229,9 @@ def test_an_audit_of_a_time_to_come_does_not_turn_audits_off(world: World) -> No
         assert world.operator.audit().clean
     report = audit_if_due(world.services, NIGHT, datetime.now(UTC))
     assert report is not None
+    assert [finding.what for finding in report.findings] == ["clock"]
     assert "acts are of a time that has not come yet" in report.findings[0].detail
+    assert httpx2.get(f"{world.url}/readyz").status_code == 200
     last = world.operator.status().last_audit
     assert last is not None
     assert audit_if_due(world.services, NIGHT, last.at) is None
