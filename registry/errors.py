@@ -370,6 +370,12 @@ class LogDiverged(RegistryError):
     code, status, title = "log_diverged", 500, "The stored log is not what was signed"
 
 
+class ActDamaged(RegistryError):
+    """The row of an administrative act was changed into something that is none."""
+
+    code, status, title = "act_damaged", 500, "The row of an act is damaged"
+
+
 class AuditFailed(RegistryError):
     """The last audit found that what is stored is not what was registered."""
 

@@ -31,7 +31,7 @@ LIBRARIES = (
 HOUR_S = 3600
 SEEN_AFTER_S = 2.5  # the library looks at its file every second
 JOB_WITHIN_S = 120.0
-FUTURE_ACTS = "acts are of a time that has not come yet"  # what an audit says of them until it has come
+NOT_YET = "time that has not come yet"  # what an audit says of acts and records until it has come
 
 
 def library() -> str | None:
@@ -101,7 +101,7 @@ class _Steps:
         self._answered("ahead: signed with a key that is retired next", lambda: self._register(retired))
         self._rotate(retired)
         self._client.revoke_key(self._site.publisher_id, thumbprint(revoked))
-        self._look("ahead", job, future_acts=False)
+        self._look("ahead", job, of_an_hour_ahead=False)
         self._clock.set(0)
         self._answered("set back: registered", lambda: self._register(self._site.key))
         self._answered("set back: signed with the new key", lambda: self._register(new))
@@ -137,13 +137,15 @@ class _Steps:
             publisher, thumbprint(key), public_jwk(new), prove_possession(new, publisher)
         )
 
-    def _look(self, when: str, job: object, *, future_acts: bool = True) -> None:
-        """The audit finds the acts of an hour ahead and nothing else, the log has grown, a job ends."""
+    def _look(self, when: str, job: object, *, of_an_hour_ahead: bool = True) -> None:
+        """The audit finds what is of an hour ahead and nothing else, the log has grown, a job ends."""
         findings = self._client.audit().findings
-        of_future = [finding for finding in findings if FUTURE_ACTS in finding.detail]
+        of_future = [finding for finding in findings if NOT_YET in finding.detail]
         wrong = [f"{finding.what}: {finding.detail}" for finding in findings if finding not in of_future]
-        if future_acts != bool(of_future):
-            wrong.append(f"the audit {'does not say' if future_acts else 'says'} that {FUTURE_ACTS}")
+        if of_an_hour_ahead != bool(of_future):
+            wrong.append(
+                f"the audit {'does not say' if of_an_hour_ahead else 'says'} that something is of a {NOT_YET}"
+            )
         size = self._client.log_state().size
         if size < self._size:
             wrong.append(f"the log shrank from {self._size} to {size} entries")

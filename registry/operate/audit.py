@@ -6,11 +6,13 @@ keys, 4. acts, 5. publishers and their keys against the log, 6. records against 
 little: rows pass by, or are compared by the database.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Protocol
 
+from sqlalchemy.exc import DataError
 from sqlmodel import Session, col, func, select
 
 from registry.errors import LogRolledBack
@@ -27,6 +29,7 @@ from sdk.models import AuditFinding, AuditReport
 
 MAXIMUM_FINDINGS = 1000
 PREVIEWS_AT_ONCE = 1000
+_log = logging.getLogger(__name__)
 Step = Iterator[tuple[str, str]]
 Sessions = Callable[[], AbstractContextManager[Session]]  # opens one for a short look
 
@@ -65,17 +68,18 @@ def audit_rows(services: Audited, session: Session, still: Still | None = None) 
     """
     settled = still or (lambda: nullcontext(session))
     findings: list[AuditFinding] = []
-    for step in (
-        _check_checkpoint(services, session),
-        check_tree(session),
-        check_keys(session),
-        check_acts(session),
-        check_publishers(session),
-        check_records(session),
-        check_fingerprints(session),
-        _check_index(services, session, settled),
-    ):
-        for what, detail in step:
+    steps = {
+        "checkpoint": _check_checkpoint(services, session),
+        "log_entry": check_tree(session),
+        "keys": check_keys(session),
+        "act": check_acts(session),
+        "publisher": check_publishers(session),
+        "record": check_records(session),
+        "fingerprint": check_fingerprints(session),
+        "index": _check_index(services, session, settled),
+    }
+    for kind, step in steps.items():
+        for what, detail in _to_its_end(kind, step):
             if len(findings) < MAXIMUM_FINDINGS:
                 findings.append(AuditFinding(what=what, detail=detail))
     return AuditReport(
@@ -101,6 +105,18 @@ def with_previews(report: AuditReport, blobs: Blobs, sessions: Sessions) -> Audi
     )
     found = {"clean": report.clean and not lost, "findings": (*report.findings, *lost)}
     return report.model_copy(update=found)
+
+
+def _to_its_end(kind: str, step: Step) -> Step:
+    """What a step finds. Rows that it cannot read are a finding too: they must not end the audit."""
+    try:
+        yield from step
+    except (ValueError, TypeError, LookupError, AttributeError, DataError) as error:
+        _log.exception("the audit cannot read everything of the kind %s", kind)
+        yield (
+            kind,
+            f"what is stored cannot be read; some of this kind was not compared: {type(error).__name__}",
+        )
 
 
 def _check_checkpoint(services: Audited, session: Session) -> Step:

@@ -14,6 +14,7 @@ from registry.index.changes import REMOVE
 from registry.log.transparency_log import head_of
 from registry.records.publishers import ENROLMENT, enrolment_of, key_validity
 from registry.storage.models import Fingerprint, LogEntry, Publisher, PublisherKey, Record
+from registry.storage.models.columns import CLOCKS_DIFFER_BY, now
 from registry.storage.models.records import ACTIVE, ERASED
 from sdk.errors import SdkError
 from sdk.keys import import_public_key
@@ -65,11 +66,15 @@ def check_records(session: Session) -> Step:
         .join(LogEntry, col(LogEntry.index) == col(Record.log_index), isouter=True)
         .execution_options(yield_per=STREAM_ROWS)
     )
+    latest, too_late = now() + CLOCKS_DIFFER_BY, 0
     for record, entry in rows:
+        too_late += record.registered_at > latest
         if record.status != ERASED:
             yield from _check_record(record, keys[record.kid], entry)
         elif record.jws or record.salt or record.digest_sha256:
             yield "erasure", f"record {record.id} is erased but not empty"
+    if too_late:
+        yield "clock", f"{too_late} records were registered at a time that has not come yet"
     yield from _left_over(session, "record", "record", "record")
 
 

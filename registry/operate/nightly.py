@@ -9,12 +9,11 @@ from sqlmodel import Session, col, select
 
 from registry.errors import RegistryError
 from registry.operate.audit_runs import last_audit, run_audit
-from registry.operate.check_acts import CLOCKS_DIFFER_BY
 from registry.records.acts import REGISTRY
 from registry.services import Services
 from registry.storage.db import sole_holder, transaction
 from registry.storage.models import Act
-from registry.storage.models.columns import now
+from registry.storage.models.columns import CLOCKS_DIFFER_BY, now
 from sdk.models import AuditReport
 
 LOOK_EVERY_S = 60.0

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from registry.errors import ActDamaged
 from registry.log.transparency_log import Log, lock_writer
 from registry.storage.models import Act as ActRow
 from registry.storage.models import ApiKey
@@ -102,7 +103,7 @@ def newest_act(session: Session, act_type: ActType | None = None) -> ActRow | No
 
 
 def list_acts(session: Session, wanted: ActFilter, limit: int) -> list[Act]:
-    """Returns acts, newest first."""
+    """Returns acts, newest first. Raises ActDamaged."""
     acts = select(ActRow).order_by(col(ActRow.number).desc()).limit(limit)
     if wanted.before is not None:
         acts = acts.where(col(ActRow.number) < wanted.before)
@@ -116,11 +117,21 @@ def list_acts(session: Session, wanted: ActFilter, limit: int) -> list[Act]:
     ):
         if value is not None:
             acts = acts.where(col(column) == value)
-    return [act_of(row) for row in session.exec(acts)]
+    return [_readable(row) for row in session.exec(acts)]
+
+
+def _readable(row: ActRow) -> Act:
+    try:
+        return act_of(row)
+    except ValueError:
+        raise ActDamaged(
+            f"act {row.number} cannot be read: somebody changed its row. An audit says what else is wrong; "
+            f"the acts before it are listed with `before={row.number}`"
+        ) from None
 
 
 def act_of(row: ActRow) -> Act:
-    """The act in a row, whether or not its digests hold. Raises ValidationError where it is none."""
+    """The act in a row, whether or not its digests hold. Raises ValueError where it is none."""
     return Act(
         number=row.number,
         at=row.at,

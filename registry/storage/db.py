@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
 from registry.errors import NotMigrated, StartRefused, UnsafeDatabase
+from registry.storage.timestamps import read_every_time
 
 POOL_SIZE = 10
 LOCK_TIMEOUT = "30s"
@@ -50,7 +51,7 @@ def connect(url: str) -> Engine:
         raise StartRefused("TRUEPRINT_DATABASE_URL is no address: postgresql://user@host/name") from None
     if parsed.get_backend_name() != "postgresql":
         raise StartRefused(f"the database must be PostgreSQL, not {parsed.get_backend_name()}")
-    return create_engine(
+    engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
@@ -62,6 +63,8 @@ def connect(url: str) -> Engine:
             **CLIENT_SETTINGS,
         },
     )
+    event.listen(engine, "connect", lambda connection, _: read_every_time(connection))
+    return engine
 
 
 def conninfo(engine: Engine) -> str:

@@ -1,6 +1,6 @@
 """Makes columns of types that several tables share."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, MetaData
@@ -15,6 +15,9 @@ SQLModel.metadata.naming_convention = MetaData(
         "pk": "pk_%(table_name)s",
     }
 ).naming_convention
+
+
+CLOCKS_DIFFER_BY = timedelta(minutes=5)  # of the machines of one registry, at most
 
 
 def now() -> datetime:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+import httpx2
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -14,7 +15,7 @@ from registry.operate.audit import audit
 from registry.records.acts import REGISTRY, act_of, append_act
 from registry.storage.models import Act as ActRow
 from sdk.acts import digest_of, verify_chain
-from sdk.errors import NotAllowed
+from sdk.errors import NotAllowed, ServerError
 from sdk.keys import generate_key, public_jwk
 from sdk.models import Act, ActorKind, ActType, NewApiKey, Scope
 from sdk.possession import prove_possession
@@ -158,6 +159,12 @@ TAMPERED = {
         "UPDATE act SET type = 'nothing' WHERE number = 5",
         "act 5 is not what its digest",
     ),
+    "of no time": ("UPDATE act SET at = 'infinity' WHERE number = 5", "act 5 is not what its digest"),
+    "of before all time": (
+        "UPDATE act SET at = '-infinity' WHERE number = 5",
+        "act 5 is not what its digest",
+    ),
+    "without details": ("UPDATE act SET details = '7' WHERE number = 5", "act 5 is not what its digest"),
     "removed": ("DELETE FROM act WHERE number = 5", "act 5 is missing"),
     "the first removed": ("DELETE FROM act WHERE number = 0", "act 0 is missing"),
     "removed, and the rest moved up": (
@@ -184,6 +191,23 @@ def test_an_audit_finds_a_row_that_was(world_of_module: World, session: Session,
         assert session.connection().execute(text(part)).rowcount, "the case changes something"
     found = audit(world_of_module.services, session).findings
     assert any(finding.what == "act" and told in finding.detail for finding in found), found
+
+
+def test_a_row_that_nobody_can_read_hides_no_other_and_ends_no_audit(world: World) -> None:
+    with world.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE act DISABLE TRIGGER USER"))
+        connection.execute(text("UPDATE act SET at = 'infinity', actor = 'nobody' WHERE number = 1"))
+    report = world.operator.audit()
+    assert {finding.what for finding in report.findings} == {"act", "clock"}
+    with world.engine.begin() as connection:  # the audit's own act, and what it found, is made unreadable
+        connection.execute(text("UPDATE act SET at = 'infinity', details = '[]' WHERE type = 'audit'"))
+    last = world.operator.status().last_audit
+    assert last is not None
+    assert not last.clean
+    assert httpx2.get(f"{world.url}/readyz").status_code == 503
+    with pytest.raises(ServerError, match="act 1 cannot be read"):
+        world.operator.list_acts(act_type=ActType.ENROL_PUBLISHER)
+    assert [act.number for act in world.operator.list_acts(before=1)] == [0]
 
 
 def test_a_chain_that_was_written_anew_is_not_what_the_log_commits_to(

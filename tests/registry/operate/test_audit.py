@@ -119,6 +119,12 @@ ITS_ROWS = f"WHERE record_id = (SELECT id FROM record {ONE_ACTIVE})"
             "differs",
         ),
         ("DELETE FROM index_change", "index_changes", "20 rows are not what the outbox says"),
+        (
+            f"UPDATE record SET registered_at = 'infinity' {ONE_ACTIVE}",
+            "clock",
+            "has not come yet",
+        ),
+        ("UPDATE publisher_key SET jwk = '[]'", "record", "cannot be read"),
         (f"UPDATE record SET preview_key = 'previews/aa/lost.webp' {ONE_ACTIVE}", "preview", "is lost"),
     ],
 )
