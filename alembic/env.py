@@ -1,6 +1,7 @@
 """Runs migrations on the engine that `registry.db` hands over, or on TRUEPRINT_DATABASE_URL."""
 
 import os
+from contextlib import nullcontext
 
 from alembic import context
 from sqlalchemy import create_engine
@@ -16,7 +17,10 @@ def is_ours(_object: object, name: str | None, *_: object) -> bool:
     return not (name or "").startswith("procrastinate_")
 
 
-with engine.connect() as connection:
+# A restore makes the tables in the transaction in which it fills them.
+given = context.config.attributes.get("connection")
+
+with nullcontext(given) if given is not None else engine.connect() as connection:
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,
@@ -25,4 +29,5 @@ with engine.connect() as connection:
     )
     with context.begin_transaction():
         context.run_migrations()
-    connection.commit()
+    if given is None:
+        connection.commit()

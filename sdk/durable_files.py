@@ -14,7 +14,8 @@ def write_durably(file: Path, content: bytes, mode: int = 0o666) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(file.name + ".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    # A link that waits under this name is not followed: what it leads to would be overwritten.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     with open(descriptor, "wb") as opened:
         opened.write(content)
         opened.flush()

@@ -143,9 +143,7 @@ class _Steps:
         of_future = [finding for finding in findings if NOT_YET in finding.detail]
         wrong = [f"{finding.what}: {finding.detail}" for finding in findings if finding not in of_future]
         if of_an_hour_ahead != bool(of_future):
-            wrong.append(
-                f"the audit {'does not say' if of_an_hour_ahead else 'says'} that something is of a {NOT_YET}"
-            )
+            wrong.append(f"the audit {'misses' if of_an_hour_ahead else 'says'} what is of a {NOT_YET}")
         size = self._client.log_state().size
         if size < self._size:
             wrong.append(f"the log shrank from {self._size} to {size} entries")

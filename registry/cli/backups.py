@@ -34,6 +34,8 @@ def backup(
     console.print(f"{shown(target)}: {manifest.log.size} log entries, {size / 1e6:.1f} MB")
     if not with_keys:
         notes.print("The private keys are not in it. No registry starts without them: keep them elsewhere.")
+    if target.is_relative_to(settings.home.absolute()):
+        notes.print("It lies in the registry's own folder, and is lost with it: copy it to another disk.")
     notes.print(f"`trueprint restore --check {shown(to)}` rehearses that it can be used.")
     if manifest.missing_previews:
         fail(f"{len(manifest.missing_previews)} previews were not there to be copied", FAILED_FILE)

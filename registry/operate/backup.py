@@ -7,13 +7,9 @@ is in it. It works on a database of an older migration too, since backing up com
 
 import base64
 import io
-import os
 import re
-import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,11 +21,11 @@ from registry import __version__
 from registry.errors import BackupFailed, DiskFull, MissingKey
 from registry.operate.backup_format import (
     BLOBS,
-    DATABASE,
     DESCRIPTOR_FILE,
     KEYS,
     MODELS,
     NAME,
+    ROWS,
     SETTINGS,
     THRESHOLDS,
     WITNESSES,
@@ -41,11 +37,12 @@ from registry.operate.backup_format import (
 )
 from registry.operate.backup_keys import KeysInUse, answer_keys_in_use, copy_keys
 from registry.operate.bootstrap import log_ring
+from registry.operate.whole_folder import whole_folder
 from registry.settings import Settings
 from registry.storage.blobs import Blobs
 from registry.storage.db import is_empty
 from registry.storage.faults import fault_of
-from registry.storage.pg_programs import dump_database, server_major
+from registry.storage.table_files import write_tables
 from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverified, signers_of
 from sdk.durable_files import copy_new_durably, sync_file, sync_folder, write_new_durably
 from sdk.log_keys import KeyPeriod, key_periods
@@ -60,13 +57,13 @@ KEY_PLACES = {"log_keys", "answer_keys"}  # a backup with keys has them where a 
 class _Snapshot:
     """What the database said at one moment."""
 
-    id: str
     registry_id: str
     checkpoint: str
     migration: str
     previews: frozenset[str]
     log_keys: tuple[KeyPeriod, ...]  # none in a database of an older migration
     answer_keys_in_use: tuple[str, ...]
+    sequences: dict[str, int]
 
 
 def make_backup(settings: Settings, engine: Engine, target: Path, *, keys: bool = False) -> Manifest:
@@ -78,15 +75,15 @@ def make_backup(settings: Settings, engine: Engine, target: Path, *, keys: bool 
         raise BackupFailed(f"{target} is there already")
     if is_empty(engine):
         raise BackupFailed("the database is empty: there is no registry to copy")
+    if not target.parent.is_dir():
+        raise BackupFailed(f"{target.parent} is not there: is its disk mounted?")
     try:
-        with _part_of(target) as part:
+        with whole_folder(target) as part:
             manifest = _copy(settings, engine, part, keys=keys)
             write_manifest(part, manifest)
-            for folder in (part / KEYS, part / MODELS, part):
+            for folder in (part / ROWS, part / KEYS, part / MODELS, part):
                 if folder.is_dir():
                     sync_folder(folder)
-            os.rename(part, target)
-        sync_folder(target.parent)
     except OSError as error:
         full = fault_of(error)
         if isinstance(full, DiskFull):
@@ -95,21 +92,8 @@ def make_backup(settings: Settings, engine: Engine, target: Path, *, keys: bool 
     return manifest
 
 
-@contextmanager
-def _part_of(target: Path) -> Iterator[Path]:
-    """A folder beside the target under a temporary name, which goes unless it was renamed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-    try:
-        yield part
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
 def _copy(settings: Settings, engine: Engine, part: Path, *, keys: bool) -> Manifest:
-    with _snapshot(engine) as snapshot:
-        dumped_by = dump_database(engine, snapshot.id, part / DATABASE)
-    sync_file(part / DATABASE)
+    snapshot = _copy_rows(engine, part / ROWS)
     missing = _copy_blobs(settings, snapshot.previews, part / BLOBS)
     try:
         head = parse_checkpoint_unverified(snapshot.checkpoint)
@@ -124,11 +108,10 @@ def _copy(settings: Settings, engine: Engine, part: Path, *, keys: bool) -> Mani
         made_at=datetime.now(UTC),
         version=__version__,
         migration=snapshot.migration,
-        postgresql=server_major(engine),
-        dumped_by=dumped_by,
         registry_id=snapshot.registry_id,
         home=str(settings.home.resolve()),
         descriptor=settings.wanted_descriptor,
+        sequences=snapshot.sequences,
         log=LogState(
             origin=head.origin,
             size=head.size,
@@ -142,24 +125,26 @@ def _copy(settings: Settings, engine: Engine, part: Path, *, keys: bool) -> Mani
     )
 
 
-@contextmanager
-def _snapshot(engine: Engine) -> Iterator[_Snapshot]:
-    """Holds one state of the database, which other connections can read by its id meanwhile."""
+def _copy_rows(engine: Engine, folder: Path) -> _Snapshot:
+    """Writes all tables as they were at one moment, and says what else was true then."""
+    folder.mkdir()
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        exported = connection.scalar(text("SELECT pg_export_snapshot()"))
         # In SQL, not through the models: the tables may be those of an older migration.
         head = connection.execute(text("SELECT registry_id, checkpoint FROM log_head")).one_or_none()
         if head is None:
             raise BackupFailed("the database has no log: it was never set up")
         migration = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        yield _Snapshot(
-            str(exported),
+        sequences = write_tables(connection, folder)
+        for file in folder.iterdir():
+            sync_file(file)
+        return _Snapshot(
             head.registry_id,
             head.checkpoint,
             str(migration),
             _previews(connection),
             _log_keys(connection, head.checkpoint.partition("\n")[0]),
             answer_keys_in_use(connection),
+            sequences,
         )
 
 

@@ -1,6 +1,6 @@
 """What a backup is: a folder of files, a manifest that names each with its SHA-256, and the manifest's own.
 
-`database.dump` (pg_dump, custom format), `blobs.tar`, `settings.env`, where they are used `descriptor`,
+`rows/` (a file a table), `blobs.tar`, `settings.env`, where they are used `descriptor`,
 `models/`, `thresholds.toml` and `witnesses`, and `keys/` where they were asked for. The manifest is written
 last: a folder without one was begun and never finished.
 """
@@ -10,7 +10,7 @@ import hashlib
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,19 +20,18 @@ from sdk.durable_files import write_new_durably
 
 FORMAT = "trueprint-backup/1"
 MANIFEST, MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
-DATABASE, BLOBS, SETTINGS, DESCRIPTOR_FILE, THRESHOLDS, WITNESSES = (
-    "database.dump",
+BLOBS, SETTINGS, DESCRIPTOR_FILE, THRESHOLDS, WITNESSES = (
     "blobs.tar",
     "settings.env",
     "descriptor",
     "thresholds.toml",
     "witnesses",
 )
-KEYS, MODELS = "keys", "models"  # folders
+ROWS, KEYS, MODELS = "rows", "keys", "models"  # folders
 CHUNK_BYTES = 1 << 20
 MAXIMUM_MANIFEST_BYTES = 16 << 20
 # Of a file in a backup: nothing that leads out of it.
-NAME = r"^(?:(?:keys|models)/)?[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}$"
+NAME = r"^(?:(?:rows|keys|models)/)?[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}$"
 
 
 class Part(BaseModel):
@@ -66,11 +65,12 @@ class Manifest(Part):
     made_at: datetime = Field(strict=False)
     version: str
     migration: str
-    postgresql: int = Field(description="major version of the server")
-    dumped_by: int = Field(description="major version of pg_dump")
     registry_id: str
     home: str = Field(description="where the registry was; its published checkpoint may still lie there")
     descriptor: str
+    sequences: dict[str, Annotated[int, Field(ge=1, lt=1 << 63)]] = Field(
+        description="the last number that each sequence of the database gave"
+    )
     log: LogState
     with_keys: bool
     missing_previews: tuple[str, ...] = Field(

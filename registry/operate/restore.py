@@ -8,25 +8,21 @@ registry, which refuses to start where its own log does not reach that far.
 
 import os
 import re
-import shutil
 import tarfile
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine, text
-from sqlmodel import Session
 
-from registry.errors import BadBackup, DiskFull, RestoreRefused
+from registry.errors import BadBackup, DiskFull, NotMigrated, RestoreRefused
 from registry.log.transparency_log import read_note, tile_reader
 from registry.operate.backup_format import (
     BLOBS,
-    DATABASE,
     DESCRIPTOR_FILE,
     KEYS,
     MODELS,
+    ROWS,
     SETTINGS,
     THRESHOLDS,
     WITNESSES,
@@ -34,13 +30,14 @@ from registry.operate.backup_format import (
     read_manifest,
     verify_files,
 )
+from registry.operate.whole_folder import whole_folder
 from registry.records.acts import LOCAL_OPERATOR, append_act
 from registry.settings import Settings
 from registry.storage import db
 from registry.storage.blobs import Blobs
 from registry.storage.faults import fault_of
 from registry.storage.opening import open_database
-from registry.storage.pg_programs import load_database
+from registry.storage.table_files import read_tables
 from sdk.checkpoint import BadCheckpoint, Checkpoint, parse_checkpoint_unverified, parse_verifier_key
 from sdk.checkpoint import verify_checkpoint as verify_note
 from sdk.durable_files import sync_folder, write_new_durably
@@ -103,7 +100,8 @@ def restore_copy(
     verify_files(backup, manifest)
     home = settings.home
     try:
-        with _part_of(home) as part:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(home, 0o755) as part:  # started by root, the database runs as another user
             _restore_files(backup, manifest, part, note)
             settings = settings.model_copy(update={"home": part})
             if settings.database_url is not None:
@@ -113,8 +111,6 @@ def restore_copy(
             # home, so it does not start.
             _restore_rows(backup, manifest, settings, seen)
             os.sync()  # once for all of the previews
-            os.rename(part, home)
-        sync_folder(home.parent)
     except OSError as error:
         if isinstance(fault_of(error), DiskFull):
             raise DiskFull(f"there is no room for the registry in {home.parent}") from error
@@ -127,7 +123,10 @@ def checkpoint_of_old_home(manifest: Manifest) -> tuple[tuple[Checkpoint, str] |
     In a folder of that name another registry may be, or an older copy of this one.
     """
     old = Path(manifest.home) / "checkpoint"
-    if not old.is_file():
+    try:
+        if not old.is_file():
+            return None, None
+    except (OSError, ValueError):  # nobody could have had a home of that name
         return None, None
     if not manifest.log.keys:
         return None, f"{old} cannot be verified, because the backup knows no key of the log"
@@ -139,6 +138,9 @@ def checkpoint_of_old_home(manifest: Manifest) -> tuple[tuple[Checkpoint, str] |
     checkpoint = parse_checkpoint_unverified(note)
     if checkpoint.size < manifest.log.size:
         return None, f"{old} is older than the backup: {_sizes(manifest, checkpoint)}"
+    if checkpoint.size == manifest.log.size:
+        # The registry may have gone on elsewhere since, such as where this backup was restored before.
+        return None, f"{old} knows of nothing after the backup, which does not say that there is nothing"
     return (checkpoint, note), None
 
 
@@ -187,18 +189,6 @@ def _verified_note(manifest: Manifest, path: Path) -> str:
     return note
 
 
-@contextmanager
-def _part_of(home: Path) -> Iterator[Path]:
-    """A folder beside the home under a temporary name, which goes unless it was renamed."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{home.name}.", suffix=".part", dir=home.parent))
-    part.chmod(0o755)  # started by root, the database runs as another user
-    try:
-        yield part
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
 def _restore_files(backup: Path, manifest: Manifest, part: Path, note: str) -> None:
     write_new_durably(part / "checkpoint", note.encode())
     for name in (DESCRIPTOR_FILE, SETTINGS, THRESHOLDS, WITNESSES):
@@ -216,8 +206,12 @@ def _restore_files(backup: Path, manifest: Manifest, part: Path, note: str) -> N
 def _restore_rows(backup: Path, manifest: Manifest, settings: Settings, seen: Sequence[Checkpoint]) -> None:
     with open_database(settings) as engine:
         _require_empty(engine)
-        load_database(engine, backup / DATABASE, written_by=manifest.dumped_by, server=manifest.postgresql)
-        with Session(engine) as session:
+        with db.transaction(engine) as session:
+            try:
+                db.make_tables(session.connection(), manifest.migration)
+            except NotMigrated as error:
+                raise BadBackup(str(error)) from error
+            read_tables(session.connection(), backup / ROWS, manifest.sequences)
             # In SQL, not through the models: the tables may be those of an older migration.
             head = session.connection().execute(text("SELECT size, checkpoint FROM log_head")).one()
             if (head.size, head.checkpoint) != (manifest.log.size, manifest.log.checkpoint):
@@ -231,7 +225,6 @@ def _restore_rows(backup: Path, manifest: Manifest, settings: Settings, seen: Se
                     )
             if session.scalar(text("SELECT to_regclass('act')")) is not None:  # since migration 0009
                 append_act(session, LOCAL_OPERATOR, ActType.RESTORE_BACKUP, log_size=head.size)
-                session.commit()
 
 
 def _require_empty_database(settings: Settings) -> None:
@@ -246,9 +239,14 @@ def _require_empty(engine: Engine) -> None:
 
 def _restore_blobs(backup: Path, settings: Settings) -> None:
     blobs = Blobs(settings.blob_url, settings.blob_folder)
-    with tarfile.open(backup / BLOBS, mode="r:") as tar:
-        for entry in tar:
-            content = tar.extractfile(entry) if entry.isreg() and BLOB_KEY.fullmatch(entry.name) else None
-            if content is None:
-                raise BadBackup("the previews are not named as previews are")
-            blobs.write(entry.name, content.read())
+    try:
+        with tarfile.open(backup / BLOBS, mode="r:") as tar:
+            for entry in tar:
+                # A sparse file is longer than its bytes in the archive, by as much as somebody likes.
+                plain = entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
+                content = tar.extractfile(entry) if plain and BLOB_KEY.fullmatch(entry.name) else None
+                if content is None:
+                    raise BadBackup("the previews are not named as previews are")
+                blobs.write(entry.name, content)
+    except (tarfile.TarError, EOFError, ValueError):
+        raise BadBackup(f"{BLOBS} is no archive of previews") from None

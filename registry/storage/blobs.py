@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -100,8 +101,8 @@ class Blobs:
         except BaseError as error:
             raise BackupFailed(f"previews cannot be read from {self.description.split('?')[0]}") from error
 
-    def write(self, key: str, content: bytes) -> None:
-        """Stores bytes under the key that they had in another store; whoever restores all syncs once."""
+    def write(self, key: str, content: IO[bytes]) -> None:
+        """Stores a file under the key that it had in another store; whoever restores all syncs once."""
         obstore.put(self._store, key, content)
 
     def older_than(self, age: timedelta) -> Iterator[str]:

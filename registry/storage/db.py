@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
@@ -170,6 +170,21 @@ def is_empty(engine: Engine) -> bool:
 def migrate(engine: Engine) -> None:
     """Brings the database to the newest migration."""
     command.upgrade(alembic_config(engine), "head")
+
+
+def make_tables(connection: Connection, migration: str) -> None:
+    """Makes the tables of a migration in an empty database, in the caller's transaction.
+
+    Raises NotMigrated: this program does not know that migration.
+    """
+    config = alembic_config(connection.engine)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if migration not in known:
+        raise NotMigrated(
+            f"it is at migration {migration}, which this program does not know: use a newer one"
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, migration)
 
 
 def revision(engine: Engine) -> str | None:

@@ -26,7 +26,7 @@ with warnings.catch_warnings():
 
 START_WITHIN_S = 60.0  # recovery after a crash included
 LOOK_EVERY_S = 0.5
-PROGRAM_FOLDERS: tuple[Path, ...] = tuple(POSTGRES_VERSIONS.values())  # with pg_dump and its like
+PROGRAM_FOLDERS: tuple[Path, ...] = tuple(POSTGRES_VERSIONS.values())
 ENDED_WITHIN_S = 2.0  # a guard that is about to start the server again
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Reads points in time that Python has no word for: infinity, and years beyond 1 to 9999.
 
-Whoever changes a row to such a time must not be able to keep everybody from reading it: an audit has to come
-to the row, and say that it is not what its digest covers.
+Whoever changes a row to such a time must not be able to keep everybody from reading it: an audit has to
+come to the row, and say that it is not what its digest covers.
 """
 
 from datetime import UTC, datetime

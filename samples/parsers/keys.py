@@ -38,11 +38,10 @@ MANIFEST = Manifest(
     made_at=AT,
     version="0.1.0",
     migration="0010",
-    postgresql=18,
-    dumped_by=18,
     registry_id="5f1e2d3c",
     home="/somewhere",
     descriptor="tp-desc.v2",
+    sequences={"fingerprint_id_seq": 90},
     log=LogState(
         origin=ORIGIN,
         size=300,
@@ -52,7 +51,7 @@ MANIFEST = Manifest(
     ),
     with_keys=False,
     missing_previews=("previews/ab/lost.webp",),
-    files=(BackupFile(name="database.dump", bytes=3, sha256="ab" * 32),),
+    files=(BackupFile(name="rows/record.copy.gz", bytes=3, sha256="ab" * 32),),
 )
 
 

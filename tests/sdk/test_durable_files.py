@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sdk.durable_files import write_secret_once
+from sdk.durable_files import write_durably, write_secret_once
 from sdk.keys import generate_key, load_private_key, save_private_key
 
 
@@ -35,3 +35,11 @@ def test_no_secret_is_overwritten_with_or_without_hard_links(
             write_secret_once(tmp_path / name, b"second")
         assert (tmp_path / name).read_bytes() == b"first"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_link_under_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "letter").write_bytes(b"of somebody")
+    (tmp_path / "state.tmp").symlink_to(tmp_path / "letter")
+    with pytest.raises(OSError, match=r"state\.tmp"):
+        write_durably(tmp_path / "state", b"new")
+    assert (tmp_path / "letter").read_bytes() == b"of somebody"
