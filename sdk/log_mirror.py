@@ -12,6 +12,7 @@ from pathlib import Path
 from sdk.checkpoint import VerifierKey, verify_checkpoint
 from sdk.compact_range import CompactRange
 from sdk.durable_files import write_durably
+from sdk.errors import SdkError
 from sdk.log_monitor import Followed
 from sdk.log_reader import CHECKPOINT, BadResource, FolderSource, LogReader
 from sdk.merkle import HASH_SIZE, leaf_hash, root_of
@@ -25,6 +26,12 @@ from sdk.tiles import (
     tile_path,
 )
 
+LEAST_FREE_BYTES = 64 << 20
+
+
+class MirrorFull(SdkError):
+    """There is no room for more of the log."""
+
 
 class Mirror:
     """The files below one folder: `checkpoint` and `tile/...`."""
@@ -36,6 +43,12 @@ class Mirror:
         self._first = 0  # index of the first of them
         self._hashes: list[list[bytes]] = []  # of each level, those that no full tile was written of yet
         self._superseded: list[Path] = []  # folders of partial files that a full one stands for
+        self._unproven: list[Path] = []  # full files that no checkpoint covers yet
+
+    @property
+    def reader(self) -> LogReader:
+        """Reads what is mirrored."""
+        return self._reader
 
     def continued(self, key: VerifierKey) -> Followed:
         """How far the mirror goes. Raises BadCheckpoint, BadResource, NotServed: it is damaged."""
@@ -59,7 +72,7 @@ class Mirror:
 
     def _begin_at(self, size: int) -> None:
         """Reads the bundle and the tiles that are not full at that size."""
-        self._first, self._superseded = size - size % TILE_WIDTH, []
+        self._first, self._superseded, self._unproven = size - size % TILE_WIDTH, [], []
         self._new = self._reader.entries(self._first // TILE_WIDTH, size) if size % TILE_WIDTH else []
         self._hashes, read_tile, level = [], self._reader.tile_reader(size), 0
         while size >> (TILE_BITS * level):
@@ -69,12 +82,14 @@ class Mirror:
             level += 1
 
     def take(self, first: int, entries: Sequence[bytes]) -> None:
-        """Writes the entries that follow, and the tiles that become full with them."""
+        """Writes the entries that follow, and the tiles that become full with them. Raises MirrorFull."""
         assert first == self._first + len(self._new), "entries come in their order"
         for place, entry in enumerate(entries, start=first):
             self._new.append(entry)
             self._add_hash(0, place, leaf_hash(entry))
             if len(self._new) == TILE_WIDTH:
+                if shutil.disk_usage(self._folder).free < LEAST_FREE_BYTES:
+                    raise MirrorFull(f"no room is left for more of the log in {self._folder}")
                 self._write(None, self._first // TILE_WIDTH, TILE_WIDTH, join_bundle(self._new))
                 self._new, self._first = [], self._first + TILE_WIDTH
 
@@ -103,7 +118,13 @@ class Mirror:
         # Only now: until then the old checkpoint stands, and entries that lead nowhere may have been taken.
         for folder in self._superseded:
             shutil.rmtree(folder, ignore_errors=True)
-        self._superseded = []
+        self._superseded, self._unproven = [], []
+
+    def discard(self) -> None:
+        """Removes what was taken since the last checkpoint: it leads to none."""
+        for file in self._unproven:
+            file.unlink(missing_ok=True)
+        self._unproven = []
 
     def _write(self, level: int | None, number: int, width: int, content: bytes) -> None:
         file = self._folder / "tile" / tile_path(level, number, width)
@@ -113,3 +134,4 @@ class Mirror:
         temporary.replace(file)
         if width == TILE_WIDTH:
             self._superseded.append(file.with_name(file.name + ".p"))
+            self._unproven.append(file)

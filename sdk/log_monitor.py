@@ -6,6 +6,7 @@ nothing is asked for twice and a log cannot show one history today and another t
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -38,6 +39,7 @@ class Finding:
     fault: Fault
     detail: str
     evidence: dict[str, Any] | None = None  # of a fork: verifies offline
+    note: str = ""  # the signed checkpoint that was shown: with others it may become evidence later
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,31 @@ class Followed:
 
 
 def follow(
-    log: LogReader, key: VerifierKey, before: Followed, on_entries: OnEntries | None = None
+    log: LogReader,
+    key: VerifierKey,
+    before: Followed,
+    on_entries: OnEntries | None = None,
+    own: LogReader | None = None,
+    doubt: Callable[[str], Finding | None] = lambda _: None,
 ) -> tuple[Followed, tuple[Finding, ...]]:
     """Goes on from `before` to the log's newest checkpoint; where anything is wrong, it stays there.
 
     `on_entries` is handed the new entries, a bundle at a time, before it is known whether they lead to
-    the checkpoint. Raises Unreachable.
+    the checkpoint. `own`: a mirror of the log up to `before`, which proves a fork where the log does not
+    serve what it did before. `doubt` says why a signed checkpoint is not to be believed, before any entry
+    is read: whoever stole the key can sign a tree without end. Raises Unreachable.
     """
     try:
         note = log.checkpoint()
         now = verify_checkpoint(note, key)
     except (BadCheckpoint, BadResource, NotServed) as error:
         return before, (Finding(Fault.BAD_CHECKPOINT, str(error)),)
+    doubted = doubt(note)
+    if doubted:
+        return before, (doubted,)
     try:
         if now.size < before.tree.size:
-            return before, (_went_back(log, key, note, now, before),)
+            return before, (_went_back((log, own), key, note, now, before),)
         tree = before.tree.copy()
         for first, entries in new_entries(log, before.tree.size, now.size):
             if on_entries:
@@ -71,7 +83,7 @@ def follow(
             for entry in entries:
                 tree.append(leaf_hash(entry))
     except (NotServed, BadResource) as error:
-        return before, (Finding(Fault.NOT_SERVED, str(error)),)
+        return before, (Finding(Fault.NOT_SERVED, str(error), note=note),)
     if tree.root() == now.root:
         return Followed(note, tree), ()
     return before, (_diverged(log, key, note, now, before),)
@@ -102,21 +114,24 @@ def compare(log: LogReader, key: VerifierKey, followed: Followed, note: str) -> 
         return Finding(
             Fault.WENT_BACK,
             f"a checkpoint over {other.size} entries was signed, the log shows {followed.tree.size}",
+            note=note,
         )
     try:
         return _contradiction(log.tile_reader(followed.tree.size), key, note, followed.note)
     except (NotServed, BadResource) as error:
-        return Finding(Fault.NOT_SERVED, str(error))
+        return Finding(Fault.NOT_SERVED, str(error), note=note)
 
 
-def _went_back(log: LogReader, key: VerifierKey, note: str, now: Checkpoint, before: Followed) -> Finding:
+def _went_back(
+    logs: Sequence[LogReader | None], key: VerifierKey, note: str, now: Checkpoint, before: Followed
+) -> Finding:
     """An older checkpoint than before: one that the log had, or one of another history."""
-    try:
-        forked = _contradiction(log.tile_reader(before.tree.size), key, note, before.note)
-    except (NotServed, BadResource):
-        forked = None  # who shows an older state does not serve the tiles of the newer one
+    forked = None
+    for log in filter(None, logs):  # who shows an older state does not serve the tiles of the newer one
+        with suppress(NotServed, BadResource, BadCheckpoint):
+            forked = forked or _contradiction(log.tile_reader(before.tree.size), key, note, before.note)
     return forked or Finding(
-        Fault.WENT_BACK, f"it showed {before.tree.size} entries before, and shows {now.size} now"
+        Fault.WENT_BACK, f"it showed {before.tree.size} entries before, and shows {now.size} now", note=note
     )
 
 
@@ -125,10 +140,13 @@ def _diverged(log: LogReader, key: VerifierKey, note: str, now: Checkpoint, befo
     try:
         forked = before.note and _contradiction(log.tile_reader(now.size), key, before.note, note)
     except (NotServed, BadResource) as error:
-        return Finding(Fault.NOT_SERVED, str(error))
+        return Finding(Fault.NOT_SERVED, str(error), note=note)
+    except BadCheckpoint:  # the one before was signed by a key before: nobody can prove it by one key
+        forked = None
     return forked or Finding(
         Fault.BAD_ENTRIES,
         f"entries {before.tree.size} to {now.size - 1} do not lead to the checkpoint over {now.size}",
+        note=note,
     )
 
 
@@ -147,6 +165,7 @@ def _contradiction(read_tile: ReadTile, key: VerifierKey, older: str, newer: str
         f"the checkpoint over {new.size} entries does not continue the one over {old.size}: "
         "the log showed two histories, and signed both",
         evidence,
+        newer,
     )
 
 

@@ -3,6 +3,7 @@
 Nothing that is read is believed here: lengths are bounded, and whoever asks compares hashes.
 """
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,8 @@ from sdk.tiles import (
 )
 
 CHECKPOINT = "checkpoint"
-TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0  # without a byte
+WHOLE_WITHIN_S = 120.0  # a resource that comes drop by drop must not hold whoever follows the log
 
 
 class NotServed(SdkError):
@@ -112,13 +114,28 @@ class LogReader:
 class HttpSource:
     """A log below an address. Redirects are not followed: a log has one address."""
 
-    def __init__(self, prefix: str, transport: httpx2.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        transport: httpx2.BaseTransport | None = None,
+        whole_within_s: float = WHOLE_WITHIN_S,
+    ) -> None:
         self._prefix = prefix.rstrip("/")
-        self._http = httpx2.Client(timeout=TIMEOUT_S, transport=transport)
+        self._transport, self._whole_within_s = transport, whole_within_s
+        self._http = self._client()
+
+    def _client(self) -> httpx2.Client:
+        return httpx2.Client(timeout=TIMEOUT_S, transport=self._transport)
 
     def read(self, path: str, most: int) -> bytes:
         """See `Source`."""
         address = f"{self._prefix}/{path}"
+        if self._http.is_closed:
+            self._http = self._client()
+        # The client's own limits start anew with each byte, also of the headers.
+        ended = threading.Timer(self._whole_within_s, self._http.close)
+        ended.daemon = True
+        ended.start()
         try:
             with self._http.stream("GET", address) as response:
                 if response.status_code in (404, 410):
@@ -131,8 +148,14 @@ class HttpSource:
                     if len(content) > most:
                         raise BadResource(f"{address} is longer than such a resource can be")
                 return content
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError, RuntimeError) as error:
+            if self._http.is_closed:
+                raise Unreachable(
+                    f"{address} was not answered as a whole within {self._whole_within_s:g} s"
+                ) from error
             raise Unreachable(f"no answer from {address}: {fault_in_words(error)}") from error
+        finally:
+            ended.cancel()
 
     def close(self) -> None:
         """See `Source`."""

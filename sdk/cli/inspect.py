@@ -59,7 +59,7 @@ def verify(
         parsed = Receipt.model_validate_json(receipt.read_bytes())
         content = media.read_bytes() if media else None
         kid = None if publisher_key is None else _key_id(publisher_key)
-        notes = _notes_in(log_keys) if log_keys else ()
+        notes = notes_in(log_keys) if log_keys else ()
         verified = verify_receipt(
             parsed,
             log_key=log_key,
@@ -84,7 +84,7 @@ def verify(
     console.print(f"{statement.label}: registered as {statement.asset_class.value} by {statement.issuer}")
 
 
-def _notes_in(file: Path) -> tuple[str, ...]:
+def notes_in(file: Path) -> tuple[str, ...]:
     """The notes that bind the log's keys to one another. Raises OSError."""
     try:
         return tuple(committed.note for committed in LogKeys.model_validate_json(file.read_bytes()).notes)

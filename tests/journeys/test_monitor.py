@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
 from registry.storage.db import transaction
+from sdk.checkpoint import parse_checkpoint_unverified, sign_checkpoint, verifier_key
 from sdk.cli import app
 from sdk.cosignature import cosign, witness_key
 from sdk.log_mirror import Mirror
 from sdk.log_monitor import follow
-from tests.logs import KEY, ServedLog, entries_of
+from tests.logs import KEY, ServedLog, entries_of, note_over
 from tests.pictures import encoded
 from tests.registry.operate.test_key_rotation import retire_log, rotate_log
 from tests.world import World
@@ -128,21 +130,91 @@ def test_a_log_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert "is not there" in done.output
 
 
-def test_who_follows_a_log_goes_over_to_its_next_key_while_both_sign(world: World, tmp_path: Path) -> None:
+def test_who_follows_a_log_goes_over_to_its_next_key_also_where_they_missed_that_both_signed(
+    world: World, tmp_path: Path
+) -> None:
     old = world.operator.log_state().log_key
-    look = ("monitor", world.url, "--state", tmp_path)
+    look = ("monitor", world.url, "--state", tmp_path / "state", "--mirror", tmp_path / "mirror")
     assert trueprint(*look, "--log-key", old).exit_code == 0
     rotate_log(world)
-    new = world.operator.log_state().log_key
-    too_early = trueprint(*look, "--log-key", new)
-    assert too_early.exit_code == 2
-    assert "while both sign" in too_early.output
-    assert trueprint(*look).exit_code == 0  # what both signed is remembered
     retire_log(world)
-    assert "not signed by the expected key" in trueprint(*look).output
-    gone_over = trueprint(*look, "--log-key", new)
+    new = world.operator.log_state().log_key
+    keys = tmp_path / "keys.json"
+    keys.write_text(world.operator.log_keys().model_dump_json())
+    gone_over = trueprint(*look)
     assert gone_over.exit_code == 0, gone_over.output
-    assert trueprint(*look).exit_code == 0
+    assert f"the log changed its key, as both keys say: {new}" in gone_over.output
+    assert "changed its key" not in trueprint(*look, "--log-key", new).output
+    copied = ("monitor", tmp_path / "mirror", "--state", tmp_path / "other", "--log-key", old)
+    not_told = trueprint(*copied)
+    assert not_told.exit_code == 3
+    assert "not signed by the expected key" in not_told.output
+    assert trueprint(*copied, "--log-keys", keys).exit_code == 0
+
+
+def test_another_log_of_the_same_name_is_said_to_be_one(tmp_path: Path) -> None:
+    first = mirrored(entries_of(3), tmp_path / "first")
+    state = tmp_path / "state"
+    assert trueprint("monitor", first, "--state", state, "--log-key", KEY.text()).exit_code == 0
+    other = Ed25519PrivateKey.generate()
+    note = sign_checkpoint(parse_checkpoint_unverified((first / "checkpoint").read_text()), other)
+    (first / "checkpoint").write_text(note)
+    told = trueprint("monitor", first, "--state", state)
+    assert told.exit_code == 3
+    assert f"the key that is remembered is {KEY.text()}, in {state}" in told.output
+    assert "--state" in told.output
+    key = verifier_key(other, KEY.name).text()
+    asked = trueprint("monitor", first, "--state", state, "--log-key", key)
+    assert asked.exit_code == 2
+    assert KEY.text() in asked.output
+
+
+def test_a_fork_is_proved_by_the_mirror_where_the_log_hides_what_it_served(tmp_path: Path) -> None:
+    served = mirrored(entries_of(700), tmp_path / "served")
+    options = ("--state", tmp_path / "state", "--mirror", tmp_path / "mirror", "--log-key", KEY.text())
+    assert trueprint("monitor", served, *options).exit_code == 0
+    shutil.rmtree(served)
+    mirrored([*entries_of(299), b"another"], served)
+    done = trueprint("monitor", served, *options, "--json")
+    assert done.exit_code == 3
+    [wrong] = json.loads(done.stdout)["wrong"]
+    assert wrong["fault"] == "forked"
+    assert trueprint("verify-fork", wrong["evidence"], "--log-key", KEY.text()).exit_code == 0
+
+
+def test_a_checkpoint_that_could_not_be_followed_is_kept_until_it_is_explained(tmp_path: Path) -> None:
+    served, state = mirrored(entries_of(300), tmp_path / "served"), tmp_path / "state"
+    options = ("--state", state, "--log-key", KEY.text())
+    assert trueprint("monitor", served, *options).exit_code == 0
+    honest = (served / "checkpoint").read_text()
+    hidden = note_over([*entries_of(400)[:350], b"another"])
+    (served / "checkpoint").write_text(hidden)  # and none of its tiles
+    first = trueprint("monitor", served, *options)
+    assert first.exit_code == 3
+    assert "is looked at again" in first.output
+    [kept] = state.glob("shown-*")
+    assert kept.read_text() == hidden
+    (served / "checkpoint").write_text(honest)
+    assert "went back" in trueprint("monitor", served, *options).output
+    mirrored(entries_of(400), served)
+    later = trueprint("monitor", served, *options)
+    assert later.exit_code == 3
+    assert "forked" in later.output
+    assert len(list(state.glob("fork-*.json"))) == 1
+    kept.write_text(note_over(entries_of(400)[:351]))  # one that the log has
+    assert trueprint("monitor", served, *options).exit_code == 0
+    assert list(state.glob("shown-*")) == []
+
+
+def test_no_entry_is_read_below_a_checkpoint_that_too_few_witnesses_cosigned(tmp_path: Path) -> None:
+    served = mirrored(entries_of(300), tmp_path / "served")
+    shutil.rmtree(served / "tile")
+    key = witness_key(Ed25519PrivateKey.generate(), "one.example").text()
+    options = ("--state", tmp_path / "state", "--log-key", KEY.text(), f"--witness={key}")
+    done = trueprint("monitor", served, *options)
+    assert done.exit_code == 3
+    assert "too few witnesses" in done.output
+    assert "not served" not in done.output
 
 
 def test_each_evidence_of_one_look_has_a_file_of_its_own(tmp_path: Path) -> None:

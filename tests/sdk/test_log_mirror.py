@@ -1,10 +1,11 @@
 """A mirror has, byte for byte, what the log serves, and nothing of a log that does not hold."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from sdk.log_mirror import Mirror
+from sdk.log_mirror import Mirror, MirrorFull
 from sdk.log_monitor import Followed, follow
 from sdk.log_reader import BadResource, open_log
 from tests.logs import KEY, ServedLog, entries_of, note_over
@@ -69,6 +70,24 @@ def test_entries_that_do_not_hold_leave_the_mirror_as_it_was(tmp_path: Path) -> 
     assert before == {path: after[path] for path in before}
     assert copy(ServedLog(entries), tmp_path) == 0
     assert files(tmp_path)["tile/entries/001"] == ServedLog(entries).read("tile/entries/001", 1 << 25)
+
+
+def test_what_leads_to_no_checkpoint_is_removed_and_a_full_disk_ends_the_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = entries_of(900)
+    copy(ServedLog(entries[:300]), tmp_path)
+    before = files(tmp_path)
+    mirror = Mirror(tmp_path)
+    follow(ServedLog(entries).reader(), KEY, mirror.continued(KEY), mirror.take)
+    assert files(tmp_path) != before
+    mirror.discard()
+    assert files(tmp_path) == before
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    with pytest.raises(MirrorFull):
+        follow(ServedLog(entries).reader(), KEY, mirror.continued(KEY), mirror.take)
+    mirror.discard()
+    assert files(tmp_path) == before
 
 
 @pytest.mark.parametrize("path", ["tile/0/001.p/44", "tile/entries/001.p/44", "tile/1/000.p/1"])

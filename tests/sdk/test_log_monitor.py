@@ -1,6 +1,10 @@
 """Whoever follows a log finds every way in which it does not keep to one history."""
 
 import copy
+import threading
+import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +15,10 @@ from hypothesis import strategies as st
 
 from sdk.checkpoint import BadCheckpoint
 from sdk.compact_range import CompactRange
+from sdk.errors import Unreachable
 from sdk.forks import BadEvidence, fork_evidence, verify_fork
 from sdk.log_monitor import Fault, Finding, Followed, compare, follow, proof_between
+from sdk.log_reader import HttpSource
 from sdk.log_state import BadState, load_state, save_state
 from sdk.merkle import BadProof, leaf_hash, root_of
 from tests.logs import KEY, ServedLog, entries_of, note_over
@@ -207,3 +213,30 @@ def test_what_was_followed_is_remembered_and_damage_to_it_noticed(tmp_path: Path
         file.write_bytes(damaged)
         with pytest.raises(BadState):
             load_state(file)
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """Sends one byte at a time: of the body, or of a header that never ends."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        rest = b"X: " if "header" in self.path else b"Content-Length: 9999\r\n\r\n"
+        with suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n" + rest)
+            while True:
+                self.wfile.write(b"a")
+                time.sleep(0.02)
+
+
+@pytest.mark.parametrize("what", ["header", "body"])
+def test_a_resource_that_comes_drop_by_drop_is_given_up(what: str) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        source = HttpSource(f"http://127.0.0.1:{server.server_port}/{what}", whole_within_s=0.2)
+        for _ in range(2):  # the second has a connection of its own
+            with pytest.raises(Unreachable, match=r"not answered as a whole within 0\.2 s"):
+                source.read("checkpoint", 1 << 16)
+        source.close()
+        server.shutdown()
