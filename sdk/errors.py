@@ -63,7 +63,9 @@ class ServerError(ProblemError):
 
 
 class VerificationError(SdkError):
-    """A signature, proof or commitment does not hold."""
+    """A signature, proof or commitment does not hold; `held` says what was found to hold before it."""
+
+    held: tuple[str, ...] = ()
 
 
 _BY_STATUS: dict[int, type[ProblemError]] = {

@@ -10,7 +10,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdk.checkpoint import Checkpoint, parse_verifier_key
@@ -62,19 +62,47 @@ def verify_receipt(
     least `quorum` of them, all if nothing is said, must have cosigned the checkpoint, none longer ago than
     `max_age_s`: then the log shows everybody the same tree, unless that many of them lie.
     """
+    steps: list[str] = []
+    try:
+        return _verified(
+            receipt, steps, log_key, log_key_notes, publisher_kid, media, witnesses, quorum, max_age_s
+        )
+    except VerificationError as error:
+        error.held = tuple(steps)
+        raise
+
+
+def _verified(
+    receipt: Receipt,
+    steps: list[str],
+    log_key: str | None,
+    log_key_notes: Sequence[str],
+    publisher_kid: str | None,
+    media: bytes | None,
+    witnesses: Sequence[str],
+    quorum: int | None,
+    max_age_s: float | None,
+) -> VerifiedReceipt:
+    """Goes through the steps, and adds to `steps` what held."""
     statement, kid = _step_1_signature(receipt, publisher_kid)
+    pinned_signer = "pinned" if publisher_kid else "from the receipt, not pinned"
+    steps.append(f"1. signed by {statement.issuer} with key {kid[:12]}... ({pinned_signer})")
     entry = _step_2_commitment(receipt)
+    steps.append("2. the log entry commits to this record")
     index, hashes, note = parse_tlog_proof(receipt.proof)
     pinned = parse_verifier_key(log_key or receipt.log_key)
-    checkpoint, signer = verify_by_periods(note, key_periods(pinned, log_key_notes))  # step 3
+    checkpoint, signer = verify_by_periods(note, key_periods(pinned, log_key_notes))
     if statement.audience and checkpoint.origin not in statement.audience:
         raise BadReceipt("the statement was meant for another registry")
-    verify_inclusion(leaf_hash(entry), index, checkpoint.size, hashes, checkpoint.root)  # step 4
-    _step_5_media(statement, media)
-    cosignatures = _step_6_witnesses(note, witnesses, quorum, max_age_s)
     known = "from the receipt, not pinned" if log_key is None else "pinned"
     known = known if signer == pinned else f"{signer.key_id.hex()}, bound to the {known} one by notes"
-    steps = [*_describe(statement, kid, index, checkpoint, media, known, publisher_kid)]
+    steps.append(
+        f"3. checkpoint of {checkpoint.origin} over {checkpoint.size} entries is signed (key {known})"
+    )
+    verify_inclusion(leaf_hash(entry), index, checkpoint.size, hashes, checkpoint.root)
+    steps.append(f"4. entry {index} is in that tree")
+    steps.append(_step_5_media(statement, media))
+    cosignatures = _step_6_witnesses(note, witnesses, quorum, max_age_s)
     if witnesses:
         who = ", ".join(cosignature.in_words() for cosignature in cosignatures)
         steps.append(f"6. cosigned by {len(cosignatures)} of {len(witnesses)} witnesses: {who}")
@@ -109,11 +137,14 @@ def _step_2_commitment(receipt: Receipt) -> bytes:
     return entry
 
 
-def _step_5_media(statement: Statement, media: bytes | None) -> None:
+def _step_5_media(statement: Statement, media: bytes | None) -> str:
     if media is not None and statement.digest_sha256 is None:
         raise BadReceipt("the record names no file: it is about fingerprints alone")
     if media is not None and hashlib.sha256(media).hexdigest() != statement.digest_sha256:
         raise BadReceipt("the file is not the one the record was made for")
+    if statement.digest_sha256 is None:
+        return "5. the record names no file: it is about fingerprints alone"
+    return "5. no file given: digest not compared" if media is None else "5. the file has the stated digest"
 
 
 def _step_6_witnesses(
@@ -123,25 +154,3 @@ def _step_6_witnesses(
         return ()
     keys = [parse_witness_key(witness) for witness in witnesses]
     return require_witnesses(note, keys, len(keys) if quorum is None else quorum, max_age_s=max_age_s)
-
-
-def _describe(
-    statement: Statement,
-    kid: str,
-    index: int,
-    checkpoint: Checkpoint,
-    media: bytes | None,
-    log_key: str,
-    publisher_kid: str | None,
-) -> Iterator[str]:
-    pinned = "pinned" if publisher_kid else "from the receipt, not pinned"
-    yield f"1. signed by {statement.issuer} with key {kid[:12]}... ({pinned})"
-    yield "2. the log entry commits to this record"
-    yield f"3. checkpoint of {checkpoint.origin} over {checkpoint.size} entries is signed (key {log_key})"
-    yield f"4. entry {index} is in that tree"
-    if statement.digest_sha256 is None:
-        yield "5. the record names no file: it is about fingerprints alone"
-    elif media is None:
-        yield "5. no file given: digest not compared"
-    else:
-        yield "5. the file has the stated digest"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from registry.settings import Settings
 
 USAGE = 2
-HomeOption = Annotated[Path | None, typer.Option("--home", help="folder of the registry")]
+HomeOption = Annotated[Path | None, typer.Option("--home", help="folder of the registry", file_okay=False)]
 Channels = tuple[float, float, float]
 
 models = typer.Typer(

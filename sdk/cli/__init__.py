@@ -3,13 +3,25 @@
 import io
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import typer
 
-from sdk.cli import acts, compare, enrolment, follow, inspect, match, register, register_hashes, witness
-from sdk.cli.output import fail, notes
+from sdk.cli import (
+    acts,
+    compare,
+    enrolment,
+    follow,
+    inspect,
+    match,
+    register,
+    register_hashes,
+    verify,
+    witness,
+)
+from sdk.cli.output import fail, notes, shown
 from sdk.cli.stopping import Interrupted, leave, listen_for_signals
-from sdk.errors import ProblemError, SdkError
+from sdk.errors import NotAuthenticated, ProblemError, SdkError
 
 app = typer.Typer(
     name="trueprint",
@@ -19,7 +31,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, nothing matched; 10 something matched; 1 a file failed; 2 wrong usage; "
     "3 a check failed; 4 the registry cannot be reached or refuses; 130 stopped by Ctrl-C.",
 )
-for part in (enrolment, register, register_hashes, match, compare, inspect, acts, follow, witness):
+for part in (enrolment, register, register_hashes, match, compare, verify, inspect, acts, follow, witness):
     part.join(app)
 for entry in entry_points(group="trueprint.commands"):
     entry.load()(app)
@@ -38,9 +50,16 @@ def main() -> None:
         if not interrupted.said:
             notes.print("stopped")
         leave(interrupted.number)
+    except NotAuthenticated as error:
+        here = "this command takes it from --api-key or TRUEPRINT_API_KEY"
+        fail(f"{error}; {here} [{error.code}]", 4)
     except ProblemError as error:
         fail(f"{error} [{error.code}]", 4)
     except SdkError as error:
         fail(str(error), 4)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:  # not about a file that was named: a fault of this program
+            raise
+        fail(f"{shown(Path(str(error.filename)))}: {error.strerror}", 4)

@@ -52,6 +52,8 @@ def compare(
     """Compare an upload with one registered asset: what was changed? Exit code 10 if they match."""
     if out is not None and out.suffix.lower() not in FORMS:
         fail(f"{out.name}: write the comparison to a .png, .gif or .mp4 file", USAGE)
+    if out is not None and not out.parent.is_dir():
+        fail(f"{shown(out)}: there is no folder {shown(out.parent)}", USAGE)
     with connect(url, api_key, home) as client:
         try:
             content = file.read_bytes()

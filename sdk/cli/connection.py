@@ -22,7 +22,9 @@ ApiKey = Annotated[
 ]
 Home = Annotated[
     Path | None,
-    typer.Option("--home", help="use a self-contained registry in this folder", show_default=False),
+    typer.Option(
+        "--home", help="use a self-contained registry in this folder", show_default=False, file_okay=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object per line on standard output")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]

@@ -1,14 +1,10 @@
-"""The commands `verify`, `audit` and `doctor`: does it hold, and what is it? They change nothing."""
+"""The commands `audit` and `doctor`: does it hold, and what is it? They change nothing."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC
-from pathlib import Path
-from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
 from sdk.cli.connection import ApiKey, Home, Json, Url, connect
@@ -16,95 +12,18 @@ from sdk.cli.installation import Installation, this_installation
 from sdk.cli.output import (
     CHECK_FAILED,
     console,
-    fail,
     notes,
     print_json,
     styled,
 )
-from sdk.cli.trusted_witnesses import MaxAge, Quorum, Witnesses, witness_keys
-from sdk.encodings import BadEncoding, parse_object
-from sdk.errors import VerificationError
-from sdk.keys import BadKey, import_public_key, thumbprint
 from sdk.local import isolation
-from sdk.models import IsolationLayer, LogKeys, Receipt, ServerStatus, WitnessState, in_words
-from sdk.verify import verify_receipt
-
-KEY_ID = re.compile(r"[A-Za-z0-9_-]{43}")  # an RFC 7638 thumbprint
+from sdk.models import IsolationLayer, ServerStatus, WitnessState, in_words
 
 
 def join(app: typer.Typer) -> None:
     """Adds these commands."""
-    for command in (verify, audit, doctor):
+    for command in (audit, doctor):
         app.command()(command)
-
-
-def verify(
-    receipt: Annotated[Path, typer.Argument(help="receipt as JSON")],
-    log_key: Annotated[str | None, typer.Option(help="the log's key that you trust (vkey)")] = None,
-    log_keys: Annotated[
-        Path | None,
-        typer.Option(help="what the registry says of its log's keys: its /v1/log/keys, saved as a file"),
-    ] = None,
-    publisher_key: Annotated[
-        str | None, typer.Option(help="the publisher's key that you trust: its file .jwk, or its key id")
-    ] = None,
-    media: Annotated[Path | None, typer.Option(help="the file the record was made for")] = None,
-    witness: Witnesses = None,
-    quorum: Quorum = None,
-    max_age: MaxAge = None,
-) -> None:
-    """Check a receipt offline, step by step. Exit code 3 if a step fails."""
-    witnesses = witness_keys(witness or [], quorum, max_age)
-    try:
-        parsed = Receipt.model_validate_json(receipt.read_bytes())
-        content = media.read_bytes() if media else None
-        kid = None if publisher_key is None else _key_id(publisher_key)
-        notes = notes_in(log_keys) if log_keys else ()
-        verified = verify_receipt(
-            parsed,
-            log_key=log_key,
-            log_key_notes=notes,
-            publisher_kid=kid,
-            media=content,
-            witnesses=witnesses,
-            quorum=quorum,
-            max_age_s=max_age,
-        )
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}", 2)
-    except ValidationError:
-        fail(f"{receipt} is not a receipt", 2)
-    except BadKey as error:
-        fail(f"{publisher_key}: {error}", 2)
-    except VerificationError as error:
-        fail(f"does not hold: {error}", CHECK_FAILED)
-    for step in verified.steps:
-        console.print(styled("green", "ok", f" {step}"))
-    statement = verified.statement
-    console.print(f"{statement.label}: registered as {statement.asset_class.value} by {statement.issuer}")
-
-
-def notes_in(file: Path) -> tuple[str, ...]:
-    """The notes that bind the log's keys to one another. Raises OSError."""
-    try:
-        return tuple(committed.note for committed in LogKeys.model_validate_json(file.read_bytes()).notes)
-    except ValidationError:
-        fail(f"{file} is not what /v1/log/keys answers", 2)
-
-
-def _key_id(named: str) -> str:
-    """The id of a key that is named by its file or by itself. Raises BadKey, OSError."""
-    if KEY_ID.fullmatch(named):
-        return named
-    path = Path(named)
-    if not path.is_file():
-        raise BadKey("neither a file nor a key id, which has 43 letters, digits, - and _")
-    if path.suffix == ".pem":
-        raise BadKey("a private key; the file .jwk beside it has the public half")
-    try:
-        return thumbprint(import_public_key(parse_object(path.read_bytes())))
-    except BadEncoding as error:
-        raise BadKey(f"not a public key in JWK form: {error}") from error
 
 
 def audit(url: Url = None, api_key: ApiKey = None, home: Home = None, as_json: Json = False) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_verifier_key, verify_checkpoint
-from sdk.cli.inspect import notes_in
 from sdk.cli.output import fail, notes, shown
+from sdk.cli.verify import notes_in
 from sdk.client import Client
 from sdk.errors import ProblemError
 from sdk.log_keys import BadKeyHistory, KeyPeriod, key_periods

@@ -53,7 +53,8 @@ def register(
     ] = None,
     sign_with: Annotated[Path | None, typer.Option(help="private key for --url")] = None,
     receipts: Annotated[
-        Path | None, typer.Option(help="folder to save each record's receipt in, as RECORD.json")
+        Path | None,
+        typer.Option(help="folder to save each record's receipt in, as RECORD.json", file_okay=False),
     ] = None,
     intimate: Annotated[
         bool,

@@ -259,6 +259,14 @@ def test_a_terminated_command_stops_the_database_it_started(home: Path) -> None:
         (["audit", "--url", "http://127.0.0.1:9"], 4, "no answer from"),
         (["doctor", "--url", "http://127.0.0.1:9", "--api-key", "clé"], 4, "other characters"),
         (["verify", "nothing.json"], 2, "nothing.json"),
+        (["audit", "--home", __file__], 2, "is a file"),
+        (["register", __file__, "--receipts", __file__, "--url", "http://127.0.0.1:9"], 2, "is a file"),
+        (["serve", "--home", __file__], 2, "is a file"),
+        (
+            ["compare", __file__, "--out", "no/such/x.png", "--url", "http://127.0.0.1:9"],
+            2,
+            "no folder no/such",
+        ),
         (["no-such-command"], 2, "No such command"),
     ],
 )

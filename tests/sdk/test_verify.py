@@ -209,3 +209,24 @@ def test_the_command_counts_witnesses_and_refuses_what_cannot_be_counted(tmp_pat
     assert verify("--quorum", "1").exit_code == 2
     assert verify("--witness", RECEIPT.log_key).exit_code == 2
     assert verify(*both, "--witness", VKEYS[0]).exit_code == 2
+
+
+def test_the_command_says_of_each_receipt_what_held_and_what_does_not(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    receipt = make_receipt()
+    good.write_text(receipt.model_dump_json(), encoding="utf-8")
+    other = receipt.model_copy(update={"log_key": make_receipt(log=OTHER_LOG).log_key})
+    bad.write_text(other.model_dump_json(), encoding="utf-8")
+
+    def verify(*arguments: object) -> Result:
+        return CliRunner().invoke(app, ["verify", *map(str, arguments)])
+
+    both = verify(bad, good)
+    assert both.exit_code == 3
+    of_bad, of_good = both.stdout.split(str(good))
+    assert of_bad.count("ok ") == 2
+    assert "does not hold: " in of_bad
+    assert of_good.count("ok ") == 5
+    assert "1 of 2 receipts do not hold" in both.stderr
+    assert verify(good, "--log-key", "nonsense").exit_code == 2
+    assert verify(good, bad, "--media", good).exit_code == 2
