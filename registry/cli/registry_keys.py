@@ -12,7 +12,7 @@ import typer
 
 from registry.cli.existing import existing_registry
 from registry.cli.models import HomeOption, settings_of
-from sdk.cli.output import console, notes
+from sdk.cli.output import CHECK_FAILED, console, fail, notes
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from registry.log.answer_signer import AnswerSigner
     from registry.log.transparency_log import Log
+    from registry.log.witnessing import Witnessing
 
 HOURS_PUBLISHED = 24
 
@@ -44,7 +45,7 @@ def _opened(home: HomeOption) -> "Iterator[tuple[Engine, Log, AnswerSigner]]":
 
 
 @contextmanager
-def _changing(home: HomeOption) -> "Iterator[tuple[Session, Log, AnswerSigner]]":
+def _changing(home: HomeOption) -> "Iterator[tuple[Session, Log, AnswerSigner, Witnessing]]":
     """One transaction on a log that is as it was published; afterwards its checkpoint is.
 
     Where it has witnesses, they are asked before anything is signed, and cosign what was.
@@ -65,10 +66,12 @@ def _changing(home: HomeOption) -> "Iterator[tuple[Session, Log, AnswerSigner]]"
             log.keys.adopt(session)
             log.require_sound(session)  # nothing more is signed on an old copy
             answers.adopt(session)
-            yield session, log, answers
+            yield session, log, answers, witnessing
         with transaction(engine) as session:
             log.publish(session)
         witnessing.cosign()
+    if witnessing.fault:
+        fail(f"it is done, and {witnessing.fault}", CHECK_FAILED)
 
 
 @registry_keys.command("list")
@@ -96,12 +99,15 @@ def rotate_log(home: HomeOption = None) -> None:
     """
     from registry.operate.key_rotation import rotate_log_key
 
-    with _changing(home) as (session, log, _):
+    with _changing(home) as (session, log, _, _):
         change = rotate_log_key(session, log)
     console.print(
         f"{change.new.text()}\nsigns trees of more than {change.size} entries, beside the old key."
     )
     notes.print("Tell those who pin the old key; /v1/log/keys has the note that binds the new one to it.")
+    notes.print(
+        "Next: each witness adds it to its list; some weeks later `trueprint registry-keys retire-log`."
+    )
 
 
 @registry_keys.command("retire-log")
@@ -109,8 +115,8 @@ def retire_log(home: HomeOption = None) -> None:
     """Have the log's old key sign nothing any more: the second step, some weeks after the first."""
     from registry.operate.key_rotation import retire_log_key
 
-    with _changing(home) as (session, log, _):
-        change = retire_log_key(session, log)
+    with _changing(home) as (session, log, _, witnessing):
+        change = retire_log_key(session, log, witnessing.require_cosigned)
     console.print(f"{change.old.text()}\nsigns no tree of more than {change.size} entries.")
     notes.print("Its private half is of no use any more: destroy it, in backups too.")
 
@@ -125,7 +131,7 @@ def rotate_answers(
     """Publish a new key for answers, which signs once those who keep key sets have it."""
     from registry.operate.key_rotation import rotate_answer_key
 
-    with _changing(home) as (session, log, answers):
+    with _changing(home) as (session, log, answers, _):
         row = rotate_answer_key(session, log, answers, timedelta(hours=published_for))
     assert row.signs_from is not None
     console.print(f"{row.kid}\nsigns answers from {row.signs_from.isoformat()} on.")

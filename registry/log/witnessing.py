@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from registry.errors import NotCosigned, RegistryError, SigningStopped
 from registry.log.transparency_log import Log
-from registry.log.witness_client import Contradicted
+from registry.log.witness_client import Answer, Contradicted
 from registry.log.witness_file import require_this_log
 from registry.log.witness_rounds import AskedWitness, Overtaken, WitnessRounds
 from registry.log.witnessed_checkpoints import (
@@ -125,6 +125,18 @@ class Witnessing:
         except (RegistryError, SQLAlchemyError) as error:
             logger.warning("not cosigned yet: %s", error)
 
+    def require_cosigned(self, head: Head) -> None:
+        """Returns where enough witnesses cosign this head; nothing is kept of it.
+
+        Raises NotCosigned, which says which do not and why, or SigningStopped.
+        """
+        if self._witnesses is None:
+            return
+        answers = self._asked(head, everyone=True)
+        cosigned = [answer.key for answer in answers if isinstance(answer, Cosignature)]
+        if not self._witnesses.policy.is_met(cosigned):
+            raise NotCosigned(self._in_short(len(cosigned)))
+
     def look(self) -> None:
         """Looks whether something is to be cosigned, or was stopped or resumed; raises nothing."""
         assert self._witnesses is not None
@@ -189,12 +201,7 @@ class Witnessing:
             with transaction(self._engine) as session:
                 head = committed_head(session)
             self._require_running(head)
-            try:
-                answers = self._rounds.ask_all(head, everyone=everyone)
-            except (TimeoutError, CancelledError, RuntimeError) as error:  # it is slow, or being stopped
-                raise NotCosigned(STORED) from error
-            if any(isinstance(answer, Contradicted) for answer in answers):
-                raise SigningStopped(FORKED)
+            answers = self._asked(head, everyone=everyone)
             cosigned = [answer for answer in answers if isinstance(answer, Cosignature)]
             if self._witnesses.policy.is_met([cosignature.key for cosignature in cosigned]):
                 self._publish(head, cosigned)
@@ -202,7 +209,18 @@ class Witnessing:
             if not any(isinstance(answer, Overtaken) for answer in answers):
                 break
         self._short = self._in_short(len(cosigned))
-        raise NotCosigned(STORED)
+        silent = ", ".join(asked.witness.key.name for asked in self.asked if asked.said)
+        raise NotCosigned(f"{STORED} (without an answer that counts: {silent})")
+
+    def _asked(self, head: Head, *, everyone: bool) -> list[Answer | Overtaken]:
+        """What the witnesses answer. Raises NotCosigned, SigningStopped."""
+        try:
+            answers = self._rounds.ask_all(head, everyone=everyone)
+        except (TimeoutError, CancelledError, RuntimeError) as error:  # it is slow, or being stopped
+            raise NotCosigned(STORED) from error
+        if any(isinstance(answer, Contradicted) for answer in answers):
+            raise SigningStopped(FORKED)
+        return answers
 
     def _publish(self, head: Head, cosigned: list[Cosignature]) -> None:
         assert self._witnesses is not None

@@ -7,21 +7,23 @@ step that did not happen is the one that the next attempt takes.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlmodel import Session
 
-from registry.errors import RotationRefused
+from registry.errors import NotCosigned, RotationRefused
 from registry.log.answer_signer import AnswerSigner, jwk_of, keys_of_answers
 from registry.log.key_ring import KeyRing
 from registry.log.log_keys import changes_of
 from registry.log.signers import Signer
 from registry.log.transparency_log import Log, head_of
+from registry.log.witnessed_checkpoints import Head, committed_head
 from registry.records.acts import LOCAL_OPERATOR, append_act
 from registry.storage.models import AnswerKey, LogKeyChange
 from sdk import answer_keys, log_keys
 from sdk.answer_keys import AnswerKeySuccession
-from sdk.checkpoint import VerifierKey
+from sdk.checkpoint import VerifierKey, signature_line, split_note
 from sdk.log_keys import RETIREMENT, SUCCESSION, KeyChange
 from sdk.models import ActType
 
@@ -50,17 +52,31 @@ def rotate_log_key(session: Session, log: Log) -> KeyChange:
     return change
 
 
-def retire_log_key(session: Session, log: Log) -> KeyChange:
+def retire_log_key(
+    session: Session, log: Log, require_cosigned: Callable[[Head], None] = lambda _: None
+) -> KeyChange:
     """Has the old key sign nothing from the next entry on. The caller commits and publishes.
 
-    Raises RotationRefused: there is but one key.
+    `require_cosigned` raises NotCosigned where witnesses do not cosign a head: they are shown the present
+    one, signed by the new key alone. Raises RotationRefused: there is but one key, or they do not trust it.
     """
     log.lock(session)
     new = log.current_key(session)
     size = head_of(session, anew=True).size
     active = log.keys.active(size + 1)
     if len(active) < 2:
-        raise RotationRefused("the log has one key only: rotate it first")
+        retired = [period for period in log.keys.periods if period.last is not None]
+        since = f": {retired[-1].key.text()} was retired already" if retired else ": rotate it first"
+        raise RotationRefused(f"one key alone signs the log{since}")
+    head = committed_head(session)
+    body = split_note(head.note)[0]
+    note = f"{body}\n{signature_line(new, log.keys.signer(new).sign(body.encode()))}"
+    try:
+        require_cosigned(replace(head, note=note))
+    except NotCosigned as error:
+        raise RotationRefused(
+            f"nothing could be registered any more, since too few witnesses trust the new key: {error}"
+        ) from error
     change = KeyChange(RETIREMENT, log.origin, active[0], new, size, _now())
     _store(session, log, change.signed([(new, log.keys.signer(new).sign)]))
     append_act(session, LOCAL_OPERATOR, ActType.RETIRE_LOG_KEY, active[0].key_id.hex())

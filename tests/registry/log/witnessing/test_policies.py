@@ -13,10 +13,12 @@ from registry.errors import BadWitnesses, LogRolledBack
 from registry.records.acts import newest_act
 from registry.storage.db import transaction
 from sdk import models
+from sdk.checkpoint import parse_verifier_key
 from sdk.cli import app
 from sdk.cosignature import require_witnesses
 from sdk.models import Act, ActType
 from sdk.verify import verify_receipt
+from sdk.witness.logs import WatchedLog
 from tests.pictures import encoded
 from tests.registry.log.witnessing.asking import refused, size_of
 from tests.witnesses import GONE, WitnessedWorld
@@ -124,3 +126,39 @@ def test_a_key_is_rotated_only_where_witnesses_know_the_log_and_both_keys_sign_w
     require_witnesses(note, world.witness_keys, 2)
     receipt = world.register(world.enrol("Daily Example"), encoded("coffee")).receipt
     verify_receipt(receipt, witnesses=[key.text() for key in world.witness_keys], quorum=2)
+
+
+def test_a_key_is_retired_only_where_witnesses_trust_the_new_one_alone(
+    world: WitnessedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = world.settings
+    for name in ("database_url", "home", "witnesses", "witness_timeout_s"):
+        monkeypatch.setenv(f"TRUEPRINT_{name.upper()}", str(getattr(settings, name)))
+
+    def keys(*command: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["registry-keys", *command], env={"COLUMNS": "400"})
+        return done.exit_code, done.output
+
+    assert keys("rotate-log")[0] == 0
+    code, said = keys("retire-log")
+    assert code == 4
+    assert "too few witnesses trust the new key" in said
+    assert "w2: it does not trust this log's key" in said
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded("coffee"))
+    new = parse_verifier_key(world.operator.log_state().log_key)
+    for fronted in world.witnesses[:2]:
+        fronted.made._logs = {new.name: WatchedLog(new.name, new)}
+    assert keys("retire-log")[0] == 0
+    world.register(desk, encoded("cat"))
+    assert world.checkpoint().count(f"\u2014 {new.name} ") == 1
+    code, said = keys("retire-log")
+    assert (code, "was retired already" in said) == (4, True)
+
+
+def test_who_registers_is_told_which_witnesses_did_not_cosign(world: WitnessedWorld) -> None:
+    desk = world.enrol("Daily Example")
+    world.answer_instead(GONE, 1, 2)
+    error = refused(world, desk, encoded("coffee"))
+    assert error.code == "not_cosigned"
+    assert "witness.example/w1, witness.example/w2" in error.detail
