@@ -3,6 +3,7 @@
 Bodies are bounded where they are read; this module knows no paths and no keys.
 """
 
+import os
 import socket
 from asyncio import TimerHandle, Transport
 from typing import Any
@@ -28,7 +29,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no such port"
+        reason = "there is no such port"
+        if isinstance(error, OSError):  # whose own words are longer: Python adds what it was doing
+            reason = str(error.strerror) if isinstance(error, socket.gaierror) else os.strerror(error.errno)
         raise CannotListen(f"cannot listen on {host}, port {port}: {reason}") from None
     # asyncio switches Nagle's algorithm off only on sockets that name TCP as their protocol. An answer goes
     # out in two pieces: the second would wait 40 ms for the first to be acknowledged.
