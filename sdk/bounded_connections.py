@@ -31,7 +31,9 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = "there is no such port"
         if isinstance(error, OSError):  # whose own words are longer: Python adds what it was doing
-            reason = str(error.strerror) if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+            reason = (
+                str(error.strerror) if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+            )
         raise CannotListen(f"cannot listen on {host}, port {port}: {reason}") from None
     # asyncio switches Nagle's algorithm off only on sockets that name TCP as their protocol. An answer goes
     # out in two pieces: the second would wait 40 ms for the first to be acknowledged.
