@@ -10,7 +10,8 @@ RegistryError
 ├── UnknownJob, JobPending, JobFailed, BadWebhook, UnknownHost
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, DecoderLost, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull, BlobsUnavailable
-├── IndexUnavailable, IndexStale, LogDiverged, AuditFailed, SignerUnavailable, NotCosigned, SigningStopped
+├── IndexUnavailable, IndexStale, LogDiverged, ActDamaged, AuditFailed
+├── SignerUnavailable, NotCosigned, SigningStopped
 ├── BackupFailed, BadBackup, RestoreRefused, RotationRefused
 └── StartRefused: NotMigrated, MissingKey, MissingModel, LogRolledBack, UnsafeDatabase, CorruptRows,
                   BadThresholds, BadWitnesses
