@@ -1,7 +1,8 @@
 """What a publisher or a platform installs: sign, register, match, and verify offline."""
 
 from sdk.answers import verify_answer
-from sdk.client import AsyncClient, Client
+from sdk.async_client import AsyncClient
+from sdk.client import Client
 from sdk.errors import SdkError
 from sdk.verify import verify_receipt
 

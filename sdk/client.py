@@ -3,7 +3,6 @@
 What is refused for now (429, or 503 with `Retry-After`) is sent again for up to a minute.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -25,14 +24,15 @@ POLL_S = 0.5  # between looks at a job
 OnProgress = Callable[[float], None]  # share done, 0..1
 
 
-def _headers(api_key: str | None) -> dict[str, str]:
+def headers_of(api_key: str | None) -> dict[str, str]:
+    """What tells the registry who asks. Raises SdkError: no such API key can be sent."""
     """Raises SdkError for a key that no registry gave out: it cannot even be sent."""
     if api_key and not (api_key.isascii() and api_key.isprintable()):
         raise SdkError("an API key has letters, digits and underscores only; this one has other characters")
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def _answer(call: Call[T], response: httpx2.Response, patience: Patience) -> T | Pause:
+def answer_of(call: Call[T], response: httpx2.Response, patience: Patience) -> T | Pause:
     """The answer, or the pause after which to ask again. Raises ProblemError."""
     if response.is_success:
         return call.parse(response.content)
@@ -56,7 +56,7 @@ class Client:
     ) -> None:
         self.url = url.rstrip("/")
         self._http = httpx2.Client(
-            base_url=self.url, headers=_headers(api_key), timeout=TIMEOUT_S, transport=transport
+            base_url=self.url, headers=headers_of(api_key), timeout=TIMEOUT_S, transport=transport
         )
 
     def __enter__(self) -> Self:
@@ -78,7 +78,7 @@ class Client:
                 response = self._http.request(call.method, call.path, **call.options)
             except httpx2.HTTPError as error:
                 raise Unreachable(f"no answer from {self.url}: {fault_in_words(error)}") from error
-            answer = _answer(call, response, patience)
+            answer = answer_of(call, response, patience)
             if not isinstance(answer, Pause):
                 return answer
             time.sleep(answer.seconds)
@@ -267,230 +267,3 @@ class Client:
     def jwks(self) -> dict[str, Any]:
         """Returns the public keys that sign the registry's answers."""
         return self._send(calls.jwks())
-
-
-class AsyncClient:
-    """The same client for asyncio; `transport` is replaced in tests."""
-
-    def __init__(
-        self, url: str, api_key: str | None = None, *, transport: httpx2.AsyncBaseTransport | None = None
-    ) -> None:
-        self.url = url.rstrip("/")
-        self._http = httpx2.AsyncClient(
-            base_url=self.url, headers=_headers(api_key), timeout=TIMEOUT_S, transport=transport
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Closes the connections."""
-        await self._http.aclose()
-
-    async def _send(self, call: Call[T]) -> T:
-        patience = Patience(repeatable=call.repeatable)
-        while True:
-            try:
-                response = await self._http.request(call.method, call.path, **call.options)
-            except httpx2.HTTPError as error:
-                raise Unreachable(f"no answer from {self.url}: {fault_in_words(error)}") from error
-            answer = _answer(call, response, patience)
-            if not isinstance(answer, Pause):
-                return answer
-            await asyncio.sleep(answer.seconds)
-
-    async def enrol(self, new: models.NewPublisher) -> models.Publisher:
-        """Enrols an organisation (scope `admin`)."""
-        return await self._send(calls.enrol(new))
-
-    async def list_publishers(self) -> list[models.Publisher]:
-        """Lists all organisations."""
-        return await self._send(calls.list_publishers())
-
-    async def who_am_i(self) -> models.Publisher:
-        """Returns the organisation that this API key belongs to."""
-        return await self._send(calls.who_am_i())
-
-    async def list_keys(self, publisher: str) -> list[models.PublisherKey]:
-        """Lists all signing keys of a publisher, retired and revoked ones too."""
-        return await self._send(calls.list_keys(publisher))
-
-    async def add_key(self, publisher: str, jwk: dict[str, str], proof: str) -> models.PublisherKey:
-        """Enrols a signing key (scope `manage_keys`); `proof`: of `sdk.possession.prove_possession`."""
-        return await self._send(calls.add_key(publisher, jwk, proof))
-
-    async def rotate_key(
-        self, publisher: str, kid: str, jwk: dict[str, str], proof: str
-    ) -> models.PublisherKey:
-        """Replaces a signing key: the old one signs nothing new, what it signed stays valid."""
-        return await self._send(calls.rotate_key(publisher, kid, jwk, proof))
-
-    async def revoke_key(self, publisher: str, kid: str) -> models.PublisherKey:
-        """Declares a signing key compromised: nothing that it signs from now on is believed."""
-        return await self._send(calls.revoke_key(publisher, kid))
-
-    async def key_validity(self, kid: str, at: datetime) -> models.KeyValidity:
-        """Tells whether this signing key was valid at that time, and why."""
-        return await self._send(calls.key_validity(kid, at))
-
-    async def issue_api_key(self, new: models.NewApiKey) -> models.IssuedApiKey:
-        """Issues an API key. Its secret is in this answer and in no other (scope `admin`)."""
-        return await self._send(calls.issue_api_key(new))
-
-    async def revoke_api_key(self, key_id: str) -> models.ApiKey:
-        """Revokes an API key at once (scope `admin`)."""
-        return await self._send(calls.revoke_api_key(key_id))
-
-    async def register(
-        self,
-        content: bytes,
-        statement: str,
-        *,
-        idempotency_key: str | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> models.Registration:
-        """Registers a picture or video under a signed statement, and waits until it is done.
-
-        `on_progress` is told the share that is done, 0..1, of a video that takes longer.
-        """
-        answer = await self._send(calls.register(content, statement, idempotency_key))
-        return answer if isinstance(answer, models.Registration) else await self._done(answer, on_progress)
-
-    async def start_registration(
-        self,
-        content: bytes,
-        statement: str,
-        *,
-        idempotency_key: str | None = None,
-        webhook: str | None = None,
-    ) -> models.Registration | models.Job:
-        """Registers without waiting for a video: a job is returned for one that takes longer."""
-        call = calls.register(content, statement, idempotency_key, webhook=webhook, wait=False)
-        return await self._send(call)
-
-    async def register_fingerprints(
-        self, request: models.FingerprintRegistration, *, idempotency_key: str | None = None
-    ) -> models.Registration:
-        """Registers a picture by its fingerprints alone, without sending it."""
-        return await self._send(calls.register_fingerprints(request, idempotency_key))
-
-    async def get_record(self, record: str) -> models.RecordSummary:
-        """Returns one record, without fingerprints."""
-        return await self._send(calls.get_record(record))
-
-    async def list_records(
-        self, *, before: int | None = None, limit: int = 50
-    ) -> list[models.RecordSummary]:
-        """Lists records, newest first; `before` is the log index to continue below."""
-        return await self._send(calls.list_records(before, limit))
-
-    async def receipt(self, record: str) -> models.Receipt:
-        """Returns everything that is needed to verify a record offline."""
-        return await self._send(calls.receipt(record))
-
-    async def preview(self, record: str) -> bytes:
-        """Returns the preview that the publisher allowed, as WebP (who sees it: docs/intimate.md)."""
-        return await self._send(calls.preview(record))
-
-    async def withdraw(self, record: str) -> models.RecordSummary:
-        """Withdraws a record. It matches no more, and stays readable."""
-        return await self._send(calls.withdraw(record))
-
-    async def erase(self, record: str) -> None:
-        """Erases what is known of a record. Its entry in the log stays and says nothing."""
-        await self._send(calls.erase(record))
-
-    async def match(self, content: bytes, *, on_progress: OnProgress | None = None) -> models.MatchAnswer:
-        """Asks which registered assets a picture or video comes from, and waits for the answer.
-
-        `on_progress` is told the share that is done, 0..1, of a video that takes longer.
-        """
-        answer = await self._send(calls.match(content))
-        return answer if isinstance(answer, models.MatchAnswer) else await self._done(answer, on_progress)
-
-    async def start_match(
-        self, content: bytes, *, webhook: str | None = None
-    ) -> models.MatchAnswer | models.Job:
-        """Asks without waiting for a video: a job is returned for one that takes longer."""
-        return await self._send(calls.match(content, webhook=webhook, wait=False))
-
-    async def get_job(self, job: str) -> models.Job:
-        """Returns how far a job is."""
-        return await self._send(calls.get_job(job))
-
-    async def job_result(self, job: str) -> models.MatchAnswer | models.Registration:
-        """Returns the answer of a job that is done. Raises the problem of one that failed."""
-        return await self._send(calls.job_result(job))
-
-    async def webhook_secret(self) -> str:
-        """Returns the secret that webhook deliveries for this API key are signed with."""
-        return (await self._send(calls.webhook_secret())).secret
-
-    async def _done(self, job: models.Job, on_progress: OnProgress | None) -> Any:
-        while job.finished_at is None:
-            if on_progress:
-                on_progress(job.progress)
-            await asyncio.sleep(POLL_S)
-            job = await self.get_job(job.id)
-        return await self.job_result(job.id)
-
-    async def match_fingerprints(self, query: models.FingerprintQuery) -> models.MatchAnswer:
-        """Asks which registered assets a picture comes from, by its fingerprints alone."""
-        return await self._send(calls.match_fingerprints(query))
-
-    async def compare(self, content: bytes, record: str) -> models.Comparison:
-        """Compares a picture or video with one registered asset: what was changed, and where."""
-        return await self._send(calls.compare(content, record))
-
-    async def compare_picture(self, content: bytes, record: str, form: str = "png") -> bytes:
-        """Returns the comparison as `png` (side by side), `gif` (in turn), or `mp4` of a video."""
-        return await self._send(calls.compare_picture(content, record, form))
-
-    async def log_state(self) -> models.LogState:
-        """Returns the newest checkpoint of the log, and the key to pin."""
-        return await self._send(calls.log_state())
-
-    async def log_keys(self) -> models.LogKeys:
-        """Returns every key that the log ever had, and the notes that bind them to one another."""
-        return await self._send(calls.log_keys())
-
-    async def answer_keys(self) -> models.AnswerKeys:
-        """Returns every key of answers, and the statements that bind them to one another."""
-        return await self._send(calls.answer_keys())
-
-    async def consistency(self, first: int, second: int) -> models.Consistency:
-        """Returns the proof that the log of `second` entries extends the log of `first` entries."""
-        return await self._send(calls.consistency(first, second))
-
-    async def status(self) -> models.ServerStatus:
-        """Returns what the registry runs on, and how current its index is."""
-        return await self._send(calls.status())
-
-    async def audit(self) -> models.AuditReport:
-        """Lets the registry derive everything again and list every difference (scope `admin`)."""
-        return await self._send(calls.audit())
-
-    async def list_acts(
-        self,
-        *,
-        before: int | None = None,
-        limit: int = 50,
-        act_type: models.ActType | None = None,
-        api_key: str | None = None,
-        publisher: str | None = None,
-        on: str | None = None,
-    ) -> list[models.Act]:
-        """Lists administrative acts, newest first (scope `admin`); `on`: the id of what was acted on."""
-        call = calls.list_acts(
-            before=before, limit=limit, act_type=act_type, api_key=api_key, publisher=publisher, on=on
-        )
-        return await self._send(call)
-
-    async def jwks(self) -> dict[str, Any]:
-        """Returns the public keys that sign the registry's answers."""
-        return await self._send(calls.jwks())

@@ -15,13 +15,12 @@ from sdk.durable_files import write_durably
 from sdk.errors import SdkError
 from sdk.log_monitor import Followed
 from sdk.log_reader import CHECKPOINT, BadResource, FolderSource, LogReader
-from sdk.merkle import HASH_SIZE, leaf_hash, root_of
+from sdk.merkle import leaf_hash
 from sdk.tiles import (
-    TILE_BITS,
     TILE_WIDTH,
+    GrowingTiles,
     join_bundle,
     published_width,
-    split_hashes,
     subtree_hash,
     tile_path,
 )
@@ -41,7 +40,7 @@ class Mirror:
         self._reader = LogReader(FolderSource(folder), str(folder))
         self._new: list[bytes] = []  # entries that no full bundle was written of yet
         self._first = 0  # index of the first of them
-        self._hashes: list[list[bytes]] = []  # of each level, those that no full tile was written of yet
+        self._tiles = GrowingTiles()
         self._superseded: list[Path] = []  # folders of partial files that a full one stands for
         self._unproven: list[Path] = []  # full files that no checkpoint covers yet
 
@@ -65,7 +64,7 @@ class Mirror:
                 start += 1 << bit
         tree = CompactRange(size, hashes)
         self._begin_at(size)
-        partial = self._hashes[0] if self._hashes else []
+        partial = next((hashes for level, _, hashes in self._tiles.partial() if level == 0), [])
         if tree.root() != checkpoint.root or [leaf_hash(entry) for entry in self._new] != partial:
             raise BadResource(f"{self._folder} is damaged: its files do not lead to its checkpoint")
         return Followed(note, tree)
@@ -74,44 +73,29 @@ class Mirror:
         """Reads the bundle and the tiles that are not full at that size."""
         self._first, self._superseded, self._unproven = size - size % TILE_WIDTH, [], []
         self._new = self._reader.entries(self._first // TILE_WIDTH, size) if size % TILE_WIDTH else []
-        self._hashes, read_tile, level = [], self._reader.tile_reader(size), 0
-        while size >> (TILE_BITS * level):
-            full, width = divmod(size >> (TILE_BITS * level), TILE_WIDTH)
-            tile = read_tile(level, full) if width else b""
-            self._hashes.append(split_hashes(tile[: width * HASH_SIZE]))
-            level += 1
+        self._tiles = GrowingTiles(size, self._reader.tile_reader(size))
 
     def take(self, first: int, entries: Sequence[bytes]) -> None:
         """Writes the entries that follow, and the tiles that become full with them. Raises MirrorFull."""
         assert first == self._first + len(self._new), "entries come in their order"
-        for place, entry in enumerate(entries, start=first):
+        for entry in entries:
             self._new.append(entry)
-            self._add_hash(0, place, leaf_hash(entry))
+            for level, number, hashes in self._tiles.add(leaf_hash(entry)):
+                self._write(level, number, TILE_WIDTH, b"".join(hashes))
             if len(self._new) == TILE_WIDTH:
                 if shutil.disk_usage(self._folder).free < LEAST_FREE_BYTES:
                     raise MirrorFull(f"no room is left for more of the log in {self._folder}")
                 self._write(None, self._first // TILE_WIDTH, TILE_WIDTH, join_bundle(self._new))
                 self._new, self._first = [], self._first + TILE_WIDTH
 
-    def _add_hash(self, level: int, place: int, digest: bytes) -> None:
-        if level == len(self._hashes):
-            self._hashes.append([])
-        tile = self._hashes[level]
-        tile.append(digest)
-        if len(tile) == TILE_WIDTH:
-            self._write(level, place // TILE_WIDTH, TILE_WIDTH, b"".join(tile))
-            self._hashes[level] = []
-            self._add_hash(level + 1, place // TILE_WIDTH, root_of(tile))
-
     def publish(self, followed: Followed) -> None:
         """Writes what is not full yet, and then the checkpoint, durably."""
         size = followed.tree.size
         if self._new:
             self._write(None, self._first // TILE_WIDTH, len(self._new), join_bundle(self._new))
-        for level, tile in enumerate(self._hashes):
-            number = (size >> (TILE_BITS * level)) // TILE_WIDTH
-            if tile and published_width(level, number, size):
-                self._write(level, number, len(tile), b"".join(tile))
+        for level, number, hashes in self._tiles.partial():
+            if published_width(level, number, size):
+                self._write(level, number, len(hashes), b"".join(hashes))
         if hasattr(os, "sync"):
             os.sync()  # thousands of files at once
         write_durably(self._folder / CHECKPOINT, followed.note.encode())

@@ -5,7 +5,7 @@ tiles; knows nothing of the database.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from sdk.merkle import EMPTY_ROOT, HASH_SIZE, largest_power_of_two_below, node_hash, root_of
 
@@ -107,6 +107,47 @@ def consistency_proof(read_tile: ReadTile, old_size: int, new_size: int) -> list
         return [*proof(split, end, old_end, False), subtree_hash(read_tile, start, split)]
 
     return [] if old_size in (0, new_size) else proof(0, new_size, old_size, True)
+
+
+class GrowingTiles:
+    """The tiles of a tree to which one leaf hash after another is added; holds the last of each level."""
+
+    def __init__(self, size: int = 0, read_tile: ReadTile = lambda _level, _number: b"") -> None:
+        """`read_tile` gives the tiles of a tree of `size` entries, where it goes on from one."""
+        self.size = size
+        self._last: list[list[bytes]] = []  # by level: what is there of the tile that is not full
+        while size:
+            full, width = divmod(size, TILE_WIDTH)
+            tile = read_tile(len(self._last), full) if width else b""
+            self._last.append(split_hashes(tile[: width * HASH_SIZE]))
+            size = full
+
+    def add(self, leaf: bytes) -> Iterator[tuple[int, int, list[bytes]]]:
+        """Adds the hash of an entry; yields level, number and hashes of every tile that becomes full."""
+        new_hash, level, number = leaf, 0, self.size
+        self.size += 1
+        while True:
+            if level == len(self._last):
+                self._last.append([])
+            tile = self._last[level]
+            tile.append(new_hash)
+            if len(tile) < TILE_WIDTH:
+                return
+            number //= TILE_WIDTH
+            self._last[level] = []
+            yield level, number, tile
+            new_hash = root_of(tile)
+            level += 1
+
+    def partial(self) -> Iterator[tuple[int, int, list[bytes]]]:
+        """Yields level, number and hashes of the tiles that are not full."""
+        for level, tile in enumerate(self._last):
+            if tile:
+                yield level, self.size >> TILE_BITS * (level + 1), tile
+
+    def root(self) -> bytes:
+        """Computes the root hash: the tiles that are not full hold all that it needs."""
+        return tree_root(lambda level, _: b"".join(self._last[level]), self.size)
 
 
 def split_bundle(bundle: bytes) -> list[bytes]:

@@ -8,10 +8,9 @@ import typer
 from registry.cli.existing import existing_registry
 from registry.cli.models import HomeOption, settings_of
 from registry.errors import RegistryError
-from sdk.cli.output import CHECK_FAILED, FAILED_FILE, REFUSED, console, fail, notes, shown, styled
+from sdk.cli.output import CHECK_FAILED, FAILED_FILE, REFUSED, USAGE, console, fail, notes, shown, styled
 
 Backup = Annotated[Path, typer.Argument(help="folder that `trueprint backup` made")]
-USAGE = 2
 
 
 def backup(

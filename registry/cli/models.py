@@ -12,13 +12,12 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from sdk.cli.output import REFUSED, console, fail, notes, print_json
+from sdk.cli.output import REFUSED, USAGE, console, fail, notes, print_json
 
 if TYPE_CHECKING:
     from indexer.fingerprints.models import Model
     from registry.settings import Settings
 
-USAGE = 2
 HomeOption = Annotated[Path | None, typer.Option("--home", help="folder of the registry", file_okay=False)]
 Channels = tuple[float, float, float]
 

@@ -6,10 +6,8 @@ import typer
 
 from registry.cli.existing import existing_registry
 from registry.cli.models import HomeOption
-from sdk.cli.output import REFUSED, console, fail, notes
+from sdk.cli.output import REFUSED, USAGE, console, fail, notes
 from sdk.models import ActType
-
-USAGE = 2
 
 
 def resume_signing(

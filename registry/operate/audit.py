@@ -23,6 +23,7 @@ from registry.operate.check_acts import check_acts
 from registry.operate.check_keys import check_keys
 from registry.operate.check_rows import check_fingerprints, check_publishers, check_records
 from registry.operate.check_tree import check_tree
+from registry.operate.findings import Findings
 from registry.storage.blobs import Blobs
 from registry.storage.models import Act, Fingerprint, Record
 from sdk.models import AuditFinding, AuditReport
@@ -30,7 +31,6 @@ from sdk.models import AuditFinding, AuditReport
 MAXIMUM_FINDINGS = 1000
 PREVIEWS_AT_ONCE = 1000
 _log = logging.getLogger(__name__)
-Step = Iterator[tuple[str, str]]
 Sessions = Callable[[], AbstractContextManager[Session]]  # opens one for a short look
 
 
@@ -107,7 +107,7 @@ def with_previews(report: AuditReport, blobs: Blobs, sessions: Sessions) -> Audi
     return report.model_copy(update=found)
 
 
-def _to_its_end(kind: str, step: Step) -> Step:
+def _to_its_end(kind: str, step: Findings) -> Findings:
     """What a step finds. Rows that it cannot read are a finding too: they must not end the audit."""
     try:
         yield from step
@@ -119,7 +119,7 @@ def _to_its_end(kind: str, step: Step) -> Step:
         )
 
 
-def _check_checkpoint(services: Audited, session: Session) -> Step:
+def _check_checkpoint(services: Audited, session: Session) -> Findings:
     try:
         services.log.require_sound(session)
         require_witnessed_sound(session, services.log)
@@ -127,7 +127,7 @@ def _check_checkpoint(services: Audited, session: Session) -> Step:
         yield "checkpoint", str(error)
 
 
-def _check_index(services: Audited, session: Session, still: Still) -> Step:
+def _check_index(services: Audited, session: Session, still: Still) -> Findings:
     for difference in services.index.check(session, still):
         yield "index", difference
 

@@ -1,11 +1,10 @@
 """Follows the chain of administrative acts from its first row, and to where the log commits to it."""
 
-from collections.abc import Iterator
-
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from registry.operate.check_rows import OF_TYPE
+from registry.operate.findings import STREAM_ROWS, Findings
 from registry.records.acts import act_of
 from registry.storage.models import Act as ActRow
 from registry.storage.models import LogEntry
@@ -14,11 +13,8 @@ from sdk.acts import ENTRY_TYPE, FIRST_PREVIOUS, digest_of, head_content
 from sdk.models import Act, ActType
 from sdk.records import commitment, log_entry
 
-STREAM_ROWS = 1000
-Step = Iterator[tuple[str, str]]
 
-
-def check_acts(session: Session) -> Step:
+def check_acts(session: Session) -> Findings:
     """Compares every act with its digest, the act before and the log. The log tells of an end cut off."""
     rows = session.exec(
         select(ActRow).order_by(col(ActRow.number)).execution_options(yield_per=STREAM_ROWS)
@@ -50,7 +46,7 @@ def check_acts(session: Session) -> Step:
     yield from _unnoted_commitments(session, committed)
 
 
-def _check_commitment(session: Session, act: Act) -> Step:
+def _check_commitment(session: Session, act: Act) -> Findings:
     """The act before is the head that the log entry commits to."""
     content = head_content(act.number, act.previous)
     index, salt = act.details.get("log_index"), _octets(act.details.get("salt"))
@@ -70,7 +66,7 @@ def _octets(told: object) -> bytes | None:
         return None
 
 
-def _unnoted_commitments(session: Session, committed: int) -> Step:
+def _unnoted_commitments(session: Session, committed: int) -> Findings:
     """Entries of the log that commit to acts of which nothing is left."""
     found = text(
         "SELECT index FROM log_entry WHERE " + OF_TYPE + " AND NOT EXISTS (SELECT 1 FROM act "

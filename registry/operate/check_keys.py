@@ -1,6 +1,5 @@
 """Checks the histories of the registry's own keys: each note is signed, and the log commits to it."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 from sqlalchemy import text
@@ -8,13 +7,14 @@ from sqlmodel import Session, select
 
 from registry.log.answer_signer import keys_of_answers
 from registry.log.log_keys import changes_of
+from registry.operate.findings import Findings
 from registry.storage.models import LogEntry
 from sdk import answer_keys, log_keys
 from sdk.answer_keys import BadSuccession, verify_succession
 from sdk.records import commitment, log_entry
 
 
-def check_keys(session: Session) -> Iterator[tuple[str, str]]:
+def check_keys(session: Session) -> Findings:
     """Yields what is wrong, and a sentence. Notes about the log's keys are verified with its checkpoint."""
     committed: set[int] = set()
     changes = changes_of(session)
@@ -48,7 +48,7 @@ def check_keys(session: Session) -> Iterator[tuple[str, str]]:
 
 def _check(
     session: Session, what: str, entry_type: str, note: str, index: int | None, salt: bytes | None
-) -> Iterator[tuple[str, str]]:
+) -> Findings:
     entry = None if index is None else session.get(LogEntry, index)
     if entry is None or salt is None:
         yield "keys", f"no log entry commits to {what}"

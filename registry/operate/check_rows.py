@@ -3,8 +3,6 @@
 Rows pass by one after another, or the database compares them: nothing here grows with the registry.
 """
 
-from collections.abc import Iterator
-
 from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
@@ -12,6 +10,7 @@ from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
 from indexer.fingerprints.kinds import KINDS, PDQ, Family
 from registry.index.changes import REMOVE
 from registry.log.transparency_log import head_of
+from registry.operate.findings import STREAM_ROWS, Findings
 from registry.records.publishers import ENROLMENT, enrolment_of, key_validity
 from registry.storage.models import Fingerprint, LogEntry, Publisher, PublisherKey, Record
 from registry.storage.models.columns import CLOCKS_DIFFER_BY, now
@@ -20,8 +19,6 @@ from sdk.errors import SdkError
 from sdk.keys import import_public_key
 from sdk.records import commitment, log_entry, verify_record
 
-STREAM_ROWS = 1000
-Step = Iterator[tuple[str, str]]
 OF_TYPE = "position(CAST(:kind AS bytea) IN entry) > 0"  # entries of one type; text alone would be decoded
 ENTRIES_WITHOUT = {
     "key": "NOT EXISTS (SELECT 1 FROM publisher_key WHERE log_index = index AND salt IS NOT NULL)",
@@ -42,7 +39,7 @@ OUTBOX_DIFFERENCES = """
 """
 
 
-def check_publishers(session: Session) -> Step:
+def check_publishers(session: Session) -> Findings:
     """Compares names, identifiers, roles and keys with what the log commits to."""
     rows = session.exec(
         select(PublisherKey, Publisher, LogEntry.entry)
@@ -58,7 +55,7 @@ def check_publishers(session: Session) -> Step:
     yield from _left_over(session, ENROLMENT, "publisher", "key")
 
 
-def check_records(session: Session) -> Step:
+def check_records(session: Session) -> Findings:
     """Compares every record with its log entry, its key and its signed statement."""
     keys = {key.kid: key for key in session.exec(select(PublisherKey))}
     rows = session.exec(
@@ -78,7 +75,7 @@ def check_records(session: Session) -> Step:
     yield from _left_over(session, "record", "record", "record")
 
 
-def _left_over(session: Session, entry_type: str, what: str, missing: str) -> Step:
+def _left_over(session: Session, entry_type: str, what: str, missing: str) -> Findings:
     found = text(
         f"SELECT index FROM log_entry WHERE {OF_TYPE} AND {ENTRIES_WITHOUT[missing]} ORDER BY index"
     )
@@ -87,7 +84,7 @@ def _left_over(session: Session, entry_type: str, what: str, missing: str) -> St
         yield what, f"log entry {index} has no {missing}"
 
 
-def _check_record(record: Record, key: PublisherKey, entry: bytes | None) -> Step:
+def _check_record(record: Record, key: PublisherKey, entry: bytes | None) -> Findings:
     if record.jws is None or record.salt is None:
         yield "record", f"record {record.id} lost its signed bytes or its salt"
         return
@@ -111,7 +108,7 @@ def _check_record(record: Record, key: PublisherKey, entry: bytes | None) -> Ste
         yield "record", f"record {record.id} was signed with a key that was not valid: {validity.reason}"
 
 
-def check_fingerprints(session: Session) -> Step:
+def check_fingerprints(session: Session) -> Findings:
     """Looks at lengths, and at what is missing or left over; compares rows with the index's changes."""
     yield from _lengths(session)
     of_erased = select(Record.id).where(
@@ -134,7 +131,7 @@ def check_fingerprints(session: Session) -> Step:
         yield "index_changes", f"{differing} rows are not what the outbox says of them"
 
 
-def _lengths(session: Session) -> Step:
+def _lengths(session: Session) -> Findings:
     length = func.octet_length(Fingerprint.value)
     for name in session.exec(select(Fingerprint.kind).distinct()).all():
         kind = KINDS.get(name)

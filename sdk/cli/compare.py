@@ -11,6 +11,7 @@ from sdk.cli.output import (
     FAILED_FILE,
     MATCHED,
     NOTHING_MATCHED,
+    USAGE,
     fail,
     notes,
     print_json,
@@ -23,7 +24,6 @@ from sdk.errors import BadRequest, Conflict
 from sdk.models import Comparison, Region, in_words
 
 FORMS = {".png": "png", ".gif": "gif", ".mp4": "mp4"}
-USAGE = 2
 NOTHING_TO_SHOW = "nothing_to_compare"  # what a registry answers where a comparison is no picture
 
 

@@ -10,14 +10,12 @@ import typer
 from sdk.checkpoint import parse_verifier_key
 from sdk.cli.kept_log import KeptLog, Trusted, note_in
 from sdk.cli.keys_of_log import KeyHistory
-from sdk.cli.output import CHECK_FAILED, console, fail, notes, shown, styled
+from sdk.cli.output import CHECK_FAILED, USAGE, console, fail, notes, shown, styled
 from sdk.cli.trusted_witnesses import MaxAge, Quorum, Witnesses, witness_keys
 from sdk.encodings import BadEncoding, parse_object
 from sdk.errors import Unreachable, VerificationError
 from sdk.forks import verify_fork
 from sdk.log_reader import open_log
-
-USAGE = 2
 
 
 def join(app: typer.Typer) -> None:

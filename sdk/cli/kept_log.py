@@ -11,7 +11,7 @@ from platformdirs import user_state_path
 
 from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverified
 from sdk.cli.keys_of_log import KeyHistory, trusted_key
-from sdk.cli.output import CHECK_FAILED, console, fail, notes, print_json, shown, styled
+from sdk.cli.output import CHECK_FAILED, USAGE, console, fail, notes, print_json, shown, styled
 from sdk.cosignature import TooFewWitnesses, parse_witness_key, require_witnesses
 from sdk.durable_files import write_durably
 from sdk.encodings import BadEncoding, parse_object
@@ -22,7 +22,6 @@ from sdk.log_state import load_state, save_state
 from sdk.tlog_proof import HEADER as PROOF
 from sdk.tlog_proof import parse_tlog_proof
 
-USAGE = 2
 STATE = "state.json"
 SHOWN = "shown"  # begins the names of checkpoints that could not be followed
 

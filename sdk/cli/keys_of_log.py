@@ -3,14 +3,12 @@
 from pathlib import Path
 
 from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_verifier_key, verify_checkpoint
-from sdk.cli.output import fail, notes, shown
+from sdk.cli.output import USAGE, fail, notes, shown
 from sdk.cli.verify import notes_in
 from sdk.client import Client
 from sdk.errors import ProblemError
 from sdk.log_keys import BadKeyHistory, KeyPeriod, key_periods
 from sdk.log_monitor import Followed
-
-USAGE = 2
 
 
 class KeyHistory:

@@ -11,7 +11,8 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-NOTHING_MATCHED, FAILED_FILE, CHECK_FAILED, REFUSED, MATCHED = 0, 1, 3, 4, 10
+# Exit codes (docs/commands.md).
+NOTHING_MATCHED, FAILED_FILE, USAGE, CHECK_FAILED, REFUSED, MATCHED = 0, 1, 2, 3, 4, 10
 LINE_SEPARATORS = "\x85\u2028\u2029"  # JSON allows them in strings; readers of lines break at them
 
 # Labels and names come from strangers: nothing that is printed is read as markup.

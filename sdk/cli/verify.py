@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from sdk.checkpoint import BadCheckpoint, parse_verifier_key
-from sdk.cli.output import CHECK_FAILED, console, fail, shown, styled
+from sdk.cli.output import CHECK_FAILED, USAGE, console, fail, shown, styled
 from sdk.cli.trusted_witnesses import MaxAge, Quorum, Witnesses, witness_keys
 from sdk.encodings import BadEncoding, parse_object
 from sdk.errors import VerificationError
@@ -17,7 +17,6 @@ from sdk.keys import BadKey, import_public_key, thumbprint
 from sdk.models import LogKeys, Receipt
 from sdk.verify import verify_receipt
 
-USAGE = 2
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{43}")  # an RFC 7638 thumbprint
 
 

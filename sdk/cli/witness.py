@@ -8,10 +8,8 @@ from typing import Annotated
 
 import typer
 
-from sdk.cli.output import console, fail, notes, shown
+from sdk.cli.output import REFUSED, USAGE, console, fail, notes, shown
 from sdk.errors import SdkError
-
-USAGE, REFUSED = 2, 4
 
 
 def join(app: typer.Typer) -> None:

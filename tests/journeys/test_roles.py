@@ -6,8 +6,9 @@ import base64
 import pytest
 from PIL import Image
 
+from sdk.async_client import AsyncClient
 from sdk.checkpoint import parse_verifier_key, verify_checkpoint
-from sdk.client import AsyncClient, Client
+from sdk.client import Client
 from sdk.errors import NotAllowed, NotAuthenticated, NotFound, Unreachable
 from sdk.keys import generate_key, public_jwk, thumbprint
 from sdk.merkle import verify_consistency

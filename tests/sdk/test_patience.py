@@ -4,7 +4,8 @@ import httpx2
 import pytest
 
 from sdk import patience
-from sdk.client import AsyncClient, Client
+from sdk.async_client import AsyncClient
+from sdk.client import Client
 from sdk.errors import ServerError, TooManyRequests
 from sdk.models import LogState, NewPublisher, Role
 

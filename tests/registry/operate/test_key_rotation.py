@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from registry.errors import LogRolledBack, MissingKey, RotationRefused
 from registry.log.answer_signer import AnswerSigner
+from registry.log.transparency_log import Log
 from registry.operate.audit import audit
 from registry.operate.backup import make_backup
 from registry.operate.bootstrap import answer_ring, log_ring, open_log
@@ -24,6 +26,7 @@ from sdk.checkpoint import BadCheckpoint, parse_verifier_key, verify_checkpoint
 from sdk.cli import app
 from sdk.encodings import decode_base64
 from sdk.errors import ServerError
+from sdk.log_keys import KeyChange
 from sdk.models import MatchAnswer
 from sdk.records import commitment, log_entry
 from sdk.verify import verify_receipt
@@ -31,23 +34,22 @@ from tests.pictures import encoded
 from tests.world import World
 
 
-def rotate_log(world: World) -> None:
-    """As the command does it: by another process than the one that serves."""
+def changed_by_another(world: World, step: Callable[[Session, Log], KeyChange]) -> None:
+    """As the commands do it: by another process than the one that serves."""
     log = open_log(world.settings)
     with transaction(world.engine) as session:
         log.keys.adopt(session)
-        rotate_log_key(session, log)
+        step(session, log)
     with transaction(world.engine) as session:
         log.publish(session)
+
+
+def rotate_log(world: World) -> None:
+    changed_by_another(world, rotate_log_key)
 
 
 def retire_log(world: World) -> None:
-    log = open_log(world.settings)
-    with transaction(world.engine) as session:
-        log.keys.adopt(session)
-        retire_log_key(session, log)
-    with transaction(world.engine) as session:
-        log.publish(session)
+    changed_by_another(world, retire_log_key)
 
 
 def rotate_answers(world: World, published_for: timedelta) -> None:
