@@ -8,7 +8,7 @@ of the columns as a JSON list, and then the rows in the text format of PostgreSQ
 import gzip
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psycopg
@@ -58,15 +58,25 @@ def read_tables(connection: Connection, folder: Path, sequences: Mapping[str, in
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     for name in files ^ {table.name + SUFFIX for table in tables}:
         raise BadBackup(f"{name} is {'of no table' if name in files else 'missing'}")
+    # What triggers did when a row was new is in the files, too: the queue notes an event of each job.
+    _switch_triggers(connection, tables, "DISABLE")
     for table in reversed(tables):
         if connection.execute(table.select().limit(1)).first() is not None:  # what a migration put there
             connection.execute(table.delete())
     for table in tables:
         _read_table(connection, table, folder / (table.name + SUFFIX))
+    _switch_triggers(connection, tables, "ENABLE")
     for name, last in sequences.items():
         if connection.scalar(text("SELECT to_regclass(quote_ident(:name))"), {"name": name}) is None:
             raise BadBackup("the manifest names a sequence that is none of this registry's")
         connection.execute(text("SELECT setval(quote_ident(:name), :last)"), {"name": name, "last": last})
+
+
+def _switch_triggers(connection: Connection, tables: Iterable[Table], how: str) -> None:
+    """Those that check references stay on; the owner of a table may switch the others."""
+    quote = connection.dialect.identifier_preparer.quote
+    for table in tables:
+        connection.execute(text(f"ALTER TABLE {quote(table.name)} {how} TRIGGER USER"))
 
 
 def _write_table(connection: Connection, table: str, columns: list[str], file: Path) -> None:

@@ -26,10 +26,13 @@ from registry.operate.rehearsal import rehearse
 from registry.operate.restore import restore_backup
 from registry.settings import Settings
 from registry.storage import db
+from samples.video_edits import Piece
 from sdk import models
 from sdk.cli import app
 from sdk.verify import verify_receipt
 from tests.pictures import encoded
+from tests.registry.jobs.test_lifecycle import finished
+from tests.videos import clip, edited
 from tests.world import DatabaseServer, World
 
 CHECK_FAILED = 3
@@ -293,6 +296,26 @@ def test_an_index_in_the_database_is_left_out_and_made_anew(
         assert left.all() == []
         assert connection.scalars(text("SELECT extname FROM pg_extension")).all() == ["plpgsql"]
     world.audit()
+
+
+def test_a_video_that_waits_is_described_where_the_backup_is_restored(
+    database_server: DatabaseServer, new: Settings, home: Path
+) -> None:
+    with World(database_server, home, video_workers=0) as world:
+        desk = world.enrol("Daily Example")
+        waiting = desk.client.start_match(edited(Piece(clip("cat"), 0.0, 2.0)))
+        assert isinstance(waiting, models.Job)
+        restore_backup(backup_of(world, home / "backup"), new, nothing_newer=True)
+        world.stop()
+        assert new.database_url is not None
+        restored = db.connect(new.database_url)
+        with restored.connect() as connection:
+            events = connection.scalar(text("SELECT count(*) FROM procrastinate_events"))
+        restored.dispose()
+        assert events == 1, "the queue's triggers add nothing to what it had"
+        moved(world, new)
+        finished(world, world.again(desk).client, waiting)
+        world.audit()
 
 
 def test_a_backup_of_an_older_migration_is_made_before_migrating_and_rehearsed(
