@@ -5,7 +5,6 @@ import shutil
 import stat
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from alembic import command
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from registry.errors import BackupFailed, BadBackup, LogRolledBack, RestoreRefused
+from registry.errors import BackupFailed, BadBackup, RestoreRefused
 from registry.log.key_ring import KeyRing
 from registry.log.signers import Algorithm
 from registry.operate.backup import make_backup
@@ -32,50 +31,11 @@ from sdk.cli import app
 from sdk.verify import verify_receipt
 from tests.pictures import encoded
 from tests.registry.jobs.test_lifecycle import finished
+from tests.registry.operate.backups import Made, backup_of, moved
 from tests.videos import clip, edited
 from tests.world import DatabaseServer, World
 
 CHECK_FAILED = 3
-
-
-def backup_of(world: World, target: Path, *, keys: bool = True) -> Path:
-    make_backup(world.settings, world.engine, target, keys=keys)
-    return target
-
-
-def moved(world: World, settings: Settings) -> None:
-    """Runs the world on what was restored."""
-    assert settings.database_url is not None
-    world.engine.dispose()
-    world.settings, world.engine = settings, db.connect(settings.database_url)
-    world.start()
-
-
-@dataclass(frozen=True)
-class Made:
-    """A registry that was backed up, for tests that leave both as they are."""
-
-    world: World
-    backup: Path
-    registered: models.Registration
-
-    def copy(self, folder: Path) -> Path:
-        return Path(shutil.copytree(self.backup, folder / "copy"))
-
-
-@pytest.fixture(scope="module")
-def made(world_of_module: World, scratch: Path) -> Made:
-    desk = world_of_module.enrol("Daily Example")
-    registered = world_of_module.register(desk, encoded("coffee"), "coffee")
-    world_of_module.audit()  # which commits to the acts so far: a later one publishes nothing newer
-    return Made(world_of_module, backup_of(world_of_module, scratch / "made"), registered)
-
-
-@pytest.fixture
-def new(home: Path, database_server: DatabaseServer) -> Settings:
-    """Where a registry can be restored into: an empty database, and a folder that is not there yet."""
-    url = database_server.new_database(template="template0")
-    return Settings(home=home / "new", database_url=url, blob_url=None, decoder_workers=1)
 
 
 def test_a_lost_home_is_restored_while_registrations_went_on(
@@ -110,47 +70,6 @@ def test_a_lost_home_is_restored_while_registrations_went_on(
         assert verify_receipt(now).log_index == registration.record.log_index
     assert [match.record.label for match in world.again(desk).client.match(encoded("coffee")).matches]
     assert list(home.glob(".*.part")) == []
-
-
-def test_a_copy_that_is_older_than_what_was_published_does_not_start(
-    world: World, new: Settings, home: Path
-) -> None:
-    desk = world.enrol("Daily Example")
-    world.register(desk, encoded("coffee"), "coffee")
-    backup = backup_of(world, home / "backup")
-    world.register(desk, encoded("cat"), "after the backup")
-    world.stop()
-    # The old home's checkpoint is still there, and is found there.
-    assert restore_backup(backup, new, nothing_newer=True).lost_entries == 1
-    with pytest.raises(LogRolledBack, match="an old backup was restored"):
-        moved(world, new)
-
-
-def test_what_was_published_since_must_be_said(made: Made, new: Settings, home: Path) -> None:
-    world, backup = made.world, made.backup
-    elsewhere = home / "elsewhere"
-    shutil.move(world.settings.checkpoint_file, elsewhere)
-    try:
-        with pytest.raises(RestoreRefused, match="--nothing-newer"):
-            restore_backup(backup, new)
-        assert not new.home.exists()
-        assert restore_backup(backup, new, published=[elsewhere]).lost_entries == 0
-    finally:
-        shutil.move(elsewhere, world.settings.checkpoint_file)
-
-
-def test_a_checkpoint_of_another_log_is_no_evidence(made: Made, new: Settings, home: Path) -> None:
-    forged = home / "forged"
-    forged.write_text(
-        made.world.settings.checkpoint_file.read_text().replace("localhost/log", "other/log", 1)
-    )
-    with pytest.raises(RestoreRefused, match="not a checkpoint of localhost/log"):
-        restore_backup(made.backup, new, published=[forged])
-    forged.write_text(made.world.settings.checkpoint_file.read_text().replace("\n3\n", "\n4\n", 1))
-    with pytest.raises(RestoreRefused, match="does not verify"):
-        restore_backup(made.backup, new, published=[forged])
-    with pytest.raises(RestoreRefused, match="not there"):
-        restore_backup(made.backup, new, published=[home / "nowhere"])
 
 
 def test_private_keys_are_copied_only_when_asked_for_and_for_their_owner_only(
@@ -329,31 +248,6 @@ def test_a_backup_of_an_older_migration_is_made_before_migrating_and_rehearsed(
     rehearsal = rehearse(backup, home / "rehearsal")
     assert rehearsal.wrong == ()
     assert any("migration 0008" in sentence for sentence in rehearsal.found)
-
-
-def test_a_checkpoint_that_is_older_than_the_backup_says_nothing(
-    world: World, new: Settings, home: Path
-) -> None:
-    checkpoint = world.settings.checkpoint_file
-    old = checkpoint.read_text()
-    world.register(world.enrol("Daily Example"), encoded("coffee"), "coffee")
-    newest = checkpoint.read_text()
-    backup = backup_of(world, home / "backup", keys=False)
-    for content, says in (
-        (old, "is older than the backup"),
-        (newest.replace("localhost/log", "other/log", 1), "is not believed"),
-        (newest.replace("\u2014 ", "\u2014 x", 1), "is not believed"),
-    ):
-        checkpoint.write_text(content)
-        with pytest.raises(RestoreRefused, match=says):
-            restore_backup(backup, new)
-    checkpoint.write_text(old)
-    with pytest.raises(RestoreRefused, match="says nothing of what was published after"):
-        restore_backup(backup, new, published=[checkpoint], nothing_newer=True)
-    restored = restore_backup(backup, new, nothing_newer=True)
-    assert "is older than the backup" in (restored.ignored or "")
-    assert (new.home / "checkpoint").read_text() == newest
-    checkpoint.write_text(newest)
 
 
 def test_keys_that_the_settings_name_are_copied_too_or_the_backup_is_refused(

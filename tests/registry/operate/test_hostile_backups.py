@@ -32,7 +32,7 @@ from registry.settings import Settings
 from registry.storage import db
 from tests.pictures import encoded
 from tests.waiting import soon
-from tests.world import DatabaseServer, World
+from tests.world import World
 
 ACTS = f"{ROWS}/act.copy.gz"
 
@@ -48,12 +48,6 @@ def good(world_of_module: World, scratch: Path) -> Path:
 @pytest.fixture
 def copy(good: Path, home: Path) -> Path:
     return Path(shutil.copytree(good, home / "copy"))
-
-
-@pytest.fixture
-def new(home: Path, database_server: DatabaseServer) -> Settings:
-    url = database_server.new_database(template="template0")
-    return Settings(home=home / "new", database_url=url, blob_url=None, decoder_workers=1)
 
 
 def described_anew(backup: Path) -> None:
