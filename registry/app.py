@@ -54,7 +54,7 @@ FACES_ARE_OFF = "comparing faces is switched off here (TRUEPRINT_FACES)"
 
 @contextmanager
 def running_services(
-    settings: Settings, engine: Engine, embedder: Embedder | None = None
+    settings: Settings, engine: Engine, embedder: Embedder | None = None, *, audits_nightly: bool = True
 ) -> Iterator[Services]:
     """Check everything that start-up refuses, then hold the services open."""
     db.require_migrated(engine)
@@ -110,7 +110,7 @@ def running_services(
             policy = None if witnesses is None else witnesses.policy
             note_start(session, settings, services.thresholds, policy)
         sweep_orphans(blobs, named)
-        if settings.audited_at is not None:
+        if settings.audited_at is not None and audits_nightly:
             nightly = NightlyAudit(services, settings.audited_at)
             nightly.start()
             stack.callback(nightly.stop)

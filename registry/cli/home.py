@@ -39,12 +39,14 @@ ANSWERED_WITHIN_S = 2  # what is being answered when the process is told to stop
 
 
 @contextmanager
-def open_services(settings: Settings, embedder: Embedder | None = None) -> Iterator[Services]:
+def open_services(
+    settings: Settings, embedder: Embedder | None = None, *, audits_nightly: bool = True
+) -> Iterator[Services]:
     """Opens the services of the registry in `settings.home`, which is set up on first use."""
     with open_database(settings) as engine:
         if settings.database_url is None:
             initialise(settings, engine, partial(remember_operator, settings))
-        with running_services(settings, engine, embedder) as services:
+        with running_services(settings, engine, embedder, audits_nightly=audits_nightly) as services:
             yield services
 
 
@@ -95,11 +97,11 @@ def _published_origin(checkpoint_file: Path) -> str | None:
 
 @contextmanager
 def _served_home(folder: Path, if_new: Callable[[Path], None]) -> Iterator[tuple[str, str]]:
-    # A command is short: it leaves the nightly audit to the server, or to `trueprint audit`.
-    settings = settings_of_folder(folder).model_copy(update={"nightly_audit": "off"})
+    settings = settings_of_folder(folder)
     if not settings.database_folder.exists():
         if_new(folder)
-    with open_services(settings) as services, listening(create_app(services)) as url:
+    # A command is short: it leaves the nightly audit to the server, or to `trueprint audit`.
+    with open_services(settings, audits_nightly=False) as services, listening(create_app(services)) as url:
         key_file = settings.key_folder / OPERATOR_KEY
         if not key_file.exists():
             raise StartRefused(f"{key_file} is missing: use --url and an API key")

@@ -242,7 +242,8 @@ def _store(
         )
     session.flush()
     after_commit(session, lambda: publish_and_follow(services))
-    return _answer(services, session, record, already_registered=False)
+    answer = _answer(services, session, record, already_registered=False)
+    return answer.model_copy(update={"notes": upload.notes})
 
 
 def _relations(

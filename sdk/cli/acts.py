@@ -1,5 +1,6 @@
 """The command `acts`: what was done by those who run a registry, and by publishers to what is theirs."""
 
+import re
 from datetime import UTC
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from sdk.cli.connection import ApiKey, Home, Json, Url, connect
 from sdk.cli.output import CHECK_FAILED, console, fail, print_json
 from sdk.models import Act, ActType, in_words
 
+USAGE = 2
+PUBLISHER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOT_SHOWN = ("settings", "salt", "head")  # in the table; --json has them
 
 
@@ -35,6 +38,8 @@ def acts(
 
     Filtered acts are compared with their own digests only. `trueprint audit` follows the whole chain.
     """
+    if publisher is not None and not PUBLISHER_ID.fullmatch(publisher):
+        fail("--publisher is the id that the enrolment printed, not a name", USAGE)
     with connect(url, api_key, home) as client:
         listed = client.list_acts(
             before=before,

@@ -140,6 +140,8 @@ def show_registration(registered: FileAnswer[Registration]) -> None:
     disputed = f"  disputed with {', '.join(record.disputed_with)}" if record.disputed_with else ""
     where = f"{path}: record {record.id}, log entry {record.log_index}"
     say_beside(styled("yellow" if disputed else "green", word), where + disputed)
+    for note in answer.notes:
+        say(styled("yellow", f"not whole: {note}"), indent=12)
     for source in record.declared_sources:
         say(f"{in_words(source.relation)} {source.target}: {_agreement_words(source)}", indent=12)
 

@@ -86,3 +86,6 @@ class Registration(Wire):
     record: RecordSummary
     already_registered: bool
     receipt: Receipt
+    # What of the file could not be read: it is registered without that. Of what is sent in this request,
+    # not kept: a file that is known already is not read again.
+    notes: tuple[str, ...] = ()

@@ -163,6 +163,7 @@ def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> No
     acts = lines(run("acts", "--type", "enrol_publisher", "--json", *admin))
     assert acts[0]["object"] == enrolled["id"]
     shown = run("acts", "--limit", "2", *admin).stdout
+    assert "not a name" in run("acts", "--publisher", "Daily Example", *admin, expect=2).stderr
     assert "issue api key" in shown
     assert enrolled["api_key"].rpartition("_")[2] not in shown
     desk = ["--url", world.url, "--api-key", enrolled["api_key"]]

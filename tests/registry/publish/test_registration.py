@@ -90,6 +90,13 @@ def test_what_cannot_be_fingerprinted_is_refused_and_leaves_nothing(
     world.audit()
 
 
+def test_who_registers_a_damaged_file_is_told_what_could_not_be_read(world: World) -> None:
+    desk, content = world.enrol("Daily Example"), encoded("coffee")
+    assert world.register(desk, content).notes == ()
+    [note] = world.register(desk, content[: len(content) * 6 // 10]).notes
+    assert "after" in note or "missing" in note, note
+
+
 def test_each_flaw_of_a_statement_has_its_own_code(world: World) -> None:
     desk, other = world.enrol("Daily Example"), world.enrol("Another desk")
     content = encoded("coffee")
