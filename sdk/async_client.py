@@ -9,7 +9,7 @@ import httpx2
 
 from sdk import calls, models
 from sdk.calls import Call
-from sdk.client import POLL_S, TIMEOUT_S, OnProgress, answer_of, headers_of
+from sdk.client import POLL_S, TIMEOUT_S, OnProgress, answer_of, headers_of, require_bounded
 from sdk.errors import Unreachable
 from sdk.flaws import fault_in_words
 from sdk.patience import Patience, Pause
@@ -43,11 +43,15 @@ class AsyncClient:
     async def _send(self, call: Call[T]) -> T:
         patience = Patience(repeatable=call.repeatable)
         while True:
+            content = bytearray()
             try:
-                response = await self._http.request(call.method, call.path, **call.options)
+                async with self._http.stream(call.method, call.path, **call.options) as response:
+                    async for piece in response.aiter_bytes():
+                        content += piece
+                        require_bounded(call, response, len(content))
             except httpx2.HTTPError as error:
                 raise Unreachable(f"no answer from {self.url}: {fault_in_words(error)}") from error
-            answer = answer_of(call, response, patience)
+            answer = answer_of(call, response, bytes(content), patience)
             if not isinstance(answer, Pause):
                 return answer
             await asyncio.sleep(answer.seconds)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx2
+from pydantic import ValidationError
 
 from sdk import calls, models
 from sdk.calls import Call
@@ -20,6 +21,7 @@ from sdk.patience import Patience, Pause, retry_after_s
 
 T = TypeVar("T")
 TIMEOUT_S = 120.0
+MOST_JSON_BYTES = 64 << 20
 POLL_S = 0.5  # between looks at a job
 OnProgress = Callable[[float], None]  # share done, 0..1
 
@@ -32,12 +34,25 @@ def headers_of(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def answer_of(call: Call[T], response: httpx2.Response, patience: Patience) -> T | Pause:
-    """The answer, or the pause after which to ask again. Raises ProblemError."""
+def require_bounded(call: Call[T], response: httpx2.Response, received: int) -> None:
+    """Raises Unreachable: no registry answers with that much JSON. Pictures and videos may be longer."""
+    if received > MOST_JSON_BYTES and not (call.parse is bytes and response.is_success):
+        raise Unreachable(
+            f"{response.url.netloc.decode()} answers {call.path} with more than {MOST_JSON_BYTES} bytes"
+        )
+
+
+def answer_of(call: Call[T], response: httpx2.Response, content: bytes, patience: Patience) -> T | Pause:
+    """The answer, or the pause after which to ask again. Raises ProblemError, Unreachable."""
     if response.is_success:
-        return call.parse(response.content)
+        try:
+            return call.parse(content)
+        except (ValidationError, BadEncoding):
+            raise Unreachable(
+                f"{response.url.netloc.decode()} answers {call.path} as no registry of this version does"
+            ) from None
     try:
-        document = parse_object(response.content)
+        document = parse_object(content)
     except BadEncoding:
         document = {}
     error: ProblemError = problem_to_error(response.status_code, document)
@@ -74,11 +89,15 @@ class Client:
     def _send(self, call: Call[T]) -> T:
         patience = Patience(repeatable=call.repeatable)
         while True:
+            content = bytearray()
             try:
-                response = self._http.request(call.method, call.path, **call.options)
+                with self._http.stream(call.method, call.path, **call.options) as response:
+                    for piece in response.iter_bytes():
+                        content += piece
+                        require_bounded(call, response, len(content))
             except httpx2.HTTPError as error:
                 raise Unreachable(f"no answer from {self.url}: {fault_in_words(error)}") from error
-            answer = answer_of(call, response, patience)
+            answer = answer_of(call, response, bytes(content), patience)
             if not isinstance(answer, Pause):
                 return answer
             time.sleep(answer.seconds)

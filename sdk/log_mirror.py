@@ -17,6 +17,7 @@ from sdk.log_monitor import Followed
 from sdk.log_reader import CHECKPOINT, BadResource, FolderSource, LogReader
 from sdk.merkle import leaf_hash
 from sdk.tiles import (
+    TILE_BITS,
     TILE_WIDTH,
     GrowingTiles,
     join_bundle,
@@ -26,6 +27,7 @@ from sdk.tiles import (
 )
 
 LEAST_FREE_BYTES = 64 << 20
+LEVELS = 8  # of tiles: a tree has fewer than 256^8 entries
 
 
 class MirrorFull(SdkError):
@@ -50,9 +52,13 @@ class Mirror:
         return self._reader
 
     def continued(self, key: VerifierKey) -> Followed:
-        """How far the mirror goes. Raises BadCheckpoint, BadResource, NotServed: it is damaged."""
+        """How far the mirror goes; removes full files beyond, which a look that was killed left.
+
+        Raises BadCheckpoint, BadResource, NotServed: it is damaged.
+        """
         if not (self._folder / CHECKPOINT).exists():
             self._begin_at(0)
+            self._remove_beyond(0)
             return Followed()
         note = self._reader.checkpoint()
         checkpoint = verify_checkpoint(note, key)
@@ -67,7 +73,17 @@ class Mirror:
         partial = next((hashes for level, _, hashes in self._tiles.partial() if level == 0), [])
         if tree.root() != checkpoint.root or [leaf_hash(entry) for entry in self._new] != partial:
             raise BadResource(f"{self._folder} is damaged: its files do not lead to its checkpoint")
+        self._remove_beyond(size)
         return Followed(note, tree)
+
+    def _remove_beyond(self, size: int) -> None:
+        """Removes full tiles and bundles that no checkpoint covers: nothing says whose they are."""
+        for level in (None, *range(LEVELS)):
+            number, beyond = size >> TILE_BITS * ((level or 0) + 1), []
+            while (file := self._folder / "tile" / tile_path(level, number)).exists():
+                beyond.append(file)
+                number += 1
+            _remove(beyond)
 
     def _begin_at(self, size: int) -> None:
         """Reads the bundle and the tiles that are not full at that size."""
@@ -106,8 +122,7 @@ class Mirror:
 
     def discard(self) -> None:
         """Removes what was taken since the last checkpoint: it leads to none."""
-        for file in self._unproven:
-            file.unlink(missing_ok=True)
+        _remove(self._unproven)
         self._unproven = []
 
     def _write(self, level: int | None, number: int, width: int, content: bytes) -> None:
@@ -119,3 +134,9 @@ class Mirror:
         if width == TILE_WIDTH:
             self._superseded.append(file.with_name(file.name + ".p"))
             self._unproven.append(file)
+
+
+def _remove(files: Sequence[Path]) -> None:
+    """The last of them first: what is left when this is killed has no gap, and is found again."""
+    for file in reversed(files):
+        file.unlink(missing_ok=True)

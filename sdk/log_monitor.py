@@ -14,8 +14,9 @@ from typing import Any
 from sdk.checkpoint import BadCheckpoint, Checkpoint, VerifierKey, verify_checkpoint
 from sdk.compact_range import CompactRange
 from sdk.forks import BadEvidence, fork_evidence
+from sdk.log_keys import KeyPeriod, verify_by_periods
 from sdk.log_reader import BadResource, LogReader, NotServed
-from sdk.merkle import leaf_hash, roots_of_consistency_proof
+from sdk.merkle import EMPTY_ROOT, leaf_hash, roots_of_consistency_proof
 from sdk.tiles import TILE_WIDTH, ReadTile, consistency_proof, subtree_hash
 
 OnEntries = Callable[[int, Sequence[bytes]], None]  # index of the first, entries that follow one another
@@ -40,6 +41,7 @@ class Finding:
     detail: str
     evidence: dict[str, Any] | None = None  # of a fork: verifies offline
     note: str = ""  # the signed checkpoint that was shown: with others it may become evidence later
+    nothing_shown: bool = False  # there was no text to judge: the next look may find a checkpoint
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,11 @@ def follow(
     """
     try:
         note = log.checkpoint()
+    except (BadResource, NotServed) as error:
+        return before, (Finding(Fault.BAD_CHECKPOINT, str(error), nothing_shown=True),)
+    try:
         now = verify_checkpoint(note, key)
-    except (BadCheckpoint, BadResource, NotServed) as error:
+    except BadCheckpoint as error:
         return before, (Finding(Fault.BAD_CHECKPOINT, str(error)),)
     doubted = doubt(note)
     if doubted:
@@ -104,22 +109,54 @@ def new_entries(log: LogReader, start: int, size: int) -> Iterator[tuple[int, li
         yield first + skipped, entries[skipped:]
 
 
-def compare(log: LogReader, key: VerifierKey, followed: Followed, note: str) -> Finding | None:
+def compare(
+    log: LogReader, key: VerifierKey, followed: Followed, note: str, earlier: Sequence[KeyPeriod] = ()
+) -> Finding | None:
     """Holds a checkpoint from elsewhere (a receipt, a mirror, a witness) against the log that was followed.
 
-    None: the log had exactly this state. Raises BadCheckpoint (it is not of this log), Unreachable.
+    None: the log had exactly this state. What a key of the log signed that is no longer in use (`earlier`)
+    is compared, too; a fork of it is no evidence that verifies by one key. Raises BadCheckpoint (it is not
+    of this log), Unreachable.
     """
-    other = verify_checkpoint(note, key)
+    try:
+        other, by_earlier = verify_checkpoint(note, key), False
+    except BadCheckpoint:
+        if not earlier:
+            raise
+        other, by_earlier = verify_by_periods(note, earlier)[0], True
     if other.size > followed.tree.size:
         return Finding(
             Fault.WENT_BACK,
             f"a checkpoint over {other.size} entries was signed, the log shows {followed.tree.size}",
             note=note,
         )
+    read_tile = log.tile_reader(followed.tree.size)
     try:
-        return _contradiction(log.tile_reader(followed.tree.size), key, note, followed.note)
+        if by_earlier:
+            return _other_root(read_tile, followed, other, note)
+        return _contradiction(read_tile, key, note, followed.note)
     except (NotServed, BadResource) as error:
         return Finding(Fault.NOT_SERVED, str(error), note=note)
+
+
+def _other_root(read_tile: ReadTile, followed: Followed, other: Checkpoint, note: str) -> Finding | None:
+    """Whether the followed tree had another root at that size. Raises BadResource: bad tiles."""
+    size, root = followed.tree.size, followed.tree.root()
+    had = EMPTY_ROOT if other.size == 0 else root
+    if 0 < other.size < size:
+        had, newer = roots_of_consistency_proof(
+            other.size, size, proof_between(read_tile, other.size, size)
+        )
+        if newer != root:
+            raise BadResource(f"the tiles do not lead to the checkpoint over {size} entries")
+    if had == other.root:
+        return None
+    return Finding(
+        Fault.FORKED,
+        f"the checkpoint over {other.size} entries, signed by an earlier key of the log, is not of the "
+        f"history that the log shows now",
+        note=note,
+    )
 
 
 def _went_back(

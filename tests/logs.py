@@ -1,10 +1,13 @@
 """Logs of any history, signed and served without a server."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sdk.checkpoint import Checkpoint, sign_checkpoint, verifier_key
+from sdk.log_mirror import Mirror
+from sdk.log_monitor import follow
 from sdk.log_reader import BadResource, LogReader, NotServed
 from sdk.merkle import leaf_hash, root_of
 from sdk.tiles import TILE_WIDTH, join_bundle, parse_tile_path, published_width
@@ -21,6 +24,16 @@ def entries_of(count: int, what: str = "entry") -> list[bytes]:
 def note_over(entries: Sequence[bytes], private_key: Ed25519PrivateKey = PRIVATE_KEY) -> str:
     root = root_of([leaf_hash(entry) for entry in entries])
     return sign_checkpoint(Checkpoint(ORIGIN, len(entries), root), private_key)
+
+
+def mirrored(entries: Sequence[bytes], folder: Path, private_key: Ed25519PrivateKey = PRIVATE_KEY) -> Path:
+    """A log of that history, as files."""
+    mirror, key = Mirror(folder), verifier_key(private_key, ORIGIN)
+    log = ServedLog(entries, note_over(entries, private_key))
+    after, findings = follow(log.reader(), key, mirror.continued(key), mirror.take)
+    assert findings == ()
+    mirror.publish(after)
+    return folder
 
 
 class ServedLog:

@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from sdk.checkpoint import parse_verifier_key
-from sdk.cli.kept_log import KeptLog, Trusted, note_in
+from sdk.cli.kept_log import KeptLog, NoCheckpoint, Trusted, note_in
 from sdk.cli.keys_of_log import KeyHistory
 from sdk.cli.output import CHECK_FAILED, USAGE, console, fail, notes, shown, styled
 from sdk.cli.trusted_witnesses import MaxAge, Quorum, Witnesses, witness_keys
 from sdk.encodings import BadEncoding, parse_object
 from sdk.errors import Unreachable, VerificationError
 from sdk.forks import verify_fork
-from sdk.log_reader import open_log
+from sdk.log_monitor import Finding
+from sdk.log_reader import BadResource, LogReader, NotServed, open_log
 
 
 def join(app: typer.Typer) -> None:
@@ -64,20 +65,34 @@ def monitor(
     witnesses = Trusted(witness_keys(witness or [], quorum, max_age), quorum, max_age)
     claims = [(path, note_in(path)) for path in against or ()]
     while True:
+        found: tuple[Finding, ...] = ()
         try:
-            with open_log(log) as reader:
+            with _opened(log) as reader:
                 kept = KeptLog(reader, KeyHistory(log, log_keys), log_key, state, mirror)
                 found = kept.look(claims, witnesses, as_json)
+        except NoCheckpoint as error:
+            if every is None:
+                fail(str(error), CHECK_FAILED)
+            notes.print(f"{error}; asked again in {every:g} s")
         except Unreachable as error:
             if every is None:
                 raise
             notes.print(f"{error}; asked again in {every:g} s")
-            found = False
-        if found:
+        if any(every is None or not finding.nothing_shown for finding in found):
             raise typer.Exit(CHECK_FAILED)
         if every is None:
             return
+        if found:
+            notes.print(f"looked at again in {every:g} s")
         time.sleep(every)
+
+
+def _opened(log: str) -> LogReader:
+    """Opens the log. Raises Unreachable, also where it shows no checkpoint: it may at the next look."""
+    try:
+        return open_log(log)
+    except (NotServed, BadResource) as error:
+        raise Unreachable(str(error)) from error
 
 
 def verify_fork_evidence(

@@ -26,20 +26,38 @@ class KeyHistory:
 
     def periods(self, known: VerifierKey) -> tuple[KeyPeriod, ...]:
         """The known key, and those that are bound to it by notes that both signed. Raises Unreachable."""
+        if self._file is not None:
+            return _periods_in(self._file, known)
+        if "://" not in self.place:
+            return (KeyPeriod(known),)
         try:
-            if self._file is not None:
-                return key_periods(known, notes_in(self._file))
-            if "://" not in self.place:
-                return (KeyPeriod(known),)
             with self._client() as client:
                 return key_periods(known, [committed.note for committed in client.log_keys().notes])
         except (BadKeyHistory, ProblemError):
             return (KeyPeriod(known),)
-        except OSError as error:
-            fail(f"{error.filename}: {error.strerror}", USAGE)
+
+    def earlier(self, known: VerifierKey) -> tuple[KeyPeriod, ...]:
+        """The keys before it, and what they signed. Raises Unreachable."""
+        periods = self.periods(known)
+        return periods[: [period.key for period in periods].index(known)]
+
+    def retired_at(self, known: VerifierKey) -> int | None:
+        """Over how many entries at most it signs, as the file says; None: it says nothing of an end."""
+        if self._file is None:
+            return None
+        return next(period.last for period in _periods_in(self._file, known) if period.key == known)
 
     def _client(self) -> Client:
         return Client(self.place.removesuffix("/").removesuffix("/log"))
+
+
+def _periods_in(file: Path, known: VerifierKey) -> tuple[KeyPeriod, ...]:
+    try:
+        return key_periods(known, notes_in(file))
+    except BadKeyHistory as error:
+        fail(f"{shown(file)}: {error}", USAGE)
+    except OSError as error:
+        fail(f"{shown(file)}: {error.strerror}", USAGE)
 
 
 def trusted_key(

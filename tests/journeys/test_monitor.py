@@ -13,9 +13,7 @@ from registry.storage.db import transaction
 from sdk.checkpoint import parse_checkpoint_unverified, sign_checkpoint, verifier_key
 from sdk.cli import app
 from sdk.cosignature import cosign, witness_key
-from sdk.log_mirror import Mirror
-from sdk.log_monitor import follow
-from tests.logs import KEY, ServedLog, entries_of, note_over
+from tests.logs import KEY, entries_of, mirrored, note_over
 from tests.pictures import encoded
 from tests.registry.operate.test_key_rotation import retire_log, rotate_log
 from tests.world import World
@@ -23,14 +21,6 @@ from tests.world import World
 
 def trueprint(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
-
-
-def mirrored(entries: list[bytes], folder: Path) -> Path:
-    """A log of that history, as files."""
-    mirror = Mirror(folder)
-    after, _ = follow(ServedLog(entries).reader(), KEY, mirror.continued(KEY), mirror.take)
-    mirror.publish(after)
-    return folder
 
 
 def test_a_registry_is_followed_and_mirrored_and_its_receipts_are_in_its_history(

@@ -98,3 +98,20 @@ def test_a_damaged_mirror_is_not_continued(tmp_path: Path, path: str) -> None:
     (tmp_path / path).write_bytes(content)
     with pytest.raises(BadResource):
         Mirror(tmp_path).continued(KEY)
+
+
+def test_entries_of_a_thief_that_a_killed_look_left_are_gone_at_the_next(tmp_path: Path) -> None:
+    entries = entries_of(200)
+    copy(ServedLog(entries), tmp_path)
+    before = files(tmp_path)
+    killed = Mirror(tmp_path)
+    stolen = ServedLog([*entries, *entries_of(700, "thief")])
+    follow(stolen.reader(), KEY, killed.continued(KEY), killed.take)  # and no more
+    assert {"tile/entries/000", "tile/entries/002", "tile/0/002"} <= set(files(tmp_path))
+    Mirror(tmp_path).continued(KEY)
+    assert files(tmp_path) == before
+    first = tmp_path / "first"  # a mirror that has no checkpoint yet
+    killed = Mirror(first)
+    follow(stolen.reader(), KEY, killed.continued(KEY), killed.take)
+    Mirror(first).continued(KEY)
+    assert files(first) == {}
