@@ -4,7 +4,7 @@ import base64
 import re
 
 from sdk.checkpoint import BadCheckpoint
-from sdk.encodings import BadEncoding, decode_base64
+from sdk.encodings import BadEncoding, decode_base64, parse_object
 
 HEADER = "c2sp.org/tlog-proof@v1"
 _EXTRA = re.compile(r"extra [A-Za-z0-9+/]*={0,2}", re.ASCII)  # of the log itself; ours writes none
@@ -15,6 +15,17 @@ def format_tlog_proof(index: int, hashes: list[bytes], checkpoint: str) -> str:
     """Formats the index, the hashes from the leaf's sibling up, and the checkpoint as it is."""
     lines = [HEADER, f"index {index}", *(base64.b64encode(digest).decode() for digest in hashes)]
     return "\n".join(lines) + "\n\n" + checkpoint
+
+
+def checkpoint_in(text: str) -> str:
+    """The checkpoint in a receipt, a monitor's state, a proof, or by itself. Raises BadCheckpoint."""
+    if text.lstrip().startswith("{"):
+        try:
+            members = parse_object(text.encode())
+        except BadEncoding:
+            raise BadCheckpoint("it is no receipt, no proof and no checkpoint") from None
+        text = str(members.get("proof") or members.get("checkpoint") or "")
+    return parse_tlog_proof(text)[2] if text.startswith(HEADER) else text
 
 
 def parse_tlog_proof(text: str) -> tuple[int, list[bytes], str]:

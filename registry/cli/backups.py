@@ -33,6 +33,9 @@ def backup(
     console.print(f"{shown(target)}: {manifest.log.size} log entries, {size / 1e6:.1f} MB")
     if not with_keys:
         notes.print("The private keys are not in it. No registry starts without them: keep them elsewhere.")
+    if manifest.left_out:
+        names = ", ".join(map(shown, map(Path, manifest.left_out)))
+        notes.print(f"Tables that are not the registry's are not in it: {names}.", soft_wrap=True)
     if target.is_relative_to(settings.home.absolute()):
         notes.print("It lies in the registry's own folder, and is lost with it: copy it to another disk.")
     notes.print(f"`trueprint restore --check {shown(to)}` rehearses that it can be used.")
@@ -81,7 +84,12 @@ def restore(
         notes.print(restored.ignored, soft_wrap=True)
     console.print(f"{shown(restored.home)}: {manifest.log.size} log entries of {manifest.log.origin}")
     if not manifest.with_keys:
-        notes.print(f"Put the private keys into {shown(settings.key_folder)} before it is started.")
+        keys, publishers = shown(settings.key_folder), shown(settings.home / "publishers")
+        notes.print(
+            f"Put the private keys into {keys} before it is started, and into {publishers} those of "
+            "publishers that sign with --home.",
+            soft_wrap=True,
+        )
     if settings.log_origin != manifest.log.origin:
         notes.print(
             f"Set TRUEPRINT_LOG_ORIGIN={shown(Path(manifest.log.origin))}; settings.env has what was set."

@@ -219,7 +219,7 @@ def read_note(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="strict")
     except UnicodeDecodeError:
-        raise BadCheckpoint("the file is no text: restore it from your backup") from None
+        raise BadCheckpoint("the file is no text") from None
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -68,6 +68,7 @@ class Witnessing:
         self._turn = threading.Lock()  # one round at a time
         self._stopped: str | None = None  # what the mark in the database says; set when it is looked at
         self._short: str | None = None  # why the last round was not enough
+        self._said: str | None = None  # what was logged of that last
         self._ending = threading.Event()
         self._beat = threading.Thread(target=self._look_again, name="cosigning", daemon=True)
         self.weakness: str | None = None  # of the policy, for the operator
@@ -123,7 +124,7 @@ class Witnessing:
         try:
             self._join(everyone=False)
         except (RegistryError, SQLAlchemyError) as error:
-            logger.warning("not cosigned yet: %s", error)
+            self._say(error)
 
     def require_cosigned(self, head: Head) -> None:
         """Returns where enough witnesses cosign this head; nothing is kept of it.
@@ -151,7 +152,14 @@ class Witnessing:
             else:
                 self._short = None  # another process had it cosigned
         except (RegistryError, SQLAlchemyError) as error:
-            logger.warning("not cosigned now: %s", error)
+            self._say(error)
+
+    def _say(self, error: Exception) -> None:
+        """A line for the operator, once for as long as it is the same: who waits looks again and again."""
+        why = self.fault or (str(error) if isinstance(error, RegistryError) else type(error).__name__)
+        if why != self._said:
+            logger.warning("not cosigned now: %s", why)
+        self._said = why
 
     @property
     def fault(self) -> str | None:
@@ -228,7 +236,7 @@ class Witnessing:
         with transaction(self._engine) as session:
             self._require_running(committed_head(session))  # one that answered later may contradict
             keep(session, head, cosigned, keys)
-        self._short = None
+        self._short = self._said = None
         with self._lock:
             self._log.confirmed = self._unmarked is None
 

@@ -42,7 +42,7 @@ from registry.settings import Settings
 from registry.storage.blobs import Blobs
 from registry.storage.db import is_empty
 from registry.storage.faults import fault_of
-from registry.storage.table_files import write_tables
+from registry.storage.table_files import Written, write_tables
 from sdk.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint_unverified, signers_of
 from sdk.durable_files import copy_new_durably, sync_file, sync_folder, write_new_durably
 from sdk.log_keys import KeyPeriod, key_periods
@@ -63,7 +63,7 @@ class _Snapshot:
     previews: frozenset[str]
     log_keys: tuple[KeyPeriod, ...]  # none in a database of an older migration
     answer_keys_in_use: tuple[str, ...]
-    sequences: dict[str, int]
+    written: Written
 
 
 def make_backup(settings: Settings, engine: Engine, target: Path, *, keys: bool = False) -> Manifest:
@@ -111,7 +111,8 @@ def _copy(settings: Settings, engine: Engine, part: Path, *, keys: bool) -> Mani
         registry_id=snapshot.registry_id,
         home=str(settings.home.resolve()),
         descriptor=settings.wanted_descriptor,
-        sequences=snapshot.sequences,
+        sequences=snapshot.written.sequences,
+        left_out=snapshot.written.left_out,
         log=LogState(
             origin=head.origin,
             size=head.size,
@@ -134,7 +135,7 @@ def _copy_rows(engine: Engine, folder: Path) -> _Snapshot:
         if head is None:
             raise BackupFailed("the database has no log: it was never set up")
         migration = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        sequences = write_tables(connection, folder)
+        written = write_tables(connection, folder)
         for file in folder.iterdir():
             sync_file(file)
         return _Snapshot(
@@ -144,7 +145,7 @@ def _copy_rows(engine: Engine, folder: Path) -> _Snapshot:
             _previews(connection),
             _log_keys(connection, head.checkpoint.partition("\n")[0]),
             answer_keys_in_use(connection),
-            sequences,
+            written,
         )
 
 

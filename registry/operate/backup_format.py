@@ -6,8 +6,11 @@ last: a folder without one was begun and never finished.
 """
 
 import base64
+import errno
 import hashlib
+import os
 import re
+import stat
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,6 +33,7 @@ BLOBS, SETTINGS, DESCRIPTOR_FILE, THRESHOLDS, WITNESSES = (
 ROWS, KEYS, MODELS = "rows", "keys", "models"  # folders
 CHUNK_BYTES = 1 << 20
 MAXIMUM_MANIFEST_BYTES = 16 << 20
+MAXIMUM_LINE_BYTES = 200
 # Of a file in a backup: nothing that leads out of it.
 NAME = r"^(?:(?:rows|keys|models)/)?[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}$"
 
@@ -70,6 +74,9 @@ class Manifest(Part):
     descriptor: str
     sequences: dict[str, Annotated[int, Field(ge=1, lt=1 << 63)]] = Field(
         description="the last number that each sequence of the database gave"
+    )
+    left_out: tuple[str, ...] = Field(
+        (), strict=False, description="tables in the database that are not the registry's"
     )
     log: LogState
     with_keys: bool
@@ -119,14 +126,22 @@ def read_manifest(folder: Path) -> Manifest:
     if not (folder / MANIFEST_DIGEST).exists():
         raise BadBackup(f"{folder} has no manifest: it is no backup, or one that was never finished")
     try:
-        with (folder / MANIFEST).open("rb") as file:
-            content = file.read(MAXIMUM_MANIFEST_BYTES)
-        stated = (folder / MANIFEST_DIGEST).read_text("ascii").split()[0]
+        content = _read_plain(folder / MANIFEST, MAXIMUM_MANIFEST_BYTES)
+        stated = _read_plain(folder / MANIFEST_DIGEST, MAXIMUM_LINE_BYTES).decode("ascii").split()[0]
     except (OSError, UnicodeDecodeError, IndexError):
         raise BadBackup(f"the manifest of {folder} cannot be read") from None
     if hashlib.sha256(content).hexdigest() != stated:
         raise BadBackup("the manifest is damaged: it does not have the digest that stands beside it")
     return parse_manifest(content)
+
+
+def _read_plain(file: Path, most: int) -> bytes:
+    """Reads a file that is one: no link, no device, nothing that waits. Raises OSError."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(file))
+        return opened.read(most)
 
 
 def parse_manifest(content: bytes) -> Manifest:
@@ -141,6 +156,8 @@ def parse_manifest(content: bytes) -> Manifest:
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
     """Checks that the backup has the manifest's files, whole, and no others. Raises BadBackup."""
+    if manifest.names(KEYS) and not manifest.with_keys:
+        raise BadBackup("it has private keys, and its manifest says that it has none: somebody added them")
     for file in manifest.files:
         path = folder / file.name
         if path.is_symlink() or not path.is_file():

@@ -82,7 +82,10 @@ def _restored(manifest: Manifest) -> Iterator[str]:
     published, ignored = checkpoint_of_old_home(manifest)
     if published:
         since = published[0].size - manifest.log.size
-        yield f"Since then {since} entries were published in {manifest.home}, which are not in it."
+        yield (
+            f"Since then {since} entries were published in {manifest.home}, which are not in it: while "
+            "that is known, what is restored from it does not start. Use a newer one, unless they are lost."
+        )
     if ignored:  # a rehearsal is often elsewhere, where that folder is another registry's
         yield f"What is published in {manifest.home} here says nothing: {ignored}."
     if not manifest.with_keys:

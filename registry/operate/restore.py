@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from obstore.exceptions import BaseError
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from registry.errors import BadBackup, DiskFull, NotMigrated, RestoreRefused
 from registry.log.transparency_log import read_note, tile_reader
@@ -43,6 +45,7 @@ from sdk.checkpoint import verify_checkpoint as verify_note
 from sdk.durable_files import sync_folder, write_new_durably
 from sdk.models import ActType
 from sdk.tiles import tree_root
+from sdk.tlog_proof import checkpoint_in
 
 BLOB_KEY = re.compile(r"previews/[0-9a-f]{2}/[0-9a-f]{32}[A-Za-z0-9._-]{0,40}")
 
@@ -111,10 +114,14 @@ def restore_copy(
             # home, so it does not start.
             _restore_rows(backup, manifest, settings, seen)
             os.sync()  # once for all of the previews
-    except OSError as error:
-        if isinstance(fault_of(error), DiskFull):
+    except (OSError, BaseError, SQLAlchemyError) as error:
+        fault = fault_of(error)
+        if isinstance(fault, DiskFull):
             raise DiskFull(f"there is no room for the registry in {home.parent}") from error
-        raise RestoreRefused(f"{error.filename or home}: {error.strerror}") from error
+        if isinstance(error, OSError):
+            raise RestoreRefused(f"{error.filename or home}: {error.strerror}") from error
+        of = "the database" if isinstance(error, SQLAlchemyError) else "the store of previews"
+        raise RestoreRefused(f"{of} failed while it was restored into ({type(error).__name__})") from error
 
 
 def checkpoint_of_old_home(manifest: Manifest) -> tuple[tuple[Checkpoint, str] | None, str | None]:
@@ -150,7 +157,7 @@ def published_checkpoints(manifest: Manifest, files: Sequence[Path]) -> list[tup
     Raises RestoreRefused: a file holds none, or one that is older than the backup and so says nothing of
     what was published since.
     """
-    seen = []
+    seen: list[tuple[Checkpoint, str]] = []
     for path in files:
         try:
             note = _verified_note(manifest, path)
@@ -164,6 +171,9 @@ def published_checkpoints(manifest: Manifest, files: Sequence[Path]) -> list[tup
                 f"{path} says nothing of what was published after the backup, because it is older: "
                 f"{_sizes(manifest, checkpoint)}"
             )
+        for other, _ in seen:
+            if other.size == checkpoint.size and other.root != checkpoint.root:
+                raise RestoreRefused(f"the log forked: it signed two trees of {checkpoint.size} entries")
         seen.append((checkpoint, note))
     return seen
 
@@ -174,7 +184,7 @@ def _sizes(manifest: Manifest, checkpoint: Checkpoint) -> str:
 
 def _verified_note(manifest: Manifest, path: Path) -> str:
     """Reads a checkpoint and verifies it, where the backup knows a key of the log. Raises BadCheckpoint."""
-    note = read_note(path)
+    note = checkpoint_in(read_note(path))
     if parse_checkpoint_unverified(note).origin != manifest.log.origin:
         raise BadCheckpoint(f"not a checkpoint of {manifest.log.origin}")
     refused: BadCheckpoint | None = None
@@ -243,7 +253,7 @@ def _restore_blobs(backup: Path, settings: Settings) -> None:
         with tarfile.open(backup / BLOBS, mode="r:") as tar:
             for entry in tar:
                 # A sparse file is longer than its bytes in the archive, by as much as somebody likes.
-                plain = entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
+                plain = entry.isreg() and not entry.issparse()
                 content = tar.extractfile(entry) if plain and BLOB_KEY.fullmatch(entry.name) else None
                 if content is None:
                     raise BadBackup("the previews are not named as previews are")

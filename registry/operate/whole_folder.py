@@ -34,8 +34,14 @@ def whole_folder(folder: Path, mode: int = 0o700) -> Iterator[Path]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    for part in folder.parent.glob(f".{glob.escape(folder.name)}.*.part"):
-        lock = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    for part in folder.parent.glob(f".{glob.escape(folder.name)}.{'?' * 8}.part"):
+        try:
+            lock = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:  # a file or a link of that name is none of ours
+            continue
+        if os.fstat(lock).st_uid != os.geteuid():
+            os.close(lock)
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(part, ignore_errors=True)

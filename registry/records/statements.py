@@ -74,7 +74,7 @@ def verify_statement(session: Session, api_key: ApiKey, jws: str) -> VerifiedSta
         raise BadStatement(f"aud: the statement is meant for another registry than {here}")
     publisher = get_publisher(session, key.publisher_id)
     if statement.issuer != publisher.issuer:
-        raise BadStatement(f"the issuer must be {publisher.issuer}")
+        raise BadStatement(f"its issuer is not that of the API key, which is {publisher.issuer}")
     require(api_key, Action.REGISTER, publisher.id)
     if statement.asset_class is AssetClass.KNOWN_FAKE:
         require(api_key, Action.REGISTER_FAKE)

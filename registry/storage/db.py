@@ -60,6 +60,7 @@ def connect(url: str) -> Engine:
         connect_args={
             "options": " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items()),
             "connect_timeout": CONNECTED_WITHIN_S,
+            "client_encoding": "utf8",  # whatever the database or the environment says
             **CLIENT_SETTINGS,
         },
     )
@@ -162,7 +163,7 @@ def is_empty(engine: Engine) -> bool:
     """Tells whether the database holds no tables at all."""
     with engine.connect() as connection:
         count = connection.scalar(
-            text("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'")
+            text("SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()")
         )
         return not count
 

@@ -9,16 +9,19 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, MetaData, Table, inspect, text
+from sqlmodel import SQLModel
 
 from registry.errors import BackupFailed, BadBackup, RestoreRefused
 
 SUFFIX = ".copy.gz"
 OF_ALEMBIC = "alembic_version"  # the migrations write it themselves
+OF_THE_QUEUE = "procrastinate_"  # begins the names of its tables, which a migration makes
 COMPRESSION = 1  # most of it are random bytes: more work saves little
 CHUNK_BYTES = 1 << 20
 MAXIMUM_COLUMNS_BYTES = 1 << 16
@@ -26,25 +29,42 @@ MAXIMUM_COLUMNS_BYTES = 1 << 16
 WRITTEN_AS = ("datestyle = ISO", "intervalstyle = postgres", "bytea_output = hex", "extra_float_digits = 3")
 
 
-def write_tables(connection: Connection, folder: Path) -> dict[str, int]:
-    """Writes a file for each table into `folder`; returns the last number that each sequence gave.
+# Which sequences number a column of a table.
+SEQUENCES = text(
+    "SELECT numbers.relname AS name, numbered.relname AS of_table, attname AS of_column, last_value "
+    "FROM pg_class numbers JOIN pg_depend ON objid = numbers.oid AND deptype IN ('a', 'i') "
+    "JOIN pg_class numbered ON numbered.oid = refobjid "
+    "JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid "
+    "JOIN pg_sequences ON schemaname = current_schema() AND sequencename = numbers.relname "
+    "WHERE numbers.relkind = 'S' AND numbers.relnamespace = current_schema()::regnamespace"
+)
+LAST_NUMBER = 1 << 62  # whoever begins beyond it is soon at the end
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written, beside the files."""
+
+    sequences: dict[str, int]  # the last number that each gave
+    left_out: tuple[str, ...]  # tables of somebody else
+
+
+def write_tables(connection: Connection, folder: Path) -> Written:
+    """Writes a file for each table of the registry into `folder`.
 
     Everything is read in the caller's transaction. Raises BackupFailed, OSError.
     """
     for setting in WRITTEN_AS:
         connection.execute(text(f"SET LOCAL {setting}"))
     look = inspect(connection)
-    for name in sorted(look.get_table_names()):
-        if name != OF_ALEMBIC:
-            columns = [column["name"] for column in look.get_columns(name) if "computed" not in column]
-            _write_table(connection, name, columns, folder / (name + SUFFIX))
-    rows = connection.execute(
-        text(
-            "SELECT sequencename, last_value FROM pg_sequences "
-            "WHERE schemaname = current_schema() AND last_value IS NOT NULL"
-        )
-    )
-    return {row.sequencename: row.last_value for row in rows}
+    names = set(look.get_table_names()) - {OF_ALEMBIC}
+    ours = {name for name in names if name in SQLModel.metadata.tables or name.startswith(OF_THE_QUEUE)}
+    for name in sorted(ours):
+        columns = [column["name"] for column in look.get_columns(name) if "computed" not in column]
+        _write_table(connection, name, columns, folder / (name + SUFFIX))
+    rows = connection.execute(SEQUENCES)
+    sequences = {row.name: row.last_value for row in rows if row.of_table in ours and row.last_value}
+    return Written(sequences, tuple(sorted(names - ours)))
 
 
 def read_tables(connection: Connection, folder: Path, sequences: Mapping[str, int]) -> None:
@@ -66,10 +86,24 @@ def read_tables(connection: Connection, folder: Path, sequences: Mapping[str, in
     for table in tables:
         _read_table(connection, table, folder / (table.name + SUFFIX))
     _switch_triggers(connection, tables, "ENABLE")
-    for name, last in sequences.items():
-        if connection.scalar(text("SELECT to_regclass(quote_ident(:name))"), {"name": name}) is None:
-            raise BadBackup("the manifest names a sequence that is none of this registry's")
-        connection.execute(text("SELECT setval(quote_ident(:name), :last)"), {"name": name, "last": last})
+    _go_on_numbering(connection, sequences)
+
+
+def _go_on_numbering(connection: Connection, sequences: Mapping[str, int]) -> None:
+    """Behind the last number that was given, and that a row has."""
+    known = connection.execute(SEQUENCES).all()
+    if sequences.keys() - {row.name for row in known}:
+        raise BadBackup("the manifest names a sequence that is none of this registry's")
+    quote = connection.dialect.identifier_preparer.quote
+    for row in known:
+        newest = text(f"SELECT max({quote(row.of_column)}) FROM {quote(row.of_table)}")
+        last = max(sequences.get(row.name, 0), connection.scalar(newest) or 0)
+        if last > LAST_NUMBER:
+            raise BadBackup(f"the numbers of {row.of_table} are used up")
+        if last:
+            connection.execute(
+                text("SELECT setval(quote_ident(:name), :last)"), {"name": row.name, "last": last}
+            )
 
 
 def _switch_triggers(connection: Connection, tables: Iterable[Table], how: str) -> None:

@@ -50,7 +50,6 @@ def verify(
         notes = notes_in(log_keys) if log_keys else ()
         if log_key is not None:
             parse_verifier_key(log_key)
-        parsed = {file: _receipt_in(file) for file in receipts}
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}", USAGE)
     except BadKey as error:
@@ -58,12 +57,12 @@ def verify(
     except BadCheckpoint as error:
         fail(f"--log-key: {error}", USAGE)
     failed = 0
-    for file, receipt in parsed.items():
-        if len(parsed) > 1:
+    for file in receipts:
+        if len(receipts) > 1:
             console.print(shown(file))
         try:
             verified = verify_receipt(
-                receipt,
+                _receipt_in(file),
                 log_key=log_key,
                 log_key_notes=notes,
                 publisher_kid=kid,
@@ -83,15 +82,18 @@ def verify(
             f"{statement.label}: registered as {statement.asset_class.value} by {statement.issuer}"
         )
     if failed:
-        which = "the receipt does" if len(parsed) == 1 else f"{failed} of {len(parsed)} receipts do"
+        which = "the receipt does" if len(receipts) == 1 else f"{failed} of {len(receipts)} receipts do"
         fail(f"{which} not hold", CHECK_FAILED)
 
 
 def _receipt_in(file: Path) -> Receipt:
+    """Raises VerificationError."""
     try:
         return Receipt.model_validate_json(file.read_bytes())
     except ValidationError:
-        fail(f"{shown(file)} is not a receipt", USAGE)
+        raise VerificationError("it is not a receipt") from None
+    except OSError as error:
+        raise VerificationError(f"it cannot be read: {error.strerror}") from None
 
 
 def _say_held(steps: Sequence[str]) -> None:

@@ -189,7 +189,7 @@ def test_keys_receipts_and_a_server_by_address(world: World, folder: Path) -> No
         "neither a file nor a key id" in run("verify", receipt, "--publisher-key", "junk", expect=2).stderr
     )
     receipt.write_text("{}")
-    assert "not a receipt" in run("verify", receipt, expect=2).stderr
+    assert "not a receipt" in run("verify", receipt, expect=3).stdout
     wrong_key = run("match", folder / "uploads", "--url", world.url, "--api-key", "wrong_key_x", expect=4)
     assert wrong_key.stderr.count("API key is not known") == 1  # not once for every file
     world.audit()
@@ -261,7 +261,7 @@ def test_a_terminated_command_stops_the_database_it_started(home: Path) -> None:
         (["doctor", "--url", "http://127.0.0.1:9"], 4, "no answer from"),
         (["audit", "--url", "http://127.0.0.1:9"], 4, "no answer from"),
         (["doctor", "--url", "http://127.0.0.1:9", "--api-key", "clé"], 4, "other characters"),
-        (["verify", "nothing.json"], 2, "nothing.json"),
+        (["verify", "nothing.json"], 3, "the receipt does not hold"),
         (["audit", "--home", __file__], 2, "is a file"),
         (["register", __file__, "--receipts", __file__, "--url", "http://127.0.0.1:9"], 2, "is a file"),
         (["serve", "--home", __file__], 2, "is a file"),

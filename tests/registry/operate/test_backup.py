@@ -217,6 +217,34 @@ def test_an_index_in_the_database_is_left_out_and_made_anew(
     world.audit()
 
 
+def test_tables_of_somebody_else_are_left_out_and_named(world: World, new: Settings, home: Path) -> None:
+    world.tamper("CREATE TABLE note_of_operator (id int)")
+    backup = backup_of(world, home / "backup")
+    assert read_manifest(backup).left_out == ("note_of_operator",)
+    assert restore_backup(backup, new, nothing_newer=True).lost_entries == 0
+
+
+def test_a_registry_in_another_schema_is_backed_up_and_guarded_too(
+    world: World, new: Settings, home: Path
+) -> None:
+    name = world.engine.url.database
+    world.stop()
+    world.tamper("ALTER SCHEMA public RENAME TO elsewhere")
+    world.tamper(f"ALTER DATABASE {name} SET search_path = elsewhere")
+    world.tamper(f"ALTER DATABASE {name} SET client_encoding = 'LATIN1'")
+    world.engine.dispose()
+    backup = backup_of(world, home / "backup")
+    with pytest.raises(RestoreRefused, match="the database is not empty"):
+        restore_backup(
+            backup,
+            world.settings.model_copy(update={"home": home / "other"}),
+            nothing_newer=True,
+        )
+    restore_backup(backup, new, nothing_newer=True)
+    moved(world, new)
+    world.audit()
+
+
 def test_a_video_that_waits_is_described_where_the_backup_is_restored(
     database_server: DatabaseServer, new: Settings, home: Path
 ) -> None:

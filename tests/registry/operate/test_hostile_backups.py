@@ -181,14 +181,22 @@ def sparse(backup: Path) -> None:
         assert found.size > 3 << 30
 
 
+def pax_sparse(backup: Path) -> None:
+    """Three gigabytes in no bytes, as newer tars write it."""
+    entry = tarfile.TarInfo("previews/ab/" + "ab" * 16)
+    entry.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(3 << 30)}
+    archive_of(backup, entry)
+
+
 @pytest.mark.parametrize(
     ("harm", "told"),
     [
         (lambda backup: archive_of(backup, tarfile.TarInfo("another/name")), "not named as previews are"),
         (sparse, "not named as previews are"),
+        (pax_sparse, "not named as previews are"),
         (lambda backup: (backup / BLOBS).write_bytes(b"no archive" * 99), "no archive of previews"),
     ],
-    ids=["another name", "sparse", "no archive"],
+    ids=["another name", "sparse", "newer sparse", "no archive"],
 )
 def test_previews_that_are_none_leave_the_database_empty(
     copy: Path, new: Settings, harm: Callable[[Path], None], told: str
@@ -197,6 +205,53 @@ def test_previews_that_are_none_leave_the_database_empty(
     require_refused(copy, new, told)
     [wrong] = rehearse(copy, new.home.parent / "rehearsed").wrong
     assert "previews" in wrong
+
+
+def test_a_private_key_that_somebody_added_is_refused(copy: Path, new: Settings) -> None:
+    (copy / "keys").mkdir()
+    (copy / "keys" / "log-2.pem").write_text("the next key of the log would be this one")
+    described_anew(copy)
+    with pytest.raises(BadBackup, match="says that it has none"):
+        restore_backup(copy, new, nothing_newer=True)
+    [wrong] = rehearse(copy, new.home.parent / "rehearsed").wrong
+    assert "private keys" in wrong
+
+
+@pytest.mark.parametrize("name", [MANIFEST, MANIFEST_DIGEST])
+def test_a_manifest_that_is_a_link_or_never_ends_is_not_read(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    (copy / name).symlink_to("/dev/zero")
+    with pytest.raises(BadBackup, match="cannot be read"):
+        read_manifest(copy)
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    with pytest.raises(BadBackup, match="cannot be read"):
+        read_manifest(copy)
+
+
+def test_numbers_that_are_used_up_are_refused_and_those_that_are_missing_follow_from_the_rows(
+    copy: Path, new: Settings
+) -> None:
+    manifest = read_manifest(copy)
+
+    def with_sequences(sequences: dict[str, int]) -> None:
+        for name in (MANIFEST, MANIFEST_DIGEST):
+            (copy / name).unlink()
+        write_manifest(copy, manifest.model_copy(update={"sequences": sequences}))
+
+    with_sequences({"fingerprint_id_seq": (1 << 63) - 1})
+    with pytest.raises(BadBackup, match="used up"):
+        restore_backup(copy, new, nothing_newer=True)
+    with_sequences({})
+    restore_backup(copy, new, nothing_newer=True)
+    assert new.database_url is not None
+    engine = db.connect(new.database_url)
+    with engine.connect() as connection:
+        last, newest = connection.execute(
+            text("SELECT last_value, (SELECT max(id) FROM fingerprint) FROM fingerprint_id_seq")
+        ).one()
+        assert last == newest
+    engine.dispose()
 
 
 @pytest.mark.parametrize("named", ["/" + "x" * 5000, "/nowhere\0"])
@@ -226,5 +281,8 @@ def test_the_next_restore_removes_what_a_killed_one_left_and_nothing_in_use(
         other.kill()
         other.wait()
     target.rmdir()
+    of_others = [home / ".restored[1].letters.of.mine.part", home / ".restored[1].abcdefgh.part"]
+    of_others[0].mkdir()
+    of_others[1].write_text("a file")
     with whole_folder(target) as part:
-        assert list(home.glob(".restored*.part")) == [part]
+        assert set(home.glob(".restored*.part")) == {part, *of_others}

@@ -77,3 +77,10 @@ def test_a_checkpoint_that_is_older_than_the_backup_says_nothing(
     assert "is older than the backup" in (restored.ignored or "")
     assert (new.home / "checkpoint").read_text() == newest
     checkpoint.write_text(newest)
+
+
+@pytest.mark.parametrize("form", ["receipt", "proof"])
+def test_a_receipt_says_what_was_published(made: Made, new: Settings, home: Path, form: str) -> None:
+    receipt = made.world.operator.receipt(made.registered.record.id)
+    (home / "late").write_text(receipt.proof if form == "proof" else receipt.model_dump_json())
+    assert restore_backup(made.backup, new, published=[home / "late"]).lost_entries == 0
