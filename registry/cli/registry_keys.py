@@ -106,7 +106,8 @@ def rotate_log(home: HomeOption = None) -> None:
     )
     notes.print("Tell those who pin the old key; /v1/log/keys has the note that binds the new one to it.")
     notes.print(
-        "Next: each witness puts it in place of the old one; after weeks `trueprint registry-keys retire-log`."
+        "Next: each witness puts it in place of the old one; weeks later, "
+        "`trueprint registry-keys retire-log`."
     )
 
 

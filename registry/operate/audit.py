@@ -1,9 +1,9 @@
 """Derives tree, checkpoint, fingerprint rows and index again, and lists every difference.
 
 The steps in order: 1. head, checkpoint and the published file, 2. entries and tiles, 3. the registry's own
-keys, 4. acts, 5. publishers and their keys against the log, 6. records against their log entries and keys,
-7. fingerprint rows and index changes, 8. the index of this node, 9. previews. It changes nothing and holds
-little: rows pass by, or are compared by the database.
+keys, 4. acts, and whether what they did still holds, 5. publishers and their keys against the log, 6.
+records against their log entries and keys, 7. fingerprint rows and index changes, 8. the index of this
+node, 9. previews. It changes nothing and holds little: rows pass by, or are compared by the database.
 """
 
 import logging
@@ -20,6 +20,7 @@ from registry.index.access import IndexAccess, Still
 from registry.log.transparency_log import Log, head_of
 from registry.log.witnessed_checkpoints import require_witnessed_sound
 from registry.operate.check_acts import check_acts
+from registry.operate.check_done import check_done
 from registry.operate.check_keys import check_keys
 from registry.operate.check_rows import check_fingerprints, check_publishers, check_records
 from registry.operate.check_tree import check_tree
@@ -68,17 +69,17 @@ def audit_rows(services: Audited, session: Session, still: Still | None = None) 
     """
     settled = still or (lambda: nullcontext(session))
     findings: list[AuditFinding] = []
-    steps = {
-        "checkpoint": _check_checkpoint(services, session),
-        "log_entry": check_tree(session),
-        "keys": check_keys(session),
-        "act": check_acts(session),
-        "publisher": check_publishers(session),
-        "record": check_records(session),
-        "fingerprint": check_fingerprints(session),
-        "index": _check_index(services, session, settled),
-    }
-    for kind, step in steps.items():
+    for kind, step in (
+        ("checkpoint", _check_checkpoint(services, session)),
+        ("log_entry", check_tree(session)),
+        ("keys", check_keys(session)),
+        ("act", check_acts(session)),
+        ("act", check_done(session)),
+        ("publisher", check_publishers(session)),
+        ("record", check_records(session)),
+        ("fingerprint", check_fingerprints(session)),
+        ("index", _check_index(services, session, settled)),
+    ):
         for what, detail in _to_its_end(kind, step):
             if len(findings) < MAXIMUM_FINDINGS:
                 findings.append(AuditFinding(what=what, detail=detail))
@@ -111,7 +112,7 @@ def _to_its_end(kind: str, step: Findings) -> Findings:
     """What a step finds. Rows that it cannot read are a finding too: they must not end the audit."""
     try:
         yield from step
-    except (ValueError, TypeError, LookupError, AttributeError, DataError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, DataError) as error:
         _log.exception("the audit cannot read everything of the kind %s", kind)
         yield (
             kind,

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from registry.errors import AuditFailed, RegistryError
+from registry.errors import ActDamaged, AuditFailed, RegistryError
 from registry.log.transparency_log import nothing_moves
 from registry.operate.audit import audit_rows, with_previews
 from registry.publish.registration import publish_and_cosign
 from registry.records.acts import Actor, append_act, commit_acts, newest_act
 from registry.services import Services
 from registry.storage.db import after_commit, snapshot, transaction
+from registry.storage.timestamps import EARLIEST
 from sdk.models import ActType, AuditReport, LastAudit
 
 # A lost preview costs a comparison and no proof, and is never found again; acts of a clock that was wrong
@@ -41,17 +42,20 @@ def run_audit(services: Services, by: Actor) -> AuditReport:
     with snapshot(services.engine) as session:
         report = audit_rows(services, session, lambda: nothing_moves(services.engine))
     report = with_previews(report, services.blobs, lambda: transaction(services.engine))
-    with transaction(services.engine) as session:
-        append_act(
-            session,
-            by,
-            ActType.AUDIT,
-            clean=report.clean,
-            log_size=report.log_size,
-            records=report.records,
-            findings=dict(Counter(finding.what for finding in report.findings)),
-            took_ms=round((monotonic() - began) * 1000),
-        )
+    try:
+        with transaction(services.engine) as session:
+            append_act(
+                session,
+                by,
+                ActType.AUDIT,
+                clean=report.clean,
+                log_size=report.log_size,
+                records=report.records,
+                findings=dict(Counter(finding.what for finding in report.findings)),
+                took_ms=round((monotonic() - began) * 1000),
+            )
+    except ActDamaged as error:  # which the report says, too
+        _log.error("the audit cannot be noted: %s", error)
     # Nothing is signed over a log that has rotted.
     if is_bearable(finding.what for finding in report.findings):
         _commit_acts(services, by)
@@ -78,16 +82,18 @@ def last_audit(session: Session) -> LastAudit | None:
 
     An act that does not say it was tampered with: that counts as a finding.
     """
-    row = newest_act(session, ActType.AUDIT)
-    if row is None:
+    try:
+        act = newest_act(session, ActType.AUDIT)
+    except ActDamaged:
+        return LastAudit(at=EARLIEST, clean=False, log_size=0, findings={"act": 1})
+    if act is None:
         return None
-    told: object = row.details
-    said = {name: told.get(name) for name in SAID} if isinstance(told, dict) else {}
+    said = {name: act.details.get(name) for name in SAID}
     with suppress(ValidationError):
-        last = LastAudit.model_validate({"at": row.at, **said}, strict=True)
+        last = LastAudit.model_validate({"at": act.at, **said}, strict=True)
         if last.clean != bool(last.findings):
             return last
-    return LastAudit(at=row.at, clean=False, log_size=0, findings={"act": 1})
+    return LastAudit(at=act.at, clean=False, log_size=0, findings={"act": 1})
 
 
 def is_bearable(found: Iterable[str]) -> bool:

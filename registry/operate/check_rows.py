@@ -95,6 +95,8 @@ def _check_record(record: Record, key: PublisherKey, entry: bytes | None) -> Fin
     except SdkError as error:
         yield "record", f"record {record.id}: {error}"
         return
+    if record.publisher_id != key.publisher_id:
+        yield "record", f"record {record.id} is of another publisher than the key that signed it"
     said = (statement.digest_sha256, statement.asset_class.value, statement.label)
     if said != (record.digest_sha256, record.asset_class, record.label):
         yield "record", f"the row of record {record.id} says something else than its signed statement"

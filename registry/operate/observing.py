@@ -15,7 +15,7 @@ from registry import __version__
 from registry.log.transparency_log import head_of, read_note
 from registry.log.witnessed_checkpoints import newest_witnessed
 from registry.operate.audit_runs import is_bearable, last_audit
-from registry.records.acts import newest_act
+from registry.records.acts import newest_number
 from registry.services import Services
 from registry.storage.models import Act, ApiKey, Job, LogHead
 from registry.storage.models.columns import now
@@ -103,8 +103,8 @@ def _acts(session: Session) -> Iterator[Sample]:
     meaning = "When the first act was, as of the set-up; 0: there is none"
     yield Sample("trueprint_first_act_timestamp_seconds", meaning, first.timestamp() if first else 0)
     # An audit alone is no reason for a commitment (commit_acts).
-    committed = newest_act(session, ActType.COMMIT_ACTS)
-    since = col(Act.number) > (committed.number if committed else -1)
+    committed = newest_number(session, ActType.COMMIT_ACTS)
+    since = col(Act.number) > (-1 if committed is None else committed)
     others = select(func.count()).select_from(Act).where(since, Act.type != ActType.AUDIT.value)
     yield Sample(
         "trueprint_acts_not_committed",

@@ -5,11 +5,13 @@ not know what an act does. Details name ids, scopes and counts: never a secret, 
 fingerprint, since a row outlives what was erased.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from registry.errors import ActDamaged
 from registry.log.transparency_log import Log, lock_writer
@@ -18,6 +20,8 @@ from registry.storage.models import ApiKey
 from registry.storage.models.columns import now
 from sdk.acts import ENTRY_TYPE, FIRST_PREVIOUS, digest_of, head_content
 from sdk.models import Act, ActorKind, ActType
+
+LAST_NUMBER = 1 << 62  # of an act; beyond it somebody wants no other to follow
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def append_act(
     Holds the log's writer lock until the caller's transaction ends, so that acts come one after another.
     """
     lock_writer(session)
-    last = newest_act(session)
+    last = _last_link(session)
     act = Act(
         number=0 if last is None else last.number + 1,
         at=now(),
@@ -83,8 +87,8 @@ def commit_acts(session: Session, log: Log, by: Actor) -> None:
     Does nothing where there were only audits since: the log of a registry that rests does not grow.
     """
     lock_writer(session)
-    last, before = newest_act(session), newest_act(session, ActType.COMMIT_ACTS)
-    since = select(ActRow.number).where(col(ActRow.number) > (before.number if before else -1))
+    last, before = _last_link(session), newest_number(session, ActType.COMMIT_ACTS)
+    since = select(ActRow.number).where(col(ActRow.number) > (-1 if before is None else before))
     if last is None or session.exec(since.where(ActRow.type != ActType.AUDIT.value)).first() is None:
         return
     size, head = last.number + 1, last.digest.hex()
@@ -94,12 +98,33 @@ def commit_acts(session: Session, log: Log, by: Actor) -> None:
     )
 
 
-def newest_act(session: Session, act_type: ActType | None = None) -> ActRow | None:
-    """The last act, or the last of a type."""
+@dataclass(frozen=True)
+class _Link:
+    """What the next act is chained to. Nothing else of a row is read: its details may be unreadable."""
+
+    number: int
+    digest: bytes
+
+
+def _last_link(session: Session) -> _Link | None:
+    """The end of the chain. Raises ActDamaged: no act can follow it."""
+    row = session.exec(
+        select(ActRow.number, ActRow.digest).order_by(col(ActRow.number).desc()).limit(1)
+    ).first()
+    if row is not None and row[0] > LAST_NUMBER:
+        raise ActDamaged(f"the last act has the number {row[0]}, which none can have")
+    return None if row is None else _Link(*row)
+
+
+def newest_number(session: Session, act_type: ActType) -> int | None:
+    """The number of the last act of a type."""
+    return session.exec(select(func.max(ActRow.number)).where(ActRow.type == act_type.value)).one()
+
+
+def newest_act(session: Session, act_type: ActType) -> Act | None:
+    """The last act of a type, whether or not its digests hold. Raises ActDamaged: it cannot be read."""
     acts = select(ActRow).order_by(col(ActRow.number).desc()).limit(1)
-    if act_type is not None:
-        acts = acts.where(ActRow.type == act_type.value)
-    return session.exec(acts).first()
+    return next(_readable(session, acts.where(ActRow.type == act_type.value)), None)
 
 
 def list_acts(session: Session, wanted: ActFilter, limit: int) -> list[Act]:
@@ -117,16 +142,24 @@ def list_acts(session: Session, wanted: ActFilter, limit: int) -> list[Act]:
     ):
         if value is not None:
             acts = acts.where(col(column) == value)
-    return [_readable(row) for row in session.exec(acts)]
+    return list(_readable(session, acts))
 
 
-def _readable(row: ActRow) -> Act:
+def _readable(session: Session, acts: SelectOfScalar[ActRow]) -> Iterator[Act]:
+    """The acts of a query. Raises ActDamaged."""
+    number: int | None = None
     try:
-        return act_of(row)
-    except ValueError:
+        for row in session.exec(acts):
+            number = row.number
+            if number > LAST_NUMBER:
+                raise ValueError("no act has such a number")
+            yield act_of(row)
+            number = None
+    except (ValueError, RecursionError):  # also numbers of more digits, and lists deeper than are read
+        which = "an act" if number is None else f"act {number}"
+        before = "" if number is None else f"; the acts before it are listed with `before={number}`"
         raise ActDamaged(
-            f"act {row.number} cannot be read: somebody changed its row. An audit says what else is wrong; "
-            f"the acts before it are listed with `before={row.number}`"
+            f"{which} cannot be read: somebody changed its row. An audit says what else is wrong{before}"
         ) from None
 
 

@@ -19,6 +19,8 @@ from registry.errors import BackupFailed, BlobsUnavailable
 from sdk.durable_files import sync_file, sync_folder
 
 PREVIEWS = "previews"
+# A key that no blob can have, as a row that somebody changed may name it, is a ValueError.
+NOT_THERE = (NotFoundError, FileNotFoundError, ValueError)
 # Younger blobs may belong to a registration that is still being written.
 ORPHAN_AGE = timedelta(hours=1)
 
@@ -60,7 +62,7 @@ class Blobs:
         """Returns the bytes, or None where they are lost. Raises BlobsUnavailable: it is not known."""
         try:
             return bytes(obstore.get(self._store, key).bytes())
-        except (NotFoundError, FileNotFoundError):
+        except NOT_THERE:
             return None
         except (BaseError, OSError) as error:
             raise BlobsUnavailable("what is stored in files is out of reach") from error
@@ -69,14 +71,14 @@ class Blobs:
         """Returns the bytes, or None where they are lost or cannot be read now."""
         try:
             return bytes(obstore.get(self._store, key).bytes())
-        except (BaseError, FileNotFoundError):
+        except (BaseError, *NOT_THERE):
             return None
 
     def has(self, key: str) -> bool:
         """Tells whether the blob is there, without reading it. Raises BlobsUnavailable: it is not known."""
         try:
             obstore.head(self._store, key)
-        except (NotFoundError, FileNotFoundError):
+        except NOT_THERE:
             return False
         except (BaseError, OSError) as error:
             raise BlobsUnavailable("what is stored in files is out of reach") from error

@@ -210,6 +210,37 @@ def test_a_row_that_nobody_can_read_hides_no_other_and_ends_no_audit(world: Worl
     assert [act.number for act in world.operator.list_acts(before=1)] == [0]
 
 
+PUT = (
+    "INSERT INTO act SELECT {number}, now(), 'registry', NULL, NULL, 'audit', NULL, {details}, "
+    "digest, digest FROM act WHERE number = 0"
+)
+NEXT = "(SELECT max(number) + 1 FROM act)"
+UNREADABLE = {
+    "nested": (NEXT, "CAST(repeat('[', 3000) || repeat(']', 3000) AS jsonb)"),
+    "of 6000 digits": (NEXT, "jsonb_build_object('n', CAST(repeat('7', 6000) AS numeric))"),
+    "the last there can be": (str((1 << 63) - 1), """'{"clean": true, "log_size": 1, "findings": {}}'"""),
+}
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_an_act_that_somebody_put_at_the_end_is_found_and_stops_nothing_else(
+    world: World, how: str
+) -> None:
+    number, details = UNREADABLE[how]
+    put = PUT.format(number=number, details=details)
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql(put)
+    assert httpx2.get(f"{world.url}/readyz").status_code == 503
+    last = world.operator.status().last_audit
+    assert last is not None
+    assert not last.clean
+    with pytest.raises(ServerError, match="cannot be read"):
+        world.operator.list_acts()
+    assert "act" in {finding.what for finding in world.operator.audit().findings}
+    assert httpx2.get(f"{world.url}/readyz").status_code == 503
+
+
 def test_a_chain_that_was_written_anew_is_not_what_the_log_commits_to(
     world_of_module: World, session: Session
 ) -> None:

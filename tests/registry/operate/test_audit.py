@@ -125,6 +125,13 @@ ITS_ROWS = f"WHERE record_id = (SELECT id FROM record {ONE_ACTIVE})"
             "has not come yet",
         ),
         ("UPDATE publisher_key SET jwk = '[]'", "record", "cannot be read"),
+        (f"UPDATE record SET preview_key = '../x' {ONE_ACTIVE}", "preview", "is lost"),
+        (
+            "UPDATE publisher_key SET jwk = CAST(repeat('[', 3000) || repeat(']', 3000) AS jsonb)",
+            "record",
+            "cannot be read",
+        ),
+        (f"UPDATE record SET status = 'withdrawn' {ONE_ACTIVE}", "record", "withdrawn, and no act says so"),
         (f"UPDATE record SET preview_key = 'previews/aa/lost.webp' {ONE_ACTIVE}", "preview", "is lost"),
     ],
 )
