@@ -110,20 +110,20 @@ def new_entries(log: LogReader, start: int, size: int) -> Iterator[tuple[int, li
 
 
 def compare(
-    log: LogReader, key: VerifierKey, followed: Followed, note: str, earlier: Sequence[KeyPeriod] = ()
+    log: LogReader, key: VerifierKey, followed: Followed, note: str, others: Sequence[KeyPeriod] = ()
 ) -> Finding | None:
     """Holds a checkpoint from elsewhere (a receipt, a mirror, a witness) against the log that was followed.
 
-    None: the log had exactly this state. What a key of the log signed that is no longer in use (`earlier`)
-    is compared, too; a fork of it is no evidence that verifies by one key. Raises BadCheckpoint (it is not
+    None: the log had exactly this state. What an earlier or later key of the log signed (`others`) is
+    compared, too; a fork of it is no evidence that verifies by one key. Raises BadCheckpoint (it is not
     of this log), Unreachable.
     """
     try:
-        other, by_earlier = verify_checkpoint(note, key), False
+        other, by_another = verify_checkpoint(note, key), False
     except BadCheckpoint:
-        if not earlier:
+        if not others:
             raise
-        other, by_earlier = verify_by_periods(note, earlier)[0], True
+        other, by_another = verify_by_periods(note, others)[0], True
     if other.size > followed.tree.size:
         return Finding(
             Fault.WENT_BACK,
@@ -132,7 +132,7 @@ def compare(
         )
     read_tile = log.tile_reader(followed.tree.size)
     try:
-        if by_earlier:
+        if by_another:
             return _other_root(read_tile, followed, other, note)
         return _contradiction(read_tile, key, note, followed.note)
     except (NotServed, BadResource) as error:
@@ -153,7 +153,7 @@ def _other_root(read_tile: ReadTile, followed: Followed, other: Checkpoint, note
         return None
     return Finding(
         Fault.FORKED,
-        f"the checkpoint over {other.size} entries, signed by an earlier key of the log, is not of the "
+        f"the checkpoint over {other.size} entries, signed by another key of the log, is not of the "
         f"history that the log shows now",
         note=note,
     )

@@ -116,7 +116,10 @@ class KeptLog:
         if self._key != before:
             notes.print(f"the log changed its key, as both keys say: {self._key.text()} is remembered now")
         if self._mirror and not findings and self._before.note:
-            contradiction = self._compared(followed, self._before.note)
+            try:
+                contradiction = self._compared(followed, self._before.note)
+            except BadCheckpoint as error:  # its key was retired before it signed this
+                contradiction = Finding(Fault.BAD_CHECKPOINT, f"what is remembered of the log: {error}")
             findings = (contradiction,) if contradiction else ()
         if self._mirror:
             if findings:
@@ -193,11 +196,11 @@ class KeptLog:
                 yield contradiction
 
     def _compared(self, followed: Followed, note: str) -> Finding | None:
-        """Holds a checkpoint against the log; an earlier key may have signed it. Raises BadCheckpoint."""
+        """Holds a checkpoint, of any key of the log, against what was followed. Raises BadCheckpoint."""
         try:
             return compare(self._reader, self._key, followed, note)
         except BadCheckpoint:
-            return compare(self._reader, self._key, followed, note, self._keys.earlier(self._key))
+            return compare(self._reader, self._key, followed, note, self._keys.others(self._key))
 
     def _say(self, followed: Followed, findings: Sequence[Finding], new: int, as_json: bool) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")

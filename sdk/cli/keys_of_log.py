@@ -36,10 +36,9 @@ class KeyHistory:
         except (BadKeyHistory, ProblemError):
             return (KeyPeriod(known),)
 
-    def earlier(self, known: VerifierKey) -> tuple[KeyPeriod, ...]:
-        """The keys before it, and what they signed. Raises Unreachable."""
-        periods = self.periods(known)
-        return periods[: [period.key for period in periods].index(known)]
+    def others(self, known: VerifierKey) -> tuple[KeyPeriod, ...]:
+        """The keys before and after it, and what they sign. Raises Unreachable."""
+        return tuple(period for period in self.periods(known) if period.key != known)
 
     def retired_at(self, known: VerifierKey) -> int | None:
         """Over how many entries at most it signs, as the file says; None: it says nothing of an end."""

@@ -133,7 +133,7 @@ def test_what_an_earlier_key_signed_is_held_against_the_log(tmp_path: Path, key_
         done = trueprint(*look)
         assert done.exit_code == 3, done.output
         assert "forked" in done.output
-        assert "signed by an earlier key" in done.output
+        assert "signed by another key" in done.output
     [kept] = state.glob("shown-*")
     for size in (0, 1, 256, 351, 390):
         kept.write_text(note_over(entries_of(size)))
@@ -154,6 +154,15 @@ def test_a_receipt_of_an_earlier_key_is_held_against_the_log(tmp_path: Path, key
     assert [path.read_text() for path in state.glob("shown-*")] == [FORKED]
 
 
+def test_a_receipt_of_the_next_key_is_held_against_the_log(tmp_path: Path, key_file: Path) -> None:
+    log, claim = mirrored(entries_of(388), tmp_path / "log"), tmp_path / "claim"
+    look = ("monitor", log, "--state", tmp_path / "state", *PINNED, "--log-keys", key_file)
+    claim.write_text(note_over(entries_of(385), NEXT_PRIVATE_KEY))
+    assert trueprint(*look, "--against", claim).exit_code == 0
+    claim.write_text(note_over([*entries_of(385), b"another"], NEXT_PRIVATE_KEY))
+    assert "forked" in trueprint(*look, "--against", claim).output
+
+
 def test_a_retired_key_is_not_believed_for_more_entries(tmp_path: Path, key_file: Path) -> None:
     log = mirrored(entries_of(390), tmp_path / "log")
     look = ("monitor", log, "--state", tmp_path / "state", *PINNED, "--log-keys", key_file)
@@ -164,6 +173,19 @@ def test_a_retired_key_is_not_believed_for_more_entries(tmp_path: Path, key_file
     assert "bad checkpoint" in done.output
     assert "retired at 390" in done.output
     assert list((tmp_path / "state").glob("shown-*")) == []
+
+
+def test_what_a_retired_key_signed_is_a_finding_where_the_log_is_mirrored(
+    tmp_path: Path, key_file: Path
+) -> None:
+    log, mirror = mirrored(entries_of(395), tmp_path / "log"), tmp_path / "mirror"
+    look = ("monitor", log, "--state", tmp_path / "state", "--mirror", mirror, *PINNED)
+    assert trueprint(*look).exit_code == 0
+    (log / "checkpoint").unlink()
+    mirrored(entries_of(400), log, NEXT_PRIVATE_KEY)
+    done = trueprint(*look, "--log-keys", key_file)
+    assert done.exit_code == 3, done.output
+    assert "does not sign trees of 395 entries" in done.output
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"cut", FORKED[:-9].encode()])
