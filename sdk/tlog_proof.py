@@ -22,9 +22,9 @@ def checkpoint_in(text: str) -> str:
     if text.lstrip().startswith("{"):
         try:
             members = parse_object(text.encode())
-        except BadEncoding:
+            text = str(members.get("proof") or members["checkpoint"])
+        except (BadEncoding, KeyError):
             raise BadCheckpoint("it is no receipt, no proof and no checkpoint") from None
-        text = str(members.get("proof") or members.get("checkpoint") or "")
     return parse_tlog_proof(text)[2] if text.startswith(HEADER) else text
 
 

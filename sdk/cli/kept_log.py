@@ -16,14 +16,12 @@ from sdk.cli.kept_notes import KeptNotes, read_shown
 from sdk.cli.keys_of_log import KeyHistory, trusted_key
 from sdk.cli.output import CHECK_FAILED, USAGE, console, fail, notes, print_json, shown, styled
 from sdk.cosignature import TooFewWitnesses, parse_witness_key, require_witnesses
-from sdk.encodings import BadEncoding, parse_object
 from sdk.errors import SdkError, Unreachable
 from sdk.log_mirror import Mirror, MirrorFull
 from sdk.log_monitor import Fault, Finding, Followed, compare, follow
 from sdk.log_reader import BadResource, LogReader, NotServed
 from sdk.log_state import load_state, save_state
-from sdk.tlog_proof import HEADER as PROOF
-from sdk.tlog_proof import parse_tlog_proof
+from sdk.tlog_proof import checkpoint_in
 
 STATE = "state.json"
 
@@ -256,11 +254,8 @@ def folder_name(origin: str) -> str:
 def note_in(path: Path) -> str:
     """The checkpoint in a receipt, in a proof, or by itself."""
     try:
-        text = path.read_bytes().decode()
-        if text.lstrip().startswith("{"):
-            text = str(parse_object(text.encode()).get("proof", ""))
-        return parse_tlog_proof(text)[2] if text.startswith(PROOF) else text
+        return checkpoint_in(path.read_bytes().decode())
     except OSError as error:
         fail(f"{shown(path)}: {error.strerror}", USAGE)
-    except (UnicodeDecodeError, BadEncoding, BadCheckpoint):
+    except (UnicodeDecodeError, BadCheckpoint):
         fail(f"{shown(path)} is no receipt, no proof and no checkpoint", USAGE)
