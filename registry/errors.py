@@ -371,6 +371,12 @@ class LogDiverged(RegistryError):
     code, status, title = "log_diverged", 500, "The stored log is not what was signed"
 
 
+class NotReviewable(RegistryError):
+    """The record is no known fake, or was withdrawn."""
+
+    code, status, title = "not_reviewable", 409, "This record is not reviewed"
+
+
 class ActDamaged(RegistryError):
     """The row of an administrative act was changed into something that is none."""
 

@@ -128,6 +128,12 @@ def list_records(before: int | None, limit: int) -> Call[list[models.RecordSumma
     return Call("GET", "/v1/records", _typed(list[models.RecordSummary]), {"params": params})
 
 
+def review_fake(record: str, review: models.NewReview) -> Call[models.RecordSummary]:
+    """POST /v1/records/{id}/review."""
+    options = {"json": review.model_dump(mode="json")}
+    return Call("POST", f"/v1/records/{record}/review", _typed(models.RecordSummary), options)
+
+
 def receipt(record: str) -> Call[models.Receipt]:
     """GET /v1/records/{id}/receipt."""
     return Call("GET", f"/v1/records/{record}/receipt", _typed(models.Receipt))

@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from indexer.media.frames import VideoInfo
 from registry.api.deps import (
     NO_STORE,
+    AnyKey,
     BearerDep,
     Registrar,
     ServicesDep,
@@ -21,12 +22,12 @@ from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of, wa
 from registry.errors import UnknownRecord
 from registry.jobs import lifecycle as jobs
 from registry.match.showing import frame_of, preview_of
-from registry.publish import registration, withdrawal
+from registry.publish import registration, reviewing, withdrawal
 from registry.records.reading import get_record, newest_records, receipt_of, summaries_of, summary_of
 from registry.services import Services
 from registry.storage.db import transaction
 from registry.storage.models import ApiKey, Record
-from sdk.models import FingerprintRegistration, Job, Receipt, RecordSummary, Registration
+from sdk.models import FingerprintRegistration, Job, NewReview, Receipt, RecordSummary, Registration
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
@@ -170,6 +171,16 @@ def withdraw(
 ) -> RecordSummary:
     """Withdraws a record: it matches no more from the next request on, and stays readable."""
     return summary_of(session, withdrawal.withdraw(services, session, api_key, record_id))
+
+
+@router.post("/{record_id}/review", operation_id="reviewFake")
+def review(record_id: str, asked: NewReview, session: SessionDep, api_key: AnyKey) -> RecordSummary:
+    """Confirms that a known fake is one, or says that it is not known to be; the last review counts.
+
+    For keys with the scope `review` of another organisation than registered it. Until somebody confirms
+    it, a fake of one publisher alone is `reported`.
+    """
+    return summary_of(session, reviewing.review_fake(session, api_key, record_id, asked))
 
 
 @router.delete("/{record_id}", status_code=204, operation_id="eraseRecord")

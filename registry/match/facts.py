@@ -10,6 +10,7 @@ from sdk.models import (
     MatchRelation,
     RecordSummary,
     SourceAgreement,
+    Standing,
     Strength,
     in_words,
 )
@@ -69,6 +70,11 @@ class MatchFacts:
         )
 
     @property
+    def is_reported(self) -> bool:
+        """Whether it is registered as a known fake, and nothing but that report speaks for it."""
+        return self.record.fake is not None and self.record.fake.standing is Standing.REPORTED
+
+    @property
     def is_fake_not_shown(self) -> bool:
         """Whether the record is fake or AI-generated, and the upload is not known to show that."""
         return self.record.asset_class in AUTHENTICITY_DENIED and not self.is_shown_fake
@@ -89,7 +95,11 @@ class MatchFacts:
         if self.direction is Direction.TO_REFERENCE and not self.changes_content:
             return Severity.NONE  # what was done, was done to the record
         done = most_severe(self.operations)
-        if self.record.asset_class is not AssetClass.KNOWN_FAKE or not self.is_shown_fake:
+        if (
+            self.record.asset_class is not AssetClass.KNOWN_FAKE
+            or not self.is_shown_fake
+            or self.is_reported
+        ):
             return done
         return max(done, self._severity_of_making, key=lambda severity: severity.rank)
 

@@ -17,6 +17,7 @@ CLASS_WORDS = {
     AssetClass.AI_GENERATED: "as AI-generated",
     AssetClass.DERIVATIVE: "as a derivative of something else",
 }
+REPORTED = "as a fake, which nobody else has confirmed"
 MOST_NAMED = 4
 WHOLE_RECORD = 0.9  # share of the record
 
@@ -163,7 +164,7 @@ def _label(match: MatchFacts) -> str:
 
 
 def _classed(match: MatchFacts) -> str:
-    return CLASS_WORDS[match.record.asset_class]
+    return REPORTED if match.is_reported else CLASS_WORDS[match.record.asset_class]
 
 
 def _date(record: RecordSummary) -> str:

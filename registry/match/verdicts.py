@@ -4,7 +4,8 @@ The rules, in the order in which they are asked. They accuse nobody without evid
 1. Nothing sure: a possible match, or not in this registry.
 2. Families: one answer for records that show one thing; `families.py` chooses the record that it is about.
 3. Fingerprints alone say which records it may be, and no more than that.
-4. A fake is named where the upload shows its falsehood; elsewhere the two share a picture.
+4. A fake is named where the upload shows its falsehood; elsewhere the two share a picture. What one
+   publisher alone says is a fake is reported, and no more, until another or a reviewer confirms it.
 5. Rival claims of authenticity are told with who was first. They never hide a fake, nor what was changed.
 """
 
@@ -90,7 +91,8 @@ def _meaning(family: MatchFamily) -> tuple[VerdictKind, str]:
     lead = family.lead
     match lead.record.asset_class:
         case AssetClass.KNOWN_FAKE if lead.is_shown_fake:
-            return VerdictKind.KNOWN_FAKE, f"{made_from(lead)}{difference(lead)}"
+            kind = VerdictKind.REPORTED if lead.is_reported else VerdictKind.KNOWN_FAKE
+            return kind, f"{made_from(lead)}{difference(lead)}"
         case AssetClass.AI_GENERATED if lead.is_shown_fake:
             return VerdictKind.AI_GENERATED, f"{made_from(lead)}{difference(lead)}"
         case AssetClass.KNOWN_FAKE | AssetClass.AI_GENERATED:

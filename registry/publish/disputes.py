@@ -37,11 +37,11 @@ def near_copies_of_others(
         and match.record.publisher_id != verified.publisher_id
         and match.record.id not in declared
         and match.assessment.strength is not Strength.WEAK
-        and _is_near_copy(match)
+        and is_near_copy(match)
     ]
 
 
-def _is_near_copy(match: MatchedRecord) -> bool:
+def is_near_copy(match: MatchedRecord) -> bool:
     """Whether both show the same, and nearly all of it.
 
     Who registers a crop or an edit of another's picture does not put that in doubt.

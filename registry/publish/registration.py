@@ -28,6 +28,7 @@ from registry.match.matched import MatchedRecord
 from registry.match.matching import find_matches
 from registry.media.previews import store_preview
 from registry.media.uploads import Progress, Upload, digest_of
+from registry.publish.corroboration import same_fakes_of_others
 from registry.publish.declared_sources import (
     comparable_sources,
     declared_ids,
@@ -47,6 +48,7 @@ from registry.services import Services
 from registry.storage.db import after_commit, settle, transaction
 from registry.storage.models import (
     ApiKey,
+    Corroboration,
     DeclaredSource,
     Dispute,
     IdempotencyKey,
@@ -207,7 +209,7 @@ def _store(
     services: Services, session: Session, request: RegistrationRequest, upload: Upload
 ) -> Registration:
     verified = request.verified
-    sources, disputed = _relations(services, session, verified, upload)
+    sources, disputed, corroborated = _relations(services, session, verified, upload)
     preview_key = None
     if verified.statement.preview_allowed:
         preview_key = store_preview(services.blobs, upload, services.settings.preview_long_side)
@@ -230,6 +232,7 @@ def _store(
     session.flush()
     append_to_outbox(session, ADD, [row.id for row in rows if row.id is not None])
     session.add_all(Dispute(record_id=record.id, other_id=other) for other in disputed)
+    session.add_all(Corroboration(record_id=record.id, other_id=other) for other in corroborated)
     session.add_all(sources)
     if request.idempotency_key is not None:
         session.add(
@@ -248,8 +251,8 @@ def _store(
 
 def _relations(
     services: Services, session: Session, verified: VerifiedStatement, upload: Upload
-) -> tuple[list[DeclaredSource], list[str]]:
-    """What the statement declares, compared, and the records that it disputes: by one search for both."""
+) -> tuple[list[DeclaredSource], list[str], list[str]]:
+    """What the statement declares, compared; what it disputes, and what it corroborates: by one search."""
     compared, declared = comparable_sources(session, verified, upload), declared_ids(verified)
     sources = {record.id for record in compared}
 
@@ -261,6 +264,7 @@ def _relations(
     return (
         declared_sources(verified, compared, matches),
         near_copies_of_others(verified, declared, matches, is_media_seen=upload.is_media_seen),
+        same_fakes_of_others(verified, declared, matches, is_media_seen=upload.is_media_seen),
     )
 
 

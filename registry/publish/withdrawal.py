@@ -10,7 +10,15 @@ from registry.records.acts import actor_of, append_act
 from registry.records.reading import get_record
 from registry.services import Services
 from registry.storage.db import after_commit
-from registry.storage.models import ApiKey, DeclaredSource, Dispute, Fingerprint, Record
+from registry.storage.models import (
+    ApiKey,
+    Corroboration,
+    DeclaredSource,
+    Dispute,
+    FakeReview,
+    Fingerprint,
+    Record,
+)
 from registry.storage.models.columns import now
 from registry.storage.models.records import ACTIVE, ERASED, WITHDRAWN
 from sdk.models import ActType
@@ -55,6 +63,9 @@ def erase(services: Services, session: Session, api_key: ApiKey, record_id: str)
     session.execute(
         delete(Dispute).where((Dispute.record_id == record.id) | (Dispute.other_id == record.id))  # type: ignore[arg-type]
     )
+    pair = (Corroboration.record_id == record.id) | (Corroboration.other_id == record.id)
+    session.execute(delete(Corroboration).where(pair))  # type: ignore[arg-type]
+    session.execute(delete(FakeReview).where(FakeReview.record_id == record.id))  # type: ignore[arg-type]
     preview_key = record.preview_key
     record.status, record.label, record.jws, record.salt = ERASED, ERASED_LABEL, None, None
     record.digest_sha256 = record.preview_key = record.media_type = None

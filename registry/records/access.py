@@ -34,6 +34,7 @@ class Action(Enum):
     CHANGE_KEYS = auto()  # add, rotate and revoke signing keys
     MATCH = auto()
     SEE_EVIDENCE = auto()
+    REVIEW_FAKE = auto()  # confirm what another organisation registered as a known fake, or doubt it
     SEE_INTIMATE = auto()  # what is kept of an intimate record's picture, or can be drawn from it
     READ_JOB = auto()
 
@@ -70,6 +71,7 @@ RULES = {
     Action.CHANGE_KEYS: Rule(Scope.MANAGE_KEYS, of_others="these keys belong to another publisher"),
     Action.MATCH: Rule(Scope.MATCH),
     Action.SEE_EVIDENCE: Rule(Scope.EVIDENCE, admin_suffices=False),
+    Action.REVIEW_FAKE: Rule(Scope.REVIEW, admin_suffices=False),
     # Whoever runs a platform or the registry has work to do with such records that needs words, no picture.
     Action.SEE_INTIMATE: Rule(
         Scope.REVIEW, without_scope=INTIMATE, admin_suffices=False, own_scope=Scope.REGISTER

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, or_, select
 from registry.errors import RecordErased, UnknownRecord
 from registry.log.published import prove
 from registry.log.transparency_log import Log
+from registry.records.standing import standings_of
 from registry.storage.models import DeclaredSource, Dispute, Publisher, PublisherKey, Record
 from registry.storage.models.records import ACTIVE, ERASED
 from sdk.checkpoint import VerifierKey
@@ -38,6 +39,7 @@ def summaries_of(session: Session, records: Iterable[Record]) -> dict[str, Recor
     names = dict(session.exec(known).all())
     declared = session.exec(select(DeclaredSource).where(col(DeclaredSource.record_id).in_(ids))).all()
     disputes = _rival_claims(session, ids)
+    standings = standings_of(session, rows, declared)
     return {
         record.id: RecordSummary(
             id=record.id,
@@ -48,6 +50,7 @@ def summaries_of(session: Session, records: Iterable[Record]) -> dict[str, Recor
             registered_at=record.registered_at,
             status=record.status,
             disputed_with=_other_sides(disputes, record.id),
+            fake=standings.get(record.id),
             declared_sources=tuple(
                 WireDeclaredSource(
                     relation=source.relation,

@@ -52,6 +52,7 @@ TONES = {
     VerdictKind.REGISTERED_ORIGINAL: "good",
     VerdictKind.DERIVATIVE_OF_ORIGINAL: "warn",
     VerdictKind.KNOWN_FAKE: "bad",
+    VerdictKind.REPORTED: "warn",
     VerdictKind.AI_GENERATED: "warn",
     VerdictKind.REGISTERED_DERIVATIVE: "warn",
     VerdictKind.DISPUTED: "warn",

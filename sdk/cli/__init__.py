@@ -16,6 +16,7 @@ from sdk.cli import (
     match,
     register,
     register_hashes,
+    review,
     verify,
     witness,
 )
@@ -31,7 +32,19 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, nothing matched; 10 something matched; 1 a file failed; 2 wrong usage; "
     "3 a check failed; 4 the registry cannot be reached or refuses; 130 stopped by Ctrl-C.",
 )
-for part in (enrolment, register, register_hashes, match, compare, verify, inspect, acts, follow, witness):
+for part in (
+    enrolment,
+    register,
+    register_hashes,
+    review,
+    match,
+    compare,
+    verify,
+    inspect,
+    acts,
+    follow,
+    witness,
+):
     part.join(app)
 for entry in entry_points(group="trueprint.commands"):
     entry.load()(app)

@@ -36,6 +36,7 @@ class ActType(StrEnum):
     REVOKE_API_KEY = "revoke_api_key"
     WITHDRAW_RECORD = "withdraw_record"
     ERASE_RECORD = "erase_record"
+    REVIEW_FAKE = "review_fake"  # a reviewer confirmed a known fake, or did not
     RESUME_SIGNING = "resume_signing"  # of a log that a witness contradicted
     GIVE_UP_WITNESSES = "give_up_witnesses"  # of a log that had some
     AUDIT = "audit"

@@ -46,6 +46,7 @@ class VerdictKind(StrEnum):
     REGISTERED_ORIGINAL = "registered_original"
     DERIVATIVE_OF_ORIGINAL = "derivative_of_original"
     KNOWN_FAKE = "known_fake"
+    REPORTED = "reported"  # one publisher says that it is a fake, and nothing else speaks for that
     AI_GENERATED = "ai_generated"
     REGISTERED_DERIVATIVE = "registered_derivative"
     DISPUTED = "disputed"  # rival claims of several publishers that one picture is their original
@@ -239,4 +240,6 @@ class MatchAnswer(Wire):
         is_derivative = self.verdict.kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
         if is_derivative and lead is not None and lead.direction is not Direction.FROM_REFERENCE:
             return "shares its picture with an original"
+        if self.verdict.kind is VerdictKind.REPORTED:
+            return "reported as a fake"
         return in_words(self.verdict.kind)

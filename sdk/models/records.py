@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from sdk.models.base import Wire
+from sdk.models.base import Wire, in_words
 from sdk.models.operations import OperationType
 from sdk.records import AssetClass
 
@@ -57,6 +57,42 @@ class DeclaredSource(Wire):
     operations: tuple[OperationType, ...] = ()  # detected, the most severe first
 
 
+class Standing(StrEnum):
+    """Whether more than one report speaks for a known fake."""
+
+    REPORTED = "reported"
+    CONFIRMED = "confirmed"
+
+
+class Review(Wire):
+    """What a reviewer found of a known fake."""
+
+    confirmed: bool
+    reason: str
+    reviewer: str  # id of the organisation
+    at: datetime
+
+
+class NewReview(Wire):
+    """A review of a known fake that another organisation registered."""
+
+    confirmed: bool
+    reason: str = Field(min_length=1, max_length=500, description="public: names nobody who is depicted")
+
+
+class FakeStanding(Wire):
+    """What speaks for a record of a known fake, beside the publisher that registered it.
+
+    A review decides. Without one it is confirmed where another publisher registered the same fake, or where
+    the registry itself found it altered from another publisher's original.
+    """
+
+    standing: Standing
+    corroborated_by: tuple[str, ...] = ()  # records of the same fake by other publishers
+    altered_from: tuple[str, ...] = ()  # originals of other publishers, as the comparison found
+    review: Review | None = None
+
+
 class RecordSummary(Wire):
     """A registered record without numbers or fingerprints."""
 
@@ -68,6 +104,7 @@ class RecordSummary(Wire):
     registered_at: datetime
     status: str
     disputed_with: tuple[str, ...] = ()
+    fake: FakeStanding | None = None  # of a known fake
     declared_sources: tuple[DeclaredSource, ...] = ()
     intimate: bool = False  # its preview is given to its publisher and to the scope `review` only
     # Whether the file was shown to the registry; else its publisher sent fingerprints, and a digest in its
@@ -78,6 +115,11 @@ class RecordSummary(Wire):
     preview: str | None = None
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    def class_in_words(self) -> str:
+        """What people read that it is registered as."""
+        is_reported = self.fake is not None and self.fake.standing is Standing.REPORTED
+        return "reported fake" if is_reported else in_words(self.asset_class)
 
 
 class Registration(Wire):

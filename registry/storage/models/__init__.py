@@ -12,8 +12,10 @@ from registry.storage.models.log import (
 )
 from registry.storage.models.publishers import ApiKey, Publisher, PublisherKey
 from registry.storage.models.records import (
+    Corroboration,
     DeclaredSource,
     Dispute,
+    FakeReview,
     Fingerprint,
     IdempotencyKey,
     IndexChange,
@@ -25,8 +27,10 @@ __all__ = [
     "Act",
     "AnswerKey",
     "ApiKey",
+    "Corroboration",
     "DeclaredSource",
     "Dispute",
+    "FakeReview",
     "Fingerprint",
     "IdempotencyKey",
     "IndexChange",

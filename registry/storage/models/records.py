@@ -77,6 +77,26 @@ class Dispute(SQLModel, table=True):
     found_at: datetime = Field(default_factory=now, sa_column=moment())
 
 
+class Corroboration(SQLModel, table=True):
+    """Two publishers registered near copies of one picture as a known fake, each by itself."""
+
+    record_id: str = Field(foreign_key="record.id", primary_key=True)
+    other_id: str = Field(foreign_key="record.id", primary_key=True, index=True)
+    found_at: datetime = Field(default_factory=now, sa_column=moment())
+
+
+class FakeReview(SQLModel, table=True):
+    """What a reviewer found of a known fake: the last review counts, the acts tell of all."""
+
+    __tablename__ = "fake_review"
+
+    record_id: str = Field(foreign_key="record.id", primary_key=True)
+    reviewer_id: str = Field(foreign_key="publisher.id")
+    confirmed: bool
+    reason: str
+    reviewed_at: datetime = Field(default_factory=now, sa_column=moment())
+
+
 class Fingerprint(SQLModel, table=True):
     """One value of one versioned kind, taken at one time in one orientation."""
 
