@@ -155,8 +155,7 @@ class AsyncClient:
 
     async def review_fake(self, record: str, *, confirmed: bool, reason: str) -> models.RecordSummary:
         """Confirms a known fake of another organisation, or says that it is not known to be one."""
-        review = models.NewReview(confirmed=confirmed, reason=reason)
-        return await self._send(calls.review_fake(record, review))
+        return await self._send(calls.review_fake(record, confirmed=confirmed, reason=reason))
 
     async def erase(self, record: str) -> None:
         """Erases what is known of a record. Its entry in the log stays and says nothing."""

@@ -128,9 +128,9 @@ def list_records(before: int | None, limit: int) -> Call[list[models.RecordSumma
     return Call("GET", "/v1/records", _typed(list[models.RecordSummary]), {"params": params})
 
 
-def review_fake(record: str, review: models.NewReview) -> Call[models.RecordSummary]:
+def review_fake(record: str, *, confirmed: bool, reason: str) -> Call[models.RecordSummary]:
     """POST /v1/records/{id}/review."""
-    options = {"json": review.model_dump(mode="json")}
+    options = {"json": {"confirmed": confirmed, "reason": reason}}
     return Call("POST", f"/v1/records/{record}/review", _typed(models.RecordSummary), options)
 
 

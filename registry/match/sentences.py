@@ -61,6 +61,11 @@ def sure_match(match: MatchFacts) -> str:
     return f"{strength} match: {relation_words(match)} {_who(match)} {_classed(match)}"
 
 
+def seen_beside(match: MatchFacts) -> str:
+    """A sentence: what the comparison finds between the upload and a record that the verdict is not about."""
+    return f"{capitalised(relation_words(match))} {_who(match)} {_classed(match)}{difference(match)}."
+
+
 def difference(match: MatchFacts) -> str:
     """What the upload shows otherwise than the record; where that is nothing of weight, what was done."""
     if match.phrase is not None:
@@ -84,7 +89,7 @@ def made_from(match: MatchFacts) -> str:
 def not_shown_to_be(match: MatchFacts) -> str:
     """Why an upload that has its picture in common with a fake is not called that fake."""
     is_fake = match.record.asset_class is AssetClass.KNOWN_FAKE
-    thing = "known fake" if is_fake else f"AI-generated {_thing(match)}"
+    thing = "fake" if is_fake else f"AI-generated {_thing(match)}"
     match match.alteration:
         case AlterationShown.NOT_SHOWN:
             return "; what was altered in that is not in this upload"
@@ -104,7 +109,7 @@ def not_shown_to_be(match: MatchFacts) -> str:
 def contradiction(match: MatchFacts) -> str:
     """A sentence: another publisher's claim, authentic of what this verdict calls a fake or the reverse."""
     record = match.record
-    return f"{record.publisher_name} registered its {_thing(match)} {_classed(match)} on {_date(record)}."
+    return f"{record.publisher_name} registered its {_thing(match)} on {_date(record)} {_classed(match)}."
 
 
 def rival_claims(claims: Sequence[MatchFacts]) -> str:

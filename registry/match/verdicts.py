@@ -25,6 +25,7 @@ from registry.match.sentences import (
     not_shown_to_be,
     one_of_these,
     rival_claims,
+    seen_beside,
     sure_match,
 )
 from sdk.models import Family, MatchRelation, Strength, Verdict, VerdictKind, in_words
@@ -78,8 +79,25 @@ def _verdict_of(family: MatchFamily) -> Verdict:
         sentence = f"{strength} match: {one_of_these(family.members)}"
         return _verdict(VerdictKind.ONE_OF_THESE, sentence, lead, Severity.NONE)
     kind, says = _meaning(family)
-    sentences = (f"{sure_match(lead)}{says}.", *_other_claims(family))
-    return _verdict(kind, " ".join(sentences), lead, lead.severity)
+    sentences, severity = [f"{sure_match(lead)}{says}."], lead.severity
+    if kind is VerdictKind.REPORTED and (original := _altered_original(family)) is not None:
+        sentences.append(seen_beside(original))
+        severity = max(severity, original.severity, key=lambda one: one.rank)
+    return _verdict(kind, " ".join((*sentences, *_other_claims(family))), lead, severity)
+
+
+def _altered_original(family: MatchFamily) -> MatchFacts | None:
+    """The original of another publisher that the upload was altered from, or that was altered from it.
+
+    It is told beside a report, which would else hide what was said without it.
+    """
+    publisher = family.lead.record.publisher
+    altered = [
+        match
+        for match in family.others
+        if match.is_authentic and match.changes_content and match.record.publisher != publisher
+    ]
+    return max(altered, key=lambda match: match.severity.rank, default=None)
 
 
 def _verdict(kind: VerdictKind, sentence: str, lead: MatchFacts, severity: Severity) -> Verdict:

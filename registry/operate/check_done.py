@@ -50,12 +50,24 @@ UNTOLD = (
     f"AND type IN ('{ActType.WITHDRAW_RECORD}', '{ActType.ERASE_RECORD}'))"
 )
 
+# The last review of a record counts; with the record erased, its row goes.
+REVIEWS = (
+    "WITH last AS (SELECT DISTINCT ON (object) object, number, publisher_id, details ->> 'confirmed' AS said "
+    f"FROM act WHERE type = '{ActType.REVIEW_FAKE}' ORDER BY object, number DESC) "
+    "SELECT COALESCE(record_id, object), number FROM fake_review FULL JOIN last ON record_id = object "
+    "WHERE CASE WHEN record_id IS NULL THEN object IN (SELECT id FROM record WHERE status <> 'erased') "
+    "ELSE reviewer_id IS DISTINCT FROM publisher_id OR CAST(confirmed AS text) IS DISTINCT FROM said END"
+)
+
 
 def check_done(session: Session) -> Findings:
-    """Yields what was done by an act and is not so, and records that went without an act."""
+    """Yields what was done by an act and is not so, and what is so without an act."""
     connection = session.connection()
     for kind, query, sentence in UNDONE:
         for what, number in connection.execute(text(query)):
             yield kind, sentence.format(what, number)
+    for record_id, number in connection.execute(text(REVIEWS)):
+        told = "no act tells of one" if number is None else f"act {number} says otherwise"
+        yield "record", f"record {record_id} has not the review that was given: {told}"
     for record_id, status in connection.execute(text(UNTOLD)):
         yield "record", f"record {record_id} is {status}, and no act says so"

@@ -20,11 +20,14 @@ def review_fake(session: Session, api_key: ApiKey, record_id: str, review: NewRe
     """
     require(api_key, Action.REVIEW_FAKE)
     record = get_record(session, record_id)
+    session.refresh(
+        record, with_for_update=True
+    )  # one review at a time, and none of what is being withdrawn
     if record.asset_class != AssetClass.KNOWN_FAKE or record.status != ACTIVE:
         raise NotReviewable("only a known fake that is not withdrawn is reviewed")
     if record.publisher_id == api_key.publisher_id:
         raise NotAllowed("a known fake is reviewed by another organisation than registered it")
-    row = session.get(FakeReview, record.id, with_for_update=True)
+    row = session.get(FakeReview, record.id)
     said = (review.confirmed, review.reason, api_key.publisher_id)
     if row is not None and (row.confirmed, row.reason, row.reviewer_id) == said:
         return record

@@ -12,6 +12,8 @@ from tests.pictures import encoded, picture, pixels
 from tests.portraits import astronaut, swapped
 from tests.world import World
 
+ACCUSES = (VerdictKind.KNOWN_FAKE, VerdictKind.REPORTED)
+
 
 def with_sticker(image: Image.Image) -> Image.Image:
     stickered = image.copy()
@@ -70,7 +72,7 @@ def test_an_altered_copy_of_a_fake_is_no_original_that_the_genuine_picture_could
 ) -> None:
     claim = desks.world.register(desks.stranger, encoded(with_sticker(swapped()), "PNG"), "claim").record
     desks.fake(swapped(), claim.id)
-    assert desks.verdict(astronaut()).kind is not VerdictKind.KNOWN_FAKE
+    assert desks.verdict(astronaut()).kind not in ACCUSES
     desks.world.audit()
 
 
@@ -80,7 +82,7 @@ def test_what_was_framed_or_cut_into_a_fake_stays_genuine(
 ) -> None:
     desks.fake(edit(astronaut()))
     assert desks.verdict(astronaut()).kind is VerdictKind.SHARES_PICTURE
-    assert desks.verdict(edit(astronaut())).kind is VerdictKind.KNOWN_FAKE
+    assert desks.verdict(edit(astronaut())).kind is VerdictKind.REPORTED
 
 
 def test_a_later_claim_that_it_is_generated_leaves_an_authentic_picture_disputed(desks: Desks) -> None:
@@ -90,7 +92,7 @@ def test_a_later_claim_that_it_is_generated_leaves_an_authentic_picture_disputed
     verdict = desks.verdict(astronaut())
     assert verdict.kind is VerdictKind.DISPUTED
     assert "Daily Example" in verdict.sentence.partition(".")[0]
-    assert "Stranger registered its picture as AI-generated" in verdict.sentence
+    assert verdict.sentence.endswith(" as AI-generated.")
 
 
 def test_a_claim_that_was_registered_before_the_fake_does_not_silence_it(desks: Desks) -> None:
@@ -98,14 +100,14 @@ def test_a_claim_that_was_registered_before_the_fake_does_not_silence_it(desks: 
     desks.fake(swapped())
     verdict = desks.verdict(swapped())
     assert verdict.kind is VerdictKind.DISPUTED
-    assert "Lab registered its picture as a known fake" in verdict.sentence
+    assert "as a fake, which nobody else has confirmed" in verdict.sentence
 
 
 def test_a_pattern_over_a_fake_is_never_said_to_be_another_picture(desks: Desks) -> None:
     original = desks.world.register(desks.paper, encoded(astronaut(), "PNG"), "original").record
     desks.fake(swapped(), original.id)
     assert "It is not" not in desks.verdict(hatched(swapped()), quality=85).sentence
-    assert desks.verdict(hatched(astronaut()), quality=85).kind is not VerdictKind.KNOWN_FAKE
+    assert desks.verdict(hatched(astronaut()), quality=85).kind not in ACCUSES
 
 
 @pytest.mark.parametrize("by_one_publisher", [False, True])
@@ -119,7 +121,7 @@ def test_an_original_that_cannot_be_told_from_its_fake_is_disputed_and_not_accus
     desks.world.register(desks.lab, content, "fake", AssetClass.KNOWN_FAKE, derived_from=(original.id,))
     verdict = desks.verdict(astronaut())
     assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, original.id)
-    assert "Lab registered its picture as a known fake" in verdict.sentence
+    assert "as a fake, which nobody else has confirmed" in verdict.sentence
 
 
 UNCHANGED_COPIES: dict[str, Callable[[Image.Image], bytes]] = {
@@ -143,7 +145,7 @@ def test_the_unchanged_picture_that_is_declared_a_fake_of_an_original_makes_no_f
     asked = [encode(astronaut()) for encode in UNCHANGED_COPIES.values()]
     for upload in (upload for upload in asked if upload != content):
         verdict = desks.paper.client.match(upload).verdict
-        assert verdict.kind is not VerdictKind.KNOWN_FAKE, (copy, verdict.sentence)
+        assert verdict.kind not in ACCUSES, (copy, verdict.sentence)
     desks.world.audit()
 
 

@@ -3,7 +3,9 @@
 import httpx2
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from sdk.cli import app
 from sdk.errors import BadRequest, Conflict, NotAllowed
 from sdk.models import ActType, RecordSummary, Role, Severity, Standing, VerdictKind
 from sdk.records import AssetClass
@@ -104,8 +106,11 @@ def test_a_reviewer_decides_in_both_directions_and_everybody_can_read_why(desks:
     assert review(report.id, confirmed=False, reason="It is a parody, and says so.").fake
     assert desks.standing(report) is Standing.REPORTED
     assert desks.kind(swapped()) is VerdictKind.REPORTED
+    asked = "review", report.id, "--confirm", "--reason", "Compared with the film."
+    here = "--url", desks.world.url, "--api-key", desks.reviewer.api_key.secret
     for _ in range(2):
-        review(report.id, confirmed=True, reason="Compared with the film.")
+        done = CliRunner().invoke(app, [*asked, *here])
+        assert (done.exit_code, done.output) == (0, "fake: known fake\n")
     assert desks.kind(swapped()) is VerdictKind.KNOWN_FAKE
     assert "Compared with the film." in httpx2.get(f"{desks.world.url}/records/{report.id}").text
     acts = desks.world.operator.list_acts(act_type=ActType.REVIEW_FAKE)

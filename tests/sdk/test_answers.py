@@ -19,6 +19,7 @@ from sdk.models import (
     Degree,
     Direction,
     Evidence,
+    FakeStanding,
     Family,
     Freshness,
     Match,
@@ -30,8 +31,10 @@ from sdk.models import (
     Receipt,
     RecordSummary,
     Region,
+    Review,
     Segment,
     SourceAgreement,
+    Standing,
     Strength,
     Verdict,
     VerdictKind,
@@ -75,6 +78,14 @@ def full_answer() -> MatchAnswer:
         registered_at=datetime(2026, 2, 1, tzinfo=UTC),
         status="active",
         disputed_with=("b",),
+        fake=FakeStanding(
+            standing=Standing.CONFIRMED,
+            corroborated_by=("b",),
+            altered_from=("c",),
+            review=Review(
+                confirmed=True, reason="compared", reviewer="q", at=datetime(2026, 2, 3, tzinfo=UTC)
+            ),
+        ),
         declared_sources=(
             DeclaredSource(
                 relation="derived_from",
@@ -195,6 +206,8 @@ def test_every_model_of_an_answer_is_in_the_one_that_is_changed() -> None:
     whole = json.dumps(full_answer().model_dump(mode="json", exclude={"signature"}))
     for model in (
         RecordSummary,
+        FakeStanding,
+        Review,
         DeclaredSource,
         Operation,
         Match,

@@ -118,7 +118,7 @@ def test_unrelated_pictures_fakes_and_broken_files_are_each_said_in_words(
     world.register(lab, encoded("astronaut"), "fake-1", AssetClass.KNOWN_FAKE)
     cases = {
         "stranger.jpg": (encoded("coffee"), "Not in this registry; this says nothing about authenticity."),
-        "fake.jpg": (encoded("astronaut", quality=40), "as a known fake"),
+        "fake.jpg": (encoded("astronaut", quality=40), "as a fake, which nobody else has confirmed"),
         "broken.jpg": (encoded("coffee")[:3000], "The file cannot be decoded"),
         "notes.txt": (b"no picture", "This kind of file is not read"),
         "huge.jpg": (encoded("coffee") + bytes(101 << 20), "The file is too large"),

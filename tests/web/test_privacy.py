@@ -190,6 +190,7 @@ CONSIDERED: dict[str, Callable[[Scene], list[Ask]]] = {
     ),
     "GET /v1/records/{record_id}/frames/{time_ms}": plain("/v1/records/{record}/frames/500"),
     "POST /v1/records/{record_id}/withdraw": plain("/v1/records/{withdrawn}/withdraw"),
+    "POST /v1/records/{record_id}/review": plain("/v1/records/{record}/review"),
     "DELETE /v1/records/{record_id}": plain("/v1/records/{withdrawn}"),
     "POST /v1/match": with_media("/v1/match", video=False),  # videos: the jobs
     "POST /v1/match/fingerprints": fingerprints,

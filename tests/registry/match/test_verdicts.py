@@ -12,9 +12,11 @@ from registry.match.verdicts import NOT_IN_REGISTRY, conclude
 from sdk.models import (
     AlterationShown,
     DeclaredSource,
+    FakeStanding,
     MatchRelation,
     RecordSummary,
     SourceAgreement,
+    Standing,
     Strength,
     Verdict,
     VerdictKind,
@@ -179,7 +181,7 @@ FORGED = "'the forgery', registered by Lab"
             VerdictKind.SHARES_PICTURE,
             Severity.EDITED,
             f"Very strong match: shares its picture with {FORGED} as a known fake; it shows a part of that "
-            "known fake, and whether the altered part is in it is not known.",
+            "fake, and whether the altered part is in it is not known.",
         ),
         (
             fake(**ALTERED, direction=Direction.TO_REFERENCE, alteration=AlterationShown.UNKNOWN),
@@ -271,6 +273,15 @@ def test_a_fake_that_is_shown_speaks_before_its_original_which_is_the_stronger_m
     )
 
 
+def test_a_report_hides_nothing_of_what_is_said_without_it() -> None:
+    alone = verdict_of(facts(**SWAPPED))
+    reported = FakeStanding(standing=Standing.REPORTED)
+    verdict = verdict_of(facts(**SWAPPED), fake(fake=reported))
+    assert (verdict.kind, verdict.record) == (VerdictKind.REPORTED, "the forgery")
+    assert verdict.severity is alone.severity is Severity.PERSON_ALTERED
+    assert f"{REGISTERED} as authentic; in one of the two a face was replaced" in verdict.sentence
+
+
 def test_a_weak_match_never_speaks_beside_a_sure_one() -> None:
     assert verdict_of(fake(**WEAK), facts()).kind is VerdictKind.REGISTERED_ORIGINAL
 
@@ -300,7 +311,7 @@ def test_what_others_register_later_of_a_fake_does_not_silence_it() -> None:
     for match in (near, exact):
         verdict = verdict_of(match, fake())
         assert (verdict.kind, verdict.record) == (VerdictKind.KNOWN_FAKE, "the forgery")
-        assert "Stranger registered its picture as authentic on 2026-03-03." in verdict.sentence
+        assert "Stranger registered its picture on 2026-03-03 as authentic." in verdict.sentence
 
 
 def test_a_picture_that_was_authentic_before_somebody_called_it_fake_is_disputed() -> None:
@@ -308,7 +319,7 @@ def test_a_picture_that_was_authentic_before_somebody_called_it_fake_is_disputed
     authentic = facts(is_earlier_claim=True)
     verdict = verdict_of(fake(), authentic)
     assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, "the bridge")
-    assert "Lab registered its picture as a known fake on 2026-03-02." in verdict.sentence
+    assert "Lab registered its picture on 2026-03-02 as a known fake." in verdict.sentence
     cropped = facts(is_earlier_claim=True, **CROPPED)
     assert verdict_of(fake(**CROPPED), cropped).kind is VerdictKind.DISPUTED
 
@@ -318,7 +329,7 @@ def test_the_same_bytes_called_authentic_and_later_fake_are_disputed_and_the_fir
     for asset_class in (AssetClass.KNOWN_FAKE, AssetClass.AI_GENERATED):
         verdict = verdict_of(fake(asset_class=asset_class, **same), facts(**same))
         assert (verdict.kind, verdict.record) == (VerdictKind.DISPUTED, "the bridge")
-        assert "Lab registered its picture as" in verdict.sentence
+        assert "Lab registered its picture on" in verdict.sentence
         verdict = verdict_of(fake(asset_class=asset_class, day=0, **same), facts(day=1, **same))
         assert verdict.record == "the forgery", "the fake was registered first"
 
@@ -373,7 +384,7 @@ def test_the_very_file_of_an_earlier_claim_is_not_silent_about_a_fake() -> None:
     exact = facts(strength=Strength.EXACT, relation=MatchRelation.SAME_FILE)
     verdict = verdict_of(exact, fake())
     assert verdict.kind is VerdictKind.REGISTERED_ORIGINAL
-    assert verdict.sentence.endswith("Lab registered its picture as a known fake on 2026-03-02.")
+    assert verdict.sentence.endswith("Lab registered its picture on 2026-03-02 as a known fake.")
 
 
 def test_of_footage_and_of_what_was_generated_as_a_whole_the_words_are_theirs() -> None:
@@ -387,7 +398,7 @@ def test_of_footage_and_of_what_was_generated_as_a_whole_the_words_are_theirs() 
 
 def test_a_claim_that_contradicts_a_fake_is_told_once() -> None:
     verdict = verdict_of(fake(), facts())
-    assert verdict.sentence.endswith("Daily Example registered its picture as authentic on 2026-03-01.")
+    assert verdict.sentence.endswith("Daily Example registered its picture on 2026-03-01 as authentic.")
 
 
 def test_what_is_not_named_is_counted() -> None:

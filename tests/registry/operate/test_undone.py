@@ -1,6 +1,8 @@
 """What was done by an act cannot be undone in the database unseen."""
 
 from sdk.keys import thumbprint
+from sdk.models import Role
+from sdk.records import AssetClass
 from tests.pictures import encoded
 from tests.world import World
 
@@ -29,3 +31,26 @@ def test_a_record_that_was_given_to_another_publisher_is_found(world: World) -> 
     world.tamper("UPDATE record SET publisher_id = :other", other=other.publisher.id)
     [finding] = world.operator.audit().findings
     assert finding.detail == f"record {record.id} is of another publisher than the key that signed it"
+
+
+def test_a_review_that_was_turned_round_removed_or_made_up_is_found(world: World) -> None:
+    lab, reviewer = world.enrol("Lab", Role.RESEARCHER), world.enrol("Reviewers", Role.REVIEWER)
+    subjects = ("cat", "coffee", "rocket", "astronaut")
+    turned, removed, made_up, erased = (
+        world.register(lab, encoded(subject), subject, AssetClass.KNOWN_FAKE).record.id
+        for subject in subjects
+    )
+    for reviewed in (turned, removed, erased):
+        reviewer.client.review_fake(reviewed, confirmed=True, reason="Compared with the film.")
+        reviewer.client.review_fake(reviewed, confirmed=False, reason="It is a parody.")
+    lab.client.erase(erased)
+    world.audit()
+    world.tamper("UPDATE fake_review SET confirmed = true WHERE record_id = :id", id=turned)
+    world.tamper("DELETE FROM fake_review WHERE record_id = :id", id=removed)
+    world.tamper(
+        "INSERT INTO fake_review VALUES (now(), :id, :by, true, 'x')", id=made_up, by=reviewer.publisher.id
+    )
+    found = {
+        finding.detail.partition(" has not the review")[0] for finding in world.operator.audit().findings
+    }
+    assert found == {f"record {record}" for record in (turned, removed, made_up)}

@@ -50,7 +50,7 @@ def desk(world_of_module: World) -> Party:
 
 
 def shown_at(answer: MatchAnswer) -> list[tuple[float, float]]:
-    assert answer.verdict.kind is VerdictKind.KNOWN_FAKE
+    assert answer.verdict.kind is VerdictKind.REPORTED
     assert answer.matches[0].strength in SURE
     return [segment.query for segment in answer.matches[0].segments]
 
