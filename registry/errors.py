@@ -6,8 +6,8 @@ RegistryError
 ├── StatementRefused: BadStatement, BadSignature, KeyNotValid, DigestMismatch, FingerprintMismatch
 ├── MediaRefused: UnsupportedMedia, MediaTooLarge, UndecodableMedia, DecoderGaveUp, InsufficientDetail
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
-├── InvalidRequest, NestedTooDeep, InvalidFingerprint, InconsistentFingerprints, NotProven, NothingToCompare,
-│   NotReviewable
+├── InvalidRequest, NestedTooDeep, InvalidFingerprint, InconsistentFingerprints, NotProven,
+│   NothingToCompare, NotReviewable
 ├── UnknownJob, JobPending, JobFailed, BadWebhook, UnknownHost
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, DecoderLost, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull, BlobsUnavailable

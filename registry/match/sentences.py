@@ -62,7 +62,7 @@ def sure_match(match: MatchFacts) -> str:
 
 
 def seen_beside(match: MatchFacts) -> str:
-    """A sentence: what the comparison finds between the upload and a record that the verdict is not about."""
+    """A sentence: what was found between the upload and a record that the verdict is not about."""
     return f"{capitalised(relation_words(match))} {_who(match)} {_classed(match)}{difference(match)}."
 
 

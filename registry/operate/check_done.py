@@ -52,8 +52,9 @@ UNTOLD = (
 
 # The last review of a record counts; with the record erased, its row goes.
 REVIEWS = (
-    "WITH last AS (SELECT DISTINCT ON (object) object, number, publisher_id, details ->> 'confirmed' AS said "
-    f"FROM act WHERE type = '{ActType.REVIEW_FAKE}' ORDER BY object, number DESC) "
+    "WITH last AS (SELECT DISTINCT ON (object) object, number, publisher_id, "
+    "details ->> 'confirmed' AS said FROM act "
+    f"WHERE type = '{ActType.REVIEW_FAKE}' ORDER BY object, number DESC) "
     "SELECT COALESCE(record_id, object), number FROM fake_review FULL JOIN last ON record_id = object "
     "WHERE CASE WHEN record_id IS NULL THEN object IN (SELECT id FROM record WHERE status <> 'erased') "
     "ELSE reviewer_id IS DISTINCT FROM publisher_id OR CAST(confirmed AS text) IS DISTINCT FROM said END"
