@@ -224,8 +224,8 @@ _ROWS = (
                  "something new around it"),
     OperationRow(OperationType.AUDIO_RETIMED, Severity.EDITED, Extent.AUDIO,
                  "c2pa.edited", _BY_HAND, _TRANSFORMED,
-                 "the sound slowed or sped up with the pictures; the sentence says whether its pitch was "
-                 "corrected"),
+                 "the sound slowed or sped up with the pictures, or heard earlier or later than they are "
+                 "shown; the sentence says by how much, or whether its pitch was corrected"),
     OperationRow(OperationType.CLIPPED, Severity.EDITED, Extent.TIME,
                  "c2pa.cropped", _BY_HAND, _EDITED,
                  "seconds of the original are missing"),

@@ -35,6 +35,7 @@ class Spectrogram:
 
     bands: Bands  # (n, SEMITONES) decibels, frame i at i * HOP_S seconds
     audible: npt.NDArray[np.bool_]  # (n,)
+    in_step: bool = True  # whether frame 0 is known to be at the first frame of the pictures
 
     @property
     def is_silent(self) -> bool:
@@ -59,9 +60,9 @@ class Spectrogram:
         return np.concatenate([levels, self.audible[:, None].astype(np.uint8)], axis=1)
 
     @staticmethod
-    def restored(stored: npt.NDArray[np.uint8]) -> "Spectrogram":
+    def restored(stored: npt.NDArray[np.uint8], *, in_step: bool) -> "Spectrogram":
         """Reads what `stored` returned."""
-        return Spectrogram(stored[:, :-1].astype(np.float32) * QUANTUM_DB, stored[:, -1] > 0)
+        return Spectrogram(stored[:, :-1].astype(np.float32) * QUANTUM_DB, stored[:, -1] > 0, in_step)
 
 
 def spectrogram_of(samples: npt.NDArray[np.int16]) -> Spectrogram:

@@ -1,50 +1,122 @@
-"""Decodes the audio of a file to mono samples, inside the limited process of `sandbox`."""
+"""Decodes the audio of a file to mono samples on the clock of its pictures, inside the limited process of
+`sandbox`."""
 
 from collections.abc import Iterator
 
-import av
 import av.error
 import numpy as np
 import numpy.typing as npt
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 
 from indexer.media.containers import AUDIO_DECODERS, allow_one_decoder, decoder_name, open_container
+from indexer.media.errors import MediaError
 from indexer.media.limits import VideoLimits
+from indexer.media.mixdown import Mixdown, Rows, one_channel
+from indexer.media.played_tracks import played_audio, played_video
+from indexer.media.video import AHEAD_MS, BACK_MS, OpenVideo
 
 SAMPLE_RATE = 11025  # Hz, enough for speech and melody
 CHUNK_SAMPLES = 10 * SAMPLE_RATE
+# Encoders begin a few hundredths of a second early, and clocks are coarse. Sound that is less out of step
+# is left where it is, which also keeps the values of what was registered before this was looked at.
+OUT_OF_STEP_S = 0.1
 Samples = npt.NDArray[np.int16]
 
 
 def decode_audio(payload: bytes, limits: VideoLimits) -> Iterator[Samples]:
     """Yields the audio track that is played in resampled chunks; nothing where none can be decoded.
 
-    Sample 0 is the moment of the first frame of the pictures, as far as the file tells.
+    Sample 0 is the moment of the first frame of the pictures, as far as the file tells: what is heard
+    before it is left out, and where the track begins later or pauses, there is silence.
     """
-    container, _ = open_container(payload)
-    stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream) or decoder_name(stream) not in AUDIO_DECODERS:
+    container, known = open_container(payload)
+    stream = played_audio(container, known, played_video(container, known))
+    if stream is None or decoder_name(stream) not in AUDIO_DECODERS:
         return
     allow_one_decoder(stream)
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    kept: list[Samples] = []
-    count = 0
+    clock = _SoundClock(_begin_of_pictures_s(payload, limits), known.clock_jumps, limits.max_seconds)
+    mixdown = Mixdown(SAMPLE_RATE)
+    kept: list[Rows] = []
+    for frame in _decoded(container, stream):
+        try:
+            rows = mixdown.rows(frame)
+        except (av.error.FFmpegError, ValueError):
+            continue  # of a form that is not converted, as damaged frames may have
+        kept += clock.placed(frame, rows)
+        if sum(rows.shape[1] for rows in kept) >= CHUNK_SAMPLES:
+            yield from _chunks(kept)
+            kept = []
+        if clock.count > limits.max_seconds * SAMPLE_RATE:
+            break
+    yield from _chunks(kept)
+
+
+def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     try:
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
                 continue
-            for frame in frames:
-                for part in resampler.resample(frame):
-                    kept.append(np.asarray(part.to_ndarray(), np.int16).ravel())
-                    count += len(kept[-1])
-            if sum(map(len, kept)) >= CHUNK_SAMPLES:
-                yield np.concatenate(kept)
-                kept = []
-            if count > limits.max_seconds * SAMPLE_RATE:
-                break
+            yield from frames
     except av.error.FFmpegError:
         pass  # the file breaks off; what came before counts
-    if kept:
-        yield np.concatenate(kept)
+
+
+def _begin_of_pictures_s(payload: bytes, limits: VideoLimits) -> float | None:
+    """Returns the time of the first frame that can be decoded, which is that of the track of frames."""
+    try:
+        return OpenVideo(payload, limits).first_time_s
+    except MediaError:
+        return None  # sound alone
+
+
+def _chunks(kept: list[Rows]) -> Iterator[Samples]:
+    if not kept:
+        return
+    samples = one_channel(np.concatenate(kept, axis=1), SAMPLE_RATE)
+    for start in range(0, len(samples), 2 * CHUNK_SAMPLES):
+        yield samples[start : start + 2 * CHUNK_SAMPLES]
+
+
+class _SoundClock:
+    """Places decoded sound by the times that the file gives it, as players do."""
+
+    def __init__(self, begin_s: float | None, jumps: bool, max_seconds: int) -> None:
+        self.count = 0  # samples that were placed so far
+        self._begin_s = begin_s
+        self._jumps = jumps
+        self._most = max_seconds * SAMPLE_RATE
+        self._to_drop = 0  # samples that come before the pictures, or a second time
+        self._shift_s: float | None = None  # from the time in the file to that of the pictures
+
+    def placed(self, frame: AudioFrame, rows: Rows) -> list[Rows]:
+        """Returns what comes next: silence where samples are missing, and those of the frame."""
+        silence = 0
+        if frame.time is not None:
+            late = self._late_s(frame.time)
+            if abs(late) >= OUT_OF_STEP_S:
+                ahead = round(late * SAMPLE_RATE) - self._to_drop
+                self._to_drop = max(0, -ahead)
+                silence = max(0, min(ahead, self._most + SAMPLE_RATE - self.count))
+        dropped = min(self._to_drop, rows.shape[1])
+        self._to_drop -= dropped
+        self.count += silence + rows.shape[1] - dropped
+        return [np.zeros((2, silence), np.int16), rows[:, dropped:]]
+
+    def _late_s(self, time_s: float) -> float:
+        """Returns by how much this time lies behind the end of what was decoded."""
+        placed_s = (self.count - self._to_drop) / SAMPLE_RATE
+        if self._shift_s is None:
+            late = 0.0 if self._begin_s is None else time_s - self._begin_s
+            if abs(late) < OUT_OF_STEP_S or (self._jumps and 1000 * abs(late) > AHEAD_MS):
+                late = 0.0
+            self._shift_s = late - time_s
+            return late
+        late = time_s + self._shift_s - placed_s
+        if self._jumps and not -BACK_MS < 1000 * late < AHEAD_MS:
+            self._shift_s -= late  # joined recordings: the next follows the one before
+            return 0.0
+        return late

@@ -11,7 +11,6 @@ from itertools import chain, islice
 
 import av.error
 import numpy as np
-from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -28,6 +27,7 @@ from indexer.media.errors import TooLarge, Undecodable, UnsupportedFormat
 from indexer.media.frames import Frame, Sampler, VideoInfo, track_size, working_size
 from indexer.media.images import Pixels, megapixels
 from indexer.media.limits import VideoLimits
+from indexer.media.played_tracks import choice_in_words, played_audio, played_video, track_duration_s
 
 SEEK_BEYOND_MS = 4000  # a wanted frame that is farther ahead is reached from its key frame
 THREADS = 2
@@ -48,6 +48,7 @@ class OpenVideo:
         self.notes: list[str] = []
         self.end_ms = 0  # when the last frame that was decoded ceases to be shown
         self._container, self._format = open_container(payload)
+        self.notes += choice_in_words(self._container)
         self._stream = self._allowed_stream()
         self._rate = self._stream.average_rate or self._stream.guessed_rate
         self._stream.thread_type = "AUTO"
@@ -59,14 +60,15 @@ class OpenVideo:
         if first is None:
             raise Undecodable("not one frame of this video can be decoded")
         self._frames = chain([first], self._frames)
+        self.first_time_s = first.time or 0.0  # on the clock of the file
         self._orientation = orientation_of(first)
         self.info = self._info(first)
         self._check()
 
     def _allowed_stream(self) -> VideoStream:
         """Picks the pictures that a player shows, once it is known that their decoder may run."""
-        stream = self._container.streams.best("video")
-        if not isinstance(stream, VideoStream):
+        stream = played_video(self._container, self._format)
+        if stream is None:
             raise UnsupportedFormat("there is no picture in this file, only sound or data")
         decoder = decoder_name(stream)
         if decoder not in VIDEO_DECODERS:
@@ -91,8 +93,8 @@ class OpenVideo:
         )
 
     def _has_audio(self) -> bool:
-        stream = self._container.streams.best("audio")
-        if not isinstance(stream, AudioStream):
+        stream = played_audio(self._container, self._format, self._stream)
+        if stream is None:
             return False
         if decoder_name(stream) not in AUDIO_DECODERS:
             self._note(f"its sound is coded as {decoder_name(stream)}, which is not read")
@@ -114,6 +116,11 @@ class OpenVideo:
         if info.duration_ms > 1000 * limits.max_seconds:
             seconds = info.duration_ms // 1000
             raise TooLarge(f"{seconds} seconds of video; at most {limits.max_seconds} are read")
+
+    def _stated_ms(self) -> int | None:
+        """How long the pictures last; where the file does not state it, how long all of it does."""
+        own = track_duration_s(self._stream)
+        return self.info.duration_ms if own is None else round(1000 * own)
 
     def _stated_frames(self) -> int:
         """How many frames there will be, as far as the file says so before they are decoded."""
@@ -156,7 +163,7 @@ class OpenVideo:
             luma = self._luma(frame)
             sampled, cut = sampler.look(time_ms, luma)
             yield Frame(time_ms, luma, self._rgb(frame) if sampled else None, cut)
-        stated_ms = None if self._format.clock_jumps else self.info.duration_ms
+        stated_ms = None if self._format.clock_jumps else self._stated_ms()
         if stated_ms is not None and self.end_ms < WHOLE_SHARE * stated_ms:
             self._note(f"of {stated_ms / 1000:.1f} seconds {self.end_ms / 1000:.1f} could be decoded")
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from indexer.compare.vocabulary import Operation, degree_of
-from indexer.fingerprints.audio import HOP_S, WINDOW, Spectrogram
+from indexer.fingerprints.audio import HOP_S, WINDOW, Bands, Spectrogram
 from indexer.media.audio import SAMPLE_RATE
 from indexer.operations import Degree, OperationType
 from indexer.timeline.alignment import find_segments
@@ -19,6 +20,11 @@ SAME_AUDIO = 0.45
 LEAST_COMPARED_S = 1.5
 LEAST_AUDIBLE_S = 0.5  # anything shorter is a click
 DELAYS_S = np.arange(-0.3, 0.31, 0.05)  # audio and pictures are not always in step
+IN_STEP_S = 0.28  # what lies farther than this, or at the end of that range, was moved
+# Sound that was moved farther against the pictures is looked for at any distance. With so many tried, other
+# speech agrees by chance up to 0.41 over three seconds, and less over more.
+SAME_MOVED = 0.55
+LEAST_MOVED_S, LEAST_MOVED_SHARE = 2.5, 0.5  # of the segment's audible seconds
 # Semitones by which the usual speeds move the pitch where it was not corrected.
 USUAL_SHIFTS = (0, 5, 2, -4, -7, 12, -12)
 EXPLAINED_SHARE = 0.5  # of the query's audible seconds, after which no other pitch is tried
@@ -31,6 +37,7 @@ class AudioAgreement:
     similarity: float  # mean correlation, -1..1
     semitones: int  # by which the query's pitch was raised to agree
     seconds: float  # in which both are audible
+    later_s: float = 0.0  # by which it is heard later than with the original's pictures
 
 
 def as_sequence(audio: Spectrogram, semitones: int = 0) -> Sequence:
@@ -59,23 +66,75 @@ def _seconds(segments: list[TemporalSegment]) -> float:
 
 
 def compare_audio(segment: TemporalSegment, query: Spectrogram, reference: Spectrogram) -> AudioAgreement:
-    """Compares the audio along a segment, at its own pitch and at the pitch of its speed."""
+    """Compares the audio along a segment, at its own pitch and at the pitch of its speed.
+
+    Where it is not the same in step with the pictures, it is looked for elsewhere in the original.
+    """
     reference_audio = as_sequence(reference)
     speed_shift = -round(12 * float(np.log2(abs(segment.factor)))) if segment.factor else 0
+    pitches = tuple(dict.fromkeys((0, speed_shift)))
+    in_step = _best_agreement(segment, query, reference_audio, pitches, DELAYS_S)
+    is_same = in_step.similarity >= SAME_AUDIO and abs(in_step.later_s) < IN_STEP_S
+    if is_same or segment.factor <= 0:
+        return in_step
+    moved = _best_agreement(segment, query, reference_audio, pitches, None)
+    return moved if moved.similarity >= max(SAME_MOVED, in_step.similarity) else in_step
+
+
+def _best_agreement(
+    segment: TemporalSegment,
+    query: Spectrogram,
+    reference_audio: Sequence,
+    pitches: tuple[int, ...],
+    delays_s: npt.NDArray[np.float64] | None,
+) -> AudioAgreement:
+    """The best of these delays; None: of those at which enough of the segment agrees, whatever they are."""
     best = AudioAgreement(-1.0, 0, 0.0)
-    for semitones in dict.fromkeys((0, speed_shift)):
+    for semitones in pitches:
         query_audio = as_sequence(query, semitones)
         inside = (query_audio.times >= segment.start) & (query_audio.times < segment.end)
         times, rows = query_audio.times[inside], query_audio.vectors[inside]
-        for delay in DELAYS_S:
+        delays = _likely_delays_s(segment, times, rows, reference_audio) if delays_s is None else delays_s
+        for delay in delays:
             reference_rows = reference_audio.at(segment.factor * (times + delay) + segment.offset)
             audible = (np.linalg.norm(reference_rows, axis=1) > 0.5) & (np.linalg.norm(rows, axis=1) > 0.5)
             if not audible.any():
                 continue
             similarity = float(np.einsum("ij,ij->i", rows[audible], reference_rows[audible]).mean())
             if similarity > best.similarity:
-                best = AudioAgreement(similarity, semitones, HOP_S * int(audible.sum()))
+                best = AudioAgreement(similarity, semitones, HOP_S * int(audible.sum()), -float(delay))
     return best
+
+
+def _likely_delays_s(
+    segment: TemporalSegment, times: npt.NDArray[np.float64], rows: Bands, reference_audio: Sequence
+) -> npt.NDArray[np.float64]:
+    """Finds the delay at which a segment's (n, SEMITONES) rows agree best, and those around it.
+
+    By the correlation of all delays at once (Fourier transform, band by band).
+    """
+    if not len(times) or not len(reference_audio.times):
+        return np.zeros(0)
+    first = (reference_audio.times[0] - segment.offset) / segment.factor  # on the query's clock
+    last = (reference_audio.times[-1] - segment.offset) / segment.factor
+    other = reference_audio.at(segment.factor * np.arange(first, last + HOP_S / 2, HOP_S) + segment.offset)
+    heard, other_heard = (np.linalg.norm(one, axis=1, keepdims=True) > 0.5 for one in (rows, other))
+    audible_s = HOP_S * _correlation(heard.astype(np.float32), other_heard.astype(np.float32))
+    agreement = HOP_S * _correlation(rows, other) / np.maximum(audible_s, HOP_S)
+    least_s = max(LEAST_MOVED_S, LEAST_MOVED_SHARE * HOP_S * int(heard.sum()))
+    agreement[audible_s < least_s] = -1.0
+    place = int(agreement.argmax())
+    if agreement[place] < 0:
+        return np.zeros(0)
+    delay = first - times[0] + HOP_S * (place - len(rows) + 1)
+    return np.asarray(delay + np.arange(-HOP_S / 2, HOP_S, HOP_S / 2))
+
+
+def _correlation(rows: Bands, others: Bands) -> npt.NDArray[np.float64]:
+    """Returns sums of products for every shift: at place i, rows[0] lies on others[i - len(rows) + 1]."""
+    length = len(rows) + len(others) - 1
+    product = np.fft.rfft(others, length, axis=0) * np.fft.rfft(rows[::-1], length, axis=0)
+    return np.asarray(np.fft.irfft(product.sum(axis=1), length), np.float64)
 
 
 def audio_operations(
@@ -104,6 +163,8 @@ def audio_operations(
         measured = {"other_share": round(share, 3)}
         operations.append(Operation(replaced, degree_of(share, 0.6, 0.9), sentence, measured=measured))
     same_audio = [(segment, audio) for segment, audio in compared if audio.similarity >= SAME_AUDIO]
+    if reference.in_step:
+        operations += _moved(same_audio)
     return [*operations, *_retimed(same_audio)]
 
 
@@ -116,6 +177,20 @@ def _audible_seconds(audio: Spectrogram | None, spans: list[tuple[float, float]]
     for start, end in spans:
         inside |= (times >= start) & (times < end)
     return HOP_S * int((audio.audible & inside).sum())
+
+
+def _moved(same_audio: list[tuple[TemporalSegment, AudioAgreement]]) -> list[Operation]:
+    """Names how far the sound was moved against the pictures, in the longest segment where it was."""
+    moved = [(segment, audio) for segment, audio in same_audio if abs(audio.later_s) > IN_STEP_S]
+    if not moved:
+        return []
+    _, audio = max(moved, key=lambda pair: pair[0].end - pair[0].start)
+    word = "later" if audio.later_s > 0 else "earlier"
+    moved_by = f"{abs(audio.later_s):.1f} seconds {word}"
+    sentence = f"Its sound is the original's, but heard {moved_by} against the pictures."
+    degree = degree_of(abs(audio.later_s), 0.5, 2.0)
+    measured = {"later_s": round(audio.later_s, 2)}
+    return [Operation(OperationType.AUDIO_RETIMED, degree, sentence, measured=measured)]
 
 
 def _retimed(same_audio: list[tuple[TemporalSegment, AudioAgreement]]) -> list[Operation]:

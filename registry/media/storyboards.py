@@ -44,7 +44,7 @@ def store_storyboard(blobs: Blobs, poster_key: str, video: VideoContent) -> None
             archive.writestr(f"{time_ms:08d}.webp", content)
         if video.audio is not None and not video.audio.is_silent:
             stored = io.BytesIO()
-            np.savez_compressed(stored, bands=video.audio.stored())
+            np.savez_compressed(stored, bands=video.audio.stored(), in_step=np.array(video.audio.in_step))
             archive.writestr(AUDIO, stored.getvalue())
         archive.writestr(TRACK, video.track.reduced().to_bytes())
     blobs.put_beside(poster_key, SUFFIX, buffer.getbuffer())
@@ -70,4 +70,6 @@ def load_storyboard(blobs: Blobs, poster_key: str) -> Storyboard | None:
 
 def _audio(stored: bytes) -> Spectrogram:
     with np.load(io.BytesIO(stored), allow_pickle=False) as archive:
-        return Spectrogram.restored(archive["bands"])
+        # Earlier versions did not ask when the sound begins, nor kept a word about it.
+        in_step = "in_step" in archive and bool(archive["in_step"])
+        return Spectrogram.restored(archive["bands"], in_step=in_step)

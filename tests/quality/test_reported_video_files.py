@@ -9,6 +9,7 @@ from sdk.models import MatchRelation, OperationType
 from tests.journeys.test_command_line import lines, run
 from tests.world import World
 
+SOUND = {OperationType.AUDIO_REPLACED, OperationType.AUDIO_RETIMED}
 pytestmark = [pytest.mark.shared]
 
 
@@ -21,7 +22,11 @@ pytestmark = [pytest.mark.shared]
             "mx_hflip.mp4",
             {OperationType.MIRRORED, OperationType.ROTATED},
         ),
-        ("18-which-sound-is-heard", "s.mp4", "silentfirst.mkv", {OperationType.AUDIO_REPLACED}),
+        ("17-sound-that-starts-later", "delay.mp4", "delay_flat.mp4", SOUND),
+        ("17-sound-that-starts-later", "delay_flat.mp4", "delay.mp4", SOUND),
+        ("18-which-sound-is-heard", "s.mp4", "phase.mp4", SOUND),
+        ("18-which-sound-is-heard", "phase.mp4", "s.mp4", SOUND),
+        ("18-which-sound-is-heard", "s.mp4", "silentfirst.mkv", SOUND),
         ("19-which-picture-track", "s.mp4", "coverfirst.mkv", {OperationType.PICTURES_REPLACED}),
     ],
 )

@@ -65,7 +65,8 @@ def describe_video(
         operations += audio_operations(list(alignment.segments), video.audio, audio)
     operations = in_order([*operations, *_anywhere(segments)])
     is_whole = _is_whole_in_time(alignment, spans) and _is_whole_frame(context, alignment, operations)
-    if is_whole and not changes_content(operations):
+    is_same_sound = all(operation.type is not OperationType.AUDIO_RETIMED for operation in operations)
+    if is_whole and is_same_sound and not changes_content(operations):
         match = replace(match, assessment=replace(match.assessment, relation=MatchRelation.SAME_PICTURE))
         operations = operations or [re_encoded(None)]
     sentences = faces_uncertainty(context.faces_not_compared) or _most_common(uncertain, segments)

@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,9 +93,35 @@ def test_audio_counts_only_where_the_original_is_shown(spoken: Samples) -> None:
     assert "taken away" in kinds(silent_part, around, spectrogram_of(spoken))[OperationType.AUDIO_REPLACED]
 
 
+@pytest.mark.parametrize("later_s", [-5.1, -1.0, -0.4, 0.4, 1.2, 6.0])
+def test_sound_that_was_moved_against_the_pictures_is_the_same_sound_and_it_is_said_how_far(
+    spoken: Samples, later_s: float
+) -> None:
+    moved = np.roll(spoken, round(later_s * SAMPLE_RATE))
+    moved[: max(0, round(later_s * SAMPLE_RATE))] = 0
+    segment, original = TemporalSegment(0.0, 12.0, 1.0, 0.0, 0.99), spectrogram_of(spoken)
+    [operation] = audio_operations([segment], spectrogram_of(moved), original)
+    assert operation.type is OperationType.AUDIO_RETIMED
+    assert operation.measured["later_s"] == pytest.approx(later_s, abs=0.06)
+    direction = "later" if later_s > 0 else "earlier"
+    assert f"heard {abs(later_s):.1f} seconds {direction}" in operation.sentence
+    # Of what an older version kept, nobody knows when it begins.
+    assert kinds([segment], spectrogram_of(moved), replace(original, in_step=False)) == {}
+
+
+def test_sound_a_little_out_of_step_is_nothing_and_other_sound_is_no_moved_one(spoken: Samples) -> None:
+    late = np.pad(spoken, (SAMPLE_RATE // 5, 0))
+    original = spectrogram_of(spoken)
+    assert kinds([TemporalSegment(0.0, 12.0, 1.0, 0.0, 0.99)], spectrogram_of(late), original) == {}
+    for seed, seconds in enumerate((2.5, 3.0, 4.0, 6.0, 12.0), start=2):
+        other = spectrogram_of(speech(seconds, seed))
+        found = kinds([TemporalSegment(0.0, seconds, 1.0, 3.0, 0.99)], other, original)
+        assert set(found) == {OperationType.AUDIO_REPLACED}
+
+
 def test_a_spectrogram_comes_back_from_its_bytes(spoken: Samples) -> None:
     audio = spectrogram_of(spoken)
-    again = Spectrogram.restored(audio.stored())
+    again = Spectrogram.restored(audio.stored(), in_step=True)
     assert np.abs(again.bands - audio.bands).max() <= 0.5
     assert np.array_equal(again.audible, audio.audible)
 

@@ -57,6 +57,19 @@ def test_frames_track_and_audio_come_back(blobs: Blobs, poster: str) -> None:
     assert kept.audio is not None
     assert np.abs(storyboard.audio.bands - kept.audio.bands).max() < 1.0, "decibels, rounded"
     assert storyboard.audio.audible.all()
+    assert storyboard.audio.in_step
+
+
+def test_audio_of_an_earlier_version_is_read_and_nobody_knows_when_it_begins(
+    blobs: Blobs, poster: str
+) -> None:
+    stored = io.BytesIO()
+    np.savez_compressed(stored, bands=audible().stored())
+    blobs.put_beside(poster, SUFFIX, archive(**{TRACK: EMPTY.to_bytes(), AUDIO: stored.getvalue()}))
+    storyboard = load_storyboard(blobs, poster)
+    assert storyboard is not None
+    assert storyboard.audio is not None
+    assert not storyboard.audio.in_step
 
 
 @pytest.mark.parametrize(
