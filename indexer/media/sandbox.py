@@ -140,7 +140,7 @@ class DecoderPool:
                 yield before
 
     def audio(self, payload: bytes) -> Samples:
-        """Returns mono samples at SAMPLE_RATE of the audio track that is played, from the first frame on; empty without one."""
+        """Returns mono samples at SAMPLE_RATE from a video's first frame on; empty where there are none."""
         with self._worker() as worker:
             header, body = worker.ask({"want": "audio"}, payload)
             chunks = []
