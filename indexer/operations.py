@@ -44,6 +44,7 @@ class OperationType(StrEnum):
     OVERLAY = "overlay"
     MIRRORED = "mirrored"
     ROTATED = "rotated"
+    STRETCHED = "stretched"
     CROPPED = "cropped"
     EMBEDDED = "embedded"
     BORDERED = "bordered"
@@ -213,6 +214,9 @@ _ROWS = (
                  "c2pa.orientation", _BY_HAND, _EDITED,
                  "turned",
                  needs_same_moment=True),
+    OperationRow(OperationType.STRETCHED, Severity.EDITED, Extent.FRAME,
+                 "c2pa.resized", _BY_HAND, _EDITED,
+                 "its proportions changed: bodies and faces made slimmer or broader"),
     OperationRow(OperationType.CROPPED, Severity.EDITED, Extent.FRAME,
                  "c2pa.cropped", _BY_HAND, _EDITED,
                  "a part of it"),

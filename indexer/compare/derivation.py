@@ -1,8 +1,9 @@
 """Turns a comparison into what is said of it: the operations, and what could not be told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexer.compare.aligned_pair import AlignedPair
+from indexer.compare.bars import bars_laid_over
 from indexer.compare.content import content_operations
 from indexer.compare.faces.findings import (
     Change,
@@ -39,8 +40,10 @@ def derive(
     boxes = [face.reference_box or face.query_box for face in changed]
     heads = mask_around([box for box in boxes if box is not None], warped)
     found = face_operations(findings, warped, size) + content_operations(warped, changes, heads, size)
+    found += bars_laid_over(pair.alignment, pair.query, pair.reference)
     found.sort(key=lambda operation: OPERATIONS[operation.type].rank)
     if pair.is_inverted:
         found.append(inverted())
-    found += operations_found(pair.alignment, pair.query, pair.reference, query_frame, reference_frame)
+    alignment = replace(pair.alignment, homography=warped.to_reference(pair.reference))
+    found += operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame)
     return Derivation(tuple(found), tuple(uncertainties(findings, warped)), comparison, tuple(findings))

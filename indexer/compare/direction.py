@@ -88,6 +88,9 @@ FROM, TO = Direction.FROM_REFERENCE, Direction.TO_REFERENCE
 
 def _by_surroundings(pair: AlignedPair, warped: WarpedPair) -> Iterator[Evidence]:
     """Where one picture lies inside the other: was it cut out of it, or placed in it?"""
+    if pair.alignment.bars:
+        yield FROM, "Something was laid over the upload, which the other picture shows without it."
+        return
     if pair.alignment.within is not None:
         yield FROM, "In the upload the registered picture stands in a frame of something else."
         return

@@ -10,6 +10,7 @@ import numpy as np
 
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.alignment_refinement import PairStatistics, agreeing_share
+from indexer.compare.bars import without_bars
 from indexer.compare.features import LocalFeatures
 from indexer.compare.geometry import Alignment, coverage, project
 from indexer.fingerprints.regions import Region, inner_rectangles
@@ -25,8 +26,12 @@ LEAST_SHARE = 0.2  # of the reference that the frame must show
 def restrict_to_frame(pair: AlignedPair) -> AlignedPair:
     """Returns the pair restricted to a picture inside the query, if everything around that is unrelated.
 
-    A frame that left out a new face would hide it, so what it leaves out must agree nowhere.
+    A frame that left out a new face would hide it, so what it leaves out must agree nowhere. Bars that were
+    laid over the picture are left out too, and named by the alignment.
     """
+    barred = without_bars(pair)
+    if barred is not None:
+        return barred
     if pair.alignment.within is not None:
         return pair
     whole = PairStatistics(pair.warped_at(LONG_SIDE))

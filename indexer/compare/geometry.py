@@ -45,6 +45,7 @@ class Alignment:
     reference_coverage: float  # share of the reference that the query shows, 0..1
     spread: float  # share of what both show that the agreeing features span; a shared logo spans little
     within: Region | None = None  # the part of the query that is compared; None: all of it
+    bars: tuple[Region, ...] = ()  # parts of the query that are solid bars over what the reference shows
     places: int = 0  # features that had a partner, counted once a place as `inliers` are
 
     @property

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from indexer.compare.geometry import Alignment
+from indexer.compare.proportions import Stretch, measure_stretch, stretched
 from indexer.compare.vocabulary import FULL, Frame, Operation, as_shares, degree_of
 from indexer.media.images import Pixels
 from indexer.operations import Degree, OperationType
@@ -23,12 +24,14 @@ def operations_found(
     alignment: Alignment, query: Pixels, reference: Pixels, query_frame: Frame, reference_frame: Frame
 ) -> list[Operation]:
     """Returns what the alignment of (h, w, 3) uint8 `query` with `reference` shows, in reading order."""
+    stretch = measure_stretch(alignment.homography, _size(query), _size(reference))
     found = [
         _mirrored(alignment),
         _rotated(alignment),
+        None if stretch is None else stretched(stretch),
         _cropped(alignment, reference),
         _surrounded(alignment, query),
-        _resized(alignment, query, reference, query_frame, reference_frame),
+        _resized(alignment, stretch, query, reference, query_frame, reference_frame),
         _recoloured(alignment, query, reference),
     ]
     return [operation for operation in found if operation is not None]
@@ -100,12 +103,18 @@ def _surrounded(alignment: Alignment, query: Pixels) -> Operation | None:
 
 
 def _resized(
-    alignment: Alignment, query: Pixels, reference: Pixels, query_frame: Frame, reference_frame: Frame
+    alignment: Alignment,
+    stretch: Stretch | None,
+    query: Pixels,
+    reference: Pixels,
+    query_frame: Frame,
+    reference_frame: Frame,
 ) -> Operation | None:
     # The alignment joins reduced pictures, so the sizes of the files themselves are taken into account.
     query_reduction = query_frame.width / query.shape[1]
     reference_reduction = reference_frame.width / reference.shape[1]
-    factor = query_reduction / (alignment.scale * reference_reduction)
+    shown_at = 1 / alignment.scale if stretch is None else stretch.least_resized
+    factor = query_reduction * shown_at / reference_reduction
     if abs(factor - 1) < RESIZE_TOLERANCE:
         return None
     word = "Reduced" if factor < 1 else "Enlarged"
@@ -123,9 +132,11 @@ def _recoloured(alignment: Alignment, query: Pixels, reference: Pixels) -> Opera
     """Compares mean colours of the part that both show; a caption or a logo hardly moves them."""
     height, width = reference.shape[:2]
     warped = cv2.warpPerspective(query, alignment.homography, (width, height))
-    shown = cv2.warpPerspective(
-        np.full(query.shape[:2], 255, np.uint8), alignment.homography, (width, height)
-    )
+    counted, part = np.full(query.shape[:2], 255, np.uint8), alignment.within
+    if part is not None:
+        counted[:] = 0
+        counted[part.top : part.bottom, part.left : part.right] = 255
+    shown = cv2.warpPerspective(counted, alignment.homography, (width, height))
     mask = cv2.erode(shown, np.ones((9, 9), np.uint8)) > 0
     if mask.sum() < 1000:
         return None

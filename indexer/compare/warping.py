@@ -31,6 +31,12 @@ class WarpedPair:
         """Returns width and height in pixels."""
         return self.reference.shape[1], self.reference.shape[0]
 
+    def to_reference(self, reference: Pixels) -> Matrix:
+        """Returns (3, 3) pixels of the query -> pixels of the (h, w, 3) reference as handed in."""
+        across, down = reference.shape[1] / self.size[0], reference.shape[0] / self.size[1]
+        homography = np.diag([across, down, 1.0]) @ self.homography
+        return np.asarray(homography / homography[2, 2], np.float64)
+
 
 def warp_pair(query: Pixels, reference: Pixels, alignment: Alignment, long_side: int) -> WarpedPair:
     """Warps (h, w, 3) uint8 `query` onto `reference`, which is reduced to `long_side` pixels at most."""

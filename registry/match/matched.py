@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation
-from indexer.operations import OPERATIONS, Degree, Direction
+from indexer.operations import OPERATIONS, Degree, Direction, OperationType
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.candidates import Candidate
 from registry.match.evidence_rules import STRENGTH_ORDER, MatchAssessment, is_verified
@@ -93,10 +93,11 @@ class MatchedRecord:
     def described(
         self, operations: Iterable[Operation], uncertain: tuple[str, ...], derivation: Derivation | None
     ) -> "MatchedRecord":
-        """Adds what was changed; with other content it is no longer the same picture."""
-        described = replace(self, operations=tuple(operations), uncertain=uncertain, derivation=derivation)
+        """Adds what was changed; with other content or proportions it is no longer the same picture."""
+        operations = tuple(operations)
+        described = replace(self, operations=operations, uncertain=uncertain, derivation=derivation)
         same = self.assessment.relation is MatchRelation.SAME_PICTURE
-        if not same or not described.changes_content:
+        if not same or not (described.changes_content or changes_proportions(operations)):
             return described
         return replace(described, assessment=replace(self.assessment, relation=MatchRelation.DERIVATIVE))
 
@@ -115,5 +116,13 @@ def changes_content(operations: Iterable[Operation]) -> bool:
     return any(
         OPERATIONS[operation.type].shows_another_face
         or (OPERATIONS[operation.type].changes_content and operation.degree is not Degree.SLIGHT)
+        for operation in operations
+    )
+
+
+def changes_proportions(operations: Iterable[Operation]) -> bool:
+    """Whether it was stretched so far that people see it."""
+    return any(
+        operation.type is OperationType.STRETCHED and operation.degree is not Degree.SLIGHT
         for operation in operations
     )

@@ -25,7 +25,7 @@ from indexer.timeline.operations import (
 from indexer.timeline.overlays import named_by_motion
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.explanation import faces_uncertainty
-from registry.match.matched import MatchedRecord, MatchedSegment, changes_content
+from registry.match.matched import MatchedRecord, MatchedSegment, changes_content, changes_proportions
 from registry.match.video.alignment import VideoAlignment
 from registry.match.video.frame_pairs import FramePair, agrees
 from registry.match.video.segments import where_in_time
@@ -171,7 +171,8 @@ def _is_whole_frame(
     context: RequestContext, alignment: VideoAlignment, operations: Iterable[Operation]
 ) -> bool:
     """Whether the whole frame lies on the whole frame, upright, as it must for a still image."""
-    if any(operation.type in TURNED for operation in operations):
+    operations = tuple(operations)
+    if changes_proportions(operations) or any(operation.type in TURNED for operation in operations):
         return False
     compared = [pair for pairs in alignment.pairs for pair in pairs if agrees(context, pair)]
     covered = [
