@@ -105,6 +105,7 @@ def info_in(header: Header) -> VideoInfo:
             duration_ms=None if duration_ms is None else _whole(duration_ms, MOST_MS, least=-MOST_MS),
             frame_rate=rate,
             has_audio=header["has_audio"] is True,
+            has_unread_audio=header["has_unread_audio"] is True,
         )
 
 

@@ -44,13 +44,15 @@ def decode_audio(payload: bytes, limits: VideoLimits) -> Iterator[Samples]:
             rows = mixdown.rows(frame)
         except (av.error.FFmpegError, ValueError):
             continue  # of a form that is not converted, as damaged frames may have
-        kept += clock.placed(frame, rows)
-        if sum(rows.shape[1] for rows in kept) >= CHUNK_SAMPLES:
-            yield from _chunks(kept)
-            kept = []
+        for part in clock.placed(frame, rows):
+            kept.append(part)
+            if sum(rows.shape[1] for rows in kept) >= CHUNK_SAMPLES:
+                yield one_channel(np.concatenate(kept, axis=1), SAMPLE_RATE)
+                kept = []
         if clock.count > limits.max_seconds * SAMPLE_RATE:
             break
-    yield from _chunks(kept)
+    if kept:
+        yield one_channel(np.concatenate(kept, axis=1), SAMPLE_RATE)
 
 
 def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
@@ -73,14 +75,6 @@ def _begin_of_pictures_s(payload: bytes, limits: VideoLimits) -> float | None:
         return None  # sound alone
 
 
-def _chunks(kept: list[Rows]) -> Iterator[Samples]:
-    if not kept:
-        return
-    samples = one_channel(np.concatenate(kept, axis=1), SAMPLE_RATE)
-    for start in range(0, len(samples), 2 * CHUNK_SAMPLES):
-        yield samples[start : start + 2 * CHUNK_SAMPLES]
-
-
 class _SoundClock:
     """Places decoded sound by the times that the file gives it, as players do."""
 
@@ -92,8 +86,8 @@ class _SoundClock:
         self._to_drop = 0  # samples that come before the pictures, or a second time
         self._shift_s: float | None = None  # from the time in the file to that of the pictures
 
-    def placed(self, frame: AudioFrame, rows: Rows) -> list[Rows]:
-        """Returns what comes next: silence where samples are missing, and those of the frame."""
+    def placed(self, frame: AudioFrame, rows: Rows) -> Iterator[Rows]:
+        """Yields what comes next: silence where samples are missing, and those of the frame."""
         silence = 0
         if frame.time is not None:
             late = self._late_s(frame.time)
@@ -104,7 +98,9 @@ class _SoundClock:
         dropped = min(self._to_drop, rows.shape[1])
         self._to_drop -= dropped
         self.count += silence + rows.shape[1] - dropped
-        return [np.zeros((2, silence), np.int16), rows[:, dropped:]]
+        for start in range(0, silence, CHUNK_SAMPLES):
+            yield np.zeros((2, min(CHUNK_SAMPLES, silence - start)), np.int16)
+        yield rows[:, dropped:]
 
     def _late_s(self, time_s: float) -> float:
         """Returns by how much this time lies behind the end of what was decoded."""

@@ -23,6 +23,7 @@ class VideoInfo:
     duration_ms: int | None  # None: the file does not state it
     frame_rate: float | None
     has_audio: bool
+    has_unread_audio: bool = False  # there is sound, but no decoder for it may run
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from itertools import chain, islice
 
 import av.error
 import numpy as np
+from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -83,23 +84,25 @@ class OpenVideo:
     def _info(self, first: VideoFrame) -> VideoInfo:
         width, height = self._orientation.size(*_square_size(first, self._stream))
         duration = self._container.duration
+        audio = played_audio(self._container, self._format, self._stream)
+        unread = self._unread_decoder(audio)
         return VideoInfo(
             media_type=media_type_of(self._container, self._format, decoder_name(self._stream)),
             width=width,
             height=height,
             duration_ms=None if duration is None else round(duration / 1000),
             frame_rate=None if self._rate is None else float(self._rate),
-            has_audio=self._has_audio(),
+            has_audio=audio is not None and unread is None,
+            has_unread_audio=unread is not None,
         )
 
-    def _has_audio(self) -> bool:
-        stream = played_audio(self._container, self._format, self._stream)
-        if stream is None:
-            return False
-        if decoder_name(stream) not in AUDIO_DECODERS:
-            self._note(f"its sound is coded as {decoder_name(stream)}, which is not read")
-            return False
-        return True
+    def _unread_decoder(self, stream: AudioStream | None) -> str | None:
+        """Returns the name of a decoder of sound that may not run, and notes it; None: there is none."""
+        decoder = None if stream is None else decoder_name(stream)
+        if decoder is None or decoder in AUDIO_DECODERS:
+            return None
+        self._note(f"its sound is coded as {decoder}, which is not read")
+        return decoder
 
     def _require_size(self, width: int, height: int) -> None:
         if max(width, height) > self.limits.max_side or width * height > self.limits.max_pixels:

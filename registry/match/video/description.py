@@ -61,7 +61,8 @@ def describe_video(
         segments.append(MatchedSegment(segment, tuple(in_order([*in_time, *shown])), is_still))
         uncertain.update(sentence for one in derivations for sentence in one.uncertain)
     operations = operations_in_time(list(alignment.segments), spans)
-    if not is_still and record.preview_key is not None:
+    # Sound that is not read is neither another one nor taken away; a note says that it was not.
+    if not is_still and record.preview_key is not None and not video.info.has_unread_audio:
         operations += audio_operations(list(alignment.segments), video.audio, audio)
     operations = in_order([*operations, *_anywhere(segments)])
     is_whole = _is_whole_in_time(alignment, spans) and _is_whole_frame(context, alignment, operations)

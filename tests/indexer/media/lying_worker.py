@@ -21,6 +21,7 @@ VIDEO: dict[str, object] = {
     "duration_ms": 1000,
     "frame_rate": 25.0,
     "has_audio": False,
+    "has_unread_audio": False,
 }
 IMAGE: dict[str, object] = {
     "is": "image",

@@ -89,7 +89,7 @@ def test_fields_that_are_missing_or_of_another_type_are_refused(reader: Callable
     }[reader]
     header, body = received(message)
     bodies = () if reader is info_in else (body,)
-    for field in header.keys() - {"is", "length", "starts_shot", "has_audio"}:
+    for field in header.keys() - {"is", "length", "starts_shot", "has_audio", "has_unread_audio"}:
         others: tuple[object, ...] = (
             {},
             [[]],

@@ -70,6 +70,14 @@ def test_a_track_that_pauses_is_silent_meanwhile(container: str, of_sound: str) 
     assert np.abs(samples[round(1.2 * SAMPLE_RATE) : round(2.4 * SAMPLE_RATE)].astype(int)).max() < 300
 
 
+def test_a_pause_that_lasts_longer_than_a_video_may_is_cut_off() -> None:
+    pauses = Heard([(0.0, VOICE[None]), (5000.0, VOICE[None])])
+    payload = written("matroska", film(), pauses)
+    chunks = list(decode_audio(payload, VideoLimits(max_seconds=60)))
+    assert sum(map(len, chunks)) / SAMPLE_RATE == pytest.approx(61.0, abs=0.1)
+    assert max(map(len, chunks)) < 21 * SAMPLE_RATE
+
+
 def test_joined_recordings_are_heard_one_after_the_other_also_if_their_channels_differ() -> None:
     mono = written("mpegts", film(3.0), sound(VOICE, codec="mp2"))
     stereo = written("mpegts", film(3.0), sound(OTHER, OTHER, codec="mp2"))

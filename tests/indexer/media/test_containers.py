@@ -121,6 +121,7 @@ def test_a_codec_that_is_not_on_the_list_is_named_and_never_run(pool: DecoderPoo
         times(pool, muxed("avi", "snow"))
     opened, _ = times(pool, muxed("matroska", "libx264", "wavpack"))
     assert not opened.info.has_audio
+    assert opened.info.has_unread_audio
     assert opened.notes == ("its sound is coded as wavpack, which is not read",)
     assert pool.audio(muxed("matroska", "libx264", "wavpack")).size == 0
 
@@ -220,11 +221,12 @@ LAID_DOWN: dict[str, tuple[tuple[int, int, int, int], Callable[[Pixels], Pixels]
 
 
 @pytest.mark.parametrize("name", LAID_DOWN)
-def test_frames_are_turned_and_mirrored_as_players_do(pool: DecoderPool, name: str) -> None:
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_frames_are_turned_and_mirrored_as_players_do(pool: DecoderPool, container: str, name: str) -> None:
     (a, b, c, d), stored = LAID_DOWN[name]
-    shown = clip("coffee").frames[:RATE]
+    shown = clip("coffee").frames[:10]
     matrix = [a * ONE, b * ONE, 0, c * ONE, d * ONE, 0, 0, 0, 1 << 30]
-    payload = muxed("mp4", frames=[stored(frame) for frame in shown], matrix=matrix)
+    payload = muxed(container, frames=[stored(frame) for frame in shown], matrix=matrix)
     opened, _ = times(pool, payload)
     assert (opened.info.width, opened.info.height) == SIZE
     [first] = pool.frames_at(payload, [0])

@@ -58,6 +58,13 @@ def test_sound_that_was_moved_against_the_pictures_is_named_and_is_not_called_re
     assert "1.0 seconds earlier" in operation.sentence
 
 
+def test_of_sound_that_is_not_read_nothing_is_said_but_that(desk: Party) -> None:
+    answer = desk.client.match(written("matroska", FILM, sound(VOICE, codec="wavpack")))
+    assert answer.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
+    assert not types(answer) & SOUND
+    assert answer.computed.note == "its sound is coded as wavpack, which is not read"
+
+
 def test_other_sound_in_the_default_track_is_named_though_the_originals_stands_beside_it(
     desk: Party,
 ) -> None:
