@@ -17,7 +17,7 @@ from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.geometry import Alignment, Matrix, Points, project
 from indexer.compare.processing import estimate_processing
 from indexer.compare.vocabulary import Operation, as_shares, degree_of, where_in_words
-from indexer.compare.warping import Mask, WarpedPair, warp
+from indexer.compare.warping import Mask, WarpedPair, blurred, grey, warp
 from indexer.fingerprints.regions import Region
 from indexer.media.images import Pixels
 from indexer.operations import OperationType
@@ -37,6 +37,10 @@ MIXED_ROWS = 2  # px at the upload's edge, where the warp mixes in black
 LEAST_HIDDEN = 0.03  # of a bar: reference of another colour than its own commonest there
 AGREES_COUNTS = 2.0  # times as much as what is hidden: beyond the bar the reference goes on
 MOST_BEYOND_SEAM = 0.2  # of the rows behind the bar: what is hidden there was no bar
+LEAST_DIFFERENT, DIFFERENT = 0.4, 20  # of a bar; grey levels: a sky without its caption is no bar
+FLAT, NOT_FLAT = 2.0, 3.5  # deviation in grey levels: black over a night sky differs by its flatness alone
+SHINES_THROUGH = 0.3  # correlation of fine detail under a bar with the reference's
+FINE_PX, LEAST_ENERGY = 2.0, 0.05  # deviation of the blur; squared grey levels
 
 Channels = npt.NDArray[np.int16]  # (h, w, 3)
 
@@ -86,9 +90,10 @@ def without_bars(pair: AlignedPair) -> AlignedPair | None:
     side = _as_processed(side, warped, flats)
     flats = [_flat(side.turned(turns)) for turns in range(4)]
     covered = _covered(flats, warped.size)
-    frames = [flat.colour for flat in flats if flat and not flat.is_at_edge]
+    if not all(flat.is_at_edge for flat in flats if flat):
+        return None  # it was cropped and set into a frame
     bars = [
-        flat if flat and _is_bar(side.turned(turns), flat, np.rot90(covered, turns), frames) else None
+        flat if flat and _is_bar(side.turned(turns), flat, np.rot90(covered, turns)) else None
         for turns, flat in enumerate(flats)
     ]
     left_over = ~_covered(bars, warped.size)
@@ -182,6 +187,13 @@ def _flat(side: _Side) -> _Flat | None:
         return None
     under = expected[inside]
     commonest = np.asarray(np.median(under.reshape(-1, 3), axis=0), np.int16)
+    ground = _distance(under, commonest) <= ONE_COLOUR
+    is_flatter = (
+        query[inside][near[inside]].std(axis=0).mean() < FLAT
+        and under[ground].std(axis=0).mean() > NOT_FLAT
+    )
+    if not is_flatter and (distance[inside] > DIFFERENT).mean() < LEAST_DIFFERENT:
+        return None
     if (_distance(under, commonest) > DIFFERS).mean() >= LEAST_HIDDEN:
         hides = hidden[inside].mean() >= LEAST_HIDDEN
     else:  # the reference is flat there too, which may be a letterbox of its own in colours of today
@@ -201,22 +213,31 @@ def _goes_on(side: _Side, colour: Channels) -> bool:
     return bool((_distance(side.query[beyond], colour) <= ONE_COLOUR)[shown].mean() >= MOSTLY)
 
 
-def _is_bar(side: _Side, flat: _Flat, covered: Mask, frames: list[Channels]) -> bool:
-    """Whether the flat area begins at the edge of the reference and ends in a straight line.
+def _is_bar(side: _Side, flat: _Flat, covered: Mask) -> bool:
+    """Whether the flat area ends in a straight line, and is no part of the picture that lost its detail.
 
-    `covered`: (h, w) by flat areas at any edge, turned as the side is; `frames`: colours (3,) of those that
-    begin elsewhere, as around a picture that was cropped and set into a frame.
+    `covered`: (h, w) by flat areas at any edge, turned as the side is.
     """
     query, expected, shown = side.inside
-    in_frame = any(_distance(flat.colour, colour) <= ONE_COLOUR for colour in frames)
-    if not flat.is_at_edge or in_frame:
-        return False
     behind = np.s_[flat.depth + 1 : flat.depth + 1 + max(4, round(EDGE_TOLERANCE * len(query)))]
     counted = (shown & ~covered)[behind]
     if not counted.any():
         return True
     hidden = (_distance(query, flat.colour) <= ONE_COLOUR) & (_distance(query, expected) > DIFFERS)
-    return bool(hidden[behind][counted].mean() <= MOST_BEYOND_SEAM)
+    if hidden[behind][counted].mean() > MOST_BEYOND_SEAM:
+        return False
+    under = np.s_[MIXED_ROWS + 1 : flat.depth - MIXED_ROWS]
+    return _shared_detail(query[under], expected[under]) <= SHINES_THROUGH
+
+
+def _shared_detail(one: Channels, other: Channels) -> float:
+    """Returns the correlation of the fine detail of two (h, w, 3) areas, -1..1; 0 where there is none."""
+    left, right = (
+        values - blurred(values, FINE_PX)
+        for values in (grey(area.clip(0, 255).astype(np.uint8)) for area in (one, other))
+    )
+    energy = float(np.sqrt((left * left).mean() * (right * right).mean()))
+    return float((left * right).mean()) / energy if energy > LEAST_ENERGY else 0.0
 
 
 def _distance(one: Channels, other: Channels) -> Channels:

@@ -13,7 +13,7 @@ from indexer.compare.geometry import Matrix, Points, project
 from indexer.compare.vocabulary import FULL, Operation, degree_of
 from indexer.operations import OperationType
 
-# Of 309 edited copies whose proportions were kept, none differs by more than 0.009: docs/quality.md.
+# Of 309 edited copies that keep their proportions none is off by more than 0.009: docs/quality.md.
 TOLERANCE = 0.03
 SKEW_TOLERANCE = 0.05  # cosine between the axes: beyond it the picture was sheared or tilted
 SAME_SKEW = 0.005  # upright, both are right; the first is then meant

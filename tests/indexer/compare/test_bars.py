@@ -120,3 +120,16 @@ def test_the_bars_of_the_registered_picture_itself_are_no_change() -> None:
     for upload in (ours, ours.resize((330, 308)), ImageEnhance.Contrast(ours).enhance(0.85)):
         assert OperationType.OVERLAY not in types(said(through_jpeg(upload, 50), ours))
     assert OperationType.OVERLAY not in types(said(through_jpeg(COFFEE), ours))
+
+
+def test_a_flat_ground_without_its_caption_is_no_bar() -> None:
+    plain = inside(CAT, (451, 420), "steelblue")
+    captioned = plain.copy()
+    ImageDraw.Draw(captioned).text((30, 4), "WHEN YOU SEE IT", fill="white", font_size=44)
+    assert paired(through_jpeg(plain), captioned).alignment.bars == ()
+
+
+def test_a_bar_that_the_picture_shines_through_is_compared_like_the_rest() -> None:
+    veiled = Image.blend(CAT, barred(CAT, "bottom", "white"), 0.8)
+    assert paired(through_jpeg(veiled), CAT).alignment.bars == ()
+    assert types(said(through_jpeg(veiled), CAT)) != []

@@ -1,5 +1,6 @@
 import io
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import httpx2
@@ -14,6 +15,7 @@ from samples.video_looks import (
     cropped,
     in_a_programme,
     mirrored,
+    narrowed,
     picture_in_picture,
     screen_recorded,
     small,
@@ -23,7 +25,7 @@ from sdk.errors import BadRequest, Conflict
 from sdk.models import MatchAnswer, MatchRelation, OperationType, RecordSummary, Role, VerdictKind
 from sdk.records import AssetClass
 from tests.pictures import encoded, picture
-from tests.videos import animation, clip, edited, original, speech, whole, with_audio
+from tests.videos import animation, clip, edited, muxed, original, speech, whole, with_audio
 from tests.world import Party, World
 
 NAMES = ("coffee", "cat", "rocket")
@@ -113,6 +115,17 @@ def test_only_the_whole_frame_upright_is_the_same_footage(
     desk, _ = registered
     [match] = desk.client.match(edited(whole(clip(*NAMES)), look=look)).matches
     assert match.relation is relation
+
+
+def test_a_stretch_is_named_unless_players_undo_it(registered: Registered) -> None:
+    desk, _ = registered
+    narrow = desk.client.match(edited(whole(clip(*NAMES)), look=narrowed))
+    assert types(narrow) == {OperationType.STRETCHED}
+    assert narrow.matches[0].relation is MatchRelation.DERIVATIVE
+    frames = [narrowed(picture, 0.0) for picture in clip(*NAMES).frames]
+    shown_wide = desk.client.match(muxed("mp4", frames=frames, pixel=Fraction(4, 3)))
+    assert OperationType.STRETCHED not in types(shown_wide)
+    assert shown_wide.matches[0].relation is MatchRelation.SAME_PICTURE
 
 
 def test_other_footage_is_not_in_this_registry(registered: Registered) -> None:
