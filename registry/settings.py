@@ -127,6 +127,9 @@ class Settings(BaseSettings):
         default=False, description="let webhooks lead into private networks, over http, and to any port"
     )
     preview_long_side: int = Field(default=1024, ge=128, le=4096, description="pixels of a kept preview")
+    detail_long_side: int = Field(
+        default=2048, ge=0, le=2048, description="pixels of what is kept beside it to tell small changes by"
+    )
     candidates: int = Field(default=12, ge=1, le=100, description="hits per query that are compared")
     probed_windows: int = Field(
         default=128,

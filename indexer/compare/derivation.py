@@ -12,9 +12,12 @@ from indexer.compare.faces.findings import (
     find_face_changes,
     uncertainties,
 )
+from indexer.compare.fine_changes import fine_comparison
 from indexer.compare.operations import inverted, operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around
+from indexer.compare.small_changes import small_changes, unseen_in_words
 from indexer.compare.vocabulary import Frame, Operation
+from indexer.media.images import Pixels
 from indexer.operations import OPERATIONS
 
 
@@ -26,6 +29,12 @@ class Derivation:
     uncertain: tuple[str, ...]  # sentences
     comparison: PairComparison
     faces: tuple[FaceFinding, ...]
+    unseen: tuple[str, ...] = ()  # sentences: what is too small to be told
+
+    @property
+    def changes_content(self) -> bool:
+        """Whether something else is shown at some place, be it slight or covered."""
+        return any(OPERATIONS[operation.type].changes_content for operation in self.operations)
 
 
 def derive(
@@ -47,3 +56,23 @@ def derive(
     alignment = replace(pair.alignment, homography=warped.to_reference(pair.reference))
     found += operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame)
     return Derivation(tuple(found), tuple(uncertainties(findings, warped)), comparison, tuple(findings))
+
+
+def derive_small_changes(
+    derivation: Derivation, pair: AlignedPair, query: Pixels, reference: Pixels, reference_frame: Frame
+) -> Derivation:
+    """Adds what only more detail than that of `pair` shows, and what even that does not show.
+
+    `query`, `reference`: (h, w, 3) uint8, the pictures of the pair in all the detail that is at hand.
+    """
+    found = fine_comparison(pair, derivation.comparison, query, reference)
+    changes = small_changes(found, (query.shape[1], query.shape[0]), reference_frame) if found else []
+    unseen = None if changes else unseen_in_words(found, reference_frame)
+    operations = sorted(
+        (*changes, *derivation.operations), key=lambda operation: OPERATIONS[operation.type].rank
+    )
+    return replace(
+        derivation,
+        operations=tuple(operations) if changes else derivation.operations,
+        unseen=(unseen,) if unseen else (),
+    )

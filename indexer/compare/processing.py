@@ -50,6 +50,22 @@ class Processing:
             ]
         return np.asarray(mapped.clip(0, 255), np.float32)
 
+    def luma_of(self, reference: Pixels) -> Grey:
+        """Returns (h, w): the luma of `apply`, at a fraction of its cost; colours are not clipped."""
+        weights = self.colours @ np.array([0.299, 0.587, 0.114])
+        of_colours = cv2.transform(reference.astype(np.float32), weights[None, 1:4] / LEVELS)
+        level = np.arange(256) / LEVELS
+        bends = (level**2, level**3, np.maximum(level - 0.75, 0), np.maximum(0.25 - level, 0))
+        of_luma = weights[0] + sum(weight * bend for weight, bend in zip(weights[4:], bends, strict=True))
+        table = np.asarray(of_luma, np.float32)
+        luma = of_colours + table[cv2.cvtColor(reference, cv2.COLOR_RGB2GRAY)]
+        if self.light is not None:
+            height, width = luma.shape
+            y, x = np.mgrid[: max(2, height // 8), : max(2, width // 8)]
+            gain = np.exp(_places(y, x, y.shape) @ self.light).astype(np.float32)
+            luma *= cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(luma.clip(0, 255), np.float32)
+
 
 def estimate_processing(warped: WarpedPair, excluded: Mask | None = None) -> Processing:
     """Estimates from the places that agree best after a few rounds; `excluded` places have no vote."""

@@ -92,12 +92,16 @@ class DecoderPool:
         )
         self._closed = False  # set once, by `close`
 
-    def decode(self, payload: bytes) -> DecodedImage:
-        """Decodes one still image. Raises a MediaError; blocks while all workers are busy."""
+    def decode(self, payload: bytes, long_side: int | None = None) -> DecodedImage:
+        """Decodes one still image. Raises a MediaError; blocks while all workers are busy.
+
+        `long_side`: pixels to which it may be reduced, in place of the working size.
+        """
         if len(payload) > self.limits.image.max_bytes:
             raise TooLarge(f"{len(payload)} bytes; at most {self.limits.image.max_bytes} are read")
         with self._worker() as worker:
-            return image_in(*worker.ask({"want": "image"}, payload))
+            wanted = {} if long_side is None else {"long_side": long_side}
+            return image_in(*worker.ask({"want": "image", **wanted}, payload))
 
     @contextmanager
     def open(self, payload: bytes) -> Iterator[DecodedImage | VideoReading]:

@@ -4,6 +4,7 @@
 holds:
 
 - `image`: the pixels of a still image, in one message. A video of one frame without sound is one, too.
+  `long_side`, where it is given, takes the place of the working size.
 - `media`: for a still image the same; for a video its info, a message for every frame, and an end.
 - `frames`: for a video its info, the frames at the given times, and an end.
 - `audio`: chunks of samples, and an end.
@@ -13,7 +14,7 @@ holds:
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import cast
 
 from indexer.media.animation import OpenAnimation, is_animated
@@ -59,7 +60,8 @@ def _picture_messages(request: dict[str, object], payload: bytes, limits: Limits
     if not looks_like_video(payload):
         allow_cpu_time(limits.worker.cpu_time_s)  # for a still image, and to find out that it is none
         if wanted == "image" or not is_animated(payload, limits.video):
-            yield image_message(decode_image(payload, limits.image))
+            long_side = cast(int, request.get("long_side", limits.image.working_long_side))
+            yield image_message(decode_image(payload, replace(limits.image, working_long_side=long_side)))
             return
     opened = _open(payload, limits.video)
     allow_cpu_time(limits.video.cpu_time_s)

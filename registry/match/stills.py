@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from indexer.compare.derivation import Derivation, derive
+from indexer.compare.aligned_pair import AlignedPair
+from indexer.compare.derivation import Derivation, derive, derive_small_changes
 from indexer.compare.direction import find_direction
 from indexer.compare.operations import COARSE, re_encoded
 from indexer.compare.vocabulary import Frame, Operation
@@ -14,6 +15,7 @@ from registry.match.matched import MatchedRecord
 from registry.match.probing import require_no_probing
 from registry.match.verification import verify_candidates
 from registry.match.video.segments import moment_in_words
+from registry.media.previews import DETAIL_LONG_SIDE, picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext
 from registry.storage.models import Record
@@ -55,7 +57,9 @@ def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord
     frames = Frame(image.width, image.height), Frame(record.width or width, record.height or height)
     derivation = derive(pair, *frames, with_faces=context.faces_not_compared is None)
     found = find_direction(pair, derivation.comparison, *frames)
+    derivation = _in_detail(context, upload, match, pair, derivation)
     uncertain = faces_uncertainty(context.faces_not_compared) or derivation.uncertain
+    uncertain += derivation.unseen
     described = match.described(_operations(context, upload, match, derivation), uncertain, derivation)
     return replace(
         described,
@@ -64,6 +68,25 @@ def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord
         is_direction_by_detail=found.is_by_detail,
         is_only_laid_over=found.only_laid_over_query,
     )
+
+
+def _in_detail(
+    context: RequestContext, upload: Upload, match: MatchedRecord, pair: AlignedPair, derivation: Derivation
+) -> Derivation:
+    """What is too small for the first look; asked only where that found no change of the content."""
+    picture, image = picture_of(match.record, match.candidate.time_ms), upload.image
+    is_same_file = match.assessment.relation is MatchRelation.SAME_FILE
+    if is_same_file or derivation.changes_content or picture is None or picture.time_ms is not None:
+        return derivation
+    if image is None or pair.query is not image.pixels:
+        return derivation  # made straight, or its light and dark exchanged
+    query = context.uploads.in_detail(upload, DETAIL_LONG_SIDE)
+    reference = context.previews.detail(picture)
+    if query is None or reference is None:
+        return derivation
+    height, width = pair.reference.shape[:2]
+    frame = Frame(match.record.width or width, match.record.height or height)
+    return derive_small_changes(derivation, pair, query, reference, frame)
 
 
 def _operations(

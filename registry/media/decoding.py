@@ -52,10 +52,10 @@ class Decoders:
         with _refusing():
             return self.images.identify(content)
 
-    def image(self, content: bytes) -> DecodedImage:
-        """Decodes a still image."""
+    def image(self, content: bytes, long_side: int | None = None) -> DecodedImage:
+        """Decodes a still image; with `long_side` in more detail than the working size has."""
         with _refusing():
-            return self.images.decode(content)
+            return self.images.decode(content, long_side)
 
     @contextmanager
     def video(self, content: bytes) -> Iterator[VideoReading]:

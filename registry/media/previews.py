@@ -7,6 +7,7 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
 from PIL import Image
 from sqlmodel import Session, col, select
 
@@ -26,6 +27,8 @@ FEATURES_KEPT = 1000  # about 150 kB each
 STORYBOARDS_KEPT = 12  # a few MB each
 DIFFERENCES_KEPT = 200  # of pairs of versions; about 40 kB each
 PREVIEW_QUALITY = 85
+DETAIL_SUFFIX, DETAIL_LONG_SIDE, DETAIL_QUALITY = ".detail.webp", 2048, 85
+GRAPHIC = 0.6  # share of the pixels in the 16 commonest colours
 
 
 @dataclass(frozen=True)
@@ -43,31 +46,76 @@ def picture_of(record: Record, time_ms: int = 0) -> Picture | None:
     return Picture(record.preview_key, None if record.duration_ms is None else time_ms)
 
 
-def store_preview(blobs: Blobs, upload: Upload, long_side: int) -> str | None:
+def store_preview(
+    blobs: Blobs,
+    upload: Upload,
+    long_side: int,
+    detail: Pixels | None = None,
+    detail_long_side: int = DETAIL_LONG_SIDE,
+) -> str | None:
     """Keeps a small WebP of the upload under a new random key; of a video its frames as well.
 
-    `long_side` in pixels. None where there is no picture.
+    Sides in pixels. `detail`: (h, w, 3) of a still in more detail, of which a larger WebP is kept beside it
+    for the comparison of small things. None where there is no picture.
     """
     if upload.video is not None:
-        key = blobs.put(".webp", _webp(upload.video.poster, long_side).getvalue())
+        key = blobs.put(".webp", kept_preview(upload.video.poster, long_side))
         store_storyboard(blobs, key, upload.video)
         return key
     if upload.image is None or upload.features is None:
         return None
-    stored = _webp(upload.image.pixels, long_side)
-    key = blobs.put(".webp", stored.getvalue())
-    with Image.open(stored) as picture:
+    stored = kept_preview(upload.image.pixels, long_side)
+    key = blobs.put(".webp", stored)
+    with Image.open(io.BytesIO(stored)) as picture:
         size = picture.size
     blobs.put_beside(key, FEATURES_SUFFIX, resized(upload.features, *size).to_bytes())
+    kept = None if detail is None else kept_detail(detail, size, detail_long_side)
+    if kept is not None:
+        blobs.put_beside(key, DETAIL_SUFFIX, kept)
     return key
 
 
-def _webp(pixels: Pixels, long_side: int) -> io.BytesIO:
+def kept_preview(pixels: Pixels, long_side: int = 1024) -> bytes:
+    """The WebP that is shown, and that most comparisons read."""
+    return _webp(pixels, long_side, PREVIEW_QUALITY)
+
+
+def kept_detail(
+    pixels: Pixels, shown: tuple[int, int], long_side: int = DETAIL_LONG_SIDE, quality: int = DETAIL_QUALITY
+) -> bytes | None:
+    """The WebP beside it in which single figures can be told; None where the preview is as good.
+
+    `pixels`: (h, w, 3); `shown`: width and height of the preview. Documents and graphics, of few colours,
+    are kept without loss where that takes no more bytes than a lossy copy of that size.
+    """
+    is_larger = min(long_side, max(pixels.shape[:2])) > max(shown)
+    is_graphic = long_side > 0 and _commonest_share(pixels) > GRAPHIC
+    if not is_larger and not is_graphic:
+        return None
+    long_side = max(long_side, *shown)
+    lossy = _webp(pixels, long_side, quality)
+    exact = _webp(pixels, long_side, None) if is_graphic else None
+    if exact is not None and len(exact) <= len(lossy):
+        return exact
+    return lossy if is_larger else None
+
+
+def _commonest_share(pixels: Pixels) -> float:
+    """Share of the pixels, every fourth in each direction, that have one of the 16 commonest colours."""
+    sampled = pixels[::4, ::4].astype(np.uint32)
+    codes = (sampled[..., 0] << 16) | (sampled[..., 1] << 8) | sampled[..., 2]
+    _, counts = np.unique(codes, return_counts=True)
+    return float(np.sort(counts)[-16:].sum() / codes.size)
+
+
+def _webp(pixels: Pixels, long_side: int, quality: int | None) -> bytes:
+    """Encodes; without loss where `quality` is None."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=PREVIEW_QUALITY, method=2)
-    return buffer
+    how = {"lossless": True, "quality": 40} if quality is None else {"quality": quality}
+    picture.save(buffer, "WEBP", method=2, **how)
+    return buffer.getvalue()
 
 
 class PreviewCache:
@@ -102,6 +150,11 @@ class PreviewCache:
         if board is None or not board.times_ms:
             return None
         return self._decoders.image(board.frames[board.nearest(picture.time_ms)]).pixels
+
+    def detail(self, picture: Picture) -> Pixels | None:
+        """(h, w, 3) uint8 of a still in all the detail that is kept; None if that is lost."""
+        content = self._blobs.get_beside(picture.key, DETAIL_SUFFIX) if picture.time_ms is None else None
+        return self._decoders.image(content, DETAIL_LONG_SIDE).pixels if content else self.pixels(picture)
 
     def difference(self, first: Picture, second: Picture) -> VersionDifference | None:
         """Where two versions of one picture differ; None where they do not align, or one is lost."""

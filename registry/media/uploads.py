@@ -29,7 +29,7 @@ from indexer.media.frames import Frame, VideoInfo
 from indexer.media.images import DecodedImage, Pixels
 from indexer.media.sandbox import VideoReading
 from indexer.timeline.track import Track
-from registry.errors import InconsistentFingerprints, InvalidFingerprint, MediaTooLarge
+from registry.errors import InconsistentFingerprints, InvalidFingerprint, MediaRefused, MediaTooLarge
 from registry.index.access import IndexAccess
 from registry.media.decoding import Decoders
 
@@ -69,6 +69,7 @@ class Upload:
     image: DecodedImage | None = None
     video: VideoContent | None = None
     further_pages: tuple["Upload", ...] = ()  # of a TIFF; this one is its first page
+    content: bytes | None = None  # of a still of one page: the file, for whoever needs more detail
 
     @LazyProperty
     def features(self) -> LocalFeatures | None:
@@ -159,7 +160,19 @@ class UploadReader:
         first, *further = (
             self._describe_page(digest, page, embedders) for page in (image, *image.further_pages)
         )
-        return replace(first, further_pages=tuple(further))
+        return replace(first, further_pages=tuple(further), content=None if further else content)
+
+    def in_detail(self, upload: Upload, long_side: int) -> Pixels | None:
+        """(h, w, 3) of a still, reduced to no less than `long_side` pixels; None where it is no still."""
+        image = upload.image
+        if image is None:
+            return None
+        if upload.content is None or image.pixels.shape[:2] == (image.height, image.width):
+            return image.pixels
+        try:
+            return self.decoders.image(upload.content, long_side).pixels
+        except MediaRefused:  # it was read before: the limits of one process met it this time
+            return image.pixels
 
     def _describe_page(self, digest: str, image: DecodedImage, embedders: list[Embedder]) -> Upload:
         frame = fingerprint_frame(image.pixels, *embedders, full_size=(image.width, image.height))

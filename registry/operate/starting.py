@@ -20,6 +20,7 @@ NOTED = (
     "allowed_hosts",
     "candidates",
     "descriptor",
+    "detail_long_side",
     "faces",
     "hash_lists",
     "index",

@@ -212,7 +212,7 @@ def _store(
     sources, disputed, corroborated = _relations(services, session, verified, upload)
     preview_key = None
     if verified.statement.preview_allowed:
-        preview_key = store_preview(services.blobs, upload, services.settings.preview_long_side)
+        preview_key = _keep_preview(services, upload)
     services.log.lock(session)
     known = _known(services, session, request)  # what is new is refused by `append`, where it must be
     if known is not None:  # registered by another request meanwhile
@@ -247,6 +247,13 @@ def _store(
     after_commit(session, lambda: publish_and_follow(services))
     answer = _answer(services, session, record, already_registered=False)
     return answer.model_copy(update={"notes": upload.notes})
+
+
+def _keep_preview(services: Services, upload: Upload) -> str | None:
+    settings = services.settings
+    side = settings.detail_long_side
+    detail = services.uploads.in_detail(upload, side) if side else None
+    return store_preview(services.blobs, upload, settings.preview_long_side, detail, side)
 
 
 def _relations(

@@ -63,3 +63,15 @@ def test_its_size_is_no_reason_to_refuse_it(
 ) -> None:
     answer = desk.client.match((shared / "reported/08-size-caps" / upload).read_bytes())
     assert (answer.computed.width, answer.computed.height) == size
+
+
+@pytest.mark.parametrize(("original", "forged"), [("inv_a", "inv_onedigit"), ("cert_a", "cert_year")])
+def test_one_changed_figure_makes_another_document_of_it(
+    desk: Party, shared: Path, original: str, forged: str
+) -> None:
+    folder = shared / "reported/02-small-forgery-called-the-same"
+    content = (folder / f"{original}.png").read_bytes()
+    desk.client.register(content, desk.sign(desk.statement(content, original, preview_allowed=True)))
+    answer = desk.client.match((folder / f"{forged}.png").read_bytes())
+    assert answer.verdict.kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
+    assert "local_edit" in {operation.type for operation in answer.matches[0].operations}

@@ -55,6 +55,13 @@ def test_pixels_from_the_limited_process_are_those_of_the_decoder_itself() -> No
     assert np.array_equal(decoded.pixels, decode_image(payload, ImageLimits()).pixels)
 
 
+def test_more_detail_than_the_working_size_has_can_be_asked_for() -> None:
+    payload = encoded(Image.new("RGB", (3000, 1500), "white"))
+    with DecoderPool(1) as pool:
+        assert max(pool.decode(payload).pixels.shape) < 2000
+        assert max(pool.decode(payload, 3000).pixels.shape) == 3000
+
+
 def test_every_format_is_read_under_the_system_call_filter() -> None:
     with DecoderPool(1) as pool:
         for kind in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "GIF", "BMP"):

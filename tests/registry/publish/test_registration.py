@@ -169,7 +169,8 @@ def test_the_picture_is_kept_only_if_the_publisher_allows_it(world: World) -> No
     assert secret.preview is None
     with pytest.raises(NotFound):
         desk.client.preview(secret.id)
-    assert len(list(world.settings.blob_folder.rglob("*.webp"))) == 1
+    kept_files = sorted(file.suffixes for file in world.settings.blob_folder.rglob("*.webp"))
+    assert kept_files == [[".detail", ".webp"], [".webp"]]
     world.audit()
 
 

@@ -1,0 +1,40 @@
+"""A single figure in a registered document: the upload is then no copy of it, however it was coded."""
+
+from PIL import Image, ImageDraw
+
+from sdk.models import MatchRelation, OperationType, VerdictKind
+from tests.pictures import encoded
+from tests.world import World
+
+SIZE = (1240, 1754)
+
+
+def document(total: str) -> Image.Image:
+    """Returns a page whose total is the only thing that differs between two of them."""
+    page = Image.new("RGB", SIZE, "white")
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((80, 80, 260, 200), fill=(30, 90, 60))
+    draw.text((320, 110), "Receipt", fill="black", font_size=64)
+    for line in range(24):
+        draw.text((90, 300 + 46 * line), f"Article {line * 7919 % 6007}", fill="black", font_size=26)
+        draw.text((940, 300 + 46 * line), f"{line * 37 % 101 + 11}.50", fill="black", font_size=26)
+    draw.text((940, 1500), total, fill="black", font_size=26)
+    return page
+
+
+def test_one_figure_is_told_at_the_size_that_is_kept_and_what_is_smaller_is_said(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded(document("1342.50"), "PNG"))
+    forged = desk.client.match(encoded(document("1842.50"), quality=80))
+    assert forged.verdict.kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
+    assert forged.matches[0].relation is MatchRelation.DERIVATIVE
+    edit = forged.matches[0].operations[0]
+    assert edit.type is OperationType.LOCAL_EDIT
+    assert "at the lower right" in edit.sentence
+    again = desk.client.match(encoded(document("1342.50"), quality=60))
+    assert again.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
+    assert again.matches[0].uncertain == ()
+    reduced = desk.client.match(encoded(document("1342.50").resize((620, 877)), quality=80))
+    assert reduced.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
+    assert "less than about 25 pixels" in reduced.matches[0].uncertain[0]
+    world.audit()
