@@ -30,8 +30,8 @@ LEAST_USUAL = 1.0  # grey levels: rounding to bytes
 DETAILED = 99  # percentile of the places, by what differs there: letters are a small part of a page
 # Calibrated on re-encodings of photographs, documents, screenshots and graphics: docs/quality.md.
 BEYOND_USUAL, LEAST_LEVELS = 5.0, 18.0  # times the usual; grey levels
-LEAST_OF_CONTRAST = 0.15  # what differs, as a share of the contrast in its place
-GROWS_TO = 0.5  # of these, which belongs to the same place
+LEAST_OF_CONTRAST = 0.17  # what differs, as a share of the contrast in its place
+GROWS_TO = 0.35  # of these, which belongs to the same place
 # Seeds; its shorter side; its box, all in px. What is less is a pixel that scaling dropped.
 LEAST_SEED, LEAST_BREADTH, LEAST_BOX = 6, 5, 60
 JOINED = 5  # px between strokes of one glyph

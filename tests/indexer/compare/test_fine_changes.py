@@ -84,6 +84,7 @@ SMALLER: dict[str, Way] = {
     "much reduced": after(scaled(0.45), JPEG_80),
     "JPEG 20": saved("JPEG", quality=20),
 }
+SOME = ("JPEG 35", "AVIF 45", "reduced", "sharpened")
 
 
 def compared(content: bytes, original: Image.Image) -> Derivation:
@@ -100,9 +101,10 @@ def compared(content: bytes, original: Image.Image) -> Derivation:
     return derive_small_changes(derivation, pair, upload, record, frames[1])
 
 
-@pytest.mark.parametrize("made", [page, street])
-@pytest.mark.parametrize("way", WAYS)
-def test_a_changed_figure_is_named_in_its_place(way: str, made: Callable[[str], Image.Image]) -> None:
+@pytest.mark.parametrize(
+    ("made", "way"), [*((page, way) for way in WAYS), *((street, way) for way in SOME)]
+)
+def test_a_changed_figure_is_named_in_its_place(made: Callable[[str], Image.Image], way: str) -> None:
     forged, original = made("8"), made("3")
     differs = np.abs(np.asarray(forged, int) - np.asarray(original, int)).max(axis=2) > 30
     y, x = np.nonzero(differs)
@@ -119,9 +121,10 @@ def test_a_changed_figure_is_named_in_its_place(way: str, made: Callable[[str], 
     assert found.unseen == ()
 
 
-@pytest.mark.parametrize("way", [*WAYS, *SMALLER])
-@pytest.mark.parametrize("made", [page, street])
-def test_nothing_is_named_where_nothing_was_changed(way: str, made: Callable[[str], Image.Image]) -> None:
+@pytest.mark.parametrize(
+    ("made", "way"), [*((page, way) for way in (*WAYS, *SMALLER)), *((street, way) for way in SOME)]
+)
+def test_nothing_is_named_where_nothing_was_changed(made: Callable[[str], Image.Image], way: str) -> None:
     found = compared((WAYS | SMALLER)[way](made("3")), made("3"))
     assert OperationType.LOCAL_EDIT not in {operation.type for operation in found.operations}
 
