@@ -11,6 +11,7 @@ from indexer.media.audio import SAMPLE_RATE
 from indexer.operations import Degree, OperationType
 from indexer.timeline.alignment import find_segments
 from indexer.timeline.operations import FACTOR_TOLERANCE
+from indexer.timeline.steady import SAME_SPECTRUM, is_same_steady
 from indexer.timeline.temporal_segments import Sequence, TemporalSegment
 
 MIDDLE_S = WINDOW / SAMPLE_RATE / 2  # from the start of a row's window to its middle
@@ -24,7 +25,9 @@ IN_STEP_S = 0.28  # what lies farther than this, or at the end of that range, wa
 # Sound that was moved farther against the pictures is looked for at any distance. With so many tried, other
 # speech agrees by chance up to 0.41 over three seconds, and less over more.
 SAME_MOVED = 0.55
-LEAST_MOVED_S, LEAST_MOVED_SHARE = 2.5, 0.5  # of the segment's audible seconds
+SAME_THROUGHOUT = 0.35  # of each quarter: a half that was replaced is not made good by the other
+REARRANGED_SHARE = 0.8  # of the query's audible seconds
+LEAST_MOVED_S, LEAST_MOVED_SHARE = 2.5, 0.8  # of what is audible of the segment
 # Semitones by which the usual speeds move the pitch where it was not corrected.
 USUAL_SHIFTS = (0, 5, 2, -4, -7, 12, -12)
 EXPLAINED_SHARE = 0.5  # of the query's audible seconds, after which no other pitch is tried
@@ -38,6 +41,7 @@ class AudioAgreement:
     semitones: int  # by which the query's pitch was raised to agree
     seconds: float  # in which both are audible
     later_s: float = 0.0  # by which it is heard later than with the original's pictures
+    weakest: float = -1.0  # mean correlation of the quarter of the segment that agrees least
 
 
 def as_sequence(audio: Spectrogram, semitones: int = 0) -> Sequence:
@@ -77,8 +81,13 @@ def compare_audio(segment: TemporalSegment, query: Spectrogram, reference: Spect
     is_same = in_step.similarity >= SAME_AUDIO and abs(in_step.later_s) < IN_STEP_S
     if is_same or segment.factor <= 0:
         return in_step
+    span = segment.start, segment.end
+    for semitones in pitches:
+        if is_same_steady(query, span, reference, segment.reference, semitones):
+            return replace(in_step, similarity=SAME_SPECTRUM, semitones=semitones, later_s=0.0)
     moved = _best_agreement(segment, query, reference_audio, pitches, None)
-    return moved if moved.similarity >= max(SAME_MOVED, in_step.similarity) else in_step
+    is_moved = moved.similarity >= max(SAME_MOVED, in_step.similarity) and moved.weakest >= SAME_THROUGHOUT
+    return moved if is_moved else in_step
 
 
 def _best_agreement(
@@ -100,9 +109,11 @@ def _best_agreement(
             audible = (np.linalg.norm(reference_rows, axis=1) > 0.5) & (np.linalg.norm(rows, axis=1) > 0.5)
             if not audible.any():
                 continue
-            similarity = float(np.einsum("ij,ij->i", rows[audible], reference_rows[audible]).mean())
-            if similarity > best.similarity:
-                best = AudioAgreement(similarity, semitones, HOP_S * int(audible.sum()), -float(delay))
+            similar = np.einsum("ij,ij->i", rows[audible], reference_rows[audible])
+            if similar.mean() > best.similarity:
+                weakest = min(float(part.mean()) for part in np.array_split(similar, 4) if len(part))
+                seconds = HOP_S * len(similar)
+                best = AudioAgreement(float(similar.mean()), semitones, seconds, -float(delay), weakest)
     return best
 
 
@@ -157,6 +168,11 @@ def audio_operations(
     other_s = sum(audio.seconds for _, audio in compared if audio.similarity < SAME_AUDIO)
     total_s = sum(audio.seconds for _, audio in compared)
     operations = []
+    if other_s > 0.5 * total_s > 0 and _is_rearranged(segments, query, reference):
+        if not reference.in_step:
+            return []
+        sentence = "Its sound is the original's, but parts of it are heard at other moments or speeds."
+        return [Operation(OperationType.AUDIO_RETIMED, Degree.CLEAR, sentence)]
     if other_s > 0.5 * total_s > 0:
         share = other_s / total_s
         sentence = "Its sound was replaced: what is heard is not the original's."
@@ -166,6 +182,19 @@ def audio_operations(
     if reference.in_step:
         operations += _moved(same_audio)
     return [*operations, *_retimed(same_audio)]
+
+
+def _is_rearranged(segments: list[TemporalSegment], query: Spectrogram, reference: Spectrogram) -> bool:
+    """Whether nearly all that is heard in the segments is the original's sound from somewhere."""
+    heard = [(segment.start, segment.end) for segment in segments]
+    found = find_segments(as_sequence(query), as_sequence(reference))
+    of_original = [
+        (max(start, piece.start), min(end, piece.end))
+        for piece in found
+        for start, end in heard
+        if piece.similarity >= SAME_MOVED and piece.factor > 0
+    ]
+    return _audible_seconds(query, of_original) >= REARRANGED_SHARE * _audible_seconds(query, heard)
 
 
 def _audible_seconds(audio: Spectrogram | None, spans: list[tuple[float, float]]) -> float:

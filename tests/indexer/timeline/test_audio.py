@@ -13,6 +13,8 @@ from indexer.timeline.audio import audio_operations, find_audio_segments
 from indexer.timeline.mouths import mouths_follow
 from indexer.timeline.temporal_segments import TemporalSegment
 from samples.audio_edits import stretched
+from tests.indexer.media.test_audio import decoded
+from tests.tracks import film, sound, written
 from tests.videos import speech, with_audio
 
 
@@ -81,6 +83,41 @@ def test_other_audio_and_none_are_told_from_the_originals(spoken: Samples) -> No
     assert find_audio_segments(spectrogram_of(speech(12.0, seed=2)), original) == []
 
 
+def test_sound_of_which_a_part_was_cut_out_or_that_alone_was_slowed_is_not_called_another(
+    spoken: Samples,
+) -> None:
+    original, segment = spectrogram_of(spoken), TemporalSegment(0.0, 12.0, 1.0, 0.0, 0.99)
+    cut = np.concatenate([spoken[: 4 * SAMPLE_RATE], spoken[6 * SAMPLE_RATE :]])
+    swapped = np.concatenate([spoken[6 * SAMPLE_RATE :], spoken[: 6 * SAMPLE_RATE]])
+    for samples in (cut, swapped, stretched(spoken, 0.8, pitch_kept=True)):
+        found = kinds([segment], spectrogram_of(samples), original)
+        assert set(found) == {OperationType.AUDIO_RETIMED}
+    half = np.concatenate([spoken[6 * SAMPLE_RATE :], speech(6.0, seed=2)])
+    assert set(kinds([segment], spectrogram_of(half), original)) == {OperationType.AUDIO_REPLACED}
+
+
+def tones(*frequencies: float, seconds: float = 6.0) -> Samples:
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    waves = sum(np.sin(2 * np.pi * frequency * time) for frequency in frequencies)
+    return np.asarray(8000 / len(frequencies) * waves, np.int16)
+
+
+@pytest.mark.parametrize("held", [(440.0,), (262.0, 330.0, 392.0)], ids=["a tone", "a chord"])
+def test_a_sound_that_stays_as_it_is_is_the_same_whatever_coding_adds_to_it(
+    held: tuple[float, ...],
+) -> None:
+    samples = tones(*held)
+    original = spectrogram_of(decoded(written("mp4", film(), sound(samples, at_s=1.0))))
+    copy = spectrogram_of(
+        decoded(written("matroska", film(), sound(np.pad(samples, (SAMPLE_RATE, 0)), codec="libopus")))
+    )
+    segment = TemporalSegment(0.0, 7.0, 1.0, 0.0, 0.99)
+    assert kinds([segment], copy, original) == {}
+    for other in (tones(554.0, 740.0), tones(1000.0), speech(6.0, 1)):
+        found = kinds([segment], spectrogram_of(np.pad(other, (SAMPLE_RATE, 0))), original)
+        assert set(found) == {OperationType.AUDIO_REPLACED}
+
+
 def test_audio_counts_only_where_the_original_is_shown(spoken: Samples) -> None:
     quiet = np.zeros(5 * SAMPLE_RATE, np.int16)
     around = spectrogram_of(np.concatenate([spoken[: 5 * SAMPLE_RATE], quiet, spoken[: 5 * SAMPLE_RATE]]))
@@ -97,8 +134,8 @@ def test_audio_counts_only_where_the_original_is_shown(spoken: Samples) -> None:
 def test_sound_that_was_moved_against_the_pictures_is_the_same_sound_and_it_is_said_how_far(
     spoken: Samples, later_s: float
 ) -> None:
-    moved = np.roll(spoken, round(later_s * SAMPLE_RATE))
-    moved[: max(0, round(later_s * SAMPLE_RATE))] = 0
+    count = round(abs(later_s) * SAMPLE_RATE)
+    moved = np.pad(spoken, (count, 0))[:-count] if later_s > 0 else np.pad(spoken, (0, count))[count:]
     segment, original = TemporalSegment(0.0, 12.0, 1.0, 0.0, 0.99), spectrogram_of(spoken)
     [operation] = audio_operations([segment], spectrogram_of(moved), original)
     assert operation.type is OperationType.AUDIO_RETIMED
