@@ -188,8 +188,9 @@ def _flat(side: _Side) -> _Flat | None:
     under = expected[inside]
     commonest = np.asarray(np.median(under.reshape(-1, 3), axis=0), np.int16)
     ground = _distance(under, commonest) <= ONE_COLOUR
-    is_flatter = (
-        query[inside][near[inside]].std(axis=0).mean() < FLAT
+    is_flatter = bool(
+        ground.any()
+        and query[inside][near[inside]].std(axis=0).mean() < FLAT
         and under[ground].std(axis=0).mean() > NOT_FLAT
     )
     if not is_flatter and (distance[inside] > DIFFERENT).mean() < LEAST_DIFFERENT:

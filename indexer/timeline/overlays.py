@@ -19,6 +19,7 @@ STAYS = 0.85
 # was blurred or brightened still does.
 FOLLOWS = 0.5
 LEAST_FRAMES = 4
+FLAT = 4.0  # deviation of a region in grey levels, up to which it has nothing that could move
 
 
 def named_by_motion(operations: list[Operation], frames: list[tuple[Pixels, Pixels]]) -> list[Operation]:
@@ -50,6 +51,8 @@ def _moves_by_itself(operation: Operation, frames: list[tuple[Pixels, Pixels]]) 
     ):
         return False
     query_patches = [_patch(query, region) for query, _ in frames]
+    if np.median([patch.std() for patch in query_patches]) < FLAT:
+        return False  # a solid bar
     reference_patches = [_patch(reference, reference_region) for _, reference in frames]
     between_frames = np.mean([_correlation(*neighbours) for neighbours in pairwise(query_patches)])
     with_reference = np.mean(list(map(_correlation, query_patches, reference_patches)))
