@@ -41,8 +41,8 @@ def test_the_default_track_of_sound_is_heard_wherever_it_stands(container: str, 
 def test_of_tracks_that_are_alike_the_first_is_heard_also_if_another_has_more_bits(
     both: Disposition,
 ) -> None:
-    first, second = sound(VOICE, disposition=both), sound(OTHER, OTHER, codec="flac", disposition=both)
-    assert_heard(VOICE, written("matroska", film(), first, second), 0.0)
+    first, second = sound(VOICE, disposition=both), sound(OTHER, OTHER, codec="alac", disposition=both)
+    assert_heard(VOICE, written("mp4", film(), first, second), 0.0)
 
 
 def test_a_track_for_the_hard_of_seeing_or_one_that_no_decoder_reads_is_not_what_is_heard() -> None:
