@@ -41,7 +41,7 @@ def test_the_default_track_of_sound_is_heard_wherever_it_stands(container: str, 
 def test_of_tracks_that_are_alike_the_first_is_heard_also_if_another_has_more_bits(
     both: Disposition,
 ) -> None:
-    first, second = sound(VOICE, disposition=both), sound(OTHER, OTHER, codec="alac", disposition=both)
+    first, second = sound(VOICE, disposition=both), sound(OTHER, OTHER, disposition=both)
     assert_heard(VOICE, written("mp4", film(), first, second), 0.0)
 
 
