@@ -15,7 +15,7 @@ class ImageLimits:
     max_pixels: int = 16_384 * 12_288
     max_side: int = 65_535  # the most that a JPEG can have; long screenshots are narrow
     # A larger size adds nothing to fingerprints: PDQ conforms from far less, local features read 640 on the
-    # long side, previews keep 1024.
+    # long side, previews keep 1024. Who looks for small changes asks for more.
     working_short_side: int = 640
     working_long_side: int = 1024
 

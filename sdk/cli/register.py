@@ -46,7 +46,10 @@ def register(
     derived_from: Annotated[list[str] | None, typer.Option(help="record this one was made from")] = None,
     identity_from: Annotated[list[str] | None, typer.Option(help="record whose face it shows")] = None,
     preview: Annotated[
-        bool, typer.Option(help="allow the registry to keep a small preview, which confirms matches")
+        bool,
+        typer.Option(
+            help="let the registry keep a preview and a larger copy that is not shown; both confirm matches"
+        ),
     ] = True,
     publisher: Annotated[
         str | None, typer.Option(help="which publisher of --home signs: name or id")
