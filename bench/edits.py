@@ -162,7 +162,7 @@ def face_region_line() -> str:
                 if operation.type is OperationType.FACE_SWAP
             ]
             found.append(
-                max((_overlap(region, truth, frames[1]) for region in regions if region), default=0.0)
+                max((overlap(region, truth, frames[1]) for region in regions if region), default=0.0)
             )
     mean, least = np.mean(found), np.min(found)
     return f"Face regions of swaps made here: mean IoU {mean:.2f}, least {least:.2f}, of {len(found)}."
@@ -186,12 +186,13 @@ def _judge(query: Pixels, reference: Pixels, box: Box, right: OperationType) -> 
     best, named = 0.0, False
     for operation in found:
         if operation.type in FOUND and operation.reference_region is not None:
-            share = _overlap(operation.reference_region, box, frame)
+            share = overlap(operation.reference_region, box, frame)
             best, named = max((best, named), (share, operation.type is right))
     return best, named
 
 
-def _overlap(quad: tuple[tuple[float, float], ...], box: Box, frame: Frame) -> float:
+def overlap(quad: tuple[tuple[float, float], ...], box: Box, frame: Frame) -> float:
+    """Returns the intersection over union of a region, as shares of the frame, with a box in pixels."""
     xs, ys = [x * frame.width for x, _ in quad], [y * frame.height for _, y in quad]
     left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
     shared = max(0.0, min(right, box[2]) - max(left, box[0])) * max(

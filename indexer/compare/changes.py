@@ -55,10 +55,17 @@ class ChangeMap:
     residue: Residue  # (h, w, 3) query minus processed reference, grey levels
     compared: Mask  # (h, w)
     typical_levels: float  # median residue: what the processing alone leaves
+    # Regions that differ by no more than what a filter left in the rest of the picture.
+    left_by_filter: tuple[ChangedRegion, ...] = ()
 
 
-def find_changes(warped: WarpedPair, processing: Processing, excluded: Mask | None = None) -> ChangeMap:
-    """Compares the warped query with the processed reference.
+def find_changes(
+    warped: WarpedPair,
+    processing: Processing,
+    excluded: Mask | None = None,
+    expected: Residue | None = None,
+) -> ChangeMap:
+    """Compares the warped query with the processed reference, or with what else is `expected`, (h, w, 3).
 
     The expected residue is not read from `excluded` places: a face may be all there is to see, and be new.
     """
@@ -66,7 +73,8 @@ def find_changes(warped: WarpedPair, processing: Processing, excluded: Mask | No
         cv2.erode(warped.shown.astype(np.uint8), np.ones((2 * BORDER + 1,) * 2, np.uint8), borderValue=0)
         > 0
     )
-    expected = processing.apply(warped.reference)
+    if expected is None:
+        expected = processing.apply(warped.reference)
     query = warped.query.astype(np.float32)
     if processing.query_is_sharper:
         query = blurred(query, processing.blur)

@@ -20,6 +20,11 @@ from indexer.compare.vocabulary import Frame, Operation
 from indexer.media.images import Pixels
 from indexer.operations import OPERATIONS
 
+FILTERED = (
+    "The whole picture was processed so much that it differs in places: whether a part of it was edited as "
+    "well cannot be told there."
+)
+
 
 @dataclass(frozen=True)
 class Derivation:
@@ -55,7 +60,10 @@ def derive(
         found.append(inverted())
     alignment = replace(pair.alignment, homography=warped.to_reference(pair.reference))
     found += operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame)
-    return Derivation(tuple(found), tuple(uncertainties(findings, warped)), comparison, tuple(findings))
+    uncertain = [*uncertainties(findings, warped)]
+    if changes.left_by_filter:
+        uncertain.append(FILTERED)
+    return Derivation(tuple(found), tuple(uncertain), comparison, tuple(findings))
 
 
 def derive_small_changes(
@@ -65,6 +73,8 @@ def derive_small_changes(
 
     `query`, `reference`: (h, w, 3) uint8, the pictures of the pair in all the detail that is at hand.
     """
+    if derivation.comparison.changes.left_by_filter:
+        return derivation  # it would find what the filter left
     found = fine_comparison(pair, derivation.comparison, query, reference)
     changes = small_changes(found, (query.shape[1], query.shape[0]), reference_frame) if found else []
     unseen = None if changes else unseen_in_words(found, reference_frame)

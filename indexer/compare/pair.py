@@ -26,6 +26,7 @@ from indexer.compare.faces.findings import is_remarkable
 from indexer.compare.faces.pairs import FacePair, compare_faces, with_control
 from indexer.compare.processing import Processing, estimate_processing
 from indexer.compare.warping import Mask, WarpedPair, warp
+from indexer.compare.whole_filters import differs_beyond_the_rest, expected_by_colours
 from indexer.media.images import Pixels
 
 FACE_WORKING_SIDE = 1024
@@ -57,7 +58,7 @@ def compare_pair(pair: AlignedPair, *, with_faces: bool) -> PairComparison:
     pair.release()
     warped, unusual = statistics.warped, heads | disagreeing_places(statistics)
     processing = estimate_processing(warped, unusual)
-    changes = find_changes(warped, processing, unusual)
+    changes = _without_filters(warped, processing, find_changes(warped, processing, unusual), unusual)
     faces: list[FacePair] = []
     if with_faces:
         reference_faces = distinct_faces(reference_faces + _small_faces(warped, changes))
@@ -76,6 +77,21 @@ def compare_pair(pair: AlignedPair, *, with_faces: bool) -> PairComparison:
             ]
         faces = [face_pair.scaled(1 / zoom) for face_pair in compared]
     return PairComparison(warped, processing, changes, tuple(faces))
+
+
+def _without_filters(
+    warped: WarpedPair, processing: Processing, changes: ChangeMap, unusual: Mask
+) -> ChangeMap:
+    """Returns the changes without the regions that a filter of the whole picture explains."""
+    if not changes.regions:
+        return changes
+    first = changes.regions
+    expected = expected_by_colours(warped, processing, changes, unusual)
+    changes = find_changes(warped, processing, unusual, expected)
+    judged = list(zip(changes.regions, differs_beyond_the_rest(warped, changes), strict=True))
+    explained = tuple(region for region, is_beyond in judged if not is_beyond)
+    regions = tuple(region for region, is_beyond in judged if is_beyond)
+    return replace(changes, regions=regions, left_by_filter=explained or (() if regions else first))
 
 
 def _align_by_unchanged_places(statistics: PairStatistics, query: Pixels, heads: Mask) -> PairStatistics:

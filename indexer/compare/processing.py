@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from indexer.compare.tone_curves import Curves, curved, median_curves
 from indexer.compare.warping import Grey, Mask, WarpedPair, blurred, grey
 from indexer.media.images import Pixels
 
@@ -21,6 +22,8 @@ SMOOTHING = 1.5  # px; colours are read from areas, not from noise
 LEAST_SAMPLES = 200
 LEVELS = 256.0
 CLIPPED, LEAST_UNCLIPPED = 3, 0.2  # grey levels from either end; share of the samples
+CURVE_SAMPLES, CURVE_SMOOTHING = 60_000, 0.7  # px
+CURVES_EXPLAIN, LEAST_FOR_CURVES, OUTLIER = 0.85, 1.0, 25.0  # share of the residue; grey levels
 LIGHT_ROUNDS = 4
 LIGHT_EXPLAINS, LEAST_LEFT_OVER = 0.6, 2.5  # share of the residue that a gain may leave; grey levels
 BLUR_STEPS = (0.0, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)  # standard deviations that are tried, px
@@ -38,17 +41,19 @@ class Processing:
     blur: float  # standard deviation in pixels of the working size; 0: equally sharp
     query_is_sharper: bool  # the blur belongs on the query, not on the reference
     shift_levels: float  # median change of a colour, in grey levels
+    before: Curves | None = None  # of tone, before `colours`
+    after: Curves | None = None  # the same after `colours`
 
     def apply(self, reference: Pixels) -> npt.NDArray[np.float32]:
         """Returns (h, w, 3) float32: the reference as processing alone would have left it."""
-        mapped = map_colours(self.colours, reference)
+        mapped = map_colours(self.colours, curved(self.before, reference))
         if self.light is not None:
             size = reference.shape[:2]
             everywhere = np.mgrid[: size[0], : size[1]]
             mapped *= np.exp(_places(everywhere[0], everywhere[1], size) @ self.light).astype(np.float32)[
                 ..., None
             ]
-        return np.asarray(mapped.clip(0, 255), np.float32)
+        return np.asarray(curved(self.after, mapped.clip(0, 255)).clip(0, 255), np.float32)
 
     def luma_of(self, reference: Pixels) -> Grey:
         """Returns (h, w): the luma of `apply`, at a fraction of its cost; colours are not clipped."""
@@ -81,8 +86,39 @@ def estimate_processing(warped: WarpedPair, excluded: Mask | None = None) -> Pro
     colours, light = _fit_colours_and_light(reference, query, _places(y, x, voting.shape))
     shift = float(np.median(np.abs(reference - query)))
     evened = Processing(colours, light, 0.0, False, shift)
+    if light is None:
+        evened = _with_curves(evened, warped, voting)
     blur, query_is_sharper = _estimate_blur(warped, evened, voting)
     return replace(evened, blur=blur, query_is_sharper=query_is_sharper)
+
+
+def _with_curves(plain: Processing, warped: WarpedPair, voting: Mask) -> Processing:
+    """Adds curves of tone before or after the map of colours, where they explain more."""
+    y, x = np.nonzero(voting)
+    y, x = (axis[:: max(1, len(axis) // CURVE_SAMPLES)] for axis in (y, x))
+    reference, query = (
+        cv2.GaussianBlur(pixels, (0, 0), CURVE_SMOOTHING)[y, x].astype(np.float32)
+        for pixels in (warped.reference, warped.query)
+    )
+    few = np.s_[:: max(1, len(y) // SAMPLES)]
+    left_over = _error(_terms(reference[few]) @ plain.colours, query[few])
+    if left_over < LEAST_FOR_CURVES:
+        return plain
+    best, least = plain, CURVES_EXPLAIN * left_over
+    for before in (None, median_curves(reference, query)):
+        bent = curved(before, reference)
+        colours = plain.colours if before is None else fit_colours(bent[few], query[few])
+        mapped = np.asarray((_terms(bent) @ colours).clip(0, 255), np.float32)
+        after = median_curves(mapped, query)
+        error = _error(curved(after, mapped[few]), query[few])
+        if error < least:
+            best, least = replace(plain, colours=colours, before=before, after=after), error
+    return best
+
+
+def _error(mapped: npt.NDArray[Any], query: Colours) -> float:
+    """Returns the mean absolute difference, to which no sample adds more than an outlier."""
+    return float(np.minimum(np.abs(mapped.clip(0, 255) - query), OUTLIER).mean())
 
 
 def _places(y: npt.NDArray[Any], x: npt.NDArray[Any], size: tuple[int, ...]) -> npt.NDArray[np.float64]:
@@ -149,7 +185,7 @@ def _identity() -> Matrix:
     return colours
 
 
-def map_colours(colours: Matrix, pixels: Pixels) -> npt.NDArray[np.float32]:
+def map_colours(colours: Matrix, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Returns (h, w, 3) float32, not clipped."""
     mapped = _terms(pixels.reshape(-1, 3).astype(np.float32)) @ colours.astype(np.float32)
     return np.asarray(mapped, np.float32).reshape(pixels.shape)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
+from indexer.compare.derivation import FILTERED
 from indexer.compare.vocabulary import Operation
 from indexer.operations import OperationType
 from tests.pictures import picture
@@ -56,6 +58,75 @@ ORDINARY: dict[str, Edit] = {
 def test_ordinary_processing_is_no_change_of_content(original: Image.Image, name: str) -> None:
     found = derived(ORDINARY[name](original), original, with_faces=False)
     assert types_of(found) & CHANGES == set()
+
+
+def hue_turned(image: Image.Image) -> Image.Image:
+    hue, *others = image.convert("HSV").split()
+    turned = hue.point(lambda value: (value + 110 * 256 // 360) % 256)
+    return Image.merge("HSV", [turned, *others]).convert("RGB")
+
+
+def oil(image: Image.Image) -> Image.Image:
+    """Each pixel takes the mean of the commonest of eight levels around it."""
+    pixels, side = np.asarray(image, np.float32), (7, 7)
+    levels = np.asarray(image.convert("L")).astype(np.int32) * 8 // 256
+    most, painted = np.zeros(levels.shape, np.float32), np.zeros_like(pixels)
+    for level in range(8):
+        there = (levels == level).astype(np.float32)
+        count = cv2.boxFilter(there, -1, side)
+        mean = cv2.boxFilter(pixels * there[..., None], -1, side) / np.maximum(count, 1e-6)[..., None]
+        painted[count > most], most = mean[count > most], np.maximum(most, count)
+    return Image.fromarray(painted.astype(np.uint8))
+
+
+def local_contrast(image: Image.Image) -> Image.Image:
+    lab = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2LAB)
+    lab[..., 0] = cv2.createCLAHE(3.0, (8, 8)).apply(lab[..., 0])
+    return Image.fromarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB))
+
+
+FILTERS: dict[str, Edit] = {
+    "JPEG 5": lambda image: through_jpeg(image, 5),
+    "vivid": lambda image: ImageEnhance.Contrast(ImageEnhance.Color(image).enhance(1.9)).enhance(1.35),
+    "contrast": lambda image: ImageEnhance.Contrast(image).enhance(2.5),
+    "gamma": lambda image: image.point(lambda value: int(255 * (value / 255) ** 0.45)),
+    "equalised": ImageOps.equalize,
+    "hue turned": hue_turned,
+    "sharpened": lambda image: image.filter(ImageFilter.UnsharpMask(4, 300, 0)),
+    "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(3)),
+    "16 colours": lambda image: image.quantize(16).convert("RGB"),
+    "bilateral": lambda image: Image.fromarray(cv2.bilateralFilter(np.asarray(image), 15, 90, 15)),
+    "mean shift": lambda image: Image.fromarray(cv2.pyrMeanShiftFiltering(np.asarray(image), 8, 25)),
+    "oil": oil,
+    "local contrast": local_contrast,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("subject", ["coffee", "astronaut"])
+def test_a_filter_of_the_whole_picture_is_no_edit_of_a_part(subject: str, name: str) -> None:
+    original = reduced(picture(subject))
+    found = derived(FILTERS[name](original), original, with_faces=False)
+    assert types_of(found) & CHANGES == set()
+
+
+@pytest.mark.parametrize("name", ["vivid", "gamma", "hue turned", "sharpened", "bilateral"])
+def test_what_was_laid_over_is_found_under_a_filter(name: str) -> None:
+    edited, box = sticker(COFFEE)
+    found = derived(FILTERS[name](edited), COFFEE, with_faces=False)
+    named = [operation for operation in found.operations if operation.type in CHANGES]
+    assert on_operation(named, box, COFFEE.size) > 0.5
+
+
+def test_where_a_filter_hides_an_edit_it_is_said_that_it_could() -> None:
+    found = derived(local_contrast(sticker(COFFEE)[0]), COFFEE, with_faces=False)
+    assert types_of(found) & CHANGES or FILTERED in found.uncertain
+
+
+def reduced(image: Image.Image) -> Image.Image:
+    image = image.copy()
+    image.thumbnail((512, 512))
+    return image
 
 
 def caption(image: Image.Image) -> tuple[Image.Image, Box]:
