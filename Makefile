@@ -49,6 +49,7 @@ bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md
 	$(BIN)/python -m bench.hash_lists $(DISC)
 	$(BIN)/python -m bench.changes $(SWAPS)
 	$(if $(SWAPS),$(BIN)/python -m bench.filters $(SWAPS))
+	$(BIN)/python -m bench.whole_filters
 	$(BIN)/python -m bench.video_cost $(VIDEOS)
 	$(if $(VIDEOS),$(BIN)/python -m bench.video $(VIDEOS))
 

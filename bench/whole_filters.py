@@ -94,7 +94,7 @@ def _local_contrast(pixels: np.ndarray) -> np.ndarray:
 
 def _vignette(pixels: np.ndarray) -> np.ndarray:
     y, x = np.mgrid[-1 : 1 : pixels.shape[0] * 1j, -1 : 1 : pixels.shape[1] * 1j]
-    return pixels * np.clip(1.15 - 0.6 * (x * x + y * y), 0, 1)[..., None]
+    return np.asarray(pixels * np.clip(1.15 - 0.6 * (x * x + y * y), 0, 1)[..., None])
 
 
 def _vivid(image: Image.Image) -> Image.Image:
