@@ -11,6 +11,7 @@ from tests.world import DatabaseServer, Party, World
 pytestmark = pytest.mark.shared
 
 BARS, STRETCHES = "04-solid-bar-over-an-edge", "11-stretched-and-nobody-says-so"
+FACES, LOCAL = "03-filter-called-face-swap", "14-whole-picture-filter-called-local-edit"
 REGISTERED = tuple(f"{BARS}/{name}.png" for name in ("astro", "cat", "coffee", "grace"))
 
 
@@ -42,3 +43,18 @@ def test_the_edit_is_named_and_nothing_else(desk: Party, shared: Path, upload: s
     assert answer.verdict.kind is VerdictKind.DERIVATIVE_OF_ORIGINAL
     assert answer.matches[0].relation is MatchRelation.DERIVATIVE
     assert [found.type for found in answer.matches[0].operations] == [operation]
+
+
+@pytest.mark.parametrize(
+    "upload",
+    [
+        *(f"{FACES}/{name}.jpg" for name in ("astro_sharp", "astro_blur4", "grace_oil", "grace_contrast3")),
+        *(f"{LOCAL}/{name}.jpg" for name in ("hue110", "vivid", "bilateral")),
+    ],
+)
+def test_a_filter_of_the_whole_picture_changes_no_part_and_no_face(
+    desk: Party, shared: Path, upload: str
+) -> None:
+    answer = desk.client.match((shared / "reported" / upload).read_bytes())
+    assert answer.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
+    assert {found.type for found in answer.matches[0].operations} <= {"re_encoded", "colour"}
