@@ -12,7 +12,20 @@ branch_labels = None
 depends_on = None
 
 
+# Of what was registered before, the direction was not kept: a face that differs counts.
+OF_A_FACE = (
+    "UPDATE declared_source SET speaks_for_fake = true WHERE relation = 'derived_from' "
+    "AND agreement = 'confirmed' AND operations && ARRAY['face_swap', 'face_reenacted']::varchar[]"
+)
+
+
 def upgrade() -> None:
+    op.add_column(
+        "declared_source",
+        sa.Column("speaks_for_fake", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
+    op.alter_column("declared_source", "speaks_for_fake", server_default=None)
+    op.execute(OF_A_FACE)
     op.create_table(
         "corroboration",
         sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
@@ -41,6 +54,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("declared_source", "speaks_for_fake")
     op.drop_table("fake_review")
     op.drop_index(op.f("ix_corroboration_other_id"), table_name="corroboration")
     op.drop_table("corroboration")

@@ -34,6 +34,7 @@ EDGE_ROWS = 0.02  # share of a side from which the bar's colour is read
 MOSTLY = 0.5  # of a row or of the bar: writing on it takes the rest
 SHOWN = 0.8  # of a row, from which on it is one of the upload
 MIXED_ROWS = 2  # px at the upload's edge, where the warp mixes in black
+LEAST_ROWS = 3  # px, of which fine detail can be told
 LEAST_HIDDEN = 0.03  # of a bar: reference of another colour than its own commonest there
 AGREES_COUNTS = 2.0  # times as much as what is hidden: beyond the bar the reference goes on
 MOST_BEYOND_SEAM = 0.2  # of the rows behind the bar: what is hidden there was no bar
@@ -207,6 +208,8 @@ def _goes_on(side: _Side, colour: Channels) -> bool:
     """Whether the query shows the same colour beyond the upper edge of the reference."""
     height, width = side.shown.shape
     last = side.before - round(EDGE_TOLERANCE * (height - 2 * side.before))
+    if last <= 0:
+        return True  # too narrow to know
     beyond = np.s_[:last, side.beside : width - side.beside]
     shown = side.shown[beyond]
     if shown.mean() < MOSTLY:
@@ -233,6 +236,8 @@ def _is_bar(side: _Side, flat: _Flat, covered: Mask) -> bool:
 
 def _shared_detail(one: Channels, other: Channels) -> float:
     """Returns the correlation of the fine detail of two (h, w, 3) areas, -1..1; 0 where there is none."""
+    if len(one) < LEAST_ROWS:
+        return 0.0
     left, right = (
         values - blurred(values, FINE_PX)
         for values in (grey(area.clip(0, 255).astype(np.uint8)) for area in (one, other))

@@ -6,6 +6,7 @@ there, and neither a shift of a pixel or two nor a loss of sharpness explains it
 colour alone are not found.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -35,6 +36,7 @@ GROWS_TO = 0.35  # of these, which belongs to the same place
 # Seeds; its shorter side; its box, all in px. What is less is a pixel that scaling dropped.
 LEAST_SEED, LEAST_BREADTH, LEAST_BOX = 6, 5, 60
 JOINED = 5  # px between strokes of one glyph
+MOST_SIDE = 400  # px of a place: what is larger is nothing small, and the first look sees it
 MOST_PLACES = 40  # more are no small change, but a pair that the model does not describe
 STRONGEST = 75  # percentile of what differs in a place, which stands for it
 EDGE_SHARE = 0.3  # of that, where the box of a place ends
@@ -65,6 +67,7 @@ class FineComparison:
     homography: Matrix  # (3, 3) pixels of the query -> pixels of the compared size
     changes: tuple[SmallChange, ...]  # the furthest beyond the usual first
     usual_levels: float  # what coding leaves where there is much detail
+    is_crowded: bool = False  # differs in so many places that single ones say nothing
 
 
 def fine_comparison(
@@ -91,17 +94,19 @@ def find_small_changes(fine: FinePair) -> FineComparison:
     limit = np.maximum(LEAST_LEVELS, BEYOND_USUAL * usual)
     seeds = np.asarray((strength > limit) & fine.shown)
     found: list[SmallChange] = []
+    is_crowded = False
     if seeds.any():
         grown = ((strength > GROWS_TO * limit) & fine.shown).astype(np.uint8)
         joined = cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((JOINED, JOINED), np.uint8))
         count, labels, boxes, _ = cv2.connectedComponentsWithStats(joined)
         seeded = np.bincount(labels[seeds], minlength=count)
         numbers = [number for number in range(1, count) if seeded[number] >= LEAST_SEED]
-        if len(numbers) <= MOST_PLACES:
+        is_crowded = len(numbers) > MOST_PLACES
+        if not is_crowded:
             places = [_place(fine, usual, seeds, labels == number, boxes[number]) for number in numbers]
             found = [place for place in places if place is not None]
     found.sort(key=lambda place: -place.beyond_usual)
-    return FineComparison(fine.size, fine.homography, tuple(found), usual_levels)
+    return FineComparison(fine.size, fine.homography, tuple(found), usual_levels, is_crowded)
 
 
 def _differing(query: Grey, expected: Grey) -> Levels:
@@ -149,7 +154,7 @@ def _place(
 ) -> SmallChange | None:
     """Looks closer at one place (h, w); None where a small shift or another softness explains it."""
     left, top, width, height = (int(side) for side in box[:4])
-    if min(width, height) < LEAST_BREADTH:
+    if min(width, height) < LEAST_BREADTH or max(width, height) > MOST_SIDE:
         return None
     rows = slice(max(0, top - SLOW), min(place.shape[0], top + height + SLOW))
     columns = slice(max(0, left - SLOW), min(place.shape[1], left + width + SLOW))
@@ -171,17 +176,16 @@ def _place(
     return SmallChange(left, top, left + across, top + down, levels, levels / usually, levels / contrast)
 
 
-def _left_over(before: Grey, after: Grey) -> list[Levels]:
-    """Returns what differs after every small shift, and after a blur, of one of the two."""
+def _left_over(before: Grey, after: Grey) -> Iterator[Levels]:
+    """Yields what differs after every small shift, and after a blur, of one of the two."""
     steps = np.arange(-MOST_SHIFT_PX, MOST_SHIFT_PX + SHIFT_STEP_PX / 2, SHIFT_STEP_PX)
     size = before.shape[1], before.shape[0]
-    tried = []
     for down in steps:
         for across in steps:
             matrix = np.array([[1, 0, across], [0, 1, down]], np.float64)
             moved = cv2.warpAffine(
                 before, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
-            tried.append(np.abs(_differing(after, np.asarray(moved, np.float32))))
-    tried += [np.abs(_differing(after, blurred(before, deviation))) for deviation in BLURS_PX]
-    return tried
+            yield np.abs(_differing(after, np.asarray(moved, np.float32)))
+    for deviation in BLURS_PX:
+        yield np.abs(_differing(after, blurred(before, deviation)))

@@ -56,7 +56,9 @@ class Processing:
         return np.asarray(curved(self.after, mapped.clip(0, 255)).clip(0, 255), np.float32)
 
     def luma_of(self, reference: Pixels) -> Grey:
-        """Returns (h, w): the luma of `apply`, at a fraction of its cost; colours are not clipped."""
+        """Returns (h, w): the luma of `apply`; without curves at a fraction of its cost, not clipped."""
+        if self.before is not None or self.after is not None:
+            return grey(self.apply(np.asarray(reference)))
         weights = self.colours @ np.array([0.299, 0.587, 0.114])
         of_colours = cv2.transform(reference.astype(np.float32), weights[None, 1:4] / LEVELS)
         level = np.arange(256) / LEVELS
@@ -86,14 +88,18 @@ def estimate_processing(warped: WarpedPair, excluded: Mask | None = None) -> Pro
     colours, light = _fit_colours_and_light(reference, query, _places(y, x, voting.shape))
     shift = float(np.median(np.abs(reference - query)))
     evened = Processing(colours, light, 0.0, False, shift)
-    if light is None:
-        evened = _with_curves(evened, warped, voting)
     blur, query_is_sharper = _estimate_blur(warped, evened, voting)
     return replace(evened, blur=blur, query_is_sharper=query_is_sharper)
 
 
-def _with_curves(plain: Processing, warped: WarpedPair, voting: Mask) -> Processing:
-    """Adds curves of tone before or after the map of colours, where they explain more."""
+def with_curves(plain: Processing, warped: WarpedPair, excluded: Mask) -> Processing:
+    """Adds curves of tone before or after the map of colours, where they explain more.
+
+    `excluded` places have no vote. A level that occurs in them alone is read from its neighbours.
+    """
+    voting = warped.shown & ~excluded
+    if plain.light is not None or voting.sum() < LEAST_SAMPLES:
+        return plain
     y, x = np.nonzero(voting)
     y, x = (axis[:: max(1, len(axis) // CURVE_SAMPLES)] for axis in (y, x))
     reference, query = (

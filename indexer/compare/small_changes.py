@@ -37,6 +37,8 @@ def unseen_in_words(found: FineComparison | None, reference: Frame) -> str | Non
     """Says below which size nothing can be told of the registered picture; None where that hides little."""
     if found is None:
         return "It is too small here to tell whether letters or figures in it were changed."
+    if found.is_crowded:
+        return "It differs in so many small places that a changed letter or figure would not be told."
     if found.usual_levels > HIDES_GLYPHS:
         return "It is coded too coarsely to tell whether single letters or figures in it were changed."
     left = found.size[0] / reference.width

@@ -29,7 +29,7 @@ GROWN = 9  # px around a region that belong to it
 LEAST_OUTSIDE = 0.1  # of what is compared: with less left nothing is known of the rest
 WINDOW = 15  # px
 RARE, USUAL = 99, 97  # percentiles of the excess in places, and in windows, outside the regions
-# Calibrated on 18 filters and 5 edits under 4 of them, of eight photographs: docs/quality.md.
+# Calibrated on 18 filters, and 5 edits under 3, of eight of the photographs in docs/quality.md.
 STRUCTURE_KEPT, KEPT_AND_CHANGED = 0.8, 4.0  # correlation; of the rare excess
 BEYOND_RARE, BEYOND_USUAL, BEYOND_USUAL_WHEN_COARSE = 1.1, 2.0, 2.7
 FINE, COARSE = 6.0, 10.0  # grey levels of the typical residue
@@ -56,6 +56,12 @@ def expected_by_colours(
         correction = _looked_up(_table(colours, residue, rest), colours[box])
         corrected[box][grown] = (expected[box] + correction)[grown]
     return corrected.clip(0, 255)
+
+
+def without_structure(warped: WarpedPair, changes: ChangeMap) -> Mask:
+    """Returns (h, w): the regions of which the fine structure is another one, as a filter leaves none."""
+    lost = [region.mask for region in changes.regions if _structure_kept(warped, region) <= STRUCTURE_KEPT]
+    return np.logical_or.reduce(lost) if lost else np.zeros(changes.compared.shape, np.bool_)
 
 
 def differs_beyond_the_rest(warped: WarpedPair, changes: ChangeMap) -> list[bool]:

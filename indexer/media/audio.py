@@ -39,6 +39,7 @@ def decode_audio(payload: bytes, limits: VideoLimits) -> Iterator[Samples]:
     clock = _SoundClock(_begin_of_pictures_s(payload, limits), known.clock_jumps, limits.max_seconds)
     mixdown = Mixdown(SAMPLE_RATE)
     kept: list[Rows] = []
+    samples = 0
     for frame in _decoded(container, stream):
         try:
             rows = mixdown.rows(frame)
@@ -46,10 +47,11 @@ def decode_audio(payload: bytes, limits: VideoLimits) -> Iterator[Samples]:
             continue  # of a form that is not converted, as damaged frames may have
         for part in clock.placed(frame, rows):
             kept.append(part)
-            if sum(rows.shape[1] for rows in kept) >= CHUNK_SAMPLES:
+            samples += part.shape[1]
+            if samples >= CHUNK_SAMPLES:
                 yield one_channel(np.concatenate(kept, axis=1), SAMPLE_RATE)
-                kept = []
-        if clock.count > limits.max_seconds * SAMPLE_RATE:
+                kept, samples = [], 0
+        if clock.count + clock.dropped > limits.max_seconds * SAMPLE_RATE:
             break
     if kept:
         yield one_channel(np.concatenate(kept, axis=1), SAMPLE_RATE)
@@ -80,6 +82,7 @@ class _SoundClock:
 
     def __init__(self, begin_s: float | None, jumps: bool, max_seconds: int) -> None:
         self.count = 0  # samples that were placed so far
+        self.dropped = 0  # samples that were left out
         self._begin_s = begin_s
         self._jumps = jumps
         self._most = max_seconds * SAMPLE_RATE
@@ -97,10 +100,12 @@ class _SoundClock:
                 silence = max(0, min(ahead, self._most + SAMPLE_RATE - self.count))
         dropped = min(self._to_drop, rows.shape[1])
         self._to_drop -= dropped
+        self.dropped += dropped
         self.count += silence + rows.shape[1] - dropped
         for start in range(0, silence, CHUNK_SAMPLES):
             yield np.zeros((2, min(CHUNK_SAMPLES, silence - start)), np.int16)
-        yield rows[:, dropped:]
+        if dropped < rows.shape[1]:
+            yield rows[:, dropped:]
 
     def _late_s(self, time_s: float) -> float:
         """Returns by how much this time lies behind the end of what was decoded."""

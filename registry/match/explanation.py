@@ -8,7 +8,7 @@ from registry.match.counter_evidence import is_different_capture
 from registry.match.evidence_rules import agrees_by_hash_lists_only
 from registry.match.facts import MatchFacts
 from registry.match.matched import MatchedRecord
-from registry.match.sentences import CLASS_WORDS, capitalised, not_shown_to_be, relation_words
+from registry.match.sentences import capitalised, classed, not_shown_to_be, relation_words
 from registry.thresholds import Thresholds
 from sdk.models import MatchRelation
 from sdk.records import AssetClass
@@ -60,7 +60,7 @@ def explain(matched: MatchedRecord, facts: MatchFacts, limits: Thresholds) -> st
             return f"Resembles {who}, but no more than that could be confirmed."
     shows = "shows " if facts.relation is MatchRelation.SAME_PICTURE and not facts.is_fake_not_shown else ""
     if facts.record.asset_class is not AssetClass.AUTHENTIC:
-        who = f"{who} {CLASS_WORDS[facts.record.asset_class]}"
+        who = f"{who} {classed(facts)}"
     if facts.is_fake_not_shown and facts.compared_or_same_file:
         # What differs may have been done to the fake: it is not told as done to the upload.
         words = f"{capitalised(relation_words(facts))} {who}{not_shown_to_be(facts)}."

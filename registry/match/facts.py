@@ -75,6 +75,12 @@ class MatchFacts:
         return self.record.fake is not None and self.record.fake.standing is Standing.REPORTED
 
     @property
+    def is_doubted(self) -> bool:
+        """Whether a reviewer says that it is not known to be a fake."""
+        review = self.record.fake.review if self.record.fake is not None else None
+        return review is not None and not review.confirmed
+
+    @property
     def is_fake_not_shown(self) -> bool:
         """Whether the record is fake or AI-generated, and the upload is not known to show that."""
         return self.record.asset_class in AUTHENTICITY_DENIED and not self.is_shown_fake

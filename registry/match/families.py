@@ -96,9 +96,11 @@ def _explains_as_well(rival: MatchFacts, best: MatchFacts) -> bool:
 
 
 def _best(matches: Sequence[MatchFacts]) -> MatchFacts:
+    """What somebody merely reports speaks where nothing else does."""
+
     def rank(match: MatchFacts) -> tuple[object, ...]:
         by_class = CLASS_ORDER.index(match.record.asset_class)
-        return by_class, not match.is_same_picture, registration(match)
+        return match.is_reported, by_class, not match.is_same_picture, registration(match)
 
     return min(matches, key=rank)
 
@@ -145,4 +147,11 @@ def _explanation(match: MatchFacts) -> tuple[object, ...]:
 
 def _family_order(family: MatchFamily) -> tuple[object, ...]:
     lead = family.lead
-    return not lead.is_same_file, not lead.is_shown_fake, round(-lead.explained, 2), registration(lead)
+    shows_fake = lead.is_shown_fake and not lead.is_reported
+    return (
+        not lead.is_same_file,
+        not shows_fake,
+        not lead.is_shown_fake,
+        round(-lead.explained, 2),
+        registration(lead),
+    )

@@ -18,6 +18,7 @@ CLASS_WORDS = {
     AssetClass.DERIVATIVE: "as a derivative of something else",
 }
 REPORTED = "as a fake, which nobody else has confirmed"
+DOUBTED = "as a fake, which a reviewer doubts"
 MOST_NAMED = 4
 WHOLE_RECORD = 0.9  # share of the record
 
@@ -25,8 +26,8 @@ WHOLE_RECORD = 0.9  # share of the record
 def summary_of_match(match: MatchFacts) -> str:
     """One line: what the upload is to the record."""
     if match.relation is MatchRelation.POSSIBLY_RELATED:
-        return f"{capitalised(match.in_common or 'possibly related to')} {_who(match)} {_classed(match)}."
-    return f"{capitalised(relation_words(match))} {_who(match)} {_classed(match)}{_apart(match)}."
+        return f"{capitalised(match.in_common or 'possibly related to')} {_who(match)} {classed(match)}."
+    return f"{capitalised(relation_words(match))} {_who(match)} {classed(match)}{_apart(match)}."
 
 
 def _apart(match: MatchFacts) -> str:
@@ -58,12 +59,12 @@ def relation_words(match: MatchFacts) -> str:
 def sure_match(match: MatchFacts) -> str:
     """The beginning of a verdict: "Strong match: made from 'x', registered by y as authentic"."""
     strength = in_words(match.strength).capitalize()
-    return f"{strength} match: {relation_words(match)} {_who(match)} {_classed(match)}"
+    return f"{strength} match: {relation_words(match)} {_who(match)} {classed(match)}"
 
 
 def seen_beside(match: MatchFacts) -> str:
     """A sentence: what was found between the upload and a record that the verdict is not about."""
-    return f"{capitalised(relation_words(match))} {_who(match)} {_classed(match)}{difference(match)}."
+    return f"{capitalised(relation_words(match))} {_who(match)} {classed(match)}{difference(match)}."
 
 
 def difference(match: MatchFacts) -> str:
@@ -109,7 +110,7 @@ def not_shown_to_be(match: MatchFacts) -> str:
 def contradiction(match: MatchFacts) -> str:
     """A sentence: another publisher's claim, authentic of what this verdict calls a fake or the reverse."""
     record = match.record
-    return f"{record.publisher_name} registered its {_thing(match)} on {_date(record)} {_classed(match)}."
+    return f"{record.publisher_name} registered its {_thing(match)} on {_date(record)} {classed(match)}."
 
 
 def rival_claims(claims: Sequence[MatchFacts]) -> str:
@@ -126,22 +127,22 @@ def first_registration(match: MatchFacts) -> str:
     """A sentence: the earliest registration of a family, where it is not what the verdict is about."""
     record = match.record
     who = f"{record.label!r} by {record.publisher_name} on {_date(record)}"
-    return f"Registered first: {who}, {_classed(match)}."
+    return f"Registered first: {who}, {classed(match)}."
 
 
 def fake_of_it(fake: MatchFacts) -> str:
     """A sentence: of a fake that has its picture in common with the upload, and is not what it shows."""
     match fake.alteration:
         case AlterationShown.NOT_SHOWN:
-            return f"It is not {_who(fake)} {_classed(fake)}."
+            return f"It is not {_who(fake)} {classed(fake)}."
         case AlterationShown.NOT_IN_FRAME:
-            return f"The altered part of {_who(fake)} {_classed(fake)}, is not in it."
-    return f"It shares its {_thing(fake)} with {_who(fake)} {_classed(fake)}."
+            return f"The altered part of {_who(fake)} {classed(fake)}, is not in it."
+    return f"It shares its {_thing(fake)} with {_who(fake)} {classed(fake)}."
 
 
 def one_of_these(matches: Sequence[MatchFacts]) -> str:
     """All that fingerprints alone allow to be said."""
-    named = "; ".join(f"{_who(match)} {_classed(match)}" for match in matches[:MOST_NAMED])
+    named = "; ".join(f"{_who(match)} {classed(match)}" for match in matches[:MOST_NAMED])
     named += _more(matches)
     start = "one of these" if len(matches) > 1 else "this"
     return (
@@ -168,7 +169,10 @@ def _label(match: MatchFacts) -> str:
     return repr(match.record.label)
 
 
-def _classed(match: MatchFacts) -> str:
+def classed(match: MatchFacts) -> str:
+    """What it is registered as, and whether somebody else says so, too."""
+    if match.is_doubted:
+        return DOUBTED
     return REPORTED if match.is_reported else CLASS_WORDS[match.record.asset_class]
 
 

@@ -46,6 +46,11 @@ def _matched(context: RequestContext, candidate: Candidate, assessment: MatchAss
     )
 
 
+NOT_LOOKED_AT_CLOSELY = (
+    "Single letters and figures in it were not compared: it was bent, or its light and dark were exchanged."
+)
+
+
 def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord) -> MatchedRecord:
     """The match with what was changed between the upload and the registered picture."""
     if match.assessment.relation is MatchRelation.POSSIBLY_RELATED:
@@ -58,8 +63,7 @@ def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord
     derivation = derive(pair, *frames, with_faces=context.faces_not_compared is None)
     found = find_direction(pair, derivation.comparison, *frames)
     derivation = _in_detail(context, upload, match, pair, derivation)
-    uncertain = faces_uncertainty(context.faces_not_compared) or derivation.uncertain
-    uncertain += derivation.unseen
+    uncertain = faces_uncertainty(context.faces_not_compared) + derivation.uncertain + derivation.unseen
     described = match.described(_operations(context, upload, match, derivation), uncertain, derivation)
     return replace(
         described,
@@ -78,8 +82,10 @@ def _in_detail(
     is_same_file = match.assessment.relation is MatchRelation.SAME_FILE
     if is_same_file or derivation.changes_content or picture is None or picture.time_ms is not None:
         return derivation
+    if match.record.intimate:
+        return derivation  # whoever tries figure after figure would read what they may not see
     if image is None or pair.query is not image.pixels:
-        return derivation  # made straight, or its light and dark exchanged
+        return replace(derivation, unseen=(NOT_LOOKED_AT_CLOSELY,))
     query = context.uploads.in_detail(upload, DETAIL_LONG_SIDE)
     reference = context.previews.detail(picture)
     if query is None or reference is None:

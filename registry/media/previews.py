@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from indexer.compare.features import LocalFeatures, extract_features, resized
 from indexer.compare.versions import VersionDifference, difference_of_versions
 from indexer.media.images import Pixels
+from registry.errors import MediaRefused
 from registry.media.decoding import Decoders
 from registry.media.storyboards import Storyboard, load_storyboard, store_storyboard
 from registry.media.uploads import Upload
@@ -152,9 +153,14 @@ class PreviewCache:
         return self._decoders.image(board.frames[board.nearest(picture.time_ms)]).pixels
 
     def detail(self, picture: Picture) -> Pixels | None:
-        """(h, w, 3) uint8 of a still in all the detail that is kept; None if that is lost."""
+        """(h, w, 3) uint8 of a still in all the detail that is kept and readable; None if all is lost."""
         content = self._blobs.get_beside(picture.key, DETAIL_SUFFIX) if picture.time_ms is None else None
-        return self._decoders.image(content, DETAIL_LONG_SIDE).pixels if content else self.pixels(picture)
+        if content is None:
+            return self.pixels(picture)
+        try:
+            return self._decoders.image(content, DETAIL_LONG_SIDE).pixels
+        except MediaRefused:
+            return self.pixels(picture)  # damaged here: nobody's upload is to blame
 
     def difference(self, first: Picture, second: Picture) -> VersionDifference | None:
         """Where two versions of one picture differ; None where they do not align, or one is lost."""

@@ -7,7 +7,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 import numpy as np
@@ -70,6 +70,8 @@ class Upload:
     video: VideoContent | None = None
     further_pages: tuple["Upload", ...] = ()  # of a TIFF; this one is its first page
     content: bytes | None = None  # of a still of one page: the file, for whoever needs more detail
+    # What `UploadReader.in_detail` decoded, by long side, so that it does so once for all that is compared.
+    detail: dict[int, Pixels] = field(default_factory=dict, repr=False, compare=False)
 
     @LazyProperty
     def features(self) -> LocalFeatures | None:
@@ -169,10 +171,12 @@ class UploadReader:
             return None
         if upload.content is None or image.pixels.shape[:2] == (image.height, image.width):
             return image.pixels
-        try:
-            return self.decoders.image(upload.content, long_side).pixels
-        except MediaRefused:  # it was read before: the limits of one process met it this time
-            return image.pixels
+        if long_side not in upload.detail:
+            try:
+                upload.detail[long_side] = self.decoders.image(upload.content, long_side).pixels
+            except MediaRefused:  # it was read before: the limits of one process met it this time
+                upload.detail[long_side] = image.pixels
+        return upload.detail[long_side]
 
     def _describe_page(self, digest: str, image: DecodedImage, embedders: list[Embedder]) -> Upload:
         frame = fingerprint_frame(image.pixels, *embedders, full_size=(image.width, image.height))

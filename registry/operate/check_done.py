@@ -57,7 +57,8 @@ REVIEWS = (
     f"WHERE type = '{ActType.REVIEW_FAKE}' ORDER BY object, number DESC) "
     "SELECT COALESCE(record_id, object), number FROM fake_review FULL JOIN last ON record_id = object "
     "WHERE CASE WHEN record_id IS NULL THEN object IN (SELECT id FROM record WHERE status <> 'erased') "
-    "ELSE reviewer_id IS DISTINCT FROM publisher_id OR CAST(confirmed AS text) IS DISTINCT FROM said END"
+    "ELSE record_id IN (SELECT id FROM record WHERE status = 'erased') "
+    "OR reviewer_id IS DISTINCT FROM publisher_id OR CAST(confirmed AS text) IS DISTINCT FROM said END"
 )
 
 

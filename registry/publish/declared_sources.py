@@ -9,6 +9,7 @@ from sqlmodel import Session, col, or_, select
 
 from registry.match.matched import MatchedRecord
 from registry.media.uploads import Upload
+from registry.publish.corroboration import speaks_for_fake
 from registry.records.reading import URN_PREFIX
 from registry.records.statements import VerifiedStatement
 from registry.storage.models import DeclaredSource, Record
@@ -42,7 +43,7 @@ def comparable_sources(session: Session, verified: VerifiedStatement, upload: Up
 
 
 def declared_sources(
-    verified: VerifiedStatement, compared: Iterable[Record], matches: Iterable[MatchedRecord]
+    verified: VerifiedStatement, compared: Iterable[Record], matches: Sequence[MatchedRecord]
 ) -> list[DeclaredSource]:
     """Rows for every declaration of a statement, with what the comparison found where it was made."""
     statement = verified.statement
@@ -62,6 +63,7 @@ def declared_sources(
                 target=name,
                 agreement=agreement.value,
                 operations=_operations(by_id[name]) if confirmed else [],
+                speaks_for_fake=confirmed and speaks_for_fake(by_id[name], verified, matches),
             )
         )
     return rows

@@ -41,14 +41,14 @@ def near_copies_of_others(
     ]
 
 
-def is_near_copy(match: MatchedRecord) -> bool:
-    """Whether both show the same, and nearly all of it.
+def is_near_copy(match: MatchedRecord, least_shown: float = NEARLY_ALL) -> bool:
+    """Whether both show the same, and of either at least that share.
 
     Who registers a crop or an edit of another's picture does not put that in doubt.
     """
     if match.changes_content:
         return False
     if match.shared is not None:
-        return min(match.shared.query_share, match.shared.reference_share) >= NEARLY_ALL
+        return min(match.shared.query_share, match.shared.reference_share) >= least_shown
     alignment = match.candidate.alignment
-    return alignment is None or min(alignment.query_coverage, alignment.reference_coverage) >= NEARLY_ALL
+    return alignment is None or min(alignment.query_coverage, alignment.reference_coverage) >= least_shown

@@ -267,11 +267,14 @@ def _relations(
         of_another = match.record.publisher_id != verified.publisher_id and match.record.id not in declared
         return match.record.id in sources or of_another
 
-    matches = find_matches(services.in_request(session), upload, including=compared, describe=is_described)
+    context = services.in_request(session)
+    matches = find_matches(context, upload, including=compared, describe=is_described)
     return (
         declared_sources(verified, compared, matches),
         near_copies_of_others(verified, declared, matches, is_media_seen=upload.is_media_seen),
-        same_fakes_of_others(verified, declared, matches, is_media_seen=upload.is_media_seen),
+        same_fakes_of_others(
+            verified, declared, matches, context.thresholds, is_media_seen=upload.is_media_seen
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from sqlmodel import Session
 
 from registry.errors import NotAllowed, NotReviewable
+from registry.log.transparency_log import lock_writer
 from registry.records.access import Action, require
 from registry.records.acts import actor_of, append_act
 from registry.records.reading import get_record
@@ -20,9 +21,8 @@ def review_fake(session: Session, api_key: ApiKey, record_id: str, review: NewRe
     """
     require(api_key, Action.REVIEW_FAKE)
     record = get_record(session, record_id)
-    session.refresh(
-        record, with_for_update=True
-    )  # one review at a time, and none of what is being withdrawn
+    lock_writer(session)  # one review at a time, and none of what is being withdrawn
+    session.refresh(record)
     if record.asset_class != AssetClass.KNOWN_FAKE or record.status != ACTIVE:
         raise NotReviewable("only a known fake that is not withdrawn is reviewed")
     if record.publisher_id == api_key.publisher_id:

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, or_, select
 
-from indexer.operations import OperationType, Severity, most_severe
 from registry.storage.models import Corroboration, DeclaredSource, FakeReview, Record
 from registry.storage.models.records import ACTIVE
-from sdk.models import FakeStanding, Review, SourceAgreement, Standing
-from sdk.records import AssetClass, Relation
+from sdk.models import FakeStanding, Review, Standing
+from sdk.records import AssetClass
 
 FAKE, AUTHENTIC = AssetClass.KNOWN_FAKE.value, AssetClass.AUTHENTIC.value
 
@@ -46,7 +45,7 @@ def _standing(review: Review | None, is_supported: bool) -> Standing:
 
 
 def _corroborations(session: Session, fakes: Mapping[str, Record]) -> Mapping[str, set[str]]:
-    """By record, those of other publishers that stand."""
+    """By record, those of other publishers that stand, and that no reviewer doubts."""
     one, other = aliased(Record), aliased(Record)
     pairs = session.exec(
         select(Corroboration)
@@ -58,21 +57,31 @@ def _corroborations(session: Session, fakes: Mapping[str, Record]) -> Mapping[st
             other.status == ACTIVE,
         )
     )
+    voices = [
+        voice
+        for pair in pairs
+        for voice in ((pair.record_id, pair.other_id), (pair.other_id, pair.record_id))
+    ]
+    others = {said_by for _, said_by in voices}
+    doubts = select(FakeReview.record_id).where(
+        col(FakeReview.record_id).in_(others), ~col(FakeReview.confirmed)
+    )
+    doubted = set(session.exec(doubts).all()) if others else set()
     found: dict[str, set[str]] = defaultdict(set)
-    for pair in pairs:
-        found[pair.record_id].add(pair.other_id)
-        found[pair.other_id].add(pair.record_id)
+    for record_id, said_by in voices:
+        if said_by not in doubted:
+            found[record_id].add(said_by)
     return found
 
 
 def _altered_originals(
     session: Session, fakes: Mapping[str, Record], declared: Sequence[DeclaredSource]
 ) -> Mapping[str, set[str]]:
-    """By record, the originals of other publishers that the comparison found it altered from.
+    """By record, the originals of other publishers that the comparison found another face in.
 
     Its publisher's own originals do not count: it could register the true picture as the fake.
     """
-    altered = [source for source in declared if source.record_id in fakes and _is_altered(source)]
+    altered = [source for source in declared if source.record_id in fakes and source.speaks_for_fake]
     found: dict[str, set[str]] = defaultdict(set)
     if not altered:
         return found
@@ -87,13 +96,6 @@ def _altered_originals(
         if publisher not in (None, fakes[source.record_id].publisher_id):
             found[source.record_id].add(source.target)
     return found
-
-
-def _is_altered(source: DeclaredSource) -> bool:
-    if source.relation != Relation.DERIVED_FROM or source.agreement != SourceAgreement.CONFIRMED.value:
-        return False
-    done = most_severe(OperationType(name) for name in source.operations)
-    return done.rank >= Severity.MISLEADING_CAPABLE.rank
 
 
 def _wire(row: FakeReview) -> Review:

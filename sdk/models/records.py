@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from sdk.models.base import Wire, in_words
 from sdk.models.operations import OperationType
-from sdk.records import AssetClass
+from sdk.records import AssetClass, ShownText
 
 
 class FingerprintValue(Wire):
@@ -77,7 +77,7 @@ class NewReview(Wire):
     """A review of a known fake that another organisation registered."""
 
     confirmed: bool
-    reason: str = Field(min_length=1, max_length=500, description="public: names nobody who is depicted")
+    reason: ShownText = Field(max_length=500, description="public: names nobody who is depicted")
 
 
 class FakeStanding(Wire):
@@ -118,7 +118,8 @@ class RecordSummary(Wire):
 
     def class_in_words(self) -> str:
         """What people read that it is registered as."""
-        is_reported = self.fake is not None and self.fake.standing is Standing.REPORTED
+        is_active = self.status == "active"  # of a withdrawn one nothing speaks for or against any more
+        is_reported = is_active and self.fake is not None and self.fake.standing is Standing.REPORTED
         return "reported fake" if is_reported else in_words(self.asset_class)
 
 

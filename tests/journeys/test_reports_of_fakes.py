@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from sdk.cli import app
 from sdk.errors import BadRequest, Conflict, NotAllowed
-from sdk.models import ActType, RecordSummary, Role, Severity, Standing, VerdictKind
+from sdk.models import ActType, FakeStanding, RecordSummary, Role, Severity, Standing, VerdictKind
 from sdk.records import AssetClass
 from tests.pictures import encoded
 from tests.portraits import astronaut, swapped
@@ -138,3 +138,37 @@ def test_only_a_reviewer_of_another_organisation_reviews_and_only_known_fakes(de
     desks.lab.client.withdraw(report.id)
     with pytest.raises(Conflict):
         review(report.id, confirmed=True, reason="withdrawn")
+
+
+def test_a_doubted_report_is_no_voice_for_another(desks: Desks) -> None:
+    first = desks.report(desks.lab, swapped())
+    second = desks.report(desks.institute, swapped(), quality=85)
+    desks.reviewer.client.review_fake(second.id, confirmed=False, reason="It is a parody.")
+    assert desks.standing(first) is Standing.REPORTED
+
+
+def test_a_version_of_the_publisher_s_own_is_no_fake_of_its_original(desks: Desks) -> None:
+    original = desks.original(desks.paper, astronaut())
+    content = encoded(swapped(), quality=90)
+    desks.world.register(desks.paper, content, "ours", AssetClass.DERIVATIVE, derived_from=(original,))
+    report = desks.report(desks.lab, swapped(), original)
+    assert report.fake is not None
+    assert report.fake.altered_from == ()
+    assert desks.standing(report) is Standing.REPORTED
+
+
+def test_what_could_not_be_compared_confirms_nothing(desks: Desks) -> None:
+    content = encoded(swapped(), quality=85)
+    desks.world.register(desks.institute, content, "fake", FAKE, preview=False)
+    assert desks.report(desks.lab, astronaut()).fake == FakeStanding(standing=Standing.REPORTED)
+    same = desks.world.register(desks.lab, content, "fake", FAKE).record
+    assert same.fake is not None
+    assert same.fake.standing is Standing.CONFIRMED  # the same file
+
+
+def test_a_report_takes_no_trust_from_what_is_registered_later(desks: Desks) -> None:
+    desks.report(desks.lab, astronaut())
+    original = desks.original(desks.paper, astronaut())
+    verdict = desks.paper.client.match(encoded(swapped(), quality=80)).verdict
+    assert verdict.record == original
+    assert verdict.severity is Severity.PERSON_ALTERED

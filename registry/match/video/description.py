@@ -70,7 +70,7 @@ def describe_video(
     if is_whole and is_same_sound and not changes_content(operations):
         match = replace(match, assessment=replace(match.assessment, relation=MatchRelation.SAME_PICTURE))
         operations = operations or [re_encoded(None)]
-    sentences = faces_uncertainty(context.faces_not_compared) or _most_common(uncertain, segments)
+    sentences = faces_uncertainty(context.faces_not_compared) + _most_common(uncertain, segments)
     return replace(
         match.described(operations, sentences, None),
         segments=tuple(segments),

@@ -67,6 +67,8 @@ class DeclaredSource(SQLModel, table=True):
     target: str = Field(primary_key=True, index=True)
     agreement: str = "not_compared"  # what the comparison said at registration
     operations: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(String), nullable=False))
+    # Whether what the comparison found speaks for it that the record is a fake.
+    speaks_for_fake: bool = False
 
 
 class Dispute(SQLModel, table=True):

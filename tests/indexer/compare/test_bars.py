@@ -133,3 +133,11 @@ def test_a_bar_that_the_picture_shines_through_is_compared_like_the_rest() -> No
     veiled = Image.blend(CAT, barred(CAT, "bottom", "white"), 0.8)
     assert paired(through_jpeg(veiled), CAT).alignment.bars == ()
     assert types(said(through_jpeg(veiled), CAT)) != []
+
+
+@pytest.mark.parametrize("width", [20, 33, 60])
+def test_a_thin_bar_over_a_long_picture_is_looked_at(width: int) -> None:
+    """Of a few pixels nothing can be told, and nothing fails."""
+    tall = COFFEE.resize((640, 2400))
+    ImageDraw.Draw(tall).rectangle((0, 0, width, tall.height), fill="black")
+    said(through_jpeg(tall), COFFEE.resize((640, 2400)))

@@ -94,7 +94,6 @@ FILTERS: dict[str, Edit] = {
     "hue turned": hue_turned,
     "sharpened": lambda image: image.filter(ImageFilter.UnsharpMask(4, 300, 0)),
     "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(3)),
-    "16 colours": lambda image: image.quantize(16).convert("RGB"),
     "bilateral": lambda image: Image.fromarray(cv2.bilateralFilter(np.asarray(image), 15, 90, 15)),
     "mean shift": lambda image: Image.fromarray(cv2.pyrMeanShiftFiltering(np.asarray(image), 8, 25)),
     "oil": oil,

@@ -15,6 +15,7 @@ from sdk.models import (
     FakeStanding,
     MatchRelation,
     RecordSummary,
+    Review,
     SourceAgreement,
     Standing,
     Strength,
@@ -280,6 +281,19 @@ def test_a_report_hides_nothing_of_what_is_said_without_it() -> None:
     assert (verdict.kind, verdict.record) == (VerdictKind.REPORTED, "the forgery")
     assert verdict.severity is alone.severity is Severity.PERSON_ALTERED
     assert f"{REGISTERED} as authentic; in one of the two a face was replaced" in verdict.sentence
+
+
+def test_what_is_merely_reported_speaks_where_nothing_else_does() -> None:
+    reported = FakeStanding(standing=Standing.REPORTED)
+    report = fake("the report", day=0, fake=reported)
+    for confirmed in (fake(day=1), fake(day=1, asset_class=AssetClass.AI_GENERATED)):
+        assert verdict_of(report, confirmed).record == confirmed.record.id
+
+
+def test_it_is_said_that_a_reviewer_doubts_a_fake() -> None:
+    doubt = Review(confirmed=False, reason="a parody", reviewer="r", at=FIRST_DAY)
+    doubted = fake(fake=FakeStanding(standing=Standing.REPORTED, review=doubt))
+    assert "as a fake, which a reviewer doubts" in verdict_of(doubted).sentence
 
 
 def test_a_weak_match_never_speaks_beside_a_sure_one() -> None:

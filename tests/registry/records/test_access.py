@@ -33,15 +33,18 @@ ALLOWED: dict[Action, tuple[frozenset[Scope], frozenset[Scope]]] = {
     Action.CHANGE_KEYS: (ADMIN | {Scope.MANAGE_KEYS}, ADMIN),
     Action.MATCH: (ADMIN | {Scope.MATCH}, ADMIN | {Scope.MATCH}),
     Action.SEE_EVIDENCE: (frozenset({Scope.EVIDENCE}), frozenset({Scope.EVIDENCE})),
+    Action.REVIEW_FAKE: (frozenset({Scope.REVIEW}), frozenset({Scope.REVIEW})),
     Action.SEE_INTIMATE: (frozenset({Scope.REVIEW, Scope.REGISTER}), frozenset({Scope.REVIEW})),
     Action.READ_JOB: (EVERY, ADMIN),
 }
 ROLES: dict[Role, set[Action]] = {  # with all scopes that the role can have, on one's own rows
-    Role.PUBLISHER: set(Action) - {Action.OPERATE, Action.MONITOR, Action.REGISTER_FAKE},
+    Role.PUBLISHER: set(Action)
+    - {Action.OPERATE, Action.MONITOR, Action.REVIEW_FAKE, Action.REGISTER_FAKE},
     Role.PLATFORM: {Action.MATCH, Action.READ_JOB},
-    Role.RESEARCHER: set(Action) - {Action.OPERATE, Action.MONITOR},
+    Role.RESEARCHER: set(Action) - {Action.OPERATE, Action.MONITOR, Action.REVIEW_FAKE},
     Role.REVIEWER: {
         Action.MATCH,
+        Action.REVIEW_FAKE,
         Action.SEE_INTIMATE,
         Action.SEE_EVIDENCE,
         Action.READ_JOB,
@@ -61,6 +64,7 @@ REFUSALS = {  # action: scopes of the key, whose row, the words
     Action.CHANGE_KEYS: (Scope.MANAGE_KEYS, THEIRS, "these keys belong to another publisher"),
     Action.MATCH: (Scope.REGISTER, MINE, "needs the scope match"),
     Action.SEE_EVIDENCE: (Scope.ADMIN, MINE, "needs the scope evidence"),
+    Action.REVIEW_FAKE: (Scope.ADMIN, MINE, "needs the scope review"),
     Action.SEE_INTIMATE: (Scope.MATCH, MINE, INTIMATE),
     Action.READ_JOB: (Scope.MATCH, None, "the job belongs to another publisher"),
 }
