@@ -62,13 +62,18 @@ class Server:
 
     def start(self) -> None:
         """Starts it, and waits until it is ready. Raises TimeoutError with what it said."""
-        with self._said.open("ab") as said:
-            self._process = subprocess.Popen(self._command, env=self._environment, stdout=said, stderr=said)
+        self._launch()
         deadline = time.monotonic() + READY_WITHIN_S
         while not self.is_ready():
-            if time.monotonic() > deadline or self._process.poll() is not None:
+            if time.monotonic() > deadline:
                 raise TimeoutError(f"the server is not ready: {self._said.read_text()[-2000:]}")
+            if self._process is None or self._process.poll() is not None:
+                self._launch()  # as a supervisor does: its database may still recover from a kill
             time.sleep(PAUSE_S)
+
+    def _launch(self) -> None:
+        with self._said.open("ab") as said:
+            self._process = subprocess.Popen(self._command, env=self._environment, stdout=said, stderr=said)
 
     def is_ready(self) -> bool:
         """Whether it says that it can answer."""

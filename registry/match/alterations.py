@@ -16,7 +16,7 @@ from registry.media.previews import picture_of
 from registry.services import RequestContext
 from registry.storage.db import release
 from registry.storage.models import Record
-from sdk.models import AlterationShown, MatchRelation, RecordSummary, Standing
+from sdk.models import AlterationShown, MatchRelation, RecordSummary
 from sdk.records import AssetClass
 
 # Of a fake whose original is not known, an upload must show so much: a definition, not a measurement. What
@@ -46,18 +46,13 @@ def alterations_shown(
     }
 
 
-def copies_of_fakes(
-    context: RequestContext, matches: Sequence[MatchedRecord], summaries: dict[str, RecordSummary]
-) -> frozenset[str]:
+def copies_of_fakes(context: RequestContext, matches: Sequence[MatchedRecord]) -> frozenset[str]:
     """Ids of records that are said to be authentic of what another publisher registered as fake before.
 
-    What anybody registers later of a fake makes no original of it. A mere report takes that from nobody.
+    What anybody registers later of a fake makes no original of it, also where the fake is only reported:
+    else the true picture would be called an altered copy of what a stranger claims.
     """
-    fakes = [
-        match
-        for match in matches
-        if (fake := summaries[match.record.id].fake) is not None and fake.standing is Standing.CONFIRMED
-    ]
+    fakes = [match for match in matches if match.record.asset_class == AssetClass.KNOWN_FAKE]
     return frozenset(
         match.record.id
         for match in matches

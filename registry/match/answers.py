@@ -66,8 +66,7 @@ def answer_about(
     matches = worth_an_answer(find_matches(context, upload, progress=progress))
     summaries = summaries_for(context, matches)
     alterations = alterations_shown(context, matches, summaries)
-    copies = copies_of_fakes(context, matches, summaries)
-    earlier = earlier_claims(context, matches, summaries)
+    copies, earlier = copies_of_fakes(context, matches), earlier_claims(context, matches, summaries)
     facts = {
         match.record.id: facts_of(
             context,

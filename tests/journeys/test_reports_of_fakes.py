@@ -164,11 +164,3 @@ def test_what_could_not_be_compared_confirms_nothing(desks: Desks) -> None:
     same = desks.world.register(desks.lab, content, "fake", FAKE).record
     assert same.fake is not None
     assert same.fake.standing is Standing.CONFIRMED  # the same file
-
-
-def test_a_report_takes_no_trust_from_what_is_registered_later(desks: Desks) -> None:
-    desks.report(desks.lab, astronaut())
-    original = desks.original(desks.paper, astronaut())
-    verdict = desks.paper.client.match(encoded(swapped(), quality=80)).verdict
-    assert verdict.record == original
-    assert verdict.severity is Severity.PERSON_ALTERED
