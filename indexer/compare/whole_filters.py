@@ -33,6 +33,7 @@ RARE, USUAL = 99, 97  # percentiles of the excess in places, and in windows, out
 STRUCTURE_KEPT, KEPT_AND_CHANGED = 0.8, 4.0  # correlation; of the rare excess
 BEYOND_RARE, BEYOND_USUAL, BEYOND_USUAL_WHEN_COARSE = 1.1, 2.0, 2.7
 FINE, COARSE = 6.0, 10.0  # grey levels of the typical residue
+LEFT_BY_FILTERS = 20.0  # the same: filters leave 14 at most, lines drawn over a portrait 30
 
 Floats = npt.NDArray[np.float32]
 
@@ -78,13 +79,16 @@ def differs_beyond_the_rest(warped: WarpedPair, changes: ChangeMap) -> list[bool
     beyond_usual = float(
         np.interp(changes.typical_levels, (FINE, COARSE), (BEYOND_USUAL, BEYOND_USUAL_WHEN_COARSE))
     )
-    return [
-        region.excess > KEPT_AND_CHANGED * rare
-        if _structure_kept(warped, region) > STRUCTURE_KEPT
-        else region.excess > BEYOND_RARE * rare
-        and float(np.median(near[region.mask])) > beyond_usual * usual
-        for region in changes.regions
-    ]
+
+    def is_beyond(region: ChangedRegion) -> bool:
+        if _structure_kept(warped, region) > STRUCTURE_KEPT:
+            return region.excess > KEPT_AND_CHANGED * rare
+        if changes.typical_levels > LEFT_BY_FILTERS:
+            return True  # lines or snow over the whole picture
+        strength = float(np.median(near[region.mask]))
+        return region.excess > BEYOND_RARE * rare and strength > beyond_usual * usual
+
+    return [is_beyond(region) for region in changes.regions]
 
 
 def _structure_kept(warped: WarpedPair, region: ChangedRegion) -> float:
