@@ -32,7 +32,9 @@ ACCUSED = (Change.EXCHANGED, Change.MOVED)
 Filter = Callable[[Image.Image], Image.Image]
 
 
-def _jpeg(quality: int) -> Filter:
+def jpeg(quality: int) -> Filter:
+    """Returns the filter that saves as a JPEG and reads it again."""
+
     def code(image: Image.Image) -> Image.Image:
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=quality)
@@ -52,10 +54,10 @@ def _noise(sigma: float) -> Filter:
 
 FILTERS: dict[str, Filter] = {
     "none": lambda image: image,
-    "JPEG 5": _jpeg(5),
-    "JPEG 8": _jpeg(8),
-    "JPEG 12": _jpeg(12),
-    "JPEG 20": _jpeg(20),
+    "JPEG 5": jpeg(5),
+    "JPEG 8": jpeg(8),
+    "JPEG 12": jpeg(12),
+    "JPEG 20": jpeg(20),
     "sharpened, 2 px, 150 %": lambda image: image.filter(ImageFilter.UnsharpMask(2, 150, 0)),
     "sharpened, 2 px, 300 %": lambda image: image.filter(ImageFilter.UnsharpMask(2, 300, 0)),
     "sharpened, 4 px, 300 %": lambda image: image.filter(ImageFilter.UnsharpMask(4, 300, 0)),

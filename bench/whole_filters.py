@@ -6,7 +6,6 @@ On photographs of packages, and the JPEGs of FOLDER besides, at 640 px. Nobody e
 table's uploads, so whatever is named is wrong.
 """
 
-import io
 import random
 import sys
 from collections.abc import Callable
@@ -18,24 +17,15 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from bench.edits import EDITS, FOUND, SIDE, overlap, photographs
+from bench.filters import Filter, jpeg
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.derivation import FILTERED, Derivation, derive
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.compare.vocabulary import Frame
 
-Filter = Callable[[Image.Image], Image.Image]
 UNDER = ("none", "JPEG 20", "sharpened, 2 px, 150 %", "vivid")
 FOUND_FROM = 0.3  # of the union
-
-
-def _jpeg(quality: int) -> Filter:
-    def code(image: Image.Image) -> Image.Image:
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=quality)
-        return Image.open(io.BytesIO(buffer.getvalue())).convert("RGB")
-
-    return code
 
 
 def _with_pixels(change: Callable[[np.ndarray], np.ndarray]) -> Filter:
@@ -103,7 +93,7 @@ def _vivid(image: Image.Image) -> Image.Image:
 
 FILTERS: dict[str, Filter] = {
     "none": lambda image: image,
-    **{f"JPEG {quality}": _jpeg(quality) for quality in (3, 5, 8, 10, 20)},
+    **{f"JPEG {quality}": jpeg(quality) for quality in (3, 5, 8, 10, 20)},
     "sharpened, 2 px, 150 %": lambda image: image.filter(ImageFilter.UnsharpMask(2, 150, 0)),
     "sharpened, 2 px, 300 %": lambda image: image.filter(ImageFilter.UnsharpMask(2, 300, 0)),
     "sharpened, 4 px, 300 %": lambda image: image.filter(ImageFilter.UnsharpMask(4, 300, 0)),
