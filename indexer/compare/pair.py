@@ -12,7 +12,7 @@ from indexer.compare.alignment_refinement import (
     disagreeing_places,
     refine_alignment,
 )
-from indexer.compare.changes import ChangedRegion, ChangeMap, find_changes
+from indexer.compare.changes import ChangeMap, find_changes
 from indexer.compare.dense import DenseAgreement, dense_agreement
 from indexer.compare.faces.detection import (
     FaceBox,
@@ -24,9 +24,9 @@ from indexer.compare.faces.detection import (
 )
 from indexer.compare.faces.findings import is_remarkable
 from indexer.compare.faces.pairs import FacePair, compare_faces, with_control
-from indexer.compare.processing import Processing, estimate_processing, with_curves
+from indexer.compare.processing import Processing, estimate_processing
 from indexer.compare.warping import Mask, WarpedPair, warp
-from indexer.compare.whole_filters import differs_beyond_the_rest, expected_by_colours, without_structure
+from indexer.compare.whole_filters import without_filters
 from indexer.media.images import Pixels
 
 FACE_WORKING_SIDE = 1024
@@ -35,7 +35,6 @@ MARGIN_X, MARGIN_TOP, MARGIN_BOTTOM = 0.25, 0.35, 0.25
 NOTHING_CHANGED = 0.985  # of the windows agree: then nothing could have pulled at the alignment
 SMALL_REGION_SHARE = 0.08  # of the picture: small faces are looked for in changed regions below this
 SMALL_REGIONS_SEARCHED = 6
-MOSTLY_CHANGED = 0.5  # share of a region
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def compare_pair(pair: AlignedPair, *, with_faces: bool) -> PairComparison:
     pair.release()
     warped, unusual = statistics.warped, heads | disagreeing_places(statistics)
     processing = estimate_processing(warped, unusual)
-    changes = _without_filters(warped, processing, find_changes(warped, processing, unusual), unusual)
+    changes = without_filters(warped, processing, find_changes(warped, processing, unusual), unusual)
     faces: list[FacePair] = []
     if with_faces:
         reference_faces = distinct_faces(reference_faces + _small_faces(warped, changes))
@@ -78,37 +77,6 @@ def compare_pair(pair: AlignedPair, *, with_faces: bool) -> PairComparison:
             ]
         faces = [face_pair.scaled(1 / zoom) for face_pair in compared]
     return PairComparison(warped, processing, changes, tuple(faces))
-
-
-def _without_filters(
-    warped: WarpedPair, processing: Processing, changes: ChangeMap, unusual: Mask
-) -> ChangeMap:
-    """Returns the changes without the regions that a filter of the whole picture explains."""
-    if not changes.regions:
-        return changes
-    bent = with_curves(processing, warped, unusual | without_structure(warped, changes))
-    expected = expected_by_colours(warped, bent, changes, unusual)
-    again = find_changes(warped, processing, unusual, expected)
-    beyond = [
-        region
-        for region, is_beyond in zip(again.regions, differs_beyond_the_rest(warped, again), strict=True)
-        if is_beyond
-    ]
-    regions: list[ChangedRegion] = []
-    for region in changes.regions:
-        parts = [part for part in beyond if _meet(part, region)]
-        shared = sum(float((part.mask & region.mask).mean()) for part in parts)
-        # As it was found first, unless a filter made it larger than what was changed.
-        regions += [region] if shared > MOSTLY_CHANGED * region.share else parts
-    distinct = {id(region): region for region in regions}
-    explained = tuple(
-        region for region in changes.regions if not any(_meet(region, one) for one in regions)
-    )
-    return replace(changes, regions=tuple(distinct.values()), left_by_filter=explained)
-
-
-def _meet(one: ChangedRegion, other: ChangedRegion) -> bool:
-    return bool((one.mask & other.mask).any())
 
 
 def _align_by_unchanged_places(statistics: PairStatistics, query: Pixels, heads: Mask) -> PairStatistics:
@@ -159,7 +127,9 @@ def _reference_faces(pair: AlignedPair) -> list[FaceBox]:
 def _small_faces(warped: WarpedPair, changes: ChangeMap) -> list[FaceBox]:
     """Finds faces that are too small to be seen in the whole picture, in regions that changed."""
     found: list[FaceBox] = []
-    small = [region for region in changes.regions if region.share < SMALL_REGION_SHARE]
+    # Also where a filter explains the region: what it did to a face, the face's control tells.
+    regions = (*changes.regions, *changes.left_by_filter)
+    small = [region for region in regions if region.share < SMALL_REGION_SHARE]
     for region in small[:SMALL_REGIONS_SEARCHED]:
         x, y = (region.left + region.right) // 2, (region.top + region.bottom) // 2
         half = max(region.right - region.left, region.bottom - region.top)

@@ -56,9 +56,7 @@ class Processing:
         return np.asarray(curved(self.after, mapped.clip(0, 255)).clip(0, 255), np.float32)
 
     def luma_of(self, reference: Pixels) -> Grey:
-        """Returns (h, w): the luma of `apply`; without curves at a fraction of its cost, not clipped."""
-        if self.before is not None or self.after is not None:
-            return grey(self.apply(np.asarray(reference)))
+        """Returns (h, w): the luma of `apply` without curves, at a fraction of its cost, not clipped."""
         weights = self.colours @ np.array([0.299, 0.587, 0.114])
         of_colours = cv2.transform(reference.astype(np.float32), weights[None, 1:4] / LEVELS)
         level = np.arange(256) / LEVELS

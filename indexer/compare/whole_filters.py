@@ -7,14 +7,15 @@ it differs. What keeps all its structure must differ far more, since a filter th
 place only looks like that.
 """
 
+from dataclasses import replace
 from itertools import product
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from indexer.compare.changes import ChangedRegion, ChangeMap
-from indexer.compare.processing import Processing
+from indexer.compare.changes import ChangedRegion, ChangeMap, find_changes
+from indexer.compare.processing import Processing, with_curves
 from indexer.compare.warping import Mask, WarpedPair, blurred, grey
 from indexer.media.images import Pixels
 
@@ -25,6 +26,7 @@ CELLS = 256 // CELL
 TILES = 10  # in each direction; the pixels of one tile and one cell have one voice
 LEAST_TILES, MOST_TILES = 3, 8  # that say something of a cell, before it is believed, and as they count
 SPREAD = 4  # times that colours nobody saw are read from their neighbours
+MOSTLY_CHANGED = 0.5  # share of a region
 GROWN = 9  # px around a region that belong to it
 LEAST_OUTSIDE = 0.1  # of what is compared: with less left nothing is known of the rest
 WINDOW = 15  # px
@@ -38,7 +40,31 @@ LEFT_BY_FILTERS = 20.0  # the same: filters leave 14 at most, lines drawn over a
 Floats = npt.NDArray[np.float32]
 
 
-def expected_by_colours(
+def without_filters(
+    warped: WarpedPair, processing: Processing, changes: ChangeMap, unusual: Mask
+) -> ChangeMap:
+    """Returns the changes without the regions that a filter of the whole picture explains.
+
+    `unusual`: (h, w) places that have no vote on what was done to the whole.
+    """
+    if not changes.regions:
+        return changes
+    bent = with_curves(processing, warped, unusual | _without_structure(warped, changes))
+    again = find_changes(warped, processing, unusual, _expected_by_colours(warped, bent, changes, unusual))
+    is_beyond = _differ_beyond_the_rest(warped, again)
+    beyond = [region for region, holds in zip(again.regions, is_beyond, strict=True) if holds]
+    kept: list[ChangedRegion] = []
+    for region in changes.regions:
+        parts = [part for part in beyond if (part.mask & region.mask).any()]
+        shared = sum(float((part.mask & region.mask).mean()) for part in parts)
+        # As it was found first, unless a filter made it larger than what was changed.
+        found = [region] if shared > MOSTLY_CHANGED * region.share else parts
+        kept += [one for one in found if not any(one is other for other in kept)]
+    left = [region for region in changes.regions if not any((region.mask & one.mask).any() for one in kept)]
+    return replace(changes, regions=tuple(kept), left_by_filter=tuple(left))
+
+
+def _expected_by_colours(
     warped: WarpedPair, processing: Processing, changes: ChangeMap, unusual: Mask
 ) -> Floats:
     """Returns (h, w, 3): the processed reference, corrected by what became of the same colours elsewhere.
@@ -59,13 +85,13 @@ def expected_by_colours(
     return corrected.clip(0, 255)
 
 
-def without_structure(warped: WarpedPair, changes: ChangeMap) -> Mask:
+def _without_structure(warped: WarpedPair, changes: ChangeMap) -> Mask:
     """Returns (h, w): the regions of which the fine structure is another one, as a filter leaves none."""
     lost = [region.mask for region in changes.regions if _structure_kept(warped, region) <= STRUCTURE_KEPT]
     return np.logical_or.reduce(lost) if lost else np.zeros(changes.compared.shape, np.bool_)
 
 
-def differs_beyond_the_rest(warped: WarpedPair, changes: ChangeMap) -> list[bool]:
+def _differ_beyond_the_rest(warped: WarpedPair, changes: ChangeMap) -> list[bool]:
     """Returns of each region whether it differs by more than the filter of the whole picture explains."""
     outside = changes.compared.copy()
     for region in changes.regions:
