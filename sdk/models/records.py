@@ -2,8 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
 from sdk.models.base import Wire, in_words
 from sdk.models.operations import OperationType
@@ -77,7 +78,9 @@ class NewReview(Wire):
     """A review of a known fake that another organisation registered."""
 
     confirmed: bool
-    reason: ShownText = Field(max_length=500, description="public: names nobody who is depicted")
+    reason: Annotated[ShownText, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
+        max_length=500, description="public: names nobody who is depicted"
+    )
 
 
 class FakeStanding(Wire):

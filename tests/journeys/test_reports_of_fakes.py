@@ -133,8 +133,9 @@ def test_only_a_reviewer_of_another_organisation_reviews_and_only_known_fakes(de
     review = desks.reviewer.client.review_fake
     with pytest.raises(Conflict, match="not withdrawn"):
         review(original, confirmed=True, reason="no fake")
-    with pytest.raises(BadRequest):
-        review(report.id, confirmed=True, reason="")
+    for nothing_said in ("", "  ", "turned \u202e round"):
+        with pytest.raises(BadRequest):
+            review(report.id, confirmed=True, reason=nothing_said)
     desks.lab.client.withdraw(report.id)
     with pytest.raises(Conflict):
         review(report.id, confirmed=True, reason="withdrawn")
