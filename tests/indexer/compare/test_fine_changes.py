@@ -147,3 +147,12 @@ def test_several_figures_of_one_line_are_one_change() -> None:
     changes = [one for one in found.operations if one.type is OperationType.LOCAL_EDIT]
     assert len(changes) == 1
     assert 30 < changes[0].measured["width_px"] < 80
+
+
+def test_so_many_small_differences_that_none_says_anything_are_said() -> None:
+    dusty = page("8").copy()
+    for place in range(60):
+        x, y = 400 + place % 10 * 45, 30 + place // 10 * 60
+        ImageDraw.Draw(dusty).ellipse((x, y, x + 6, y + 6), fill=(215, 212, 206))
+    found = compared(encoded(dusty, "PNG"), page("3"))
+    assert any("so many small places" in sentence for sentence in found.unseen)

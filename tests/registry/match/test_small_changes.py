@@ -1,6 +1,6 @@
 """A single figure in a registered document: the upload is then no copy of it, however it was coded."""
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from sdk.models import MatchRelation, OperationType, VerdictKind
 from tests.pictures import encoded
@@ -38,3 +38,36 @@ def test_one_figure_is_told_at_the_size_that_is_kept_and_what_is_smaller_is_said
     assert reduced.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
     assert "less than about 25 pixels" in reduced.matches[0].uncertain[0]
     world.audit()
+
+
+def test_nobody_reads_an_intimate_document_figure_by_figure(world: World) -> None:
+    """Whoever tried all figures would else be told which one is the registered one."""
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded(document("1342.50"), "PNG"), intimate=True)
+    answers = [desk.client.match(encoded(document(total), quality=80)) for total in ("1342.50", "1842.50")]
+    right, wrong = ([one.type for one in answer.matches[0].operations] for answer in answers)
+    assert right == wrong
+    assert answers[0].matches[0].uncertain == answers[1].matches[0].uncertain
+
+
+def test_where_single_figures_are_not_looked_at_it_is_said(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded(document("1342.50"), "PNG"))
+    answer = desk.client.match(encoded(ImageOps.invert(document("1842.50")), quality=80))
+    assert any("Single letters and figures" in sentence for sentence in answer.matches[0].uncertain)
+    dusty = document("1842.50")
+    for place in range(60):
+        x, y = 420 + place % 10 * 48, 330 + place // 10 * 190
+        ImageDraw.Draw(dusty).ellipse((x, y, x + 9, y + 9), fill=(170, 170, 170))
+    answer = desk.client.match(encoded(dusty, quality=85))
+    named = {operation.type for operation in answer.matches[0].operations} & {OperationType.LOCAL_EDIT}
+    assert named or answer.matches[0].uncertain, "dust must not hide a changed figure without a word"
+
+
+def test_a_damaged_larger_copy_keeps_nobody_from_an_answer(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded(document("1342.50"), "PNG"))
+    [kept] = world.services.settings.home.rglob("*.detail.webp")
+    kept.write_bytes(kept.read_bytes()[:200])
+    answer = desk.client.match(encoded(document("1342.50"), quality=80))
+    assert answer.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
