@@ -35,6 +35,7 @@ RARE, USUAL = 99, 97  # percentiles of the excess in places, and in windows, out
 STRUCTURE_KEPT, KEPT_AND_CHANGED = 0.8, 4.0  # correlation; of the rare excess
 BEYOND_RARE, BEYOND_USUAL, BEYOND_USUAL_WHEN_COARSE = 1.1, 2.0, 2.7
 FINE, COARSE = 6.0, 10.0  # grey levels of the typical residue
+MORE_THAN_FILTERS = 12.0  # of the expected residue: filters leave 11.5 at most
 LEFT_BY_FILTERS = 20.0  # the same: filters leave 14 at most, lines drawn over a portrait 30
 
 Floats = npt.NDArray[np.float32]
@@ -109,6 +110,8 @@ def _differ_beyond_the_rest(warped: WarpedPair, changes: ChangeMap) -> list[bool
     def is_beyond(region: ChangedRegion) -> bool:
         if _structure_kept(warped, region) > STRUCTURE_KEPT:
             return region.excess > KEPT_AND_CHANGED * rare
+        if region.excess > MORE_THAN_FILTERS:
+            return True  # also where it stands among many such
         if changes.typical_levels > LEFT_BY_FILTERS:
             return True  # lines or snow over the whole picture
         strength = float(np.median(near[region.mask]))

@@ -1,5 +1,6 @@
 """What ordinary processing leaves is no change; what was laid over or edited is found where it is."""
 
+import random
 from collections.abc import Callable
 
 import cv2
@@ -210,3 +211,13 @@ def test_half_of_another_picture_is_a_composite() -> None:
     half.paste(other.crop((300, 0, 600, 400)), (300, 0))
     found = derived(half, COFFEE, with_faces=False)
     assert OperationType.COMPOSITE in types_of(found)
+
+
+@pytest.mark.parametrize("on_the_way", [lambda image: image, lambda image: through_jpeg(image, 40)])
+def test_many_overlays_are_no_filter(on_the_way: Edit) -> None:
+    edited, places = COFFEE.copy(), random.Random(1)
+    for _ in range(24):
+        x, y = places.randrange(COFFEE.width - 40), places.randrange(COFFEE.height - 40)
+        ImageDraw.Draw(edited).ellipse((x, y, x + 30, y + 30), fill=(255, 210, 0), outline="black", width=3)
+    found = derived(on_the_way(edited), COFFEE, with_faces=False)
+    assert OperationType.OVERLAY in types_of(found)
