@@ -22,7 +22,7 @@ INSTALLATIONS = {
     "demo": ("--extra", "cpu", "--extra", "demo"),
     "test": ("--extra", "cpu", "--extra", "demo", "--group", "dev"),
 }
-BUILD = ("pip", "hatchling", "editables", "setuptools", "wheel")
+BUILD = ("pip", "cython", "editables", "hatchling", "poetry-core", "setuptools", "wheel")
 TORCH, TORCH_CPU, CPU = "torch", "torch-cpu", "+cpu"
 CUDA = re.compile(r"(nvidia-|cuda-|triton$)")  # what the build of torch for CUDA wants, on Linux only
 HEADS = {

@@ -20,7 +20,7 @@ FAMILIES = {  # bases that are never raised
 
 def drawn_tree() -> dict[str, str]:
     """Returns the base of every class, as the module's docstring draws it."""
-    drawing = re.sub(r",\n +", ", ", errors.__doc__ or "")
+    drawing = re.sub(r",\n[│ ]+", ", ", errors.__doc__ or "")
     bases = {}
     for branch in re.findall(r"^[├└]── (.+)$", drawing, re.MULTILINE):
         base, colon, members = branch.rpartition(": ")

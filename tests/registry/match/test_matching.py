@@ -205,7 +205,7 @@ def test_a_lost_preview_costs_verification_not_the_match(world: World) -> None:
     assert [finding.what for finding in report.findings] == ["preview"]
 
 
-def test_an_upload_of_a_known_fake_says_so_first(world: World) -> None:
+def test_an_upload_of_a_reported_fake_says_so_first(world: World) -> None:
     desk, lab = world.enrol("Daily Example"), world.enrol("A lab", Role.RESEARCHER)
     original = world.register(desk, encoded("coffee"), "original").record
     fake_picture = picture("coffee").copy()
@@ -213,7 +213,7 @@ def test_an_upload_of_a_known_fake_says_so_first(world: World) -> None:
     fake = encoded(fake_picture)
     world.register(lab, fake, "fake", AssetClass.KNOWN_FAKE, derived_from=(original.id,))
     answer = desk.client.match(encoded(fake_picture.resize((450, 300)), quality=60))
-    assert answer.verdict.kind is VerdictKind.KNOWN_FAKE
+    assert answer.verdict.kind is VerdictKind.REPORTED
     assert {match.record.label for match in answer.matches} == {"original", "fake"}
     world.audit()
 

@@ -68,7 +68,7 @@ def test_a_declared_source_is_read_once_and_the_upload_is_searched_once(world: W
     with requests_to_decoders() as asked:
         copy = encoded(picture("coffee").resize((300, 200)))
         derived = world.register(desk, copy, derived_from=(urn,)).record
-    assert asked == {"identify": 1, "decode": 1}, "the upload, and the source's preview"
+    assert asked == {"identify": 1, "decode": 2}, "the upload, and the source's preview and larger copy"
     assert [source.agreement for source in derived.declared_sources] == [SourceAgreement.CONFIRMED]
 
 

@@ -58,10 +58,9 @@ def test_where_single_figures_are_not_looked_at_it_is_said(world: World) -> None
     dusty = document("1842.50")
     for place in range(60):
         x, y = 420 + place % 10 * 48, 330 + place // 10 * 190
-        ImageDraw.Draw(dusty).ellipse((x, y, x + 9, y + 9), fill=(170, 170, 170))
+        ImageDraw.Draw(dusty).ellipse((x, y, x + 5, y + 5), fill=(170, 170, 170))
     answer = desk.client.match(encoded(dusty, quality=85))
-    named = {operation.type for operation in answer.matches[0].operations} & {OperationType.LOCAL_EDIT}
-    assert named or answer.matches[0].uncertain, "dust must not hide a changed figure without a word"
+    assert any("so many small places" in sentence for sentence in answer.matches[0].uncertain)
 
 
 def test_a_damaged_larger_copy_keeps_nobody_from_an_answer(world: World) -> None:

@@ -86,7 +86,7 @@ def test_the_new_words_reach_what_is_stored_and_no_row_is_lost(old_database: Eng
 
     assert after["dispute"] == before["contest"]
     (old,), (new,) = before["edge"], after["declared_source"]
-    assert new == {**old, "operations": ["face_swap", "re_encoded"]}
+    assert new == {**old, "operations": ["face_swap", "re_encoded"], "speaks_for_fake": True}
     (key,) = after["api_key"]
     assert key["scopes"] == ["evidence", "match", "publish_fake", "register"]
     assert not {"contest", "edge"} & after.keys()
