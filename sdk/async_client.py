@@ -204,7 +204,7 @@ class AsyncClient:
         return await self._send(calls.compare(content, record))
 
     async def compare_picture(self, content: bytes, record: str, form: str = "png") -> bytes:
-        """Returns the comparison as `png` (side by side), `gif` (in turn), or `mp4` of a video."""
+        """Returns the comparison as `png` (side by side), `gif` (in turn), `pdf`, or `mp4` of a video."""
         return await self._send(calls.compare_picture(content, record, form))
 
     async def log_state(self) -> models.LogState:

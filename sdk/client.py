@@ -244,7 +244,7 @@ class Client:
         return self._send(calls.compare(content, record))
 
     def compare_picture(self, content: bytes, record: str, form: str = "png") -> bytes:
-        """Returns the comparison as `png` (side by side), `gif` (in turn), or `mp4` of a video."""
+        """Returns the comparison as `png` (side by side), `gif` (in turn), `pdf`, or `mp4` of a video."""
         return self._send(calls.compare_picture(content, record, form))
 
     def log_state(self) -> models.LogState:

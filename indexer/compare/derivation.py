@@ -15,15 +15,20 @@ from indexer.compare.faces.findings import (
 from indexer.compare.fine_changes import fine_comparison
 from indexer.compare.operations import inverted, operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around
-from indexer.compare.small_changes import small_changes, unseen_in_words
+from indexer.compare.small_changes import more_in_words, small_changes, unseen_in_words
 from indexer.compare.vocabulary import Frame, Operation
 from indexer.media.images import Pixels
-from indexer.operations import OPERATIONS
+from indexer.operations import OPERATIONS, OperationType
 
 FILTERED = (
     "The whole picture was processed so much that it differs in places: whether a part of it was edited as "
     "well cannot be told there."
 )
+
+
+MOST_SMALL_CHANGES = 5  # that are listed
+# What is laid over a part or painted into it leaves the rest to be read: a figure may be changed there too.
+LEAVE_A_REST = {OperationType.LOCAL_EDIT, OperationType.FACE_COVERED, OperationType.OVERLAY}
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,19 @@ class Derivation:
     uncertain: tuple[str, ...]  # sentences
     comparison: PairComparison
     faces: tuple[FaceFinding, ...]
+    pair: AlignedPair  # without its statistics
     unseen: tuple[str, ...] = ()  # sentences: what is too small to be told
 
     @property
     def changes_content(self) -> bool:
         """Whether something else is shown at some place, be it slight or covered."""
         return any(OPERATIONS[operation.type].changes_content for operation in self.operations)
+
+    @property
+    def leaves_a_rest(self) -> bool:
+        """Whether something small may have been changed beside what was found."""
+        types = {operation.type for operation in self.operations}
+        return all(one in LEAVE_A_REST for one in types if OPERATIONS[one].changes_content)
 
 
 def derive(
@@ -63,23 +75,26 @@ def derive(
     uncertain = [*uncertainties(findings, warped)]
     if changes.left_by_filter:
         uncertain.append(FILTERED)
-    return Derivation(tuple(found), tuple(uncertain), comparison, tuple(findings))
+    return Derivation(tuple(found), tuple(uncertain), comparison, tuple(findings), pair)
 
 
 def derive_small_changes(
-    derivation: Derivation, pair: AlignedPair, query: Pixels, reference: Pixels, reference_frame: Frame
+    derivation: Derivation, query: Pixels, reference: Pixels, reference_frame: Frame
 ) -> Derivation:
-    """Adds what only more detail than that of `pair` shows, and what even that does not show.
+    """Adds what only more detail than that of its pair shows, and what even that does not show.
 
     `query`, `reference`: (h, w, 3) uint8, the pictures of the pair in all the detail that is at hand.
     """
     if derivation.comparison.changes.left_by_filter:
         return derivation  # it would find what the filter left
-    found = fine_comparison(pair, derivation.comparison, query, reference)
+    found = fine_comparison(derivation.pair, derivation.comparison, query, reference)
     changes = small_changes(found, (query.shape[1], query.shape[0]), reference_frame) if found else []
-    unseen = None if changes else unseen_in_words(found, reference_frame)
+    listed, more = changes[:MOST_SMALL_CHANGES], len(changes) - MOST_SMALL_CHANGES
+    unseen = (
+        more_in_words(more) if more > 0 else None if changes else unseen_in_words(found, reference_frame)
+    )
     operations = sorted(
-        (*changes, *derivation.operations), key=lambda operation: OPERATIONS[operation.type].rank
+        (*listed, *derivation.operations), key=lambda operation: OPERATIONS[operation.type].rank
     )
     return replace(
         derivation,

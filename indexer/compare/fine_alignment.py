@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.geometry import Matrix, project
 from indexer.compare.processing import Processing
-from indexer.compare.warping import Grey, Mask, blurred, grey
+from indexer.compare.warping import Grey, Mask, WarpedPair, blurred, grey
 from indexer.fingerprints.regions import Region
 from indexer.media.images import Pixels
 
@@ -24,7 +25,7 @@ NEARLY_WHOLE = 0.97  # of a size: then nothing is resized, which costs sharpness
 LEAST_SIDE = 96  # px of the short side, below which there are no figures to be read
 ALIASES = 0.9  # px per px: below, a warp that reads single pixels would alias
 IN_PLACE_PX = 0.08  # a warp that moves no corner further changes nothing but the sharpness
-BORDER = 6  # px at the edge of what is shown that are not compared
+BORDER = 6  # px at the edge of what is shown, and of what is left out, that are not compared
 # The last correction of the alignment: a point of much detail in each cell, looked for in the other one.
 CELL, LEAST_POINT_DETAIL, LEAST_POINTS, SEARCHED = 40, 12.0, 24, (15, 15)  # px; grey levels; number; px
 MOST_CORRECTION_PX, LEAST_KEPT, AGREE_PX = 5.0, 0.4, 0.5
@@ -51,14 +52,19 @@ class FinePair:
 
 
 def lay_finely(
-    query: Pixels, reference: Pixels, homography: Matrix, processing: Processing, within: Region | None
+    query: Pixels,
+    reference: Pixels,
+    homography: Matrix,
+    processing: Processing,
+    within: Region | None,
+    left_out: Mask | None = None,
 ) -> FinePair | None:
     """Lays (h, w, 3) uint8 `query` on `reference`; returns None where too little is left to compare.
 
     `homography`: pixels of the query -> of the reference, good to a few pixels; `within`: the part of the
-    query that counts.
+    query that counts; `left_out`: (h, w) of any size, in the frame of the reference: known to differ.
     """
-    magnification = max(_magnification(homography, query), 1e-6)
+    magnification = max(magnification_of(homography, query), 1e-6)
     scale = min(1.0, FINE_SIDE / max(reference.shape[:2]), 1.0 / magnification)
     scale = 1.0 if scale > NEARLY_WHOLE else scale
     size = round(reference.shape[1] * scale), round(reference.shape[0] * scale)
@@ -67,14 +73,14 @@ def lay_finely(
     to_here = resizing(reference, size) @ homography
     if size != (reference.shape[1], reference.shape[0]):
         reference = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
-    after, shown = _laid_on(query, to_here, size, within)
+    after, shown = _laid_on(query, to_here, size, within, left_out)
     # A page of few colours may tell too little of a map of colours: then none fits better.
     toned = (processing.luma_of(reference), grey(reference))
     before = min(toned, key=lambda luma: _unlike(luma, after, shown))
     correction = _last_correction(before, after, shown)
     if correction is not None and not _is_in_place(correction, size):
         to_here = correction @ to_here
-        after, shown = _laid_on(query, to_here, size, within)
+        after, shown = _laid_on(query, to_here, size, within, left_out)
     if shown.sum() < LEAST_SIDE**2:
         return None
     expected = _as_toned(_as_sharp(before, after, shown), after, shown)
@@ -89,13 +95,22 @@ def _unlike(before: Grey, after: Grey, shown: Mask) -> float:
     return float(np.minimum(differing, 40.0).mean()) if differing.size else 0.0
 
 
+def homography_in_detail(pair: AlignedPair, warped: WarpedPair, query: Pixels, reference: Pixels) -> Matrix:
+    """Returns (3, 3): pixels of `query` -> of `reference`, the pictures of the pair at other sizes.
+
+    `warped`: the pair as it was refined, which tells how they lie.
+    """
+    to_reference = np.linalg.inv(resizing(reference, warped.size)) @ warped.homography
+    return to_reference @ resizing(query, (pair.query.shape[1], pair.query.shape[0]))
+
+
 def resizing(picture: Pixels, size: tuple[int, int]) -> Matrix:
     """Returns (3, 3): where pixels of a picture lie once it is of `size`. A pixel is an area."""
     across, down = size[0] / picture.shape[1], size[1] / picture.shape[0]
     return np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]], np.float64)
 
 
-def _magnification(homography: Matrix, query: Pixels) -> float:
+def magnification_of(homography: Matrix, query: Pixels) -> float:
     """Returns pixels of the other picture per pixel of the query, in the middle of it."""
     y, x = query.shape[0] / 2, query.shape[1] / 2
     moved = project(homography, np.array([[x, y], [x + 1, y], [x, y + 1]], np.float32))
@@ -106,10 +121,14 @@ def _magnification(homography: Matrix, query: Pixels) -> float:
 
 
 def _laid_on(
-    query: Pixels, homography: Matrix, size: tuple[int, int], within: Region | None
+    query: Pixels,
+    homography: Matrix,
+    size: tuple[int, int],
+    within: Region | None,
+    left_out: Mask | None,
 ) -> tuple[Grey, Mask]:
     """Returns (h, w) luma of the query in the frame of the reference, and where a whole pixel is shown."""
-    luma, magnification = cv2.cvtColor(query, cv2.COLOR_RGB2GRAY), _magnification(homography, query)
+    luma, magnification = cv2.cvtColor(query, cv2.COLOR_RGB2GRAY), magnification_of(homography, query)
     matrix = homography
     if magnification < ALIASES:
         reduced = tuple(max(1, round(side * magnification)) for side in (query.shape[1], query.shape[0]))
@@ -117,10 +136,16 @@ def _laid_on(
         matrix = homography @ np.linalg.inv(resizing(query, (reduced[0], reduced[1])))
     if size != (luma.shape[1], luma.shape[0]) or not _is_in_place(matrix, size):
         luma = cv2.warpPerspective(luma, matrix, size, flags=cv2.INTER_CUBIC)
-    return np.asarray(luma, np.float32), _shown(query, homography, size, within)
+    return np.asarray(luma, np.float32), _shown(query, homography, size, within, left_out)
 
 
-def _shown(query: Pixels, homography: Matrix, size: tuple[int, int], within: Region | None) -> Mask:
+def _shown(
+    query: Pixels,
+    homography: Matrix,
+    size: tuple[int, int],
+    within: Region | None,
+    left_out: Mask | None,
+) -> Mask:
     part = within or Region(0, 0, query.shape[1], query.shape[0])
     left, top, right, bottom = (side - 0.5 for side in (part.left, part.top, part.right, part.bottom))
     quad = project(
@@ -129,6 +154,8 @@ def _shown(query: Pixels, homography: Matrix, size: tuple[int, int], within: Reg
     shown = np.zeros((size[1], size[0]), np.uint8)
     if quad is not None:
         cv2.fillConvexPoly(shown, np.round(quad).astype(np.int32), (1.0,))
+    if left_out is not None:
+        shown[cv2.resize(left_out.astype(np.uint8), size, interpolation=cv2.INTER_LINEAR_EXACT) > 0] = 0
     kernel = np.ones((2 * BORDER + 1,) * 2, np.uint8)
     whole = cv2.erode(shown, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0.0,))
     return np.asarray(whole > 0, np.bool_)

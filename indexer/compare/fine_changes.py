@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.compare.aligned_pair import AlignedPair
-from indexer.compare.fine_alignment import FinePair, lay_finely, resizing
+from indexer.compare.fine_alignment import FinePair, homography_in_detail, lay_finely
 from indexer.compare.geometry import Matrix
 from indexer.compare.pair import PairComparison
 from indexer.compare.warping import Grey, Mask, blurred
@@ -40,6 +40,7 @@ MOST_SIDE = 400  # px of a place: what is larger is nothing small, and the first
 MOST_PLACES = 40  # more are no small change, but a pair that the model does not describe
 STRONGEST = 75  # percentile of what differs in a place, which stands for it
 EDGE_SHARE = 0.3  # of that, where the box of a place ends
+NEXT_TO_CHANGED = 6  # px of the working size around a changed region, which are its edge
 NEIGHBOURS = 9  # px around a place, whose contrast counts
 MOST_SHIFT_PX, SHIFT_STEP_PX, BLURS_PX = 1.5, 0.5, (0.8, 1.5)  # that are tried
 
@@ -75,15 +76,24 @@ def fine_comparison(
 ) -> FineComparison | None:
     """Compares the pictures of a pair in more detail than `pair` has; None where there is too little.
 
-    `query`, `reference`: (h, w, 3) uint8, the same pictures. `comparison` refined how they lie.
+    `query`, `reference`: (h, w, 3) uint8, the same pictures. `comparison` refined how they lie; the regions
+    that it found to be changed are left out.
     """
-    warped, within = comparison.warped, pair.alignment.within
-    to_reference = np.linalg.inv(resizing(reference, warped.size)) @ warped.homography
-    homography = to_reference @ resizing(query, (pair.query.shape[1], pair.query.shape[0]))
+    within = pair.alignment.within
+    homography = homography_in_detail(pair, comparison.warped, query, reference)
     across, down = (query.shape[axis] / pair.query.shape[axis] for axis in (1, 0))
     part = None if within is None else within.scaled(across, down)
-    fine = lay_finely(query, reference, homography, comparison.processing, part)
+    fine = lay_finely(query, reference, homography, comparison.processing, part, _changed(comparison))
     return None if fine is None else find_small_changes(fine)
+
+
+def _changed(comparison: PairComparison) -> Mask | None:
+    """Returns (h, w): the changed regions with what lies next to them, at the working size."""
+    masks = [region.mask for region in comparison.changes.regions]
+    if not masks:
+        return None
+    changed = np.logical_or.reduce(masks).astype(np.uint8)
+    return cv2.dilate(changed, np.ones((2 * NEXT_TO_CHANGED + 1,) * 2, np.uint8)) > 0
 
 
 def find_small_changes(fine: FinePair) -> FineComparison:

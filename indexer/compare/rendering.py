@@ -5,6 +5,7 @@ tell red from green read it in the same way, and so does print in grey.
 """
 
 import io
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -12,7 +13,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from indexer.compare.changes import ChangeMap
-from indexer.compare.vocabulary import Operation, Quad
+from indexer.compare.close_ups import CloseUp
+from indexer.compare.vocabulary import Operation, Quad, is_part, to_outline
 from indexer.compare.warping import WarpedPair
 from indexer.media.images import Pixels
 
@@ -23,9 +25,12 @@ BLINK_MS = 700
 GIF_COLOURS, MAP_COLOURS = 128, 32
 EDGE = (255, 176, 0)  # amber, which everybody can tell from dark and from light ground
 BAND = 26  # px of a caption
+TEXT_PX, LINE_PX = 15, 21
+LEAST_COLUMN_PX = 260  # of text beside a close-up
 MARGIN = 10
 GROUND, INK = (250, 249, 246), (30, 32, 36)
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Alpha = npt.NDArray[np.float32]
 
 
@@ -60,8 +65,12 @@ def comparison_sheet(
     changes: ChangeMap,
     operations: tuple[Operation, ...],
     captions: tuple[str, str, str],
+    close_ups: Sequence[tuple[str, CloseUp]] = (),
 ) -> Image.Image:
-    """Returns one picture for a report: the reference, the warped query, and where they differ."""
+    """Returns one picture for a report: the reference, the warped query, and where they differ.
+
+    Below them stand the close-ups, each pair with what is said of it.
+    """
     marked = _changed_parts(operations)
     panes = [
         outlined(warped.reference, marked),
@@ -71,14 +80,41 @@ def comparison_sheet(
         ).convert("RGB"),
     ]
     width, height = warped.size
-    sheet = Image.new("RGB", (3 * width + 4 * MARGIN, height + BAND + 2 * MARGIN), GROUND)
+    rows = [close_up_row(words, one, 3 * width + 2 * MARGIN) for words, one in close_ups]
+    below = sum(row.height + MARGIN for row in rows)
+    sheet = Image.new("RGB", (3 * width + 4 * MARGIN, height + BAND + 2 * MARGIN + below), GROUND)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=15)
+    font = ImageFont.load_default(size=TEXT_PX)
     for place, (pane, caption) in enumerate(zip(panes, captions, strict=True)):
         x = MARGIN + place * (width + MARGIN)
         draw.text((x, MARGIN), _fitting(caption, font, width), fill=INK, font=font)
         sheet.paste(pane, (x, MARGIN + BAND))
+    y = height + BAND + 2 * MARGIN
+    for row in rows:
+        sheet.paste(row, (MARGIN, y))
+        y += row.height + MARGIN
     return sheet
+
+
+def close_up_row(words: str, shown: CloseUp, width: int) -> Image.Image:
+    """Returns one close-up, `width` pixels wide: registered, upload, beside or below them what is said."""
+    font = ImageFont.load_default(size=TEXT_PX)
+    panes = [outlined(pixels, [shown.region]) for pixels in (shown.reference, shown.query)]
+    across, down = panes[0].size
+    beside = width - 2 * (across + MARGIN)
+    is_beside = beside > LEAST_COLUMN_PX
+    lines = _wrapped(words, font, beside if is_beside else width)
+    text_height = LINE_PX * len(lines)
+    height = BAND + (max(down, text_height) if is_beside else down + MARGIN + text_height)
+    row = Image.new("RGB", (width, height), GROUND)
+    draw = ImageDraw.Draw(row)
+    for place, (pane, caption) in enumerate(zip(panes, ("Registered", "Upload"), strict=True)):
+        draw.text((place * (across + MARGIN), 0), _fitting(caption, font, across), fill=INK, font=font)
+        row.paste(pane, (place * (across + MARGIN), BAND))
+    x, y = (2 * (across + MARGIN), BAND) if is_beside else (0, BAND + down + MARGIN)
+    for number, line in enumerate(lines):
+        draw.text((x, y + number * LINE_PX), line, fill=INK, font=font)
+    return row
 
 
 def blinking(warped: WarpedPair, operations: tuple[Operation, ...]) -> bytes:
@@ -104,10 +140,21 @@ def outlined(pixels: Pixels, quads: list[Quad]) -> Image.Image:
 def _changed_parts(operations: tuple[Operation, ...]) -> list[Quad]:
     """Returns the regions of operations that concern a part of the reference, not the whole."""
     regions = [operation.reference_region for operation in operations if operation.reference_region]
-    return [quad for quad in regions if not all(x in (0.0, 1.0) and y in (0.0, 1.0) for x, y in quad)]
+    return [to_outline(quad) for quad in regions if is_part(quad)]
 
 
-def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def _wrapped(words: str, font: Font, width: int) -> list[str]:
+    lines = [""]
+    for word in words.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if not lines[-1] or font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _fitting(words: str, font: Font, width: int) -> str:
     while words and font.getlength(words) > width:
         words = words[:-2].rstrip() + "…" if len(words) > 2 else ""
     return words

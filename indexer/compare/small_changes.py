@@ -12,14 +12,13 @@ LEAST_GLYPH_PX = 12
 UNSAID_FROM = 0.6  # of the registered picture's size: with more left, a reader misses little
 HIDES_GLYPHS = 24.0  # grey levels that coding leaves around letters, in which they cannot be told
 ONE_LINE = 3.0  # times their height: changes that lie so near are told as one
-MOST_OPERATIONS = 3
 STRONG = 80.0  # grey levels
 AS_A_GLYPH = 2.5  # times as wide as high, at most; and no larger than this share of the picture's height
 LARGEST_GLYPH = 0.06
 
 
 def small_changes(found: FineComparison, query_size: tuple[int, int], reference: Frame) -> list[Operation]:
-    """Returns the changed places, most of a difference first; those of one line or word as one.
+    """Returns all changed places, most of a difference first; those of one line or word as one.
 
     `query_size`: width and height of the picture that `found` compared with the reference, in pixels.
     """
@@ -30,7 +29,13 @@ def small_changes(found: FineComparison, query_size: tuple[int, int], reference:
             groups.append([change])
         else:
             near.append(change)
-    return [_operation(group, found, query_size, reference) for group in groups[:MOST_OPERATIONS]]
+    return [_operation(group, found, query_size, reference) for group in groups]
+
+
+def more_in_words(number: int) -> str:
+    """Says that so many changed places more are not listed."""
+    places = "one more small place" if number == 1 else f"{number} more small places"
+    return f"It was changed in {places}, which {'is' if number == 1 else 'are'} not listed."
 
 
 def unseen_in_words(found: FineComparison | None, reference: Frame) -> str | None:

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from indexer.operations import Degree, OperationType
 
 Quad = tuple[tuple[float, float], ...]  # four corners as shares of width and height
+IN_PERCENT_FROM = 0.01  # of the picture
+LEAST_OUTLINED, ROOM_TO_SEE = 0.06, 0.018  # shares of a side of the picture
 FULL: Quad = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
 
@@ -48,6 +50,32 @@ def as_shares(corners: npt.NDArray[np.float32], width: int, height: int) -> Quad
 def is_part(quad: Quad) -> bool:
     """Whether a region is less than the whole frame."""
     return any(0.0 < share < 1.0 for corner in quad for share in corner)
+
+
+def share_of_area(quad: Quad) -> float:
+    """Returns the share of the frame that a region covers, 0..1 (Gauss's formula)."""
+    x, y = np.array(quad, np.float64).T
+    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+
+
+def size_in_words(quad: Quad, frame: Frame) -> str:
+    """Says how large a region is: in pixels of the frame where a percentage would say nothing."""
+    share = share_of_area(quad)
+    if share >= IN_PERCENT_FROM:
+        return f"{100 * share:.0f} % of the picture"
+    x, y = np.array(quad, np.float64).T
+    width, height = np.ptp(x) * (frame.width - 1) + 1, np.ptp(y) * (frame.height - 1) + 1
+    return f"{width:.0f} by {height:.0f} pixels of {frame.width} by {frame.height}"
+
+
+def to_outline(quad: Quad) -> Quad:
+    """Returns the region, or a box around one that its own outline would cover."""
+    x, y = np.array(quad, np.float64).T
+    if max(np.ptp(x), np.ptp(y)) >= LEAST_OUTLINED:
+        return quad
+    left, top = (max(0.0, float(side.min()) - ROOM_TO_SEE) for side in (x, y))
+    right, bottom = (min(1.0, float(side.max()) + ROOM_TO_SEE) for side in (x, y))
+    return ((left, top), (right, top), (right, bottom), (left, bottom))
 
 
 def where_in_words(quad: Quad) -> str:

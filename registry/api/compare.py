@@ -56,7 +56,8 @@ def compare_picture(
     context: ContextDep,
     api_key: Matcher,
     form: Annotated[
-        PictureFormat, Form(description="png: side by side; gif: in turn; of a video mp4 or gif")
+        PictureFormat,
+        Form(description="png: side by side; gif: in turn; pdf: with the words; of a video mp4 or gif"),
     ] = PictureFormat.SHEET,
 ) -> Response:
     """Shows the same as a picture or animation with the difference; a video as a side-by-side video.

@@ -11,13 +11,22 @@ from registry.match.answers import NOT_RELATED, wire_comparison
 from registry.match.matched import MatchedRecord
 from registry.match.matching import find_matches
 from registry.match.pages import page_to_answer
-from registry.match.showing import PictureFormat, change_map_of, comparison_picture, comparison_video
+from registry.match.report import comparison_report
+from registry.match.showing import (
+    ComparedStill,
+    PictureFormat,
+    change_map_of,
+    comparison_picture,
+    comparison_video,
+    drawn,
+)
 from registry.media.uploads import Upload
 from registry.records.access import Sight
 from registry.records.reading import summary_of
 from registry.services import RequestContext
 from registry.storage.db import release
 from registry.storage.models import Record
+from registry.storage.models.columns import now
 from registry.storage.models.records import ACTIVE
 from sdk.models import Comparison, RecordSummary
 
@@ -81,4 +90,8 @@ def as_picture(
         return comparison_video(context, compared.upload.video, match, label, wanted, sight)
     if compared.derivation is None:
         raise NothingToCompare(f"{NO_PICTURE}: nothing confirms at which places the two agree")
-    return comparison_picture(match.record, label, compared.derivation, wanted, sight)
+    still = ComparedStill(compared.upload, match.record, compared.derivation)
+    if wanted is PictureFormat.REPORT:
+        said = as_wire(context, compared, None, with_evidence=False)
+        return comparison_report(said, drawn(context, still, sight), now())
+    return comparison_picture(context, still, label, wanted, sight)

@@ -12,17 +12,23 @@ from enum import StrEnum
 
 from PIL import Image
 
+from indexer.compare.close_ups import CloseUp, close_up, has_close_up
 from indexer.compare.derivation import Derivation
+from indexer.compare.fine_alignment import homography_in_detail
 from indexer.compare.rendering import as_png, blinking, change_overlay, comparison_sheet, difference
+from indexer.compare.vocabulary import Frame, Operation, Quad, size_in_words
+from indexer.media.images import Pixels
 from registry.errors import NothingToCompare
 from registry.match.matched import MatchedRecord
 from registry.match.side_by_side import side_by_side_animation, side_by_side_video
+from registry.media.previews import DETAIL_LONG_SIDE, picture_of
 from registry.media.storyboards import Storyboard
-from registry.media.uploads import VideoContent
+from registry.media.uploads import Upload, VideoContent
 from registry.records.access import Sight
 from registry.services import RequestContext, Services
 from registry.storage.models import Record
 from registry.storage.models.records import ACTIVE
+from sdk.models import in_words
 
 
 class PictureFormat(StrEnum):
@@ -30,12 +36,16 @@ class PictureFormat(StrEnum):
 
     SHEET = "png"
     BLINKING = "gif"
+    REPORT = "pdf"
     VIDEO = "mp4"  # of videos
 
     @property
     def media_type(self) -> str:
         """The media type of the answer."""
-        return "video/mp4" if self is PictureFormat.VIDEO else f"image/{self.value}"
+        return MEDIA_TYPES.get(self, f"image/{self.value}")
+
+
+MEDIA_TYPES = {PictureFormat.VIDEO: "video/mp4", PictureFormat.REPORT: "application/pdf"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,25 @@ class DrawnComparison:
     upload: Image.Image  # laid on the reference
     change_map: bytes  # PNG, transparent where nothing was changed
     difference: Image.Image
+    close_ups: tuple["ShownPlace", ...]
+
+
+@dataclass(frozen=True)
+class ShownPlace:
+    """One changed place, enlarged."""
+
+    operation: Operation
+    words: str  # what was done there, how far, and its size
+    close_up: CloseUp
+
+
+@dataclass(frozen=True)
+class ComparedStill:
+    """A still upload and how it was made from a record's picture."""
+
+    upload: Upload
+    record: Record
+    derivation: Derivation
 
 
 def preview_of(services: Services, record: Record, sight: Sight) -> bytes | None:
@@ -70,15 +99,58 @@ def frame_times_of(services: Services, record: Record, sight: Sight) -> tuple[in
     return board.times_ms if board else ()
 
 
-def drawn(record: Record, derivation: Derivation, sight: Sight) -> DrawnComparison:
+def drawn(context: RequestContext, compared: ComparedStill, sight: Sight) -> DrawnComparison:
     """Draws everything that a page shows of a comparison."""
-    warped, changes = derivation.comparison.warped, derivation.comparison.changes
+    comparison = compared.derivation.comparison
     return DrawnComparison(
-        Image.fromarray(warped.reference),
-        Image.fromarray(warped.query),
-        change_map_of(record, derivation, sight),
-        difference(changes),
+        Image.fromarray(comparison.warped.reference),
+        Image.fromarray(comparison.warped.query),
+        change_map_of(compared.record, compared.derivation, sight),
+        difference(comparison.changes),
+        close_ups_of(context, compared, sight),
     )
+
+
+def close_ups_of(context: RequestContext, compared: ComparedStill, sight: Sight) -> tuple[ShownPlace, ...]:
+    """Every changed place of both pictures enlarged, in all the detail that is at hand, with words."""
+    _require(sight, compared.record)
+    derivation = compared.derivation
+    places = [operation for operation in derivation.operations if has_close_up(operation)]
+    if not places:
+        return ()
+    query, reference = _in_detail(context, compared)
+    homography = homography_in_detail(derivation.pair, derivation.comparison.warped, query, reference)
+    height, width = reference.shape[:2]
+    frame = Frame(compared.record.width or width, compared.record.height or height)
+    return tuple(
+        ShownPlace(
+            operation, _said_of(operation, quad, frame), close_up(query, reference, homography, quad)
+        )
+        for operation in places
+        if (quad := operation.reference_region) is not None
+    )
+
+
+def _said_of(operation: Operation, quad: Quad, frame: Frame) -> str:
+    kind = in_words(operation.type)
+    said = f"{kind[0].upper()}{kind[1:]}, {operation.degree}"
+    if "width_px" not in operation.measured:  # else the sentence tells
+        said += f", {size_in_words(quad, frame)}"
+    return f"{said}: {operation.sentence}"
+
+
+def _in_detail(context: RequestContext, compared: ComparedStill) -> tuple[Pixels, Pixels]:
+    """Both pictures of the pair; larger where they are kept or were sent so."""
+    pair, upload = compared.derivation.pair, compared.upload
+    query, reference = pair.query, pair.reference
+    if upload.image is not None and query is upload.image.pixels:  # neither bent nor inverted for the pair
+        larger = context.uploads.in_detail(upload, DETAIL_LONG_SIDE)
+        query = query if larger is None else larger
+    picture = picture_of(compared.record)
+    if picture is not None and picture.time_ms is None:
+        kept = context.previews.detail(picture)
+        reference = reference if kept is None else kept
+    return query, reference
 
 
 def change_map_of(record: Record, derivation: Derivation, sight: Sight) -> bytes:
@@ -88,17 +160,19 @@ def change_map_of(record: Record, derivation: Derivation, sight: Sight) -> bytes
 
 
 def comparison_picture(
-    record: Record, label: str, derivation: Derivation, wanted: PictureFormat, sight: Sight
+    context: RequestContext, compared: ComparedStill, label: str, wanted: PictureFormat, sight: Sight
 ) -> bytes:
     """Both sides and where they differ, for a report. Raises NothingToCompare."""
-    _require(sight, record)
+    _require(sight, compared.record)
     if wanted is PictureFormat.VIDEO:
-        raise NothingToCompare("a still image is shown as png or gif")
+        raise NothingToCompare("a still image is shown as png, gif or pdf")
+    derivation = compared.derivation
     warped, changes = derivation.comparison.warped, derivation.comparison.changes
     if wanted is PictureFormat.BLINKING:
         return blinking(warped, derivation.operations)
     captions = f"Registered: {label}", "The upload, laid on it", "Where they differ"
-    return as_png(comparison_sheet(warped, changes, derivation.operations, captions))
+    close_ups = [(place.words, place.close_up) for place in close_ups_of(context, compared, sight)]
+    return as_png(comparison_sheet(warped, changes, derivation.operations, captions, close_ups))
 
 
 def comparison_video(
@@ -111,7 +185,7 @@ def comparison_video(
 ) -> bytes:
     """The registered frames beside the upload's. Raises NothingToCompare."""
     _require(sight, match.record)
-    if wanted is PictureFormat.SHEET:
+    if wanted not in (PictureFormat.VIDEO, PictureFormat.BLINKING):
         raise NothingToCompare("a video is shown as mp4 or gif")
     make = side_by_side_video if wanted is PictureFormat.VIDEO else side_by_side_animation
     return make(context, video, match, label)

@@ -77,10 +77,10 @@ def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord
 def _in_detail(
     context: RequestContext, upload: Upload, match: MatchedRecord, pair: AlignedPair, derivation: Derivation
 ) -> Derivation:
-    """What is too small for the first look; asked only where that found no change of the content."""
+    """What is too small for the first look; asked only where that left something to be looked at."""
     picture, image = picture_of(match.record, match.candidate.time_ms), upload.image
     is_same_file = match.assessment.relation is MatchRelation.SAME_FILE
-    if is_same_file or derivation.changes_content or picture is None or picture.time_ms is not None:
+    if is_same_file or not derivation.leaves_a_rest or picture is None or picture.time_ms is not None:
         return derivation
     if match.record.intimate:
         return derivation  # whoever tries figure after figure would read what they may not see
@@ -92,7 +92,7 @@ def _in_detail(
         return derivation
     height, width = pair.reference.shape[:2]
     frame = Frame(match.record.width or width, match.record.height or height)
-    return derive_small_changes(derivation, pair, query, reference, frame)
+    return derive_small_changes(derivation, query, reference, frame)
 
 
 def _operations(

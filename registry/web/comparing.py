@@ -6,11 +6,23 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from indexer.compare.vocabulary import Operation, is_part
+from indexer.compare.vocabulary import Operation, is_part, to_outline
 from registry.match.showing import DrawnComparison
 from sdk.models import Region, in_words
 
 QUALITY = 82
+
+
+@dataclass(frozen=True)
+class CloseUpView:
+    """One changed place, enlarged: pictures of one size as data addresses."""
+
+    words: str  # what was done there, its size, and how far
+    width: int
+    height: int
+    reference: str
+    upload: str
+    region: Region
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,8 @@ class ComparisonView:
     change_map: str
     difference: str
     outlines: tuple[tuple[Region, str], ...]  # changed regions in that frame, and what was done there
+    close_ups: tuple[CloseUpView, ...]
+    explained: frozenset[str]  # the sentences of operations that are shown close up
 
 
 def view_of(drawn: DrawnComparison, operations: tuple[Operation, ...]) -> ComparisonView:
@@ -37,12 +51,24 @@ def view_of(drawn: DrawnComparison, operations: tuple[Operation, ...]) -> Compar
         change_map="data:image/png;base64," + base64.b64encode(drawn.change_map).decode(),
         difference=_webp(drawn.difference),
         outlines=tuple(
-            (Region(corners=_four(operation.reference_region)), in_words(operation.type))
+            (Region(corners=_four(to_outline(operation.reference_region))), in_words(operation.type))
             for operation in operations
             if operation.reference_region is not None
             and operation.measured.get("share", 0.0) < 1.0
             and is_part(operation.reference_region)
         ),
+        close_ups=tuple(
+            CloseUpView(
+                place.words,
+                place.close_up.reference.shape[1],
+                place.close_up.reference.shape[0],
+                _webp(Image.fromarray(place.close_up.reference)),
+                _webp(Image.fromarray(place.close_up.query)),
+                Region(corners=_four(place.close_up.region)),
+            )
+            for place in drawn.close_ups
+        ),
+        explained=frozenset(place.operation.sentence for place in drawn.close_ups),
     )
 
 

@@ -24,7 +24,7 @@ from registry.log.published import published_size
 from registry.log.transparency_log import Log
 from registry.match import comparison
 from registry.match.answers import answer_about
-from registry.match.showing import PictureFormat, drawn
+from registry.match.showing import ComparedStill, PictureFormat, drawn
 from registry.media.uploads import require_stated_length
 from registry.records.access import Asker, require_sight, sight_of
 from registry.records.publishers import did_status, get_publisher
@@ -146,9 +146,9 @@ def look_up(
     except RegistryError as error:
         return _problem_page(request, template, error)
     views = {
-        record_id: view_of(drawn(get_record(context.session, record_id), one, sight), one.operations)
+        record_id: view_of(drawn(context, ComparedStill(upload, record, one), sight), one.operations)
         for record_id, one in answered.derivations.items()
-        if (sight := sight_of(get_record(context.session, record_id), PAGES_HAVE_NO_KEY))
+        if (sight := sight_of(record := get_record(context.session, record_id), PAGES_HAVE_NO_KEY))
     }
     shown = {
         "answer": answer,

@@ -23,7 +23,7 @@ from sdk.client import Client
 from sdk.errors import BadRequest, Conflict
 from sdk.models import Comparison, Region, in_words
 
-FORMS = {".png": "png", ".gif": "gif", ".mp4": "mp4"}
+FORMS = {".png": "png", ".gif": "gif", ".pdf": "pdf", ".mp4": "mp4"}
 NOTHING_TO_SHOW = "nothing_to_compare"  # what a registry answers where a comparison is no picture
 
 
@@ -40,7 +40,7 @@ def compare(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="also write the comparison: .png side by side, .gif in turn; of a video .mp4 or .gif",
+            help="also write the comparison: .png side by side, .gif in turn, .pdf; a video: .mp4, .gif",
             dir_okay=False,
         ),
     ] = None,
@@ -51,7 +51,7 @@ def compare(
 ) -> None:
     """Compare an upload with one registered asset: what was changed? Exit code 10 if they match."""
     if out is not None and out.suffix.lower() not in FORMS:
-        fail(f"{out.name}: write the comparison to a .png, .gif or .mp4 file", USAGE)
+        fail(f"{out.name}: write the comparison to a .png, .gif, .pdf or .mp4 file", USAGE)
     if out is not None and not out.parent.is_dir():
         fail(f"{shown(out)}: there is no folder {shown(out.parent)}", USAGE)
     with connect(url, api_key, home) as client:

@@ -129,7 +129,10 @@ def test_a_changed_picture_is_compared_shown_and_kept_as_a_picture(world: World,
     found = lines(run("compare", upload, record, "--out", turning, "--json", *here, expect=10))[0]
     assert (found["relation"], found["record"]["id"]) == ("derivative", record)
     assert (sheet.read_bytes()[:4], turning.read_bytes()[:4]) == (b"\x89PNG", b"GIF8")
-    assert ".png, .gif or .mp4" in run("compare", upload, "--out", folder / "x.bmp", *here, expect=2).stderr
+    assert (
+        ".png, .gif, .pdf or .mp4"
+        in run("compare", upload, "--out", folder / "x.bmp", *here, expect=2).stderr
+    )
     unrelated = run("compare", folder / "uploads" / "q2.jpg", *here).stdout
     assert "Not in this registry" in unrelated
     unknown = run("compare", upload, "0" * 36, *here, expect=4).stderr

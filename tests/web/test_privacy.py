@@ -146,7 +146,7 @@ def comparison_pictures(url: str) -> Callable[[Scene], list[Ask]]:
     """The picture of every form, of the still and of the video."""
 
     def asks(scene: Scene) -> list[Ask]:
-        wanted = [(scene.still, scene.upload, form) for form in ("png", "gif")]
+        wanted = [(scene.still, scene.upload, form) for form in ("png", "gif", "pdf")]
         wanted += [(scene.video, scene.footage, form) for form in ("mp4", "gif")]
         return [
             {"url": url, "files": {"media": media}, "data": {"record": record, "form": form}}

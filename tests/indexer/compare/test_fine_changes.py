@@ -98,7 +98,7 @@ def compared(content: bytes, original: Image.Image) -> Derivation:
     derivation = derive(pair, *frames, with_faces=False)
     assert not derivation.changes_content, "the comparison at the working size saw it"
     upload, record = (decode_image(one, FINE).pixels for one in (content, kept))
-    return derive_small_changes(derivation, pair, upload, record, frames[1])
+    return derive_small_changes(derivation, upload, record, frames[1])
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,29 @@ def test_one_figure_is_told_at_the_size_that_is_kept_and_what_is_smaller_is_said
     world.audit()
 
 
+def test_a_figure_is_told_beside_what_was_laid_over_and_a_sticker_alone_is_no_edit(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded(document("1342.50"), "PNG"))
+    for total, expected in (("1842.50", [OperationType.LOCAL_EDIT]), ("1342.50", [])):
+        shown = document(total)
+        ImageDraw.Draw(shown).ellipse((520, 700, 660, 840), fill=(250, 200, 0), outline="black", width=4)
+        (match,) = desk.client.match(encoded(shown, quality=80)).matches
+        said = [operation.type for operation in match.operations]
+        assert said == [*expected, OperationType.OVERLAY]
+        assert ("small part" in match.operations[0].sentence) is (total == "1842.50")
+
+
+def test_more_changed_places_than_are_listed_are_counted(world: World) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, encoded(document("1342.50"), "PNG"))
+    shown = document("1342.50")
+    for line in range(8):  # one figure in every third row
+        ImageDraw.Draw(shown).text((1045, 300 + 138 * line), "7", fill="black", font_size=26)
+    (match,) = desk.client.match(encoded(shown, quality=85)).matches
+    assert [operation.type for operation in match.operations].count(OperationType.LOCAL_EDIT) == 5
+    assert "It was changed in 3 more small places, which are not listed." in match.uncertain
+
+
 def test_nobody_reads_an_intimate_document_figure_by_figure(world: World) -> None:
     """Whoever tried all figures would else be told which one is the registered one."""
     desk = world.enrol("Daily Example")

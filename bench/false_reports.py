@@ -1,0 +1,204 @@
+"""Counts what is said to have been done to uploads although nobody did it, for every operation.
+
+    python -m bench.false_reports [FOLDER...] [--uploads=N] [--seed=N] [--only=FAMILY]
+
+Originals are photographs of packages, drawn documents, and the stills of each FOLDER, at most 300 of one;
+of its videos two frames of a quarter of a second up to two seconds apart: one is registered, the other one
+uploaded. They are registered and looked up over HTTP; each upload goes one of the ways of
+`bench.ordinary_uploads`. What a way really does (a crop is cropped) is no false report.
+"""
+
+import math
+import random
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+from PIL import Image
+
+from bench.drawn_forgeries import draw_page, photographs
+from bench.ordinary_uploads import ALWAYS, WAYS, saved
+from indexer.operations import OPERATIONS, Extent, OperationType
+from registry.cli.home import open_home, throwaway_home
+from sdk.cli.folders import VIDEO_SUFFIXES, pictures_in
+from sdk.client import Client
+from sdk.errors import ProblemError
+from sdk.models import Match, MatchAnswer, Operation
+from sdk.registering import register_file
+from sdk.signers import signer_of_home
+
+MOST_OF_A_FOLDER = 300
+LEAST_SIDE = 160  # px; less is a thumbnail
+OTHER_FRAME, FRAMES_OF_A_VIDEO = "another frame of one video", 6
+APART_S = (0.25, 2.0)
+Operations = frozenset[OperationType]
+GRAVE = (OperationType.FACE_SWAP, OperationType.FACE_REENACTED)
+JUDGED = [
+    row.type
+    for row in OPERATIONS.values()
+    if row.extent in (Extent.FRAME, Extent.PART) and row.type not in ALWAYS
+]
+Z = 1.96  # of an interval of 95 %
+
+
+def stills(folders: list[Path]) -> Iterator[tuple[str, Image.Image]]:
+    """Yields the originals with their names."""
+    yield from photographs().items()
+    for number, kind in enumerate(("invoice", "receipt", "chat", "certificate") * 3):
+        height = (12, 17, 24)[number % 3]
+        page = draw_page(height, random.Random(), forge=False, state=900 + number, kind=kind)
+        yield f"{kind} {number}", page
+    for folder in folders:
+        files = [file for file in pictures_in([folder]) if file.suffix.lower() not in VIDEO_SUFFIXES]
+        random.Random(folder.name).shuffle(files)
+        for file in files[:MOST_OF_A_FOLDER]:
+            with Image.open(file) as image:
+                if min(image.size) >= LEAST_SIDE:
+                    yield file.name, image.convert("RGB")
+
+
+def frames(folders: list[Path], rng: random.Random) -> Iterator[tuple[str, Image.Image, Image.Image]]:
+    """Yields pairs of frames of one video: what is registered, and what is uploaded."""
+    files = [
+        file
+        for folder in folders
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in VIDEO_SUFFIXES
+    ]
+    for file in files:
+        with av.open(file) as container:
+            shown = [
+                (frame.time, Image.fromarray(frame.to_ndarray(format="rgb24")))
+                for number, frame in enumerate(container.decode(video=0))
+                if frame.time is not None and number < 600
+            ]
+        for number in range(FRAMES_OF_A_VIDEO if len(shown) > 1 else 0):
+            time, first = rng.choice(shown)
+            apart = rng.uniform(*APART_S)
+            _, second = min(shown, key=lambda one: abs(one[0] - time - apart))
+            if second is not first:
+                yield f"{file.name} {number}", first, second
+
+
+def interval(wrong: int, of: int) -> str:
+    """Returns Wilson's interval of 95 % (1927), in percent."""
+    if of == 0:
+        return "-"
+    share, weight = wrong / of, Z * Z / of
+    middle = (share + weight / 2) / (1 + weight)
+    half = Z * math.sqrt(share * (1 - share) / of + weight / (4 * of)) / (1 + weight)
+    return f"{100 * max(0.0, middle - half):.2f} to {100 * min(1.0, middle + half):.2f} %"
+
+
+class Tally:
+    """What was said of uploads."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()  # by way
+        self.found: Counter[str] = Counter()
+        self.wrong: dict[OperationType, list[str]] = defaultdict(list)  # a line of each
+        self.wrong_by_way: Counter[str] = Counter()
+
+    def add(self, name: str, way: str, allowed: Operations, match: Match | None) -> None:
+        """Counts one answer, and prints what nobody did."""
+        self.asked[way] += 1
+        if match is None:
+            return
+        self.found[way] += 1
+        said: dict[OperationType, Operation] = {}
+        for operation in match.operations:
+            if operation.type not in allowed:
+                said.setdefault(operation.type, operation)
+        self.wrong_by_way[way] += bool(said)
+        for kind, operation in said.items():
+            measured = {key: operation.measured[key] for key in operation.measured if key in SHOWN}
+            line = f"{name}, {way}: {kind.value} ({operation.degree.value}) {measured}"
+            self.wrong[kind].append(line)
+            print("  " + line, flush=True)
+
+    def tables(self) -> str:
+        """Returns what was wrong, by operation and by way."""
+        total, found = self.asked.total(), self.found.total()
+        lines = [
+            f"{total} uploads, {found} matched",
+            "",
+            "| operation | said | interval of 95 % |",
+            "| --- | --- | --- |",
+        ]
+        for kind in JUDGED:
+            wrong = len(self.wrong[kind])
+            lines.append(f"| {kind.value} | {wrong} of {found} | {interval(wrong, found)} |")
+        lines += ["", "| way | uploads | matched | with a false report |", "| --- | --- | --- | --- |"]
+        for way, asked in self.asked.items():
+            lines.append(f"| {way} | {asked} | {self.found[way]} | {self.wrong_by_way[way]} |")
+        return "\n".join(lines)
+
+
+SHOWN = ("share", "levels", "excess", "exchanged", "moved", "changed_share", "identity", "kept")
+
+
+def match_of(answer: MatchAnswer, record: str) -> Match | None:
+    """Returns what is said of one record."""
+    return next((match for match in answer.matches if match.record.id == record), None)
+
+
+def run(folders: list[Path], uploads: int, seed: int, only: str | None) -> Tally:
+    """Registers the originals and asks about the uploads."""
+    rng, tally = random.Random(seed), Tally()
+    ways = {name: way for name, way in WAYS.items() if only in (None, way.family)}
+    with (
+        throwaway_home() as home,
+        open_home(home) as (url, key),
+        Client(url, key) as client,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        signer = signer_of_home(client, home)
+
+        def register(name: str, image: Image.Image) -> str | None:
+            file = Path(scratch) / "original.png"
+            file.write_bytes(saved(image, "PNG"))
+            try:
+                return register_file(client, signer, file, label=name[:100]).record.id
+            except ProblemError as problem:
+                print(f"  {name} was not registered: {problem.code}")
+                return None
+
+        def ask(
+            name: str, way: str, content: bytes, record: str, allowed: frozenset[OperationType]
+        ) -> None:
+            tally.add(name, way, allowed | ALWAYS, match_of(client.match(content), record))
+
+        originals = [
+            (name, image, record) for name, image in stills(folders) if (record := register(name, image))
+        ]
+        rounds = [way for _ in range(math.ceil(uploads / max(1, len(ways)))) for way in ways][:uploads]
+        order: list[int] = []
+        for way in rounds:
+            if not order:
+                order = rng.sample(range(len(originals)), len(originals))
+            name, image, record = originals[order.pop()]
+            ask(name, way, ways[way].apply(image, rng), record, ways[way].done)
+        for name, first, second in frames(folders, rng) if only in (None, "frames") else ():
+            record = register(name, first)
+            if record:
+                ask(name, OTHER_FRAME, saved(second, "JPEG", quality=85), record, frozenset())
+    return tally
+
+
+def main() -> None:
+    """Prints every false report, and the tables."""
+    options = dict(word.removeprefix("--").split("=") for word in sys.argv[1:] if word.startswith("--"))
+    folders = [Path(word) for word in sys.argv[1:] if not word.startswith("--")]
+    tally = run(
+        folders, int(options.get("uploads", 2000)), int(options.get("seed", 1)), options.get("only")
+    )
+    print(tally.tables())
+    grave = sum(len(tally.wrong[kind]) for kind in GRAVE)
+    print(f"\nof faces that nobody touched: {grave}")
+
+
+if __name__ == "__main__":
+    main()
