@@ -53,17 +53,34 @@ def _is_near(region: ChangedRegion, group: list[ChangedRegion], reach: float) ->
 
 
 def _kind(region: ChangedRegion, warped: WarpedPair, changes: ChangeMap) -> OperationType:
-    box = np.s_[region.top : region.bottom, region.left : region.right]
-    mask, residue = region.mask[box], changes.residue[box]
-    strength = np.abs(residue).max(axis=2)
-    # Letters, not the ground between them.
-    changed = mask & (strength > SURELY_CHANGED * np.percentile(strength[mask], 95))
-    query, reference = warped.query[box], warped.reference[box]
-    if region.share > COMPOSITE_SHARE and commonest_colours_share(query[changed]) < FLAT:
+    changed = surely_changed(region, region.mask, changes)
+    if region.share > COMPOSITE_SHARE and commonest_colours_share(warped.query[changed]) < FLAT:
         return OperationType.COMPOSITE
-    brighter = float((residue[changed].mean(axis=1) > 0).mean())
-    evidence = overlay_evidence(query, reference, mask, changed, brighter)
+    evidence = overlay_evidence_in(region, region.mask, warped, changes)
     return OperationType.OVERLAY if evidence > OVERLAY_FROM else OperationType.LOCAL_EDIT
+
+
+def surely_changed(region: ChangedRegion, where: Mask, changes: ChangeMap) -> Mask:
+    """Returns (h, w): what changed most in a part of a region: letters, not the ground between them."""
+    box = np.s_[region.top : region.bottom, region.left : region.right]
+    strength = np.abs(changes.residue[box]).max(axis=2)
+    inside = where[box]
+    changed = np.zeros(where.shape, np.bool_)
+    if inside.any():
+        changed[box] = inside & (strength > SURELY_CHANGED * np.percentile(strength[inside], 95))
+    return changed
+
+
+def overlay_evidence_in(
+    region: ChangedRegion, where: Mask, warped: WarpedPair, changes: ChangeMap
+) -> float:
+    """Returns the same as `overlay_evidence`, of a (h, w) part of a region; 0 where that is empty."""
+    changed = surely_changed(region, where, changes)
+    if not changed.any():
+        return 0.0
+    box = np.s_[region.top : region.bottom, region.left : region.right]
+    brighter = float((changes.residue[changed].mean(axis=1) > 0).mean())
+    return overlay_evidence(warped.query[box], warped.reference[box], where[box], changed[box], brighter)
 
 
 def overlay_evidence(laid: Pixels, under: Pixels, mask: Mask, changed: Mask, brighter: float) -> float:

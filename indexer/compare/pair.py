@@ -23,7 +23,7 @@ from indexer.compare.faces.detection import (
     scaled_face,
 )
 from indexer.compare.faces.findings import is_remarkable
-from indexer.compare.faces.pairs import FacePair, compare_faces, with_control
+from indexer.compare.faces.pairs import FacePair, compare_faces, with_controls
 from indexer.compare.processing import Processing, estimate_processing
 from indexer.compare.warping import Mask, WarpedPair, warp
 from indexer.compare.whole_filters import without_filters
@@ -72,7 +72,7 @@ def compare_pair(pair: AlignedPair, *, with_faces: bool) -> PairComparison:
         if any(is_remarkable(face_pair) for face_pair in compared):
             expected = processing.apply(large.reference)
             compared = [
-                with_control(face_pair, large, expected) if is_remarkable(face_pair) else face_pair
+                with_controls(face_pair, large, expected) if is_remarkable(face_pair) else face_pair
                 for face_pair in compared
             ]
         faces = [face_pair.scaled(1 / zoom) for face_pair in compared]

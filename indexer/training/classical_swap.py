@@ -32,8 +32,8 @@ def main_face(pixels: Pixels) -> Landmarks:
 def swap_face(target: Image.Image, donor: Image.Image) -> Image.Image:
     """Returns the target with the donor's face, in the target's colours. Raises NoFace."""
     ground, source = (np.asarray(image.convert("RGB")) for image in (target, donor))
-    target_face, donor_face = main_face(ground), main_face(source)
-    moved = _warped(source, donor_face, target_face, ground.shape[:2])
+    target_face = main_face(ground)
+    moved = face_of_donor_in(source, target_face, ground.shape[:2])
     mask = oval_mask(target_face.points[list(OVAL)], (ground.shape[0], ground.shape[1]), SHRUNK)
     coloured = _in_colours_of(moved, ground, mask)
     left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
@@ -61,11 +61,12 @@ def open_mouth(image: Image.Image, amount: float = 0.16) -> Image.Image:
     return Image.fromarray((moved * (1 - 0.8 * gap[..., None])).astype(np.uint8))
 
 
-def _warped(
-    source: Pixels, donor_face: Landmarks, target_face: Landmarks, shape: tuple[int, ...]
-) -> Pixels:
-    """Returns the donor's face in the place of the target's, turned, scaled and sheared to its outline."""
-    donor, target = donor_face.points, target_face.points
+def face_of_donor_in(source: Pixels, target_face: Landmarks, shape: tuple[int, ...]) -> Pixels:
+    """Returns the donor's face in the place of the target's, turned, scaled and sheared to its outline.
+
+    Raises NoFace.
+    """
+    donor, target = main_face(source).points, target_face.points
     matrix = similarity_transform(donor.astype(np.float64), target.astype(np.float64))
     affine, _ = cv2.estimateAffine2D(donor, target, method=cv2.LMEDS)
     matrix = np.asarray(affine, np.float64) if affine is not None else matrix

@@ -112,6 +112,23 @@ def _box(face: FaceBox, image: Image.Image) -> tuple[int, int, int, int]:
     return left, top, min(image.width, int(face.right)), min(image.height, int(face.bottom))
 
 
+def _piece_over(left: float, top: float, right: float, bottom: float) -> Variant:
+    """Returns what pastes a piece of the picture's lower edge on a part of every face, in shares of it."""
+
+    def paste(image: Image.Image) -> Image.Image:
+        image = image.convert("RGB")
+        covered = image.copy()
+        for face in _faces(image):
+            size = round((right - left) * face.width), round((bottom - top) * face.height)
+            piece = image.crop((0, image.height - size[1], size[0], image.height))
+            covered.paste(
+                piece, (round(face.left + left * face.width), round(face.top + top * face.height))
+            )
+        return covered
+
+    return paste
+
+
 def _pixelated(image: Image.Image) -> Image.Image:
     image = image.convert("RGB")
     for face in _faces(image):
@@ -148,6 +165,8 @@ COVERED: dict[str, Variant] = {
     "sunglasses": _over_faces(_sunglasses),
     "emoji": _over_faces(_emoji),
     "mask": _over_faces(_mask_worn),
+    "piece over the eyes": _piece_over(-0.05, 0.15, 1.05, 0.5),
+    "piece over nose and mouth": _piece_over(0.2, 0.45, 0.8, 0.95),
     "pixelated": _pixelated,
     "blurred": _blurred_faces,
 }

@@ -1,9 +1,12 @@
-"""Makes a control: the reference's face after what was done to the whole picture, and to nothing else.
+"""Makes controls: the reference's face after what was done to the whole picture, and to nothing else.
 
 A face that went through strong compression, sharpening or noise reads as another person's, or seems to have
 moved. What such processing alone does is measured on the reference itself: the process is identified by
 what it did around the face (analysis by synthesis over a bank of ordinary processes), and applied to the
 reference. Whatever is measured of the control is the work of the processing.
+
+A video spends its bits where nothing moves, so that the face is coded more coarsely than what is around it.
+A second control is coded as videos are, until its face has as little detail as the query's.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +22,7 @@ from PIL import Image
 from indexer.compare.faces.crops import oval_mask
 from indexer.compare.warping import Grey, Mask, WarpedPair, blurred, grey
 from indexer.media.images import Pixels
+from indexer.media.video_coding import through_h264
 
 AROUND = 1.6  # of the face's box to each side: what is looked at and made anew
 OVAL_GROWN = 1.35  # of the face's oval that says nothing about the processing
@@ -31,6 +35,10 @@ SHARPENED = tuple(product((0.8, 1.5, 2.5, 4.0, 6.0), (0.6, 1.2, 2.0, 3.2)))  # r
 MEDIANS = (3, 5, 7, 9)
 FEW_COLOURS = (6, 12, 24)
 SEED = 7
+QUANTISERS = (26, 30, 34, 37, 40, 43, 46, 49)  # of H.264
+AS_DETAILED = 0.92  # of the reference's detail: with more left, coding explains nothing
+LEAST_UNEXPLAINED = 1.5  # grey levels
+COARSE = 2.0  # px
 BLOCK = 16  # px: what chroma at half size is coded by
 
 Floats = npt.NDArray[np.float32]  # (h, w, 3), 0..255
@@ -44,13 +52,14 @@ class Surroundings:
     reference: Floats  # in the query's colours
     query: Floats
     votes: Mask  # both show the same there, and no face
+    face: Mask
     in_block: tuple[int, int]  # px of the query's coding block that are left of and above the cut-out
 
 
-def control_picture(warped: WarpedPair, expected: Floats, oval: npt.NDArray[np.float32]) -> Pixels | None:
-    """Returns the query with one face and what is around it replaced by the control, as (h, w, 3) uint8.
+def control_pictures(warped: WarpedPair, expected: Floats, oval: npt.NDArray[np.float32]) -> list[Pixels]:
+    """Returns the query with one face and what is around it replaced, as (h, w, 3) uint8, by each control.
 
-    `expected`: the reference in the query's colours; `oval`: (n, 2) outline of the face. None where too
+    `expected`: the reference in the query's colours; `oval`: (n, 2) outline of the face. Empty where too
     little is shown around the face to know what was done to the picture.
     """
     height, width = warped.shown.shape
@@ -59,6 +68,7 @@ def control_picture(warped: WarpedPair, expected: Floats, oval: npt.NDArray[np.f
     x0, x1 = max(0, int(left - margin_x)), min(width, int(right + margin_x) + 1)
     y0, y1 = max(0, int(top - margin_y)), min(height, int(bottom + margin_y) + 1)
     place = np.s_[y0:y1, x0:x1]
+    face = oval_mask(oval, (height, width))[place]
     votes = warped.shown[place] & ~oval_mask(oval, (height, width), OVAL_GROWN)[place]
     factor = 1 / max(1.0, warped.magnification)
     size = max(8, round((x1 - x0) * factor)), max(8, round((y1 - y0) * factor))
@@ -66,14 +76,57 @@ def control_picture(warped: WarpedPair, expected: Floats, oval: npt.NDArray[np.f
         _resized(np.asarray(expected[place], np.float32), size),
         _resized(warped.query[place].astype(np.float32), size),
         _resized_mask(votes, size),
+        _resized_mask(face & warped.shown[place], size),
         _place_in_block(warped, x0, y0),
     )
     if around.votes.sum() < LEAST_AROUND:
+        return []
+    processed = _processed(around)
+    found = [_with_residue(processed, around)]
+    coded = _coded_as_videos_are(around, processed)
+    found += [] if coded is None else [coded]
+    controls = []
+    for one in found:
+        made = _resized(one, (x1 - x0, y1 - y0)).clip(0, 255)
+        control = warped.query.copy()
+        control[place] = np.where(warped.shown[place][..., None], made, 0).astype(np.uint8)
+        controls.append(control)
+    return controls
+
+
+def _coded_as_videos_are(around: Surroundings, processed: Floats) -> Floats | None:
+    """The processed reference, coded until it has lost as much as the query; None if that lost nothing.
+
+    What was lost is read from the face's detail, and from what differs around it beyond the process found:
+    coarse coding keeps blocks of earlier frames, too, which no coding of one picture does.
+    """
+    wanted, unexplained = (
+        _detail(around.query, around.face),
+        _typical(processed - around.query, around.votes),
+    )
+    if wanted >= AS_DETAILED * _detail(processed, around.face) and unexplained < LEAST_UNEXPLAINED:
         return None
-    made = _resized(_with_residue(_processed(around), around), (x1 - x0, y1 - y0)).clip(0, 255)
-    control = warped.query.copy()
-    control[place] = np.where(warped.shown[place][..., None], made, 0).astype(np.uint8)
-    return control
+    pixels = processed.clip(0, 255).astype(np.uint8)
+    coded, is_enough = processed, False
+    for quantiser in QUANTISERS:
+        coded = through_h264(pixels, quantiser).astype(np.float32)
+        if is_enough:
+            break  # one step more: frames that are predicted lose more than a picture by itself
+        is_as_poor = _detail(coded, around.face) <= wanted
+        is_enough = is_as_poor and _typical(coded - processed, around.votes) >= unexplained
+    return coded
+
+
+def _typical(difference: Floats, where: Mask) -> float:
+    """Mean of the differences in grey levels but for the largest tenth, which somebody may have made."""
+    sizes = np.abs(difference).mean(axis=2)[where]
+    return float(sizes[sizes <= np.percentile(sizes, 90)].mean()) if sizes.size else 0.0
+
+
+def _detail(pixels: Floats, where: Mask) -> float:
+    """Mean of what is finer than two pixels, in grey levels."""
+    luma = grey(pixels)
+    return float(np.abs(luma - blurred(luma, COARSE))[where].mean()) if where.any() else 0.0
 
 
 def _place_in_block(warped: WarpedPair, x: int, y: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from indexer.compare.faces.control import control_picture
+from indexer.compare.faces.control import control_pictures
 from indexer.compare.faces.crops import compare_pixels
 from indexer.compare.faces.detection import (
     SAME_FACE_OVERLAP,
@@ -92,9 +92,9 @@ class FacePair:
     measures: FaceMeasures | None  # None where only one of them shows a face
     confidence: float  # that there is a face at all, in the surer of the two, 0..1
     mouths: tuple[Mouth, Mouth] | None = None  # the query's and the reference's; None: only one has a face
-    # Of the reference's own face after what was done to the whole picture (`control.py`), made where a
-    # change seems to be; None inside: nothing is left of it that could be measured.
-    control: tuple[FaceMeasures | None] | None = None
+    # Of the reference's own face after what was done to the whole picture, as `control_pictures` returns
+    # them, made where a change seems to be; None: nothing is left of it that could be measured.
+    controls: tuple[FaceMeasures | None, ...] = ()
 
     def scaled(self, factor: float) -> "FacePair":
         """Returns the same pair in a frame of another size; the measures do not depend on it."""
@@ -128,19 +128,18 @@ def compare_faces(warped: WarpedPair, reference: list[FaceBox], query: list[Face
     return [_compare(warped, *pair) for pair in pair_faces(reference, query, warped)]
 
 
-def with_control(pair: FacePair, warped: WarpedPair, expected: npt.NDArray[np.float32]) -> FacePair:
-    """Returns the pair with the measures of its control.
+def with_controls(pair: FacePair, warped: WarpedPair, expected: npt.NDArray[np.float32]) -> FacePair:
+    """Returns the pair with the measures of its controls.
 
     `warped`: what the pair was measured in; `expected`: its reference in the query's colours, (h, w, 3).
     """
     if pair.reference_box is None:
         return pair
-    picture = control_picture(warped, expected, pair.oval)
-    if picture is None:
-        return pair
-    box = find_face_near(picture, pair.reference_box)
-    measures = _compare(replace(warped, query=picture), pair.reference_box, box).measures
-    return replace(pair, control=(measures,))
+    measured = []
+    for picture in control_pictures(warped, expected, pair.oval):
+        box = find_face_near(picture, pair.reference_box)
+        measured.append(_compare(replace(warped, query=picture), pair.reference_box, box).measures)
+    return replace(pair, controls=tuple(measured))
 
 
 def _compare(warped: WarpedPair, reference_box: FaceBox | None, query_box: FaceBox | None) -> FacePair:

@@ -1,7 +1,9 @@
 """Faces of a compared pair: exchanged, moved, edited, covered, or not to be told; and their networks."""
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from indexer.compare.faces import weights
-from indexer.compare.faces.control import control_picture
+from indexer.compare.faces.control import control_pictures
 from indexer.compare.faces.detection import FaceBox, find_faces, overlap
 from indexer.compare.faces.findings import Change
 from indexer.compare.faces.identity import face_chip, identity_vectors
@@ -18,9 +20,11 @@ from indexer.compare.faces.model import EXCHANGED, HEADS, MOVED, QUANTITIES, shi
 from indexer.compare.faces.weights import MissingFaceModels, weight_path
 from indexer.compare.warping import WarpedPair
 from indexer.fingerprints.kinds import Vectors
+from indexer.media.video_coding import through_h264
 from indexer.operations import OperationType
 from indexer.training.classical_swap import open_mouth, swap_face
 from indexer.training.face_variants import COVERED, EDITED, ON_THE_WAY
+from indexer.training.synthetic_swaps import FAMILIES, synthetic_swap
 from tests.pictures import picture
 from tests.portraits import astronaut, derived, hopper, pixels, swapped, through_jpeg, types_of
 
@@ -122,6 +126,13 @@ def test_a_covered_face_is_called_covered(picture: Image.Image, name: str) -> No
     assert OperationType.FACE_COVERED in found
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_swaps_of_early_tools_are_named(family: str) -> None:
+    made = synthetic_swap(astronaut(), hopper(), family, random.Random(5))
+    found = types_of(derived(through_jpeg(made), astronaut()))
+    assert found & FACE_OPERATIONS == {OperationType.FACE_SWAP}
+
+
 @pytest.mark.parametrize("name", EDITED)
 def test_make_up_and_smooth_skin_are_neither_swap_nor_reenactment(name: str) -> None:
     found = derived(through_jpeg(EDITED[name](hopper())), hopper())
@@ -218,6 +229,10 @@ def noisy(image: Image.Image) -> Image.Image:
     return Image.fromarray((shown + added).clip(0, 255).astype(np.uint8))
 
 
+def coded_as_a_video(quantiser: int, image: Image.Image) -> Image.Image:
+    return Image.fromarray(through_h264(pixels(image), quantiser))
+
+
 @pytest.mark.parametrize(
     ("portrait", "size", "process"),
     [
@@ -229,6 +244,9 @@ def noisy(image: Image.Image) -> Image.Image:
         (hopper, 0.5, lambda image: image.filter(ImageFilter.UnsharpMask(4, 300, 0))),
         (hopper, 0.5, lambda image: image.filter(ImageFilter.GaussianBlur(3))),
         (hopper, 0.35, lambda image: through_jpeg(image, 5)),
+        (astronaut, 0.5, partial(coded_as_a_video, 42)),
+        (astronaut, 1.0, partial(coded_as_a_video, 47)),
+        (hopper, 0.35, partial(coded_as_a_video, 42)),
     ],
 )
 def test_what_is_done_to_the_whole_picture_is_no_change_of_the_face(
@@ -249,6 +267,7 @@ def test_what_is_done_to_the_whole_picture_is_no_change_of_the_face(
         noisy,
         lambda image: image.filter(ImageFilter.UnsharpMask(4, 300, 0)),
         lambda image: image.filter(ImageFilter.GaussianBlur(2)),
+        partial(coded_as_a_video, 34),
     ],
 )
 def test_a_swap_is_named_also_where_the_whole_picture_was_processed(
@@ -264,8 +283,7 @@ def test_the_control_comes_near_to_what_was_done_around_the_face(quality: int) -
     frame = WarpedPair(ours, theirs, np.ones(theirs.shape[:2], np.bool_), np.eye(3), 1.0, 1.0)
     face = find_faces(theirs)[0]
     oval = landmarks_of(theirs, face).points[list(OVAL)]
-    made = control_picture(frame, theirs.astype(np.float32), oval)
-    assert made is not None
+    made = control_pictures(frame, theirs.astype(np.float32), oval)[0]
     box = np.s_[int(face.top) : int(face.bottom), int(face.left) : int(face.right)]
     left, before = (np.abs(one[box].astype(int) - ours[box]).mean() for one in (made, theirs))
     assert left < 0.4 * before, "nobody touched the face, so that the control is what it became"
