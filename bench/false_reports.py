@@ -8,6 +8,7 @@ uploaded. They are registered and looked up over HTTP; each upload goes one of t
 `bench.ordinary_uploads`. What a way really does (a crop is cropped) is no false report.
 """
 
+import itertools
 import math
 import random
 import sys
@@ -33,6 +34,7 @@ from sdk.signers import signer_of_home
 MOST_OF_A_FOLDER = 300
 LEAST_SIDE = 160  # px; less is a thumbnail
 OTHER_FRAME, FRAMES_OF_A_VIDEO = "another frame of one video", 6
+MOST_FRAMES = 150  # of one video, all of them in memory
 APART_S = (0.25, 2.0)
 Operations = frozenset[OperationType]
 GRAVE = (OperationType.FACE_SWAP, OperationType.FACE_REENACTED)
@@ -72,14 +74,14 @@ def frames(folders: list[Path], rng: random.Random) -> Iterator[tuple[str, Image
         with av.open(file) as container:
             shown = [
                 (frame.time, Image.fromarray(frame.to_ndarray(format="rgb24")))
-                for number, frame in enumerate(container.decode(video=0))
-                if frame.time is not None and number < 600
+                for frame in itertools.islice(container.decode(video=0), MOST_FRAMES)
+                if frame.time is not None
             ]
         for number in range(FRAMES_OF_A_VIDEO if len(shown) > 1 else 0):
             time, first = rng.choice(shown)
             apart = rng.uniform(*APART_S)
-            _, second = min(shown, key=lambda one: abs(one[0] - time - apart))
-            if second is not first:
+            there, second = min(shown, key=lambda one: abs(one[0] - time - apart))
+            if second is not first and abs(there - time) >= APART_S[0]:
                 yield f"{file.name} {number}", first, second
 
 

@@ -16,6 +16,7 @@ Change = Callable[[Image.Image, random.Random], Image.Image]
 Coding = Callable[[Image.Image, random.Random], bytes]
 Pixels = npt.NDArray[np.float32]  # (h, w, 3), 0..255
 
+LEAST_SIDE = 64  # px
 # An upload may always be said to be re-encoded, smaller, or of other colours.
 ALWAYS = frozenset({OperationType.RE_ENCODED, OperationType.RESIZED, OperationType.COLOUR})
 CROPPED = frozenset({OperationType.CROPPED})
@@ -68,8 +69,8 @@ def _reposted(first: Coding, second: Coding) -> Coding:
 
 def _scaled(least: float, most: float, *ways: Image.Resampling) -> Change:
     def scale(image: Image.Image, rng: random.Random) -> Image.Image:
-        factor = rng.uniform(least, most)
-        size = max(64, round(factor * image.width)), max(64, round(factor * image.height))
+        factor = max(rng.uniform(least, most), LEAST_SIDE / min(image.size))
+        size = round(factor * image.width), round(factor * image.height)
         return image.resize(size, rng.choice(ways or tuple(Image.Resampling)))
 
     return scale

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.bars import bars_laid_over
+from indexer.compare.changes import MOST_REGIONS
 from indexer.compare.content import content_operations
 from indexer.compare.faces.findings import (
     Change,
@@ -15,7 +16,13 @@ from indexer.compare.faces.findings import (
 from indexer.compare.fine_changes import fine_comparison
 from indexer.compare.operations import inverted, operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around
-from indexer.compare.small_changes import more_in_words, small_changes, unseen_in_words
+from indexer.compare.small_changes import (
+    CROWDED,
+    LITTLE_LEFT,
+    more_in_words,
+    small_changes,
+    unseen_in_words,
+)
 from indexer.compare.vocabulary import Frame, Operation
 from indexer.media.images import Pixels
 from indexer.operations import OPERATIONS, OperationType
@@ -87,12 +94,17 @@ def derive_small_changes(
     """
     if derivation.comparison.changes.left_by_filter:
         return derivation  # it would find what the filter left
+    regions = derivation.comparison.changes.regions
+    if len(regions) >= MOST_REGIONS:
+        return replace(derivation, unseen=(CROWDED,))  # more differs than was kept to be left out
     found = fine_comparison(derivation.pair, derivation.comparison, query, reference)
     changes = small_changes(found, (query.shape[1], query.shape[0]), reference_frame) if found else []
     listed, more = changes[:MOST_SMALL_CHANGES], len(changes) - MOST_SMALL_CHANGES
-    unseen = (
-        more_in_words(more) if more > 0 else None if changes else unseen_in_words(found, reference_frame)
-    )
+    unseen = None if changes else unseen_in_words(found, reference_frame)
+    if found is None and regions:
+        unseen = LITTLE_LEFT
+    elif more > 0:
+        unseen = more_in_words(more)
     operations = sorted(
         (*listed, *derivation.operations), key=lambda operation: OPERATIONS[operation.type].rank
     )

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from indexer.compare.changes import ChangeMap
-from indexer.compare.close_ups import CloseUp
+from indexer.compare.close_ups import LONG_SIDE, CloseUp
 from indexer.compare.vocabulary import Operation, Quad, is_part, to_outline
 from indexer.compare.warping import WarpedPair
 from indexer.media.images import Pixels
@@ -80,9 +80,11 @@ def comparison_sheet(
         ).convert("RGB"),
     ]
     width, height = warped.size
-    rows = [close_up_row(words, one, 3 * width + 2 * MARGIN) for words, one in close_ups]
+    # Of a narrow picture the close-ups are wider than the three panes.
+    across = max(3 * width + 2 * MARGIN, 2 * LONG_SIDE + MARGIN if close_ups else 0)
+    rows = [close_up_row(words, one, across) for words, one in close_ups]
     below = sum(row.height + MARGIN for row in rows)
-    sheet = Image.new("RGB", (3 * width + 4 * MARGIN, height + BAND + 2 * MARGIN + below), GROUND)
+    sheet = Image.new("RGB", (across + 2 * MARGIN, height + BAND + 2 * MARGIN + below), GROUND)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=TEXT_PX)
     for place, (pane, caption) in enumerate(zip(panes, captions, strict=True)):

@@ -17,6 +17,10 @@ AS_A_GLYPH = 2.5  # times as wide as high, at most; and no larger than this shar
 LARGEST_GLYPH = 0.06
 
 
+CROWDED = "It differs in so many small places that a changed letter or figure would not be told."
+LITTLE_LEFT = "Too little is left beside what was changed to tell whether letters or figures were, too."
+
+
 def small_changes(found: FineComparison, query_size: tuple[int, int], reference: Frame) -> list[Operation]:
     """Returns all changed places, most of a difference first; those of one line or word as one.
 
@@ -43,7 +47,7 @@ def unseen_in_words(found: FineComparison | None, reference: Frame) -> str | Non
     if found is None:
         return "It is too small here to tell whether letters or figures in it were changed."
     if found.is_crowded:
-        return "It differs in so many small places that a changed letter or figure would not be told."
+        return CROWDED
     if found.usual_levels > HIDES_GLYPHS:
         return "It is coded too coarsely to tell whether single letters or figures in it were changed."
     left = found.size[0] / reference.width

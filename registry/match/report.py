@@ -31,7 +31,7 @@ from reportlab.platypus.doctemplate import BaseDocTemplate
 from indexer.compare.rendering import outlined
 from indexer.compare.vocabulary import to_outline
 from registry.match.showing import DrawnComparison
-from sdk.models import Comparison, in_words
+from sdk.models import Comparison, Direction, in_words
 
 MARGIN = 18 * mm
 FRAME_PADDING = 6.0  # points, which reportlab leaves inside the margins
@@ -45,6 +45,9 @@ REGULAR, BOLD = "Vera", "VeraBd"  # Bitstream Vera, which reportlab brings; lett
 UNKNOWN_LETTER = "?"
 JPEG_QUALITY = 92
 TITLE = "Comparison with a registered picture"
+UNKNOWN_DIRECTION = (
+    "Nothing shows which of the two was made from the other: either may be the one that was altered."
+)
 WHAT_IT_IS_NOT = (
     "This document is not signed. The same file sent to the registry's address /v1/match gives the answer "
     "signed. That an upload comes from a registered picture says nothing of who changed it, when, or why; "
@@ -75,13 +78,16 @@ def _parts(comparison: Comparison, drawn: DrawnComparison, made_at: datetime) ->
     yield _text(TITLE, size=16, bold=True)
     yield Spacer(0, 3 * mm)
     yield _text(comparison.explanation, size=11)
+    if comparison.direction is not Direction.FROM_REFERENCE:
+        yield Spacer(0, 2 * mm)
+        yield _text(comparison.direction_reason or UNKNOWN_DIRECTION, size=11)
     yield Spacer(0, 3 * mm)
     yield _facts(comparison, made_at)
     yield Spacer(0, 5 * mm)
     yield _side_by_side(drawn)
     if drawn.close_ups:
         yield Spacer(0, 5 * mm)
-        yield _text("What was changed, close up", size=12, bold=True)
+        yield _text(close_up_heading(comparison.direction), size=12, bold=True)
     for place in drawn.close_ups:
         pictures = (place.close_up.reference, place.close_up.query)
         marked = [outlined(one, [place.close_up.region]) for one in pictures]
@@ -98,15 +104,25 @@ def _parts(comparison: Comparison, drawn: DrawnComparison, made_at: datetime) ->
     others = [one for one in comparison.operations if one.sentence not in explained]
     if others:
         yield Spacer(0, 5 * mm)
-        yield _text("What was done to the whole" if explained else "What was done", size=12, bold=True)
+        yield _text("What differs in the whole" if explained else "What differs", size=12, bold=True)
         yield from (_text(f"{in_words(one.type)} ({one.degree}): {one.sentence}") for one in others)
     if comparison.uncertain:
         yield Spacer(0, 5 * mm)
-        yield _text("What could not be told", size=12, bold=True)
+        yield _text("What could not be told, or is not listed", size=12, bold=True)
         yield from (_text(sentence) for sentence in comparison.uncertain)
     yield Spacer(0, 5 * mm)
     yield HRFlowable(width="100%", color=SOFT, thickness=0.5)
     yield _caption(WHAT_IT_IS_NOT)
+    shown = comparison.record.label + comparison.record.publisher_name
+    if _known(shown, REGULAR) != shown:
+        yield _caption(f"Letters that the font of this document lacks are shown as {UNKNOWN_LETTER}.")
+
+
+def close_up_heading(direction: Direction) -> str:
+    """What the close-ups are: where nothing shows which picture was altered, none is called so."""
+    if direction is Direction.FROM_REFERENCE:
+        return "What was changed, close up"
+    return "Where the two differ, close up"
 
 
 def _facts(comparison: Comparison, made_at: datetime) -> Table:

@@ -21,11 +21,12 @@ from indexer.media.images import Pixels
 from registry.errors import NothingToCompare
 from registry.match.matched import MatchedRecord
 from registry.match.side_by_side import side_by_side_animation, side_by_side_video
-from registry.media.previews import DETAIL_LONG_SIDE, picture_of
+from registry.media.previews import DETAIL_LONG_SIDE
 from registry.media.storyboards import Storyboard
 from registry.media.uploads import Upload, VideoContent
 from registry.records.access import Sight
 from registry.services import RequestContext, Services
+from registry.storage.db import release
 from registry.storage.models import Record
 from registry.storage.models.records import ACTIVE
 from sdk.models import in_words
@@ -112,12 +113,13 @@ def drawn(context: RequestContext, compared: ComparedStill, sight: Sight) -> Dra
 
 
 def close_ups_of(context: RequestContext, compared: ComparedStill, sight: Sight) -> tuple[ShownPlace, ...]:
-    """Every changed place of both pictures enlarged, in all the detail that is at hand, with words."""
+    """Every changed place of both pictures enlarged, with words."""
     _require(sight, compared.record)
     derivation = compared.derivation
     places = [operation for operation in derivation.operations if has_close_up(operation)]
     if not places:
         return ()
+    release(context.session)  # the upload may be decoded once more
     query, reference = _in_detail(context, compared)
     homography = homography_in_detail(derivation.pair, derivation.comparison.warped, query, reference)
     height, width = reference.shape[:2]
@@ -140,17 +142,15 @@ def _said_of(operation: Operation, quad: Quad, frame: Frame) -> str:
 
 
 def _in_detail(context: RequestContext, compared: ComparedStill) -> tuple[Pixels, Pixels]:
-    """Both pictures of the pair; larger where they are kept or were sent so."""
+    """Both pictures of the pair, the upload larger where it was sent so.
+
+    Of the registered one the preview: the larger copy beside it is compared only, and shown to nobody.
+    """
     pair, upload = compared.derivation.pair, compared.upload
-    query, reference = pair.query, pair.reference
-    if upload.image is not None and query is upload.image.pixels:  # neither bent nor inverted for the pair
-        larger = context.uploads.in_detail(upload, DETAIL_LONG_SIDE)
-        query = query if larger is None else larger
-    picture = picture_of(compared.record)
-    if picture is not None and picture.time_ms is None:
-        kept = context.previews.detail(picture)
-        reference = reference if kept is None else kept
-    return query, reference
+    if upload.image is None or pair.query is not upload.image.pixels:
+        return pair.query, pair.reference  # bent or inverted for the comparison
+    larger = context.uploads.in_detail(upload, DETAIL_LONG_SIDE)
+    return (pair.query if larger is None else larger), pair.reference
 
 
 def change_map_of(record: Record, derivation: Derivation, sight: Sight) -> bytes:

@@ -36,8 +36,7 @@ MEDIANS = (3, 5, 7, 9)
 FEW_COLOURS = (6, 12, 24)
 SEED = 7
 QUANTISERS = (26, 30, 34, 37, 40, 43, 46, 49)  # of H.264
-AS_DETAILED = 0.92  # of the reference's detail: with more left, coding explains nothing
-LEAST_UNEXPLAINED = 1.5  # grey levels
+AS_DETAILED = 0.97  # of the reference's detail: with more left, coding explains nothing
 COARSE = 2.0  # px
 BLOCK = 16  # px: what chroma at half size is coded by
 
@@ -95,7 +94,7 @@ def control_pictures(warped: WarpedPair, expected: Floats, oval: npt.NDArray[np.
 
 
 def _coded_as_videos_are(around: Surroundings, processed: Floats) -> Floats | None:
-    """The processed reference, coded until it has lost as much as the query; None if that lost nothing.
+    """The processed reference, coded until it lost as much as the query; None if its face lost no detail.
 
     What was lost is read from the face's detail, and from what differs around it beyond the process found:
     coarse coding keeps blocks of earlier frames, too, which no coding of one picture does.
@@ -104,7 +103,7 @@ def _coded_as_videos_are(around: Surroundings, processed: Floats) -> Floats | No
         _detail(around.query, around.face),
         _typical(processed - around.query, around.votes),
     )
-    if wanted >= AS_DETAILED * _detail(processed, around.face) and unexplained < LEAST_UNEXPLAINED:
+    if wanted >= AS_DETAILED * _detail(around.reference, around.face):
         return None
     pixels = processed.clip(0, 255).astype(np.uint8)
     coded, is_enough = processed, False

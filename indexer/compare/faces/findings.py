@@ -27,7 +27,7 @@ MOVED_SURE = 0.7
 # Logits by which a face must speak more for a change than its control does.
 # The first control does what was done around the face, the second is coded as videos are, and rather more
 # coarsely than less: genuine faces in coarse videos gain at most 0.9 over it, swaps of 2019 from 1.3 on.
-LEAST_GAINS_EXCHANGED, LEAST_GAIN_MOVED = (2.0, 1.1), 3.5
+LEAST_GAINS_EXCHANGED, LEAST_GAINS_MOVED = (2.0, 1.1), (3.5, 1.0)
 LEAST_MOTION = 3.5e-3  # eye distances: less is the error of measuring it
 # Share of the face that is pixel for pixel the reference's, with which something flat may lie over the
 # rest, or a sticker with a picture on it.
@@ -72,22 +72,11 @@ class FaceFinding:
     reason: str | None = None  # of an uncertainty
 
 
-@dataclass(frozen=True)
-class Cover:
-    """What speaks for a thing that lies over a part of a face."""
-
-    is_flat: bool
-    sticker: float  # evidence of an overlay
-
-
-NO_COVER = Cover(is_flat=False, sticker=0.0)
-
-
 def decide_by_measures(measures: FaceMeasures, heads: dict[str, Head] | None = None) -> Change:
     """Decides by the measures alone: without a change map an edit cannot be told from none."""
     heads = heads or shipped_heads()
     exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
-    change, _ = _decide(measures, exchanged, moved, 0.0, NO_COVER)
+    change, _ = _decide(measures, exchanged, moved, 0.0, is_flat=False)
     return change
 
 
@@ -143,15 +132,17 @@ def _finding(pair: FacePair, warped: WarpedPair, changes: ChangeMap) -> FaceFind
         return FaceFinding(pair, Change.COVERED if covered else Change.NONE, 0.0, 0.0, share)
     heads = shipped_heads()
     exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
-    cover = Cover(_is_flat(oval & marked, warped), _sticker_evidence(measures, oval, warped, changes))
-    change, reason = _decide(measures, exchanged, moved, share, cover)
+    is_flat = _is_flat(oval & marked, warped)
+    change, reason = _decide(measures, exchanged, moved, share, is_flat=is_flat)
     if _processing_explains(change, exchanged, moved, pair):
         change, reason = Change.UNCERTAIN, PROCESSED
+    elif _is_sticker(change, _sticker_evidence(measures, oval, warped, changes), share):
+        change = Change.COVERED
     return FaceFinding(pair, change, exchanged, moved, share, reason)
 
 
 def _decide(
-    measures: FaceMeasures, exchanged: float, moved: float, share: float, cover: Cover
+    measures: FaceMeasures, exchanged: float, moved: float, share: float, *, is_flat: bool
 ) -> tuple[Change, str | None]:
     """Decides in this order, so that what cannot be told comes before what is told.
 
@@ -160,7 +151,7 @@ def _decide(
     """
     touched = share > CHANGED_SHARE
     known = measures.reference_confidence >= LEAST_CONFIDENCE
-    if is_covered(measures) or (touched and cover.is_flat and measures.kept > PARTLY_KEPT):
+    if is_covered(measures) or (touched and is_flat and measures.kept > PARTLY_KEPT):
         return Change.COVERED, None
     reason = why_uncertain(measures)
     if reason is not None and measures.confidence < LEAST_CONFIDENCE:
@@ -170,41 +161,35 @@ def _decide(
     if reason is not None:
         return Change.UNCERTAIN, reason
     if exchanged > SURE and min(measures.identity, measures.identity_in_place) > LEAST_OTHER_PERSON:
-        return (Change.COVERED if cover.sticker > STICKER_FROM else Change.EXCHANGED), None
+        return Change.EXCHANGED, None
     if moved > MOVED_SURE and measures.flow_inside > LEAST_MOTION:
-        is_covered_there = touched and cover.sticker > STICKER_SURELY
-        return (Change.COVERED if is_covered_there else Change.MOVED), None
+        return Change.MOVED, None
     if touched and exchanged > SUSPECT:
         return Change.UNCERTAIN, "the evidence that it is another person's is not enough"
     if touched:
-        is_laid_over = cover.is_flat or cover.sticker > STICKER_FROM
-        return (Change.COVERED if is_laid_over else Change.EDITED), None
+        return (Change.COVERED if is_flat else Change.EDITED), None
     return Change.NONE, None
 
 
 def _processing_explains(change: Change, exchanged: float, moved: float, pair: FacePair) -> bool:
     """Whether what was done to the whole picture would have the same said of an unchanged face."""
     return change in TYPES and any(
-        _control_says_the_same(change, exchanged, moved, control, least_gain)
-        # Whether coarse coding or somebody moved a face, mouths tell over many frames (`timeline.mouths`).
-        for number, (control, least_gain) in enumerate(
-            zip(pair.controls, LEAST_GAINS_EXCHANGED, strict=False)
-        )
-        if change is Change.EXCHANGED or number == 0
+        _control_says_the_same(change, exchanged, moved, control, number)
+        for number, control in enumerate(pair.controls)
     )
 
 
 def _control_says_the_same(
-    change: Change, exchanged: float, moved: float, control: FaceMeasures | None, least_gain: float
+    change: Change, exchanged: float, moved: float, control: FaceMeasures | None, number: int
 ) -> bool:
     heads = shipped_heads()
     if control is None:
         return True  # it leaves nothing of an unchanged face either
     if change is Change.EXCHANGED:
         gain = _logit(exchanged) - _logit(heads[EXCHANGED].probability(control))
-        return gain < least_gain
+        return gain < LEAST_GAINS_EXCHANGED[number]
     if change is Change.MOVED:
-        return _logit(moved) - _logit(heads[MOVED].probability(control)) < LEAST_GAIN_MOVED
+        return _logit(moved) - _logit(heads[MOVED].probability(control)) < LEAST_GAINS_MOVED[number]
     return change is Change.COVERED and is_covered(control)
 
 
@@ -215,6 +200,13 @@ def _logit(probability: float) -> float:
 
 def _is_flat(where: Mask, warped: WarpedPair) -> bool:
     return bool(where.sum() >= LEAST_PLACES) and commonest_colours_share(warped.query[where]) > FLAT
+
+
+def _is_sticker(change: Change, evidence: float, share: float) -> bool:
+    """Whether what seems a change of the face is a thing that lies over it."""
+    if change is Change.MOVED:
+        return share > CHANGED_SHARE and evidence > STICKER_SURELY
+    return change in (Change.EXCHANGED, Change.EDITED) and evidence > STICKER_FROM
 
 
 def _sticker_evidence(measures: FaceMeasures, oval: Mask, warped: WarpedPair, changes: ChangeMap) -> float:
