@@ -198,7 +198,8 @@ def test_a_face_swap_is_explained_and_can_be_compared_in_four_ways(
 ) -> None:
     look_up_swap(page, world, tmp_path)
     expect(page.locator(".verdict")).to_contain_text("a face was replaced (face swap)")
-    expect(page.locator(".operations li").first).to_contain_text("face swap")
+    expect(page.locator(".close-up figcaption").first).to_contain_text("Face swap")
+    expect(page.locator(".close-up img")).to_have_count(2)
     keep(page, "face-swap")
     page.get_by_label("Slider").check()
     slider = page.get_by_role("slider")
@@ -219,7 +220,7 @@ def test_a_face_swap_is_explained_and_can_be_compared_in_four_ways(
     expect(page.get_by_alt_text("What differs once size")).to_be_visible()
     keep(page, "face-swap-difference")
     page.get_by_label("Side by side").check()
-    for name, start in (("as a picture", b"\x89PNG"), ("as an animation", b"GIF8")):
+    for name, start in (("as a picture", b"\x89PNG"), ("as an animation", b"GIF8"), ("as a PDF", b"%PDF")):
         with page.expect_download() as download:
             page.get_by_role("button", name=name).click()
         assert download.value.path().read_bytes().startswith(start)
