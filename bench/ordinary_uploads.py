@@ -39,7 +39,8 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def _read(content: bytes) -> Image.Image:
+def read(content: bytes) -> Image.Image:
+    """Returns the picture of a file."""
     return Image.open(io.BytesIO(content)).convert("RGB")
 
 
@@ -64,7 +65,7 @@ def _platform(side: int, quality: int, subsampling: int = 2) -> Coding:
 
 
 def _reposted(first: Coding, second: Coding) -> Coding:
-    return lambda image, rng: second(_read(first(image, rng)), rng)
+    return lambda image, rng: second(read(first(image, rng)), rng)
 
 
 def _scaled(least: float, most: float, *ways: Image.Resampling) -> Change:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from bench.drawn_forgeries import HEIGHTS, SUFFIXES, draw_page, forgeries, photographs
+from bench.ordinary_uploads import read, saved
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.features import LocalFeatures, extract_features
 from indexer.compare.fine_changes import FineComparison, fine_comparison
@@ -38,18 +39,8 @@ FOUND_BEFORE = "found before"  # by the comparison at the working size
 Coding = Callable[[Image.Image], bytes]
 
 
-def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def _read(content: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(content)).convert("RGB")
-
-
 def _jpeg(quality: int, subsampling: int = 2) -> Coding:
-    return lambda image: _saved(image, "JPEG", quality=quality, subsampling=subsampling)
+    return lambda image: saved(image, "JPEG", quality=quality, subsampling=subsampling)
 
 
 def _resized(factor: float, coding: Coding, how: Image.Resampling = Image.Resampling.LANCZOS) -> Coding:
@@ -61,7 +52,7 @@ def _resized(factor: float, coding: Coding, how: Image.Resampling = Image.Resamp
 
 
 def _twice(first: Coding, second: Coding) -> Coding:
-    return lambda image: second(_read(first(image)))
+    return lambda image: second(read(first(image)))
 
 
 def _platform(side: int, quality: int) -> Coding:
@@ -93,21 +84,21 @@ def _screenshot(scale: float) -> Coding:
         page = Image.new("RGB", (size[0] + 60, size[1] + 140), (238, 238, 240))
         ImageDraw.Draw(page).rectangle((0, 0, page.width, 70), fill=(40, 60, 90))
         page.paste(image.resize(size, Image.Resampling.BILINEAR), (30, 100))
-        return _saved(page, "PNG")
+        return saved(page, "PNG")
 
     return code
 
 
 CODINGS: dict[str, Coding] = {
-    "as it is (PNG)": lambda image: _saved(image, "PNG"),
+    "as it is (PNG)": lambda image: saved(image, "PNG"),
     **{f"JPEG {quality}": _jpeg(quality) for quality in (95, 85, 75, 60, 45, 30, 20)},
     "JPEG 90, 4:4:4": _jpeg(90, 0),
     "JPEG 50, 4:4:4": _jpeg(50, 0),
     "JPEG 25, 4:4:4": _jpeg(25, 0),
-    "WebP 80": lambda image: _saved(image, "WEBP", quality=80),
-    "WebP 40": lambda image: _saved(image, "WEBP", quality=40),
-    "AVIF 60": lambda image: _saved(image, "AVIF", quality=60),
-    "AVIF 35": lambda image: _saved(image, "AVIF", quality=35),
+    "WebP 80": lambda image: saved(image, "WEBP", quality=80),
+    "WebP 40": lambda image: saved(image, "WEBP", quality=40),
+    "AVIF 60": lambda image: saved(image, "AVIF", quality=60),
+    "AVIF 35": lambda image: saved(image, "AVIF", quality=35),
     "1.5 times, JPEG 80": _resized(1.5, _jpeg(80)),
     "0.8 times, JPEG 85": _resized(0.8, _jpeg(85)),
     "0.8 times, bilinear": _resized(0.8, _jpeg(85), Image.Resampling.BILINEAR),
@@ -132,7 +123,7 @@ CODINGS: dict[str, Coding] = {
     "more contrast": lambda image: _jpeg(85)(ImageEnhance.Contrast(image).enhance(1.4)),
     "median filter": lambda image: _jpeg(85)(image.filter(ImageFilter.MedianFilter(3))),
     "grain": lambda image: _jpeg(85)(Image.fromarray(_with_grain(np.asarray(image, np.float32)))),
-    "32 colours": lambda image: _saved(image.quantize(32), "PNG"),
+    "32 colours": lambda image: saved(image.quantize(32), "PNG"),
 }
 
 
@@ -178,7 +169,7 @@ def keep(image: Image.Image, side: int | None, quality: int | None) -> Kept:
         name: value for name, value in (("long_side", side), ("quality", quality)) if value is not None
     }
     detail = kept_detail(pixels, Image.open(io.BytesIO(preview)).size, **options)
-    fine = coarse if detail is None else np.asarray(_read(detail))
+    fine = coarse if detail is None else np.asarray(read(detail))
     return Kept(coarse, fine, extract_features(coarse), image.size)
 
 

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from indexer.compare.changes import find_changes
 from indexer.compare.close_ups import LONG_SIDE, MOST_ENLARGED, CloseUp, close_up, has_close_up
 from indexer.compare.geometry import Matrix
+from indexer.compare.processing import estimate_processing
+from indexer.compare.rendering import comparison_sheet
 from indexer.compare.vocabulary import FULL, Frame, Operation, Quad, size_in_words, to_outline
+from indexer.compare.warping import WarpedPair
 from indexer.operations import Degree, OperationType
 from tests.pictures import picture
 
@@ -86,6 +90,19 @@ def test_a_place_at_the_edge_stays_inside_the_picture(quad: Quad) -> None:
     reference = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
     shown = close_up(reference, reference, np.eye(3), quad)
     assert shown.reference.min() == 200, "nothing beyond the edge is shown"
+
+
+def test_of_a_narrow_picture_the_close_ups_are_shown_whole() -> None:
+    narrow = np.full((512, 110, 3), 200, np.uint8)
+    shown = np.ones(narrow.shape[:2], np.bool_)
+    pair = WarpedPair(narrow, narrow, shown, np.eye(3), 1.0, 1.0)
+    changes = find_changes(pair, estimate_processing(pair))
+    place = np.zeros((200, LONG_SIDE, 3), np.uint8)
+    place[:, -20:] = (0, 255, 0)
+    words = "Local edit, clear: a part of it was edited."
+    sheet = comparison_sheet(pair, changes, (), ("a", "b", "c"), [(words, CloseUp(place, place, FULL))])
+    green = (np.asarray(sheet) == (0, 255, 0)).all(axis=2).any(axis=0)
+    assert green.sum() >= 2 * 15, "the right edges of both"
 
 
 def test_what_concerns_the_whole_picture_has_no_close_up() -> None:

@@ -16,7 +16,7 @@ from registry.match import report
 from registry.match.report import comparison_report
 from registry.match.showing import DrawnComparison, ShownPlace
 from sdk.errors import Conflict
-from sdk.models import Comparison
+from sdk.models import Comparison, Direction
 from tests.pictures import encoded, picture
 from tests.world import World
 
@@ -81,6 +81,23 @@ def test_every_word_stands_in_it_and_none_is_markup(
         assert words in said
     for words in (record.id, record.publisher_name, "A part was edited.", "This document is not signed"):
         assert words in said
+
+
+def test_where_nothing_shows_which_was_altered_neither_is_called_so(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    def noted(words: str, style: ParagraphStyle) -> Paragraph:
+        written.append(words)
+        return Paragraph(words, style)
+
+    monkeypatch.setattr(report, "Paragraph", noted)
+    unknown = comparison.model_copy(update={"direction": Direction.UNKNOWN, "direction_reason": None})
+    comparison_report(unknown, drawn(1), MADE_AT)
+    assert any("either may be the one that was altered" in words for words in written)
+    assert "Where the two differ, close up" in written
+    assert "What was changed, close up" not in written
 
 
 def test_a_pdf_is_made_of_a_still_over_the_api_and_refused_of_what_nothing_confirms(world: World) -> None:

@@ -58,6 +58,14 @@ def test_registered_pictures_are_reached_in_one_place_which_wants_leave() -> Non
             assert "blobs" not in reached or name == "api/health.py", name  # it says where they are kept
 
 
+def test_the_larger_copy_of_a_picture_is_compared_and_shown_to_nobody() -> None:
+    for name in ("match/showing.py", "match/report.py", "match/side_by_side.py", "web/comparing.py"):
+        tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
+        assert "detail" not in {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}, (
+            name
+        )
+
+
 def test_a_change_map_is_the_only_field_of_an_answer_that_holds_bytes() -> None:
     with_bytes = {
         (name, field_name)
