@@ -78,9 +78,10 @@ def _parts(comparison: Comparison, drawn: DrawnComparison, made_at: datetime) ->
     yield _text(TITLE, size=16, bold=True)
     yield Spacer(0, 3 * mm)
     yield _text(comparison.explanation, size=11)
-    if comparison.direction is not Direction.FROM_REFERENCE:
+    direction = comparison.direction_reason or UNKNOWN_DIRECTION
+    if comparison.direction is not Direction.FROM_REFERENCE and direction not in comparison.explanation:
         yield Spacer(0, 2 * mm)
-        yield _text(comparison.direction_reason or UNKNOWN_DIRECTION, size=11)
+        yield _text(direction, size=11)
     yield Spacer(0, 3 * mm)
     yield _facts(comparison, made_at)
     yield Spacer(0, 5 * mm)
@@ -110,9 +111,8 @@ def _parts(comparison: Comparison, drawn: DrawnComparison, made_at: datetime) ->
         yield Spacer(0, 5 * mm)
         yield _text("What could not be told, or is not listed", size=12, bold=True)
         yield from (_text(sentence) for sentence in comparison.uncertain)
-    yield Spacer(0, 5 * mm)
-    yield HRFlowable(width="100%", color=SOFT, thickness=0.5)
-    yield _caption(WHAT_IT_IS_NOT)
+    rule = HRFlowable(width="100%", color=SOFT, thickness=0.5)
+    yield KeepTogether([Spacer(0, 5 * mm), rule, _caption(WHAT_IT_IS_NOT)])
     shown = comparison.record.label + comparison.record.publisher_name
     if _known(shown, REGULAR) != shown:
         yield _caption(f"Letters that the font of this document lacks are shown as {UNKNOWN_LETTER}.")
