@@ -6,6 +6,7 @@ Originals are photographs of packages, drawn documents, and the stills of each F
 of its videos two frames of a quarter of a second up to two seconds apart: one is registered, the other one
 uploaded. They are registered and looked up over HTTP; each upload goes one of the ways of
 `bench.ordinary_uploads`. What a way really does (a crop is cropped) is no false report.
+Two thousand uploads take about an hour; interrupted, it prints the tables of those that it asked about.
 """
 
 import itertools
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -35,6 +37,7 @@ MOST_OF_A_FOLDER = 300
 LEAST_SIDE = 160  # px; less is a thumbnail
 OTHER_FRAME, FRAMES_OF_A_VIDEO = "another frame of one video", 6
 MOST_FRAMES = 150  # of one video, all of them in memory
+PROGRESS_EVERY = 250  # uploads
 APART_S = (0.25, 2.0)
 Operations = frozenset[OperationType]
 GRAVE = (OperationType.FACE_SWAP, OperationType.FACE_REENACTED)
@@ -107,6 +110,8 @@ class Tally:
     def add(self, name: str, way: str, allowed: Operations, match: Match | None) -> None:
         """Counts one answer, and prints what nobody did."""
         self.asked[way] += 1
+        if self.asked.total() % PROGRESS_EVERY == 0:
+            print(f"  {self.asked.total()} asked, {self.found.total()} matched", flush=True)
         if match is None:
             return
         self.found[way] += 1
@@ -147,9 +152,9 @@ def match_of(answer: MatchAnswer, record: str) -> Match | None:
     return next((match for match in answer.matches if match.record.id == record), None)
 
 
-def run(folders: list[Path], uploads: int, seed: int, only: str | None) -> Tally:
-    """Registers the originals and asks about the uploads."""
-    rng, tally = random.Random(seed), Tally()
+def run(tally: Tally, folders: list[Path], uploads: int, seed: int, only: str | None) -> None:
+    """Registers the originals, asks about the uploads, and counts what is answered."""
+    rng = random.Random(seed)
     ways = {name: way for name, way in WAYS.items() if only in (None, way.family)}
     with (
         throwaway_home() as home,
@@ -187,16 +192,15 @@ def run(folders: list[Path], uploads: int, seed: int, only: str | None) -> Tally
             record = register(name, first)
             if record:
                 ask(name, OTHER_FRAME, saved(second, "JPEG", quality=85), record, frozenset())
-    return tally
 
 
 def main() -> None:
     """Prints every false report, and the tables."""
     options = dict(word.removeprefix("--").split("=") for word in sys.argv[1:] if word.startswith("--"))
     folders = [Path(word) for word in sys.argv[1:] if not word.startswith("--")]
-    tally = run(
-        folders, int(options.get("uploads", 2000)), int(options.get("seed", 1)), options.get("only")
-    )
+    tally, uploads, seed = Tally(), int(options.get("uploads", 2000)), int(options.get("seed", 1))
+    with suppress(KeyboardInterrupt):
+        run(tally, folders, uploads, seed, options.get("only"))
     print(tally.tables())
     grave = sum(len(tally.wrong[kind]) for kind in GRAVE)
     print(f"\nof faces that nobody touched: {grave}")

@@ -71,6 +71,15 @@ class FaceFinding:
     changed_share: float  # of the oval that the change map marks
     reason: str | None = None  # of an uncertainty
 
+    def gain_over_controls(self, head: str) -> float:
+        """Returns the logits by which the face speaks more for a change than any of its controls does.
+
+        `head`: one of the model's. 0 where no control was made: then the face did not seem changed.
+        """
+        said = self.exchanged if head == EXCHANGED else self.moved
+        controls = [_gain(said, control, head) for control in self.pair.controls]
+        return min(controls, default=0.0)
+
 
 def decide_by_measures(measures: FaceMeasures, heads: dict[str, Head] | None = None) -> Change:
     """Decides by the measures alone: without a change map an edit cannot be told from none."""
@@ -182,15 +191,17 @@ def _processing_explains(change: Change, exchanged: float, moved: float, pair: F
 def _control_says_the_same(
     change: Change, exchanged: float, moved: float, control: FaceMeasures | None, number: int
 ) -> bool:
-    heads = shipped_heads()
-    if control is None:
-        return True  # it leaves nothing of an unchanged face either
     if change is Change.EXCHANGED:
-        gain = _logit(exchanged) - _logit(heads[EXCHANGED].probability(control))
-        return gain < LEAST_GAINS_EXCHANGED[number]
+        return _gain(exchanged, control, EXCHANGED) < LEAST_GAINS_EXCHANGED[number]
     if change is Change.MOVED:
-        return _logit(moved) - _logit(heads[MOVED].probability(control)) < LEAST_GAINS_MOVED[number]
-    return change is Change.COVERED and is_covered(control)
+        return _gain(moved, control, MOVED) < LEAST_GAINS_MOVED[number]
+    return control is None or (change is Change.COVERED and is_covered(control))
+
+
+def _gain(probability: float, control: FaceMeasures | None, head: str) -> float:
+    if control is None:
+        return 0.0  # it leaves nothing of an unchanged face either
+    return _logit(probability) - _logit(shipped_heads()[head].probability(control))
 
 
 def _logit(probability: float) -> float:

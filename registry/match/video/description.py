@@ -7,14 +7,14 @@ from dataclasses import replace
 from statistics import median
 
 from indexer.compare.derivation import Derivation, derive
-from indexer.compare.faces.pairs import Mouth
+from indexer.compare.faces.findings import FaceFinding
 from indexer.compare.operations import re_encoded
-from indexer.compare.vocabulary import Frame, Operation
+from indexer.compare.vocabulary import Frame, Operation, where_in_words
 from indexer.fingerprints.audio import Spectrogram
 from indexer.media.images import Pixels
-from indexer.operations import OPERATIONS, Extent, OperationType
+from indexer.operations import OPERATIONS, Degree, Extent, OperationType
 from indexer.timeline.audio import audio_operations
-from indexer.timeline.mouths import mouths_follow
+from indexer.timeline.faces import is_drawn_anew, mouths_follow
 from indexer.timeline.operations import (
     Spans,
     in_order,
@@ -38,6 +38,10 @@ WHOLE_SHARE, WHOLE_S = 0.03, 0.5  # a copy may miss so much of the original and 
 SAME_MOMENT_MS = 40
 TURNED = (OperationType.MIRRORED, OperationType.ROTATED)
 SENTENCES_OF_UNCERTAINTY = 2
+DRAWN_ANEW = (
+    "The face {where} was replaced: frame after frame it is drawn anew, while its mouth says what the "
+    "registered one says. This is a face swap."
+)
 
 
 def describe_video(
@@ -90,9 +94,22 @@ def _operations_shown(
     shown = in_order(named_by_motion(shown, _pictures(pairs)))
     if segment.factor == 0.0 and not is_still and not _shows_the_moment(segment, pairs):
         shown = [one for one in shown if not OPERATIONS[one.type].needs_same_moment]
-    if not is_still and mouths_follow(_mouths(derivations)):
-        shown = [one for one in shown if one.type is not OperationType.FACE_REENACTED]
-    return shown
+    return shown if is_still else _faces_over_frames(shown, _largest_faces(derivations))
+
+
+def _faces_over_frames(shown: list[Operation], faces: list[FaceFinding]) -> list[Operation]:
+    """A face whose mouth follows the original's was not re-enacted: it was replaced, or only looks so."""
+    reenacted = [one for one in shown if one.type is OperationType.FACE_REENACTED]
+    if not reenacted or not mouths_follow([face.pair.mouths for face in faces if face.pair.mouths]):
+        return shown
+    others = [one for one in shown if one.type is not OperationType.FACE_REENACTED]
+    is_known = any(one.type is OperationType.FACE_SWAP for one in others)
+    if is_known or not is_drawn_anew(faces):
+        return others
+    where = where_in_words(reenacted[0].reference_region) if reenacted[0].reference_region else "in it"
+    sentence = DRAWN_ANEW.format(where=where)
+    swapped = replace(reenacted[0], type=OperationType.FACE_SWAP, degree=Degree.SLIGHT, sentence=sentence)
+    return in_order([swapped, *others])
 
 
 def _shows_the_moment(segment: TemporalSegment, pairs: tuple[FramePair, ...]) -> bool:
@@ -122,17 +139,18 @@ def _pictures(pairs: tuple[FramePair, ...]) -> list[tuple[Pixels, Pixels]]:
     ]
 
 
-def _mouths(derivations: list[Derivation]) -> list[tuple[Mouth, Mouth]]:
-    """The mouths of the largest face of every frame, in the upload and in the reference."""
-    mouths = []
+def _largest_faces(derivations: list[Derivation]) -> list[FaceFinding]:
+    """The largest face of every frame that shows one in the upload and in the reference."""
+    largest = []
     for derivation in derivations:
-        faces = [one.pair for one in derivation.faces if one.pair.mouths and one.pair.reference_box]
-        largest = max(
-            faces, key=lambda face: face.reference_box.width if face.reference_box else 0, default=None
-        )
-        if largest is not None and largest.mouths is not None:
-            mouths.append(largest.mouths)
-    return mouths
+        widths = {
+            one.pair.reference_box.width: one
+            for one in derivation.faces
+            if one.pair.mouths and one.pair.reference_box
+        }
+        if widths:
+            largest.append(widths[max(widths)])
+    return largest
 
 
 def _anywhere(segments: list[MatchedSegment]) -> list[Operation]:

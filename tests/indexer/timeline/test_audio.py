@@ -10,7 +10,6 @@ from indexer.media.audio import SAMPLE_RATE, Samples
 from indexer.media.sandbox import DecoderPool
 from indexer.operations import OperationType
 from indexer.timeline.audio import audio_operations, find_audio_segments
-from indexer.timeline.mouths import mouths_follow
 from indexer.timeline.temporal_segments import TemporalSegment
 from samples.audio_edits import stretched
 from tests.indexer.media.test_audio import decoded
@@ -161,13 +160,3 @@ def test_a_spectrogram_comes_back_from_its_bytes(spoken: Samples) -> None:
     again = Spectrogram.restored(audio.stored(), in_step=True)
     assert np.abs(again.bands - audio.bands).max() <= 0.5
     assert np.array_equal(again.audible, audio.audible)
-
-
-def test_a_mouth_that_follows_is_told_from_one_that_is_driven() -> None:
-    rng = np.random.default_rng(0)
-    said = [tuple(mouth) for mouth in rng.uniform(0, 0.3, (10, 3))]
-    coarse = [tuple(np.array(mouth) * 0.7 + 0.05 + rng.normal(0, 0.02, 3)) for mouth in said]
-    driven = [tuple(mouth) for mouth in rng.uniform(0, 0.3, (10, 3))]
-    assert mouths_follow(list(zip(coarse, said, strict=True))) is True
-    assert mouths_follow(list(zip(driven, said, strict=True))) is False
-    assert mouths_follow(list(zip(coarse[:4], said[:4], strict=True))) is None
