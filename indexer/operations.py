@@ -30,6 +30,7 @@ class OperationType(StrEnum):
     """One thing done to the reference, the most severe first."""
 
     FACE_SWAP = "face_swap"
+    PERSON_REPLACED = "person_replaced"
     FACE_REENACTED = "face_reenacted"
     COMPOSITE = "composite"
     LOCAL_EDIT = "local_edit"
@@ -148,6 +149,12 @@ _ROWS = (
                  phrase="a face was replaced (face swap)",
                  changes_content=True, concerns_face=True, shows_another_face=True, needs_same_moment=True,
                  least_share=0.34),
+    OperationRow(OperationType.PERSON_REPLACED, Severity.PERSON_ALTERED, Extent.PART,
+                 "c2pa.edited", _BY_MODEL, _TRANSFORMED,
+                 "another person from head to body in place of the one there, the surroundings kept",
+                 phrase="a person was replaced",
+                 changes_content=True, concerns_face=True, shows_another_face=True, needs_same_moment=True,
+                 least_share=0.6),  # another take in the same room has persons in one place now and then
     OperationRow(OperationType.FACE_REENACTED, Severity.PERSON_ALTERED, Extent.PART,
                  "c2pa.edited", _BY_MODEL, _TRANSFORMED,
                  "the same person, but expression, mouth or pose changed",

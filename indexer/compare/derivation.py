@@ -16,6 +16,7 @@ from indexer.compare.faces.findings import (
 from indexer.compare.fine_changes import fine_comparison
 from indexer.compare.operations import inverted, operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around
+from indexer.compare.persons import find_replaced_persons, person_operations
 from indexer.compare.small_changes import (
     CROWDED,
     LITTLE_LEFT,
@@ -72,14 +73,20 @@ def derive(
     changed = [finding.pair for finding in findings if finding.change is not Change.NONE]
     boxes = [face.reference_box or face.query_box for face in changed]
     heads = mask_around([box for box in boxes if box is not None], warped)
-    found = face_operations(findings, warped, size) + content_operations(warped, changes, heads, size)
+    persons = find_replaced_persons(changes, findings)
+    of_persons = [person.face for person in persons]
+    others = [finding for finding in findings if finding not in of_persons]
+    for person in persons:
+        heads |= person.mask
+    found = person_operations(persons, warped, size) + face_operations(others, warped, size)
+    found += content_operations(warped, changes, heads, size)
     found += bars_laid_over(pair.alignment, pair.query, pair.reference)
     found.sort(key=lambda operation: OPERATIONS[operation.type].rank)
     if pair.is_inverted:
         found.append(inverted())
     alignment = replace(pair.alignment, homography=warped.to_reference(pair.reference))
     found += operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame)
-    uncertain = [*uncertainties(findings, warped)]
+    uncertain = [*uncertainties(others, warped)]
     if changes.left_by_filter:
         uncertain.append(FILTERED)
     return Derivation(tuple(found), tuple(uncertain), comparison, tuple(findings), pair)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from indexer.timeline.alignment import find_segments
+from indexer.timeline.motion import moving_sequence, segments_by_motion
 from indexer.timeline.temporal_segments import Sequence, TemporalSegment, runs
 from indexer.timeline.track import Matrix, Track, Vectors, vectors_of, warp_track
 
@@ -30,6 +31,9 @@ def segments_between(
     found = find_segments(query_sequence, reference_sequence)
     if not found and len(reference) == 1:
         found = _shown_stills(query_sequence, reference_sequence)
+    if len(reference) > 1:
+        moving = moving_sequence(query, luma, mask), moving_sequence(reference, reference.luma, mask)
+        found = segments_by_motion(found, query_sequence, reference_sequence, moving)
     return [
         replace(
             segment, similarity_profile=similarity_profile_of(segment, query_sequence, reference_sequence)

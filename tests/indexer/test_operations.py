@@ -28,10 +28,10 @@ def test_what_changes_the_content_comes_first_and_the_more_severe_before_the_les
 
 def test_the_order_of_answers_is_pinned() -> None:
     assert [row.type.value for row in ROWS] == [
-        "face_swap", "face_reenacted", "composite", "local_edit", "reversed", "reordered", "retimed",
-        "pictures_replaced", "audio_replaced", "face_edited", "face_covered", "frame_overlay", "overlay",
-        "mirrored", "rotated", "stretched", "cropped", "embedded", "bordered", "audio_retimed",
-        "clipped", "concatenated", "looped", "resized", "colour", "re_encoded",
+        "face_swap", "person_replaced", "face_reenacted", "composite", "local_edit", "reversed",
+        "reordered", "retimed", "pictures_replaced", "audio_replaced", "face_edited", "face_covered",
+        "frame_overlay", "overlay", "mirrored", "rotated", "stretched", "cropped", "embedded", "bordered",
+        "audio_retimed", "clipped", "concatenated", "looped", "resized", "colour", "re_encoded",
     ]  # fmt: skip
 
 
