@@ -11,7 +11,7 @@ from samples.video_edits import Clip
 from tests.pictures import picture
 from tests.portraits import astronaut, hopper
 
-RATE, SECONDS, SIZE = 30, 5.0, (640, 480)
+RATE, SECONDS, SIZE = 20, 4.0, (480, 360)
 Place = tuple[float, float]  # of the nose, px
 Path = Callable[[float], Place]
 # Outlines of head and shoulders, px of the portraits.
@@ -55,19 +55,19 @@ class Person:
 
 @cache
 def one() -> Person:
-    return Person(astronaut(), ASTRONAUT, (228, 110), 0.9)
+    return Person(astronaut(), ASTRONAUT, (228, 110), 0.68)
 
 
 @cache
 def another() -> Person:
-    return Person(hopper(), HOPPER, (268, 210), 0.52)
+    return Person(hopper(), HOPPER, (268, 210), 0.39)
 
 
 def along(second: float) -> Place:
     """One way through the room."""
-    return 330 + 130 * math.sin(1.1 * second), 190 + 10 * math.sin(2.7 * second)
+    return 245 + 100 * math.sin(1.4 * second), 142 + 8 * math.sin(2.7 * second)
 
 
 def elsewhere(second: float) -> Place:
     """The way of another take."""
-    return 300 + 120 * math.sin(0.8 * second + 2.4), 195 + 12 * math.sin(2.1 * second + 1)
+    return 225 + 90 * math.sin(1.0 * second + 2.4), 146 + 9 * math.sin(2.1 * second + 1)

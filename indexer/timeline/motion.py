@@ -21,7 +21,7 @@ GAIN = 4  # slow motion differs by a few grey levels
 BLUR = 1.0  # px: the edges of two persons do not lie in the same pixels
 # Mean correlation of frames, from which on they look alike enough to be trusted.
 ALIKE = 0.85
-LEAST_MOTION_SIMILARITY, LEAST_GAIN = 0.5, 0.1
+LEAST_MOTION_SIMILARITY, LEAST_GAIN = 0.5, 0.04
 LEAST_COVERED = 0.9  # of the longer video's seconds
 STEPS_S = (0.1, 0.02)  # in which shifts are tried, the second around the best of the first
 

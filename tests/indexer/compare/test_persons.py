@@ -7,19 +7,19 @@ from indexer.operations import OperationType
 from tests.persons import another, one
 from tests.portraits import astronaut, derived, swapped, through_jpeg, types_of
 
-PLACE = (330.0, 190.0)
+PLACE = (248.0, 142.0)
 PERSON, SWAP = OperationType.PERSON_REPLACED, OperationType.FACE_SWAP
 
 
-@pytest.mark.parametrize("place", [PLACE, (200.0, 200.0), (420.0, 180.0)])
+@pytest.mark.parametrize("place", [PLACE, (150.0, 150.0), (315.0, 135.0)])
 def test_another_person_from_head_to_body_is_a_replaced_person(place: tuple[float, float]) -> None:
     found = derived(through_jpeg(another().at(place)), one().at(place))
     assert types_of(found) & {PERSON, SWAP, OperationType.COMPOSITE, OperationType.FACE_COVERED} == {PERSON}
     (operation,) = [operation for operation in found.operations if operation.type is PERSON]
     assert operation.reference_region is not None
     (left, top), _, (right, bottom), _ = operation.reference_region
-    assert left < place[0] / 640 < right
-    assert top < place[1] / 480 < bottom
+    assert left < place[0] / 480 < right
+    assert top < place[1] / 360 < bottom
     assert "somebody else is shown" in operation.sentence
 
 
@@ -29,15 +29,15 @@ def test_another_face_alone_is_a_face_swap() -> None:
 
 def test_a_person_who_stands_elsewhere_was_not_replaced() -> None:
     for who in (one(), another()):
-        found = derived(through_jpeg(who.at((200.0, 200.0))), one().at((420.0, 180.0)))
+        found = derived(through_jpeg(who.at((150.0, 150.0))), one().at((315.0, 135.0)))
         assert PERSON not in types_of(found)
 
 
 def test_other_clothes_are_not_another_person() -> None:
     dressed = one().at(PLACE)
-    dyed = Image.merge("RGB", dressed.split()[::-1]).crop((200, 240, 460, 480))
+    dyed = Image.merge("RGB", dressed.split()[::-1]).crop((150, 185, 345, 360))
     undressed = dressed.copy()
-    undressed.paste(dyed, (200, 240))
+    undressed.paste(dyed, (150, 185))
     assert PERSON not in types_of(derived(through_jpeg(undressed), dressed))
 
 

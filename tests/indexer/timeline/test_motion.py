@@ -6,10 +6,9 @@ import numpy as np
 from indexer.timeline.track import SIDE, Track
 from indexer.timeline.tracks import segments_between
 from samples.video_edits import Clip
-from tests.persons import Path, Person, along, another, elsewhere, one
+from tests.persons import SIZE, Path, Person, along, another, elsewhere, one
 
 WHOLE = np.eye(3)
-SIZE = (640, 480)
 
 
 def track(clip: Clip) -> Track:
@@ -27,13 +26,13 @@ def test_another_person_on_the_same_way_is_shown_at_the_same_seconds() -> None:
     (segment,) = segments_between(walk(another(), along), walk(one(), along), WHOLE, SIZE, SIZE)
     assert segment.factor == 1.0
     assert abs(segment.offset) < 0.07
-    assert segment.end - segment.start > 4.8
+    assert segment.end - segment.start > 3.8
     assert segment.similarity < 0.85  # frames alone do not look alike
 
 
 def test_another_way_through_the_room_is_not_the_same_one() -> None:
     segments = segments_between(walk(another(), elsewhere), walk(one(), along), WHOLE, SIZE, SIZE)
-    assert not any(one.factor == 1.0 and one.end - one.start > 4.5 for one in segments)
+    assert not any(one.factor == 1.0 and one.end - one.start > 3.6 for one in segments)
 
 
 def test_the_same_frames_need_no_motion() -> None:
