@@ -23,7 +23,9 @@ def test_another_person_in_the_same_room_and_moves_is_named(world: World) -> Non
 
     answer = desk.client.match(edited(whole(another().walking(along)), crf=26))
     video = next(match for match in answer.matches if match.record.label == "walk.mp4")
-    assert kinds([video]) & (OTHER_FACES | {OperationType.PERSON_REPLACED}) == {OperationType.PERSON_REPLACED}
+    assert kinds([video]) & (OTHER_FACES | {OperationType.PERSON_REPLACED}) == {
+        OperationType.PERSON_REPLACED
+    }
     (segment,) = video.segments
     assert segment.factor == 1.0
     assert abs(segment.query[0] - segment.reference[0]) < 0.1
