@@ -1,8 +1,8 @@
 """Names what was done to the whole picture, as far as the alignment, the sizes and the colours prove it."""
 
-import cv2
 import numpy as np
 
+from indexer.compare.colours import name_colour_change
 from indexer.compare.geometry import Alignment
 from indexer.compare.proportions import Stretch, measure_stretch, stretched
 from indexer.compare.vocabulary import FULL, Frame, Operation, as_shares, degree_of
@@ -14,8 +14,6 @@ CROP_TOLERANCE = 0.03
 BORDER_TOLERANCE = 0.04
 ROTATION_TOLERANCE_DEGREES = 1.5
 RESIZE_TOLERANCE = 0.03
-COLOUR_TOLERANCE = 8.0  # mean absolute difference in grey levels of 256
-COLOUR_STEP = 4  # px between the places whose colours are compared, each the mean of 15 by 15 pixels
 COARSE = 60  # JPEG quality at and below which blocks can be seen
 EMBEDDED_BELOW = 0.55  # share of the query that the reference fills
 
@@ -32,7 +30,7 @@ def operations_found(
         _cropped(alignment, reference),
         _surrounded(alignment, query),
         _resized(alignment, stretch, query, reference, query_frame, reference_frame),
-        _recoloured(alignment, query, reference),
+        name_colour_change(alignment, query, reference),
     ]
     return [operation for operation in found if operation is not None]
 
@@ -125,40 +123,6 @@ def _resized(
         FULL,
         FULL,
         {"factor": round(factor, 3)},
-    )
-
-
-def _recoloured(alignment: Alignment, query: Pixels, reference: Pixels) -> Operation | None:
-    """Compares mean colours of the part that both show; a caption or a logo hardly moves them."""
-    height, width = reference.shape[:2]
-    warped = cv2.warpPerspective(query, alignment.homography, (width, height))
-    counted, part = np.full(query.shape[:2], 255, np.uint8), alignment.within
-    if part is not None:
-        counted[:] = 0
-        counted[part.top : part.bottom, part.left : part.right] = 255
-    shown = cv2.warpPerspective(counted, alignment.homography, (width, height))
-    mask = cv2.erode(shown, np.ones((9, 9), np.uint8)) > 0
-    if mask.sum() < 1000:
-        return None
-    sampled = np.s_[::COLOUR_STEP, ::COLOUR_STEP]
-    small_warped = cv2.blur(warped, (15, 15))[sampled][mask[sampled]].astype(np.float32)
-    small_reference = cv2.blur(reference, (15, 15))[sampled][mask[sampled]].astype(np.float32)
-    difference = float(np.median(np.abs(small_warped - small_reference)))
-    if difference < COLOUR_TOLERANCE:
-        return None
-    spread = [float(np.mean(np.ptp(colours, axis=1))) for colours in (small_warped, small_reference)]
-    grey = spread[0] < 3.0 < 8.0 < spread[1]
-    brightness = float(np.mean(small_warped) - np.mean(small_reference))
-    change = "made grey" if grey else ("brightened" if brightness > 0 else "darkened")
-    if not grey and abs(brightness) < COLOUR_TOLERANCE / 2:
-        change = "changed"
-    return Operation(
-        OperationType.COLOUR,
-        degree_of(difference, 16, 40),
-        f"Colours were {change}.",
-        FULL,
-        FULL,
-        {"median_difference_levels": round(difference, 1)},
     )
 
 
