@@ -135,5 +135,5 @@ def test_changed_faces_of_published_systems_are_named_and_untouched_ones_are_not
     moved = [bool(flags & said[pair.name]) for pair in chosen if pair.kind == MOVED]
     rest = [bool(flags & said[pair.name]) for pair in chosen if pair.kind == SAME]
     assert sum(swaps) >= 0.98 * len(swaps)
-    assert sum(moved) >= 0.80 * len(moved)
+    assert sum(moved) >= 0.75 * len(moved)  # what moved no more than processing moves faces is uncertain
     assert sum(rest) <= 1
