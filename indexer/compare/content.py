@@ -24,6 +24,7 @@ SURELY_CHANGED = 0.4  # of the strongest residue in a region
 SAME_OVERLAY = 0.06  # of the long side: regions of one kind that lie so near are one operation
 EXPLAINED_BY_HEADS = 0.35  # share of a region inside heads from which on it belongs to the face
 MOST_OPERATIONS = 6
+FAINT = 12.0  # grey levels: processing leaves so little here and there, and nobody sees it as an edit
 
 
 def content_operations(
@@ -41,7 +42,12 @@ def content_operations(
             groups.append((kind, [region]))
         else:
             group.append(region)
+    groups = [(kind, group) for kind, group in groups if not _is_faint(kind, group)]
     return [_operation(kind, group, warped, query_size) for kind, group in groups[:MOST_OPERATIONS]]
+
+
+def _is_faint(kind: OperationType, group: list[ChangedRegion]) -> bool:
+    return kind is OperationType.LOCAL_EDIT and max(region.levels for region in group) < FAINT
 
 
 def _is_near(region: ChangedRegion, group: list[ChangedRegion], reach: float) -> bool:

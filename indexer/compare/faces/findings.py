@@ -40,6 +40,7 @@ PARTLY_KEPT, KEPT_BESIDE_STICKERS = 0.28, 0.34
 # nearly all above 4. Exchanged faces end softly: at most 3.1 where so much is kept, 4.0 where less is. A
 # mouth that was opened has up to 4.3.
 STICKER_FROM, STICKER_SURELY = 3.8, 4.6
+ALL_KEPT = 0.97  # share of the face: with so much, what the change map marks is the work of a filter
 LEAST_OF_FACE = 0.08  # of the oval, that a region must cover to say so
 LEAST_PLACES = 30  # px
 FLAT, NOTHING_LEFT = 0.85, 0.45  # share of the three commonest colours; correlation
@@ -162,7 +163,7 @@ def _decide(
     1. Covered, if something lies over the face or it can no longer be found. 2. Uncertain, if it is too
     small, too blurred or in profile. 3. Exchanged. 4. Moved, if anything moved at all. 5. Edited.
     """
-    touched = share > CHANGED_SHARE
+    touched = share > CHANGED_SHARE and measures.kept < ALL_KEPT
     known = measures.reference_confidence >= LEAST_CONFIDENCE
     if is_covered(measures) or (touched and is_flat and measures.kept > PARTLY_KEPT):
         return Change.COVERED, None
