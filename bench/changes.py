@@ -28,7 +28,7 @@ from sdk.registering import register_file
 from sdk.signers import signer_of_home
 
 SWAP, MOVED = ("swap",), ("lipsync", "reenact")
-FLAGS = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED}
+FLAGS = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED, OperationType.PERSON_REPLACED}
 
 
 @dataclass(frozen=True)

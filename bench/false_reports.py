@@ -40,7 +40,7 @@ MOST_FRAMES = 150  # of one video, all of them in memory
 PROGRESS_EVERY = 250  # uploads
 APART_S = (0.25, 2.0)
 Operations = frozenset[OperationType]
-GRAVE = (OperationType.FACE_SWAP, OperationType.FACE_REENACTED)
+GRAVE = tuple(row.type for row in OPERATIONS.values() if row.shows_another_face)
 JUDGED = [
     row.type
     for row in OPERATIONS.values()

@@ -30,6 +30,7 @@ LONGEST_S = 15.0
 # What no edit does to a picture: an answer that says so accuses somebody.
 FACES = {
     OperationType.FACE_SWAP,
+    OperationType.PERSON_REPLACED,
     OperationType.FACE_REENACTED,
     OperationType.FACE_EDITED,
     OperationType.FACE_COVERED,

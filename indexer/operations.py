@@ -82,7 +82,7 @@ class Severity(_Ranked):
     TECHNICAL = "technical"  # the same content in another form
     EDITED = "edited"  # less, more or other content, as everyday editing does it
     MISLEADING_CAPABLE = "misleading_capable"  # can make the content say what the reference does not
-    PERSON_ALTERED = "person_altered"  # shows a person with another face or another expression
+    PERSON_ALTERED = "person_altered"  # shows another person, another face or another expression
 
 
 class Extent(StrEnum):

@@ -29,7 +29,7 @@ LESS_CONTRAST, MORE_CONTRAST = 0.8, 1.2
 # Grey levels by which a place differs from the typical colour of its picture, and the share of such places.
 LEAST_COLOURFUL, LEAST_COLOURED = 6.0, 0.03
 GREY = 3.0  # mean range of the channels, below which nobody sees a colour
-ONE_TONE = 0.2  # of the saturation, with which one colour is left
+ONE_TONE = 0.3  # of what tells colours apart, with which one colour is left
 
 Colours = npt.NDArray[np.float32]  # (n, 3), 0..255
 
@@ -41,11 +41,13 @@ class ColourChange:
     difference: float  # median absolute difference, grey levels
     light: float  # median change of the lightness, grey levels
     contrast: float  # slope of the lightness over the reference's
-    # Beyond what light and contrast explain: the typical ratio of what tells colours apart to that of the
-    # reference (1 where it has none), and the median change of R, G, B against the lightness, grey levels.
+    # Beyond what light and contrast explain: how much of what tells the reference's colours apart is left,
+    # in the same hues and in any (both 1 where it has no colours).
     saturation: float
-    shift: tuple[float, float, float]
+    any_hue: float
+    shift: tuple[float, float, float]  # median change of R, G, B against the lightness beyond all that
     is_grey: bool  # nothing coloured is left of coloured places
+    is_coloured: bool  # the reference is grey, and this is not
 
 
 def name_colour_change(alignment: Alignment, query: Pixels, reference: Pixels) -> Operation | None:
@@ -98,26 +100,34 @@ def measure_colours(query: Colours, reference: Colours) -> ColourChange:
     tint, tint_before = query - light[:, None], reference - light_before[:, None]
     contrast = _slope(light - light.mean(), light_before - light_before.mean())
     tint_before = contrast * tint_before  # light and contrast are changed in all channels alike
-    shift = np.median(tint - tint_before, axis=0)
+    typical, typical_before = np.median(tint, axis=0), np.median(tint_before, axis=0)
+    saturation, any_hue = _ratios(tint - typical, tint_before - typical_before)
+    shift = typical - saturation * typical_before
     ranges = [float(np.mean(np.ptp(colours, axis=1))) for colours in (query, reference)]
     return ColourChange(
         difference=float(np.median(np.abs(query - reference))),
         light=float(np.median(light - light_before)),
         contrast=contrast,
-        # About their medians: a white balance that moved all of them is a shift, and nothing else.
-        saturation=_ratio(tint - np.median(tint, axis=0), tint_before - np.median(tint_before, axis=0)),
+        saturation=saturation,
+        any_hue=any_hue,
         shift=(float(shift[0]), float(shift[1]), float(shift[2])),
         is_grey=ranges[0] < GREY and ranges[1] > LEAST_COLOURFUL,
+        is_coloured=ranges[1] < GREY and ranges[0] > LEAST_COLOURFUL,
     )
 
 
-def _ratio(values: Colours, before: Colours) -> float:
-    """The median over coloured places, of which a sticker covers some; 1 where there are too few."""
-    sizes = (before * before).sum(axis=1)
-    coloured = sizes >= LEAST_COLOURFUL**2
+def _ratios(values: Colours, before: Colours) -> tuple[float, float]:
+    """Medians over coloured places, of which a sticker covers some: along the same hues, and along any.
+
+    Both are taken about the typical colour: a white balance, which moves all of them, does not count.
+    """
+    squares = (before * before).sum(axis=1)
+    coloured = squares >= LEAST_COLOURFUL**2
     if coloured.mean() < LEAST_COLOURED:
-        return 1.0
-    return float(np.median((values * before).sum(axis=1)[coloured] / sizes[coloured]))
+        return 1.0, 1.0
+    along = (values * before).sum(axis=1)[coloured] / squares[coloured]
+    sizes = np.sqrt((values * values).sum(axis=1)[coloured] / squares[coloured])
+    return float(np.median(along)), float(np.median(sizes))
 
 
 def _slope(values: npt.NDArray[np.float32], before: npt.NDArray[np.float32]) -> float:
@@ -129,18 +139,22 @@ def _words(change: ColourChange) -> list[str]:
     """What was done, in the order in which a person would see it."""
     if change.is_grey:
         return ["taken away: it is black and white"]
+    if change.is_coloured:
+        return ["added: the original is black and white"]
     words = []
     red, _, blue = change.shift
     is_shifted = max(map(abs, change.shift)) >= LEAST_SHIFT
-    if change.saturation < ONE_TONE and is_shifted:
+    if change.any_hue < ONE_TONE and is_shifted:
         words.append("made one tone, as in sepia")
+    elif change.saturation < LESS_SATURATED <= change.any_hue:
+        words.append("given other hues")
     elif is_shifted and red * blue < 0 and min(abs(red), abs(blue)) >= LEAST_SHIFT / 2:
         words.append("made warmer" if red > 0 else "made cooler")
     elif is_shifted:
         words.append("shifted")
     if change.saturation > MORE_SATURATED:
         words.append("made stronger")
-    elif ONE_TONE <= change.saturation < LESS_SATURATED:
+    elif change.any_hue < LESS_SATURATED and not (change.any_hue < ONE_TONE and is_shifted):
         words.append("made paler")
     if change.difference >= LEAST_DIFFERENCE and abs(change.light) >= LEAST_LIGHT:
         words.append("brightened" if change.light > 0 else "darkened")

@@ -5,6 +5,8 @@ or darker throughout: letters, logos, stickers, bars. An edit is as soft as the 
 what was there as often as it is darker. A piece pasted with hard edges is taken for a sticker.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -24,30 +26,57 @@ SURELY_CHANGED = 0.4  # of the strongest residue in a region
 SAME_OVERLAY = 0.06  # of the long side: regions of one kind that lie so near are one operation
 EXPLAINED_BY_HEADS = 0.35  # share of a region inside heads from which on it belongs to the face
 MOST_OPERATIONS = 6
-FAINT = 12.0  # grey levels: processing leaves so little here and there, and nobody sees it as an edit
+FAINT = 12.0  # grey levels: processing leaves so little here and there
+FAINTLY = "It differs faintly {where}: whether it was edited there or only processed cannot be told."
 
 
-def content_operations(
-    warped: WarpedPair, changes: ChangeMap, heads: Mask, query_size: tuple[int, int]
-) -> list[Operation]:
-    """Names the changed regions outside `heads` (h, w), largest first; heads are left to `faces`."""
+@dataclass(frozen=True)
+class ChangedPart:
+    """Regions of one kind that lie near each other."""
+
+    kind: OperationType
+    regions: list[ChangedRegion]
+
+    @property
+    def is_faint(self) -> bool:
+        """Whether an edit is so faint that processing may have left it."""
+        return self.kind is OperationType.LOCAL_EDIT and max(one.levels for one in self.regions) < FAINT
+
+
+def changed_parts(warped: WarpedPair, changes: ChangeMap, heads: Mask) -> list[ChangedPart]:
+    """Returns what changed outside `heads` (h, w), largest first; heads are left to `faces`."""
     regions = [region for region in changes.regions if heads[region.mask].mean() < EXPLAINED_BY_HEADS]
-    groups: list[tuple[OperationType, list[ChangedRegion]]] = []
+    parts: list[ChangedPart] = []
     reach = SAME_OVERLAY * max(warped.size)
     for region in regions:
         kind = _kind(region, warped, changes)
-        near = (group for known, group in groups if known is kind and _is_near(region, group, reach))
-        group = next(near, None)
-        if group is None:
-            groups.append((kind, [region]))
+        near = (part for part in parts if part.kind is kind and _is_near(region, part.regions, reach))
+        part = next(near, None)
+        if part is None:
+            parts.append(ChangedPart(kind, [region]))
         else:
-            group.append(region)
-    groups = [(kind, group) for kind, group in groups if not _is_faint(kind, group)]
-    return [_operation(kind, group, warped, query_size) for kind, group in groups[:MOST_OPERATIONS]]
+            part.regions.append(region)
+    return parts
 
 
-def _is_faint(kind: OperationType, group: list[ChangedRegion]) -> bool:
-    return kind is OperationType.LOCAL_EDIT and max(region.levels for region in group) < FAINT
+def content_operations(
+    parts: list[ChangedPart], warped: WarpedPair, query_size: tuple[int, int]
+) -> list[Operation]:
+    """Names the parts, largest first, but for those that are faint."""
+    distinct = [part for part in parts if not part.is_faint][:MOST_OPERATIONS]
+    return [_operation(part.kind, part.regions, warped, query_size) for part in distinct]
+
+
+def faint_differences(
+    parts: list[ChangedPart], warped: WarpedPair, query_size: tuple[int, int]
+) -> list[str]:
+    """Returns a sentence for the largest part that is too faint to be called an edit, if there is one."""
+    faint = next((part for part in parts if part.is_faint), None)
+    if faint is None:
+        return []
+    region = _operation(faint.kind, faint.regions, warped, query_size).reference_region
+    assert region is not None, "a part has a place in the reference"
+    return [FAINTLY.format(where=where_in_words(region))]
 
 
 def _is_near(region: ChangedRegion, group: list[ChangedRegion], reach: float) -> bool:

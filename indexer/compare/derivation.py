@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.bars import bars_laid_over
 from indexer.compare.changes import MOST_REGIONS
-from indexer.compare.content import content_operations
+from indexer.compare.content import changed_parts, content_operations, faint_differences
 from indexer.compare.faces.findings import (
     Change,
     FaceFinding,
@@ -74,19 +74,21 @@ def derive(
     boxes = [face.reference_box or face.query_box for face in changed]
     heads = mask_around([box for box in boxes if box is not None], warped)
     persons = find_replaced_persons(changes, findings)
-    of_persons = [person.face for person in persons]
-    others = [finding for finding in findings if finding not in of_persons]
+    others = [finding for finding in findings if all(finding is not person.face for person in persons)]
     for person in persons:
         heads |= person.mask
     found = person_operations(persons, warped, size) + face_operations(others, warped, size)
-    found += content_operations(warped, changes, heads, size)
+    parts = changed_parts(warped, changes, heads)
+    found += content_operations(parts, warped, size)
     found += bars_laid_over(pair.alignment, pair.query, pair.reference)
     found.sort(key=lambda operation: OPERATIONS[operation.type].rank)
     if pair.is_inverted:
         found.append(inverted())
     alignment = replace(pair.alignment, homography=warped.to_reference(pair.reference))
-    found += operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame)
-    uncertain = [*uncertainties(others, warped)]
+    whole = operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame)
+    # Of an inverted picture, what was changed besides would be said of what nobody sees.
+    found += [one for one in whole if one.type is not OperationType.COLOUR or not pair.is_inverted]
+    uncertain = [*uncertainties(others, warped), *faint_differences(parts, warped, size)]
     if changes.left_by_filter:
         uncertain.append(FILTERED)
     return Derivation(tuple(found), tuple(uncertain), comparison, tuple(findings), pair)

@@ -1,8 +1,7 @@
 """Tells that a whole person was replaced: head and body are somebody else's, the surroundings stayed.
 
-A face swap keeps hair, neck and clothes. Where both pictures show a face in one place, and the change goes
-on from it over what is below it, the picture shows another person there; what was done to the face alone
-says nothing more.
+A face swap keeps hair, neck and clothes. Where a face is another person's, and the change goes on from it
+over what is below it while the rest of the picture stays, the whole person is another one.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import numpy as np
 from indexer.compare.changes import ChangeMap
 from indexer.compare.content import both_quads
 from indexer.compare.faces.crops import oval_mask
-from indexer.compare.faces.findings import LEAST_OTHER_PERSON, Change, FaceFinding, why_uncertain
+from indexer.compare.faces.findings import Change, FaceFinding
 from indexer.compare.faces.pairs import FacePair
 from indexer.compare.vocabulary import Operation, degree_of, where_in_words
 from indexer.compare.warping import Mask, WarpedPair
@@ -24,7 +23,10 @@ from indexer.operations import OperationType
 BODY_WIDTH, BODY_HEIGHT = 2.0, 1.5
 LEAST_BODY_SHOWN = 0.5  # of that, within the frame: of a head alone nobody can tell
 FACE_CHANGED, BODY_CHANGED = 0.6, 0.6
-MOST_OF_THE_PICTURE = 0.7  # changed: with less left, nothing tells that the surroundings stayed
+# In widths and heights of the face's box: how far a person may reach to each side of the middle and above
+# the face; below it to the end of the picture.
+REACH_ASIDE, REACH_ABOVE = 2.5, 1.0
+MOST_CHANGED_AROUND = 0.25  # of what is shown beyond that: with more, the surroundings did not stay
 
 
 @dataclass(frozen=True)
@@ -32,27 +34,16 @@ class ReplacedPerson:
     """One person in whose place another one is shown."""
 
     face: FaceFinding
-    mask: Mask  # (h, w): the regions that changed
-    box: tuple[int, int, int, int]  # left, top, right, bottom of these
+    mask: Mask  # (h, w): what changed within the reach of a person
+    box: tuple[int, int, int, int]  # left, top, right, bottom of that
     share: float  # of the picture
 
 
 def find_replaced_persons(changes: ChangeMap, faces: Sequence[FaceFinding]) -> list[ReplacedPerson]:
     """Returns the persons that were replaced from head to body, in the order of `faces`."""
-    if sum(region.share for region in changes.regions) > MOST_OF_THE_PICTURE:
-        return []
-    found = [_replaced(finding, changes) for finding in faces if _may_be_another(finding)]
+    # A face that is covered, small or seen in profile tells nobody who it is.
+    found = [_replaced(finding, changes) for finding in faces if finding.change is Change.EXCHANGED]
     return [person for person in found if person is not None]
-
-
-def _may_be_another(finding: FaceFinding) -> bool:
-    """Whether both pictures show a face there, and it is not known to be one person's."""
-    pair, measures = finding.pair, finding.pair.measures
-    if finding.change is Change.NONE or pair.reference_box is None or pair.query_box is None:
-        return False
-    if measures is None or why_uncertain(measures) is not None:
-        return True
-    return min(measures.identity, measures.identity_in_place) > LEAST_OTHER_PERSON
 
 
 def _replaced(finding: FaceFinding, changes: ChangeMap) -> ReplacedPerson | None:
@@ -62,25 +53,36 @@ def _replaced(finding: FaceFinding, changes: ChangeMap) -> ReplacedPerson | None
     body &= changes.compared
     if not face.any() or body.sum() < LEAST_BODY_SHOWN * full_area:
         return None
-    touching = [region for region in changes.regions if region.mask[face].any() or region.mask[body].any()]
-    if not touching:
+    changed = np.zeros(shape, np.bool_)
+    for region in changes.regions:
+        changed |= region.mask
+    if changed[face].mean() < FACE_CHANGED or changed[body].mean() < BODY_CHANGED:
         return None
-    mask = np.asarray(np.any([region.mask for region in touching], axis=0), np.bool_)
-    if mask[face].mean() < FACE_CHANGED or mask[body].mean() < BODY_CHANGED:
+    within = _reach(finding.pair, shape)
+    around = changes.compared & ~within
+    if around.any() and changed[around].mean() > MOST_CHANGED_AROUND:
         return None
-    box = (
-        min(region.left for region in touching),
-        min(region.top for region in touching),
-        max(region.right for region in touching),
-        max(region.bottom for region in touching),
-    )
+    mask = np.asarray(changed & within, np.bool_)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
     return ReplacedPerson(finding, mask, box, float(mask.mean()))
+
+
+def _reach(pair: FacePair, shape: tuple[int, ...]) -> Mask:
+    """Returns (h, w): where the person of a face may be seen."""
+    box = pair.reference_box
+    assert box is not None, "an exchanged face is one in both pictures"
+    middle = (box.left + box.right) / 2
+    left, right = (round(middle + side * REACH_ASIDE * box.width) for side in (-1, 1))
+    mask = np.zeros(shape, np.bool_)
+    mask[max(0, round(box.top - REACH_ABOVE * box.height)) :, max(0, left) : max(0, right)] = True
+    return mask
 
 
 def _body(pair: FacePair, shape: tuple[int, ...]) -> tuple[Mask, float]:
     """Returns (h, w): shoulders and chest below the face, and their size in px, also out of the frame."""
     box = pair.reference_box
-    assert box is not None
+    assert box is not None, "an exchanged face is one in both pictures"
     middle = (box.left + box.right) / 2
     chin = float(pair.oval[:, 1].max())
     left, right = middle - BODY_WIDTH / 2 * box.width, middle + BODY_WIDTH / 2 * box.width

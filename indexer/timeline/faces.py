@@ -19,8 +19,9 @@ from indexer.compare.faces.pairs import Mouth
 
 LEAST_PAIRS = 5
 LEAST_SPREAD = 0.01  # in eye distances: a mouth that moves less cannot be told from others
-# Standard deviation, in eye distances, below which a mouth says nothing, however coarse the copy is.
-SAYS_NOTHING = 0.02
+# Standard deviation in eye distances, below which a mouth says nothing, however coarse the copy is; and how
+# far it may then be from how the original holds it.
+SAYS_NOTHING, HELD_ALIKE = 0.02, 0.04
 # Mean share of the original's other moments that are nearer than the moment itself: coarse copies reach
 # 0.28, a driven mouth lies at 0.5 (docs/quality.md).
 FOLLOWS_BELOW = 0.33
@@ -30,19 +31,35 @@ DRAWN_ANEW_MOVED, DRAWN_ANEW_EXCHANGED = 5.0, 1.5
 
 
 def mouths_follow(pairs: Sequence[tuple[Mouth, Mouth]]) -> bool | None:
-    """Whether the query's mouths follow the reference's, moment by moment; None for too few pairs."""
+    """Whether the query's mouths follow the reference's, moment by moment.
+
+    None for too few pairs, and where the reference's mouth hardly moves: nobody could follow it.
+    """
     if len(pairs) < LEAST_PAIRS:
         return None
     query = np.array([query_mouth for query_mouth, _ in pairs])
     reference = np.array([reference_mouth for _, reference_mouth in pairs])
     spread = reference.std(axis=0)
     if spread.max() < LEAST_SPREAD:
-        return bool(query.std(axis=0).max() < SAYS_NOTHING)  # whether both are silent
+        return None
     query -= np.median(query - reference, axis=0)  # what coding changes equally in every frame
     scale = np.maximum(spread, LEAST_SPREAD)
     distances = np.abs((query[:, None] - reference[None]) / scale).sum(axis=2)
     nearer = (distances < np.diag(distances)[:, None]).sum(axis=1) / (len(pairs) - 1)
     return float(nearer.mean()) < FOLLOWS_BELOW
+
+
+def are_silent(pairs: Sequence[tuple[Mouth, Mouth]]) -> bool:
+    """Whether neither mouth says anything, and both are held alike, over enough pairs."""
+    if len(pairs) < LEAST_PAIRS:
+        return False
+    query = np.array([query_mouth for query_mouth, _ in pairs])
+    reference = np.array([reference_mouth for _, reference_mouth in pairs])
+    return bool(
+        reference.std(axis=0).max() < LEAST_SPREAD
+        and query.std(axis=0).max() < SAYS_NOTHING
+        and np.abs(np.median(query - reference, axis=0)).max() < HELD_ALIKE
+    )
 
 
 def is_drawn_anew(faces: Sequence[FaceFinding]) -> bool:

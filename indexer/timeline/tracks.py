@@ -5,7 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from indexer.timeline.alignment import find_segments
-from indexer.timeline.motion import moving_sequence, segments_by_motion
+from indexer.timeline.motion import (
+    LONGEST_S,
+    look_alike,
+    moving_sequence,
+    similar_along,
+    whole_by_motion,
+)
 from indexer.timeline.temporal_segments import Sequence, TemporalSegment, runs
 from indexer.timeline.track import Matrix, Track, Vectors, vectors_of, warp_track
 
@@ -31,9 +37,11 @@ def segments_between(
     found = find_segments(query_sequence, reference_sequence)
     if not found and len(reference) == 1:
         found = _shown_stills(query_sequence, reference_sequence)
-    if len(reference) > 1:
+    is_short = max(query.end_ms, reference.end_ms) <= 1000 * LONGEST_S
+    if found and len(reference) > 1 and is_short and not look_alike(found):
         moving = moving_sequence(query, luma, mask), moving_sequence(reference, reference.luma, mask)
-        found = segments_by_motion(found, query_sequence, reference_sequence, moving)
+        whole = whole_by_motion(*moving, found)
+        found = [similar_along(whole, query_sequence, reference_sequence)] if whole else found
     return [
         replace(
             segment, similarity_profile=similarity_profile_of(segment, query_sequence, reference_sequence)

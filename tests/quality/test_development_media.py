@@ -121,7 +121,7 @@ def test_changed_faces_of_published_systems_are_named_and_untouched_ones_are_not
     chosen = [pair for pair in pairs if pair.kind == SWAPPED][::4]
     chosen += [pair for pair in pairs if pair.kind == MOVED]
     chosen += [pair for pair in pairs if pair.kind == SAME][::7]
-    flags = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED}
+    flags = {OperationType.FACE_SWAP, OperationType.FACE_REENACTED, OperationType.PERSON_REPLACED}
     said = {
         pair.name: types_of(
             derived(

@@ -191,6 +191,7 @@ def hard_clips(registry: Party, shared: Path) -> HardClips:
 
 ACCUSATIONS = {
     OperationType.FACE_SWAP,
+    OperationType.PERSON_REPLACED,
     OperationType.FACE_REENACTED,
     OperationType.LOCAL_EDIT,
     OperationType.OVERLAY,

@@ -179,7 +179,8 @@ def _decide(
     if moved > MOVED_SURE and measures.flow_inside > LEAST_MOTION:
         if moved > MOVED_BY_ITSELF or min(measures.mouth, measures.eyes) < LOOKS_OTHERWISE:
             return Change.MOVED, None
-        return Change.UNCERTAIN, "it moved, but by no more than processing moves a face"
+        if not touched:
+            return Change.UNCERTAIN, "it moved, but by no more than processing moves a face"
     if touched and exchanged > SUSPECT:
         return Change.UNCERTAIN, "the evidence that it is another person's is not enough"
     if touched:

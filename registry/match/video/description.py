@@ -14,7 +14,7 @@ from indexer.fingerprints.audio import Spectrogram
 from indexer.media.images import Pixels
 from indexer.operations import OPERATIONS, Degree, Extent, OperationType
 from indexer.timeline.audio import audio_operations
-from indexer.timeline.faces import is_drawn_anew, mouths_follow
+from indexer.timeline.faces import are_silent, is_drawn_anew, mouths_follow
 from indexer.timeline.operations import (
     Spans,
     in_order,
@@ -39,8 +39,8 @@ SAME_MOMENT_MS = 40
 TURNED = (OperationType.MIRRORED, OperationType.ROTATED)
 SENTENCES_OF_UNCERTAINTY = 2
 DRAWN_ANEW = (
-    "The face {where} was replaced: frame after frame it is drawn anew, while its mouth says what the "
-    "registered one says. This is a face swap."
+    "The face {where} was replaced: frame after frame it is drawn anew, while its mouth moves as the "
+    "registered one does. This is a face swap."
 )
 
 
@@ -98,14 +98,20 @@ def _operations_shown(
 
 
 def _faces_over_frames(shown: list[Operation], faces: list[FaceFinding]) -> list[Operation]:
-    """A face whose mouth follows the original's was not re-enacted: it was replaced, or only looks so."""
+    """A face whose mouth follows the original's was not re-enacted: it was replaced, or only looks so.
+
+    Nor was one whose mouth is as still as the original's, unless it is drawn anew: then its eyes may be.
+    """
     reenacted = [one for one in shown if one.type is OperationType.FACE_REENACTED]
-    if not reenacted or not mouths_follow([face.pair.mouths for face in faces if face.pair.mouths]):
+    mouths = [face.pair.mouths for face in faces if face.pair.mouths]
+    follows = mouths_follow(mouths)
+    if not reenacted or not (follows or are_silent(mouths)):
         return shown
     others = [one for one in shown if one.type is not OperationType.FACE_REENACTED]
-    is_known = any(one.type is OperationType.FACE_SWAP for one in others)
-    if is_known or not is_drawn_anew(faces):
+    if not is_drawn_anew(faces) or any(one.type is OperationType.FACE_SWAP for one in others):
         return others
+    if not follows:
+        return shown
     where = where_in_words(reenacted[0].reference_region) if reenacted[0].reference_region else "in it"
     sentence = DRAWN_ANEW.format(where=where)
     swapped = replace(reenacted[0], type=OperationType.FACE_SWAP, degree=Degree.SLIGHT, sentence=sentence)

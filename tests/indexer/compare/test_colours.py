@@ -54,6 +54,36 @@ def test_what_was_done_to_the_colours_is_said(change: str, name: str) -> None:
     assert change in operation.sentence
 
 
+def with_hues_turned(image: Image.Image) -> Image.Image:
+    hue, saturation, value = image.convert("HSV").split()
+    turned = hue.point([(level + 85) % 256 for level in range(256)])
+    return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+
+
+BALANCE = ("warmer", "cooler", "one tone", "shifted", "hues")
+
+
+@pytest.mark.parametrize("saturation", [0.3, 0.5, 1.6])
+@pytest.mark.parametrize("name", NAMES)
+def test_paler_or_stronger_colours_are_no_other_white_balance(name: str, saturation: float) -> None:
+    warm = balanced(picture(name).convert("RGB"), 1.1, 0.8)
+    operation = found(through_jpeg(ImageEnhance.Color(warm).enhance(saturation)), warm)
+    assert operation is not None
+    assert ("made paler" if saturation < 1 else "made stronger") in operation.sentence
+    assert saturation > 1 or not any(word in operation.sentence for word in BALANCE)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "cat"])
+def test_other_hues_and_added_colours_are_named(name: str) -> None:
+    image = picture(name).convert("RGB")
+    turned = found(through_jpeg(with_hues_turned(image)), image)
+    assert turned is not None
+    assert "other hues" in turned.sentence
+    added = found(image, image.convert("L").convert("RGB"))
+    assert added is not None
+    assert "the original is black and white" in added.sentence
+
+
 @pytest.mark.parametrize("name", ["astronaut", "cat"])  # the other is clipped in one channel
 def test_more_contrast_is_said(name: str) -> None:
     image = picture(name).convert("RGB")

@@ -1,7 +1,7 @@
 """A whole person in the place of another one is told from a face, from clothes, and from another take."""
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from indexer.operations import OperationType
 from tests.persons import another, one
@@ -39,6 +39,19 @@ def test_other_clothes_are_not_another_person() -> None:
     undressed = dressed.copy()
     undressed.paste(dyed, (150, 185))
     assert PERSON not in types_of(derived(through_jpeg(undressed), dressed))
+
+
+@pytest.mark.parametrize("blur", [6.0, 14.0])
+def test_a_person_who_was_made_unrecognisable_is_nobody_else(blur: float) -> None:
+    shown = one().at(PLACE)
+    box = (140, 60, 360, 360)
+    hidden = shown.copy()
+    hidden.paste(shown.crop(box).filter(ImageFilter.GaussianBlur(blur)), box)
+    pixelated = shown.crop(box).resize((22, 30)).resize((220, 300), Image.Resampling.NEAREST)
+    cells = shown.copy()
+    cells.paste(pixelated, box)
+    for changed in (hidden, cells):
+        assert not types_of(derived(through_jpeg(changed), shown)) & {PERSON, SWAP}
 
 
 def test_a_copy_with_a_person_in_it_is_a_copy() -> None:

@@ -5,7 +5,7 @@ from PIL import Image
 
 from indexer.compare.faces.findings import FaceFinding
 from indexer.media.video_coding import through_h264
-from indexer.timeline.faces import is_drawn_anew, mouths_follow
+from indexer.timeline.faces import are_silent, is_drawn_anew, mouths_follow
 from tests.portraits import astronaut, derived, swapped
 
 
@@ -27,8 +27,12 @@ def test_a_silent_mouth_in_a_coarse_copy_was_not_driven() -> None:
     for seed in range(10):
         rng = np.random.default_rng(seed)
         silent, coarse, speaks = moments(rng, 0.004), moments(rng, 0.009), moments(rng, 0.05)
-        assert mouths_follow(list(zip(coarse, silent, strict=True))) is True
-        assert mouths_follow(list(zip(speaks, silent, strict=True))) is False
+        grins = [(opening, width + 0.15, height) for opening, width, height in coarse]
+        assert mouths_follow(list(zip(coarse, silent, strict=True))) is None
+        assert are_silent(list(zip(coarse, silent, strict=True)))
+        assert not are_silent(list(zip(speaks, silent, strict=True)))
+        assert not are_silent(list(zip(grins, silent, strict=True)))
+        assert not are_silent(list(zip(coarse[:4], silent[:4], strict=True)))
 
 
 def face_of(query: Image.Image) -> FaceFinding:

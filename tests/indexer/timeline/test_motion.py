@@ -32,7 +32,13 @@ def test_another_person_on_the_same_way_is_shown_at_the_same_seconds() -> None:
 
 def test_another_way_through_the_room_is_not_the_same_one() -> None:
     segments = segments_between(walk(another(), elsewhere), walk(one(), along), WHOLE, SIZE, SIZE)
+    assert segments
     assert not any(one.factor == 1.0 and one.end - one.start > 3.6 for one in segments)
+
+
+def test_a_video_without_frames_has_no_segments() -> None:
+    empty = Track(np.zeros(0, np.int64), np.zeros((0, SIDE, SIDE), np.uint8), 0)
+    assert segments_between(empty, walk(one(), along), WHOLE, SIZE, SIZE) == []
 
 
 def test_the_same_frames_need_no_motion() -> None:
