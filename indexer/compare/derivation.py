@@ -70,8 +70,8 @@ def derive(
     warped, changes = comparison.warped, comparison.changes
     size = pair.query.shape[1], pair.query.shape[0]
     findings = find_face_changes(warped, changes, comparison.faces)
-    changed = [finding.pair for finding in findings if finding.change is not Change.NONE]
-    boxes = [face.reference_box or face.query_box for face in changed]
+    told = [one.pair for one in findings if one.change is not Change.NONE or one.is_marked_but_kept]
+    boxes = [face.reference_box or face.query_box for face in told]
     heads = mask_around([box for box in boxes if box is not None], warped)
     persons = find_replaced_persons(changes, findings)
     others = [finding for finding in findings if all(finding is not person.face for person in persons)]

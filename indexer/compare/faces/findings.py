@@ -76,6 +76,12 @@ class FaceFinding:
     changed_share: float  # of the oval that the change map marks
     reason: str | None = None  # of an uncertainty
 
+    @property
+    def is_marked_but_kept(self) -> bool:
+        """Whether the change map marks the face although every pixel was kept: a filter did that."""
+        measures = self.pair.measures
+        return measures is not None and measures.kept >= ALL_KEPT and self.changed_share > CHANGED_SHARE
+
     def gain_over_controls(self, head: str) -> float:
         """Returns the logits by which the face speaks more for a change than any of its controls does.
 

@@ -1,12 +1,14 @@
 """What frames tell together of a face."""
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
 from indexer.compare.faces.findings import FaceFinding
 from indexer.media.video_coding import through_h264
 from indexer.timeline.faces import are_silent, is_drawn_anew, mouths_follow
-from tests.portraits import astronaut, derived, swapped
+from tests.portraits import astronaut, derived, swapped, through_jpeg
 
 
 def moments(rng: np.random.Generator, spread: float) -> list[tuple[float, float, float]]:
@@ -37,6 +39,14 @@ def test_a_silent_mouth_in_a_coarse_copy_was_not_driven() -> None:
 
 def face_of(query: Image.Image) -> FaceFinding:
     return derived(query, astronaut()).faces[0]
+
+
+def test_a_face_that_is_kept_though_marked_was_changed_by_a_filter() -> None:
+    face = face_of(through_jpeg(swapped()))
+    assert face.pair.measures is not None
+    for kept, share, expected in ((0.98, 0.3, True), (0.9, 0.3, False), (0.98, 0.05, False)):
+        pair = replace(face.pair, measures=replace(face.pair.measures, kept=kept))
+        assert replace(face, pair=pair, changed_share=share).is_marked_but_kept is expected
 
 
 def test_a_face_drawn_anew_in_most_frames_is_told_from_a_coarse_copy() -> None:
