@@ -25,6 +25,7 @@ from PIL import Image
 from bench.drawn_forgeries import draw_page, photographs
 from bench.ordinary_uploads import ALWAYS, WAYS, saved
 from indexer.operations import OPERATIONS, Extent, OperationType
+from indexer.training.evaluation import wilson_interval
 from registry.cli.home import open_home, throwaway_home
 from sdk.cli.folders import VIDEO_SUFFIXES, pictures_in
 from sdk.client import Client
@@ -46,7 +47,6 @@ JUDGED = [
     for row in OPERATIONS.values()
     if row.extent in (Extent.FRAME, Extent.PART) and row.type not in ALWAYS
 ]
-Z = 1.96  # of an interval of 95 %
 
 
 def stills(folders: list[Path]) -> Iterator[tuple[str, Image.Image]]:
@@ -89,13 +89,11 @@ def frames(folders: list[Path], rng: random.Random) -> Iterator[tuple[str, Image
 
 
 def interval(wrong: int, of: int) -> str:
-    """Returns Wilson's interval of 95 % (1927), in percent."""
+    """Returns the interval of 95 % of a share, in percent."""
     if of == 0:
         return "-"
-    share, weight = wrong / of, Z * Z / of
-    middle = (share + weight / 2) / (1 + weight)
-    half = Z * math.sqrt(share * (1 - share) / of + weight / (4 * of)) / (1 + weight)
-    return f"{100 * max(0.0, middle - half):.2f} to {100 * min(1.0, middle + half):.2f} %"
+    least, most = wilson_interval(wrong, of)
+    return f"{100 * least:.2f} to {100 * most:.2f} %"
 
 
 class Tally:

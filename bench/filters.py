@@ -21,7 +21,8 @@ import torch
 from PIL import Image, ImageFilter, ImageOps
 
 from indexer.compare.aligned_pair import AlignedPair
-from indexer.compare.faces.findings import Change, find_face_changes
+from indexer.compare.faces.findings import find_face_changes
+from indexer.compare.faces.judgement import Change
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.compare.pair import compare_pair

@@ -75,6 +75,13 @@ class Degree(_Ranked):
     STRONG = "strong"
 
 
+class Certainty(_Ranked):
+    """How sure it is that an operation was done: how far its evidence is beyond the line that names it."""
+
+    LIKELY = "likely"  # beyond the line, and near it
+    VERY_LIKELY = "very_likely"  # far beyond it
+
+
 class Severity(_Ranked):
     """What an operation can do to what people believe of the content."""
 

@@ -13,7 +13,14 @@ import numpy as np
 from indexer.compare.changes import ChangedRegion, ChangeMap
 from indexer.compare.geometry import Points, project
 from indexer.compare.processing import commonest_colours_share
-from indexer.compare.vocabulary import Operation, Quad, as_shares, degree_of, where_in_words
+from indexer.compare.vocabulary import (
+    Operation,
+    Quad,
+    as_shares,
+    certainty_of,
+    degree_of,
+    where_in_words,
+)
 from indexer.compare.warping import Grey, Mask, WarpedPair, grey
 from indexer.media.images import Pixels
 from indexer.operations import OperationType
@@ -169,6 +176,7 @@ def _operation(
             "levels": round(levels, 1),
             "excess": round(max(region.excess for region in group), 1),
         },
+        certainty=certainty_of(levels, 2 * FAINT),
     )
 
 

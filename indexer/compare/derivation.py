@@ -7,12 +7,12 @@ from indexer.compare.bars import bars_laid_over
 from indexer.compare.changes import MOST_REGIONS
 from indexer.compare.content import changed_parts, content_operations, faint_differences
 from indexer.compare.faces.findings import (
-    Change,
     FaceFinding,
     face_operations,
     find_face_changes,
     uncertainties,
 )
+from indexer.compare.faces.judgement import Change
 from indexer.compare.fine_changes import fine_comparison
 from indexer.compare.operations import inverted, operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around

@@ -5,7 +5,7 @@ import numpy as np
 from indexer.compare.colours import name_colour_change
 from indexer.compare.geometry import Alignment
 from indexer.compare.proportions import Stretch, measure_stretch, stretched
-from indexer.compare.vocabulary import FULL, Frame, Operation, as_shares, degree_of
+from indexer.compare.vocabulary import FULL, Frame, Operation, as_shares, certainty_of, degree_of
 from indexer.media.images import Pixels
 from indexer.operations import Degree, OperationType
 
@@ -69,6 +69,7 @@ def _rotated(alignment: Alignment) -> Operation | None:
         FULL,
         FULL,
         {"degrees": round(degrees, 1)},
+        certainty=certainty_of(abs(degrees), 2 * ROTATION_TOLERANCE_DEGREES),
     )
 
 

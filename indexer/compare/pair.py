@@ -1,5 +1,6 @@
 """Compares a query with its reference in place: the measurements that all findings stand on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -22,7 +23,7 @@ from indexer.compare.faces.detection import (
     find_faces_in,
     scaled_face,
 )
-from indexer.compare.faces.findings import is_remarkable
+from indexer.compare.faces.judgement import is_remarkable
 from indexer.compare.faces.pairs import FacePair, compare_faces, with_controls
 from indexer.compare.processing import Processing, estimate_processing
 from indexer.compare.warping import Mask, WarpedPair, warp
@@ -47,8 +48,12 @@ class PairComparison:
     faces: tuple[FacePair, ...]  # in pixels of the working size; measured at `FACE_WORKING_SIDE`
 
 
-def compare_pair(pair: AlignedPair, *, with_faces: bool) -> PairComparison:
+def compare_pair(
+    pair: AlignedPair, *, with_faces: bool, needs_control: Callable[[FacePair], bool] = is_remarkable
+) -> PairComparison:
     """Measures what differs between the two pictures, and releases the pair's statistics.
+
+    `needs_control`: whether a face is held against controls, which takes as long as all the rest.
 
     Raises MissingFaceModels where faces are wanted and cannot be had.
     """
@@ -69,10 +74,10 @@ def compare_pair(pair: AlignedPair, *, with_faces: bool) -> PairComparison:
             [scaled_face(face, zoom) for face in reference_faces],
             [scaled_face(face, zoom) for face in find_faces(warped.query)],
         )
-        if any(is_remarkable(face_pair) for face_pair in compared):
+        if any(needs_control(face_pair) for face_pair in compared):
             expected = processing.apply(large.reference)
             compared = [
-                with_controls(face_pair, large, expected) if is_remarkable(face_pair) else face_pair
+                with_controls(face_pair, large, expected) if needs_control(face_pair) else face_pair
                 for face_pair in compared
             ]
         faces = [face_pair.scaled(1 / zoom) for face_pair in compared]

@@ -13,9 +13,10 @@ import numpy as np
 from indexer.compare.changes import ChangeMap
 from indexer.compare.content import both_quads
 from indexer.compare.faces.crops import oval_mask
-from indexer.compare.faces.findings import Change, FaceFinding
+from indexer.compare.faces.findings import FaceFinding
+from indexer.compare.faces.judgement import Change
 from indexer.compare.faces.pairs import FacePair
-from indexer.compare.vocabulary import Operation, degree_of, where_in_words
+from indexer.compare.vocabulary import Operation, certainty_of, degree_of, where_in_words
 from indexer.compare.warping import Mask, WarpedPair
 from indexer.operations import OperationType
 
@@ -23,6 +24,7 @@ from indexer.operations import OperationType
 BODY_WIDTH, BODY_HEIGHT = 2.0, 1.5
 LEAST_BODY_SHOWN = 0.5  # of that, within the frame: of a head alone nobody can tell
 FACE_CHANGED, BODY_CHANGED = 0.6, 0.6
+VERY_LIKELY_FROM = 0.8  # of both
 # In widths and heights of the face's box: how far a person may reach to each side of the middle and above
 # the face; below it to the end of the picture.
 REACH_ASIDE, REACH_ABOVE = 2.5, 1.0
@@ -37,6 +39,7 @@ class ReplacedPerson:
     mask: Mask  # (h, w): what changed within the reach of a person
     box: tuple[int, int, int, int]  # left, top, right, bottom of that
     share: float  # of the picture
+    least_changed: float  # share of the face, or of the body if less of it, that changed
 
 
 def find_replaced_persons(changes: ChangeMap, faces: Sequence[FaceFinding]) -> list[ReplacedPerson]:
@@ -56,7 +59,8 @@ def _replaced(finding: FaceFinding, changes: ChangeMap) -> ReplacedPerson | None
     changed = np.zeros(shape, np.bool_)
     for region in changes.regions:
         changed |= region.mask
-    if changed[face].mean() < FACE_CHANGED or changed[body].mean() < BODY_CHANGED:
+    of_face, of_body = float(changed[face].mean()), float(changed[body].mean())
+    if of_face < FACE_CHANGED or of_body < BODY_CHANGED:
         return None
     within = _reach(finding.pair, shape)
     around = changes.compared & ~within
@@ -65,7 +69,7 @@ def _replaced(finding: FaceFinding, changes: ChangeMap) -> ReplacedPerson | None
     mask = np.asarray(changed & within, np.bool_)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-    return ReplacedPerson(finding, mask, box, float(mask.mean()))
+    return ReplacedPerson(finding, mask, box, float(mask.mean()), min(of_face, of_body))
 
 
 def _reach(pair: FacePair, shape: tuple[int, ...]) -> Mask:
@@ -110,4 +114,12 @@ def _operation(person: ReplacedPerson, warped: WarpedPair, query_size: tuple[int
     numbers = measures.numbers() if measures else {}
     numbers["share"] = round(person.share, 4)
     degree = degree_of(person.face.exchanged, 0.5, 0.9)
-    return Operation(OperationType.PERSON_REPLACED, degree, sentence, region, reference_region, numbers)
+    return Operation(
+        OperationType.PERSON_REPLACED,
+        degree,
+        sentence,
+        region,
+        reference_region,
+        numbers,
+        certainty=certainty_of(person.least_changed, VERY_LIKELY_FROM),
+    )

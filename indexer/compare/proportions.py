@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.compare.geometry import Matrix, Points, project
-from indexer.compare.vocabulary import FULL, Operation, degree_of
+from indexer.compare.vocabulary import FULL, Operation, certainty_of, degree_of
 from indexer.operations import OperationType
 
 # Of 309 edited copies that keep their proportions none is off by more than 0.009: docs/quality.md.
@@ -84,6 +84,7 @@ def stretched(stretch: Stretch) -> Operation:
         FULL,
         FULL,
         {"width_to_height": round(stretch.ratio, 3)},
+        certainty=certainty_of(1 / share, CLEAR),
     )
 
 

@@ -2,9 +2,16 @@
 
 import numpy as np
 
-from indexer.compare.fine_changes import FineComparison, SmallChange
+from indexer.compare.fine_changes import BEYOND_USUAL, FineComparison, SmallChange
 from indexer.compare.geometry import Points, project
-from indexer.compare.vocabulary import Frame, Operation, as_shares, degree_of, where_in_words
+from indexer.compare.vocabulary import (
+    Frame,
+    Operation,
+    as_shares,
+    certainty_of,
+    degree_of,
+    where_in_words,
+)
 from indexer.operations import Degree, OperationType
 
 # A glyph of so many pixels of the compared size is found: docs/quality.md.
@@ -12,6 +19,7 @@ LEAST_GLYPH_PX = 12
 UNSAID_FROM = 0.6  # of the registered picture's size: with more left, a reader misses little
 HIDES_GLYPHS = 24.0  # grey levels that coding leaves around letters, in which they cannot be told
 ONE_LINE = 3.0  # times their height: changes that lie so near are told as one
+VERY_LIKELY_FROM = 1.6  # times what names a small change
 STRONG = 80.0  # grey levels
 AS_A_GLYPH = 2.5  # times as wide as high, at most; and no larger than this share of the picture's height
 LARGEST_GLYPH = 0.06
@@ -95,6 +103,7 @@ def _operation(
             "width_px": float(width),
             "height_px": float(height),
         },
+        certainty=certainty_of(strongest.beyond_usual, VERY_LIKELY_FROM * BEYOND_USUAL),
     )
 
 

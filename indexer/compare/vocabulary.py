@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from indexer.operations import Degree, OperationType
+from indexer.operations import Certainty, Degree, OperationType
 
 Quad = tuple[tuple[float, float], ...]  # four corners as shares of width and height
 IN_PERCENT_FROM = 0.01  # of the picture
@@ -24,6 +24,12 @@ class Operation:
     reference_region: Quad | None = None
     measured: dict[str, float] = field(default_factory=dict)
     factor: float | None = None  # playback speed of the query against the reference
+    certainty: Certainty = Certainty.VERY_LIKELY
+
+    @property
+    def share(self) -> float | None:
+        """Share of the query that it concerns, 0..1; None where it is nowhere in it or has no place."""
+        return None if self.region is None else share_of_area(self.region)
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ def degree_of(amount: float, clear: float, strong: float) -> Degree:
     if amount < clear:
         return Degree.SLIGHT
     return Degree.CLEAR if amount < strong else Degree.STRONG
+
+
+def certainty_of(evidence: float, very_likely_from: float) -> Certainty:
+    """Returns very likely from so much evidence on, in whatever unit."""
+    return Certainty.VERY_LIKELY if evidence >= very_likely_from else Certainty.LIKELY
 
 
 def as_shares(corners: npt.NDArray[np.float32], width: int, height: int) -> Quad:

@@ -5,8 +5,8 @@ from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from indexer.compare.vocabulary import Operation, Quad, degree_of
-from indexer.operations import OPERATIONS, Degree, OperationType
+from indexer.compare.vocabulary import Operation, Quad, certainty_of, degree_of
+from indexer.operations import OPERATIONS, Certainty, Degree, OperationType
 from indexer.timeline.temporal_segments import TemporalSegment
 
 FACTOR_TOLERANCE = 0.02  # a segment of a few seconds does not tell its factor more exactly
@@ -25,6 +25,7 @@ ORDER_TOLERANCE_S = 0.3
 SLIGHT_SHARE = 0.8
 OVERLAYS_SEEN = 0.15  # share of frames that must show an overlay before edits in its place are taken for it
 NEIGHBOURS_FROM = 3  # compared frames, from which on neighbouring frames are asked about an edit
+VERY_LIKELY_SHARE = 0.5  # of the compared frames, each of which must show it as very likely
 NEARBY = 0.15  # share of width and height within which two edits are in one place
 
 
@@ -161,7 +162,9 @@ def _merged(found: list[Operation], count: int) -> Operation:
     if len(found) < count:
         sentence += f" Seen in {len(found)} of {count} compared frames."
     measured = {**typical.measured, "frames": len(found), "frames_compared": count}
-    return replace(typical, sentence=sentence, measured=measured)
+    sure = [operation for operation in found if operation.certainty is Certainty.VERY_LIKELY]
+    certainty = certainty_of(len(sure), VERY_LIKELY_SHARE * count)
+    return replace(typical, sentence=sentence, measured=measured, certainty=certainty)
 
 
 def _retimed(segments: list[TemporalSegment]) -> list[Operation]:

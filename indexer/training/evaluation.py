@@ -4,10 +4,13 @@ All pairs of all queries are pooled and ranked by confidence, and most queries h
 average precision (µAP), recall at a precision, and recall@1.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
+NORMAL_95 = 1.96  # standard deviations of an interval of 95 %
 
 
 @dataclass(frozen=True)
@@ -67,3 +70,13 @@ def _first_right(guesses: list[Guess], truth: dict[str, str | None]) -> int:
     return sum(
         truth[query] is not None and truth[query] == guess.reference for query, guess in best.items()
     )
+
+
+def wilson_interval(found: int, of: int) -> tuple[float, float]:
+    """Returns the ends of Wilson's interval of 95 % (1927) of a share, 0..1; (0, 1) of nothing."""
+    if of == 0:
+        return 0.0, 1.0
+    share, weight = found / of, NORMAL_95 * NORMAL_95 / of
+    middle = (share + weight / 2) / (1 + weight)
+    half = NORMAL_95 * math.sqrt(share * (1 - share) / of + weight / (4 * of)) / (1 + weight)
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -7,17 +7,18 @@ evaluated out of training, so that they tell what the model does on what it has 
 import argparse
 import json
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer.compare.faces.findings import Change, decide_by_measures
+from indexer.compare.faces.judgement import Change, judge
 from indexer.compare.faces.model import EXCHANGED, HEADS, MODEL_NAME, MOVED, Head, quantities_of
 from indexer.training.face_pairs import MOVED as MOVED_PAIR
-from indexer.training.face_pairs import SWAPPED, MeasuredFace, measure_pairs, read_pairs
-from indexer.training.face_variants import COVERED, EDITED, ON_THE_WAY
+from indexer.training.face_pairs import SWAPPED, MeasuredFace, measure_pairs, read_pairs, synthetic_pairs
+from indexer.training.face_reports import by_size, by_system, by_variant
+from indexer.training.face_variants import COVERED
 
 RIDGE = 0.02  # L2 on standardised weights, because there are few systems and many variants of each
 STEPS = 60
@@ -95,33 +96,8 @@ def decide_left_out(
         heads = fit_heads(
             [face for face in faces if folds[key(face)] != fold and face.pair.group not in targets]
         )
-        decided += [(face, decide_by_measures(face.measures, heads)) for face in left_out]
+        decided += [(face, judge(face.evidence, heads).change) for face in left_out]
     return decided
-
-
-def report(decided: Iterable[tuple[MeasuredFace, Change]]) -> str:
-    """Returns a table by variant: what was said of swaps, of re-enactments and of other pictures."""
-    pictures: dict[tuple[str, str], tuple[MeasuredFace, list[Change]]] = {}
-    for face, change in decided:
-        pictures.setdefault((face.pair.name, face.variant), (face, []))[1].append(change)
-    flags = {Change.EXCHANGED, Change.MOVED}
-    lines = [
-        "| variant | swaps named `face_swap` | re-enactments flagged | flagged of the rest | abstained |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for variant in (*ON_THE_WAY, *EDITED, *COVERED):
-        rows = [(face, said) for (_, name), (face, said) in pictures.items() if name == variant]
-        swaps = [Change.EXCHANGED in said for face, said in rows if face.pair.kind == SWAPPED]
-        moved = [bool(flags & set(said)) for face, said in rows if face.pair.kind == MOVED_PAIR]
-        rest = [
-            bool(flags & set(said)) for face, said in rows if face.pair.kind not in (SWAPPED, MOVED_PAIR)
-        ]
-        unsure = sum(Change.UNCERTAIN in said for _, said in rows)
-        lines.append(
-            f"| {variant} | {sum(swaps)} of {len(swaps)} | {sum(moved)} of {len(moved)} "
-            f"| {sum(rest)} of {len(rest)} | {unsure} of {len(rows)} |"
-        )
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -129,17 +105,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path("indexer/weights") / f"{MODEL_NAME}.json")
-    parser.add_argument("--cache", type=Path, help="keep the measurements here; they take minutes")
+    parser.add_argument("--cache", type=Path, help="keep the measurements here; they take an hour")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     faces = _measured(given.folder, given.cache, given.workers)
-    print(f"{len(faces)} faces of {len({face.pair.name for face in faces})} pairs\n\nA system left out:\n")
-    print(report(decide_left_out(faces, lambda face: face.pair.system)))
-    print("\nA target left out:\n")
-    print(report(decide_left_out(faces, lambda face: face.pair.group)))
+    print(f"{len(faces)} faces of {len({face.pair.name for face in faces})} pairs")
+    left_out = decide_left_out(faces, lambda face: face.pair.system)
+    for title, table in (("variant", by_variant), ("system", by_system), ("size", by_size)):
+        print(f"\nA system left out, by {title}:\n\n{table(left_out)}")
+    print(f"\nA target left out:\n\n{by_variant(decide_left_out(faces, lambda face: face.pair.group))}")
     heads = fit_heads(faces)
-    print("\nOn what it was trained on:\n")
-    print(report((face, decide_by_measures(face.measures, heads)) for face in faces))
+    trained_on = [(face, judge(face.evidence, heads).change) for face in faces]
+    print(f"\nOn what it was trained on:\n\n{by_variant(trained_on)}")
     content = {"model": MODEL_NAME, "heads": {name: head.to_json() for name, head in heads.items()}}
     given.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -148,7 +125,7 @@ def _measured(folder: Path, cache: Path | None, workers: int) -> list[MeasuredFa
     if cache is not None and cache.exists():
         kept: list[MeasuredFace] = pickle.loads(cache.read_bytes())  # our own file of a moment ago
         return kept
-    faces = list(measure_pairs(read_pairs(folder), workers))
+    faces = list(measure_pairs(read_pairs(folder) + synthetic_pairs(folder), workers))
     if cache is not None:
         cache.write_bytes(pickle.dumps(faces))
     return faces

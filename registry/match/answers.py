@@ -188,11 +188,13 @@ def wire_operation(operation: DetectedOperation, *, with_evidence: bool) -> Oper
     return Operation(
         type=operation.type,
         degree=operation.degree,
+        certainty=operation.certainty,
         sentence=operation.sentence,
         c2pa_action=row.c2pa_action,
         digital_source_type=row.digital_source_type,
         media_authenticity=row.media_authenticity,
         region=Region(corners=operation.region) if operation.region else None,
+        share=None if operation.share is None else round(operation.share, 6),
         reference_region=(
             Region(corners=operation.reference_region) if operation.reference_region else None
         ),

@@ -106,7 +106,9 @@ def _parts(comparison: Comparison, drawn: DrawnComparison, made_at: datetime) ->
     if others:
         yield Spacer(0, 5 * mm)
         yield _text("What differs in the whole" if explained else "What differs", size=12, bold=True)
-        yield from (_text(f"{in_words(one.type)} ({one.degree}): {one.sentence}") for one in others)
+        yield from (
+            _text(f"{in_words(one.type)} ({one.how_much_in_words()}): {one.sentence}") for one in others
+        )
     if comparison.uncertain:
         yield Spacer(0, 5 * mm)
         yield _text("What could not be told, or is not listed", size=12, bold=True)

@@ -135,7 +135,7 @@ def close_ups_of(context: RequestContext, compared: ComparedStill, sight: Sight)
 
 def _said_of(operation: Operation, quad: Quad, frame: Frame) -> str:
     kind = in_words(operation.type)
-    said = f"{kind[0].upper()}{kind[1:]}, {operation.degree}"
+    said = f"{kind[0].upper()}{kind[1:]}, {operation.degree}, {in_words(operation.certainty)}"
     if "width_px" not in operation.measured:  # else the sentence tells
         said += f", {size_in_words(quad, frame)}"
     return f"{said}: {operation.sentence}"

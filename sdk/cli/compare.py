@@ -109,7 +109,7 @@ def _show(file: Path, comparison: Comparison) -> None:
     for operation in comparison.operations:
         kind = in_words(operation.type)
         where = "" if operation.region is None else f" at {_box(operation.region)}"
-        say(styled("cyan", kind, f" ({operation.degree}){where}"), indent=2)
+        say(styled("cyan", kind, f" ({operation.how_much_in_words()}){where}"), indent=2)
 
 
 def _box(region: Region) -> str:

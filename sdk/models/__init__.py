@@ -24,6 +24,7 @@ from sdk.models.matching import (
 )
 from sdk.models.operations import (
     OPERATIONS,
+    Certainty,
     Degree,
     Direction,
     Extent,
@@ -80,6 +81,7 @@ __all__ = [
     "ApiKey",
     "AuditFinding",
     "AuditReport",
+    "Certainty",
     "CommittedNote",
     "Comparison",
     "Computed",

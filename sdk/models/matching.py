@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from sdk.models.base import Wire, in_words
-from sdk.models.operations import Degree, Direction, MediaAuthenticity, OperationType, Severity
+from sdk.models.operations import Certainty, Degree, Direction, MediaAuthenticity, OperationType, Severity
 from sdk.models.records import FingerprintValue, Receipt, RecordSummary
 
 
@@ -90,14 +90,20 @@ class Operation(Wire):
 
     type: OperationType
     degree: Degree
+    certainty: Certainty | None = None  # that it was done; None: an older registry did not say
     sentence: str
     c2pa_action: str
     digital_source_type: str | None  # IPTC
     media_authenticity: MediaAuthenticity  # schema.org
     region: Region | None = None  # in the upload
+    share: float | None = None  # of the upload's area, that the region takes
     reference_region: Region | None = None
     factor: float | None = None  # of `retimed`: playback speed of the upload against the original
     measured: dict[str, Any] = Field(default_factory=dict)
+
+    def how_much_in_words(self) -> str:
+        """How far it went and how sure it is, as people read it: "strong, very likely"."""
+        return ", ".join(in_words(one) for one in (self.degree, self.certainty) if one is not None)
 
 
 Seconds = tuple[float, float]

@@ -2,6 +2,7 @@
 
 from indexer.operations import (
     OPERATIONS,
+    Certainty,
     Degree,
     Direction,
     Extent,
@@ -13,6 +14,7 @@ from indexer.operations import (
 
 __all__ = [
     "OPERATIONS",
+    "Certainty",
     "Degree",
     "Direction",
     "Extent",

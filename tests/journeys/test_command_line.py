@@ -122,7 +122,7 @@ def test_a_changed_picture_is_compared_shown_and_kept_as_a_picture(world: World,
     assert matched["operations"][0]["type"] == "face_swap"
     assert matched["uncertain"] == []
     words = run("compare", upload, *here, expect=10).stdout
-    assert "face swap (strong) at" in words
+    assert "face swap (strong, very likely) at" in words
     assert "another person's" in words
     sheet, turning = folder / "sheet.png", folder / "turning.gif"
     run("compare", upload, record, "--out", sheet, *here, expect=10)

@@ -14,6 +14,7 @@ from sdk.answers import BadAnswer, answer_core, sign_answer, verify_answer
 from sdk.keys import generate_key, public_jwk
 from sdk.models import (
     AlterationShown,
+    Certainty,
     Computed,
     DeclaredSource,
     Degree,
@@ -104,6 +105,8 @@ def full_answer() -> MatchAnswer:
     operation = Operation(
         type=OperationType.CROPPED,
         degree=Degree.CLEAR,
+        certainty=Certainty.LIKELY,
+        share=0.25,
         sentence="It was cropped.",
         c2pa_action="c2pa.cropped",
         digital_source_type="http://example.org/type",

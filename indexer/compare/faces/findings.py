@@ -1,68 +1,35 @@
-"""Says what happened to each face of a compared pair, or that it cannot be told."""
+"""Finds what happened to each face of a compared pair, and says it as operations and sentences."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from indexer.compare.changes import ChangeMap
 from indexer.compare.content import both_quads, overlay_evidence_in
 from indexer.compare.faces.crops import oval_mask
-from indexer.compare.faces.model import EXCHANGED, MOVED, Head, shipped_heads
+from indexer.compare.faces.judgement import (
+    ALL_KEPT,
+    CHANGED_SHARE,
+    FLAT,
+    KEPT_BESIDE_STICKERS,
+    LEAST_CONFIDENCE,
+    Change,
+    FaceEvidence,
+    gain_over,
+    judge,
+)
+from indexer.compare.faces.model import EXCHANGED, MOVED, shipped_heads
 from indexer.compare.faces.pairs import FaceMeasures, FacePair, Points
 from indexer.compare.processing import commonest_colours_share
-from indexer.compare.vocabulary import Operation, as_shares, degree_of, where_in_words
+from indexer.compare.vocabulary import Operation, as_shares, certainty_of, degree_of, where_in_words
 from indexer.compare.warping import Mask, WarpedPair
-from indexer.operations import Degree, OperationType
+from indexer.operations import Certainty, Degree, OperationType
 
-# A face of 48 px has about 22 between the outer corners of its eyes; below that nobody can tell who it is.
-LEAST_EYE_PX = 22.0
-FACE_PER_EYE = 2.2
-LEAST_CONFIDENCE = 0.5
-MOST_TURNED = 0.75  # sine: a profile hides half of what identity is read from
-LEAST_OTHER_PERSON = 0.38  # identity distance; below it the person is the same, whatever else changed
-SURE, SUSPECT = 0.5, 0.25
-# Of systems left out of training: 103 of 114 re-enactments and 1 of 906 others; at 0.6 it is 106 and 1.
-MOVED_SURE = 0.7
-# Below this probability the mouth or the eyes themselves must look otherwise: local contrast, dithering and
-# two generations of coding move landmarks a little and keep both at a correlation of 0.96 and more, while
-# re-enacted mouths have 0.77 to 0.88.
-MOVED_BY_ITSELF, LOOKS_OTHERWISE = 0.95, 0.93
-# Logits by which a face must speak more for a change than its control does.
-# The first control does what was done around the face, the second is coded as videos are, and rather more
-# coarsely than less: genuine faces in coarse videos gain at most 0.9 over it, swaps of 2019 from 1.3 on.
-LEAST_GAINS_EXCHANGED, LEAST_GAINS_MOVED = (2.0, 1.1), (3.5, 1.0)
-LEAST_MOTION = 3.5e-3  # eye distances: less is the error of measuring it
-# Share of the face that is pixel for pixel the reference's, with which something flat may lie over the
-# rest, or a sticker with a picture on it.
-PARTLY_KEPT, KEPT_BESIDE_STICKERS = 0.28, 0.34
-# `content.overlay_evidence` in a face: pieces of pictures pasted on eyes, nose or mouth have 3.3 to 7.4,
-# nearly all above 4. Exchanged faces end softly: at most 3.1 where so much is kept, 4.0 where less is. A
-# mouth that was opened has up to 4.3.
-STICKER_FROM, STICKER_SURELY = 3.8, 4.6
-ALL_KEPT = 0.97  # share of the face: with so much, what the change map marks is the work of a filter
-LEAST_OF_FACE = 0.08  # of the oval, that a region must cover to say so
-LEAST_PLACES = 30  # px
-FLAT, NOTHING_LEFT = 0.85, 0.45  # share of the three commonest colours; correlation
-BLURRED = 0.25  # of the reference's sharpness
-COVER_LEAVES = 0.75  # of the face untouched at most
-PLAIN = 0.12  # of the face newly without gradient: faces have at most 0.08, covers at least 0.18
 LEAST_SHOWN = 0.6  # of the oval, which the query must show
-CHANGED_SHARE = 0.12  # of the face's oval, which the change map must mark for an edit
-
-
-PROCESSED = "what was done to the whole picture changes an unchanged face as much"
-
-
-class Change(StrEnum):
-    """What is said of one face."""
-
-    NONE = "none"
-    EXCHANGED = "exchanged"
-    MOVED = "moved"
-    EDITED = "edited"
-    COVERED = "covered"
-    UNCERTAIN = "uncertain"
+LEAST_OF_FACE = 0.08  # of the oval, that a changed region must cover to be looked at as a sticker
+LEAST_PLACES = 30  # px
+# Probability of a change, and logits beyond every control, from which on it is very likely.
+VERY_LIKELY_FROM, FAR_BEYOND_CONTROLS = 0.95, 2.5
 
 
 @dataclass(frozen=True)
@@ -75,6 +42,7 @@ class FaceFinding:
     moved: float  # probability that expression, mouth or pose were changed
     changed_share: float  # of the oval that the change map marks
     reason: str | None = None  # of an uncertainty
+    evidence: FaceEvidence | None = None  # None where one of the two shows no face, or hides its place
 
     @property
     def is_marked_but_kept(self) -> bool:
@@ -88,44 +56,9 @@ class FaceFinding:
         `head`: one of the model's. 0 where no control was made: then the face did not seem changed.
         """
         said = self.exchanged if head == EXCHANGED else self.moved
-        controls = [_gain(said, control, head) for control in self.pair.controls]
+        shipped = shipped_heads()[head]
+        controls = [gain_over(said, control, shipped) for control in self.pair.controls]
         return min(controls, default=0.0)
-
-
-def decide_by_measures(measures: FaceMeasures, heads: dict[str, Head] | None = None) -> Change:
-    """Decides by the measures alone: without a change map an edit cannot be told from none."""
-    heads = heads or shipped_heads()
-    exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
-    change, _ = _decide(measures, exchanged, moved, 0.0, is_flat=False)
-    return change
-
-
-def is_remarkable(pair: FacePair) -> bool:
-    """Whether the face seems changed, so that it must be held against a control."""
-    return pair.measures is not None and decide_by_measures(pair.measures) not in (
-        Change.NONE,
-        Change.UNCERTAIN,
-    )
-
-
-def why_uncertain(measures: FaceMeasures) -> str | None:
-    """Says why a face cannot be judged; None where it can."""
-    face_px = FACE_PER_EYE * measures.eye_px
-    if measures.eye_px < LEAST_EYE_PX:
-        return f"it is only about {face_px:.0f} pixels wide"
-    if measures.confidence < LEAST_CONFIDENCE:
-        return "it is covered, blurred or hardly a face"
-    if measures.turned > MOST_TURNED:
-        return "it is seen in profile"
-    return None
-
-
-def is_covered(measures: FaceMeasures) -> bool:
-    """Whether something covers the whole face: a flat thing, cells, or a blur that leaves no feature."""
-    if measures.reference_confidence < LEAST_CONFIDENCE or measures.kept > COVER_LEAVES:
-        return False
-    flat = measures.flatness > FLAT and measures.inside < NOTHING_LEFT
-    return flat or measures.sharpness < BLURRED or measures.plain > PLAIN
 
 
 def find_face_changes(
@@ -150,88 +83,15 @@ def _finding(pair: FacePair, warped: WarpedPair, changes: ChangeMap) -> FaceFind
         was_there = pair.reference_box is not None and pair.confidence >= LEAST_CONFIDENCE
         covered = was_there and share > CHANGED_SHARE
         return FaceFinding(pair, Change.COVERED if covered else Change.NONE, 0.0, 0.0, share)
-    heads = shipped_heads()
-    exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
     is_flat = _is_flat(oval & marked, warped)
-    change, reason = _decide(measures, exchanged, moved, share, is_flat=is_flat)
-    if _processing_explains(change, exchanged, moved, pair):
-        change, reason = Change.UNCERTAIN, PROCESSED
-    elif _is_sticker(change, _sticker_evidence(measures, oval, warped, changes), share):
-        change = Change.COVERED
-    return FaceFinding(pair, change, exchanged, moved, share, reason)
-
-
-def _decide(
-    measures: FaceMeasures, exchanged: float, moved: float, share: float, *, is_flat: bool
-) -> tuple[Change, str | None]:
-    """Decides in this order, so that what cannot be told comes before what is told.
-
-    1. Covered, if something lies over the face or it can no longer be found. 2. Uncertain, if it is too
-    small, too blurred or in profile. 3. Exchanged. 4. Moved, if anything moved at all. 5. Edited.
-    """
-    touched = share > CHANGED_SHARE and measures.kept < ALL_KEPT
-    known = measures.reference_confidence >= LEAST_CONFIDENCE
-    if is_covered(measures) or (touched and is_flat and measures.kept > PARTLY_KEPT):
-        return Change.COVERED, None
-    reason = why_uncertain(measures)
-    if reason is not None and measures.confidence < LEAST_CONFIDENCE:
-        if touched and known and measures.kept < COVER_LEAVES:
-            return Change.COVERED, None
-        return (Change.UNCERTAIN, reason) if touched else (Change.NONE, None)  # hardly a face in either
-    if reason is not None:
-        return Change.UNCERTAIN, reason
-    if exchanged > SURE and min(measures.identity, measures.identity_in_place) > LEAST_OTHER_PERSON:
-        return Change.EXCHANGED, None
-    if moved > MOVED_SURE and measures.flow_inside > LEAST_MOTION:
-        if moved > MOVED_BY_ITSELF or min(measures.mouth, measures.eyes) < LOOKS_OTHERWISE:
-            return Change.MOVED, None
-        if not touched:
-            return Change.UNCERTAIN, "it moved, but by no more than processing moves a face"
-    if touched and exchanged > SUSPECT:
-        return Change.UNCERTAIN, "the evidence that it is another person's is not enough"
-    if touched:
-        return (Change.COVERED if is_flat else Change.EDITED), None
-    return Change.NONE, None
-
-
-def _processing_explains(change: Change, exchanged: float, moved: float, pair: FacePair) -> bool:
-    """Whether what was done to the whole picture would have the same said of an unchanged face."""
-    return change in TYPES and any(
-        _control_says_the_same(change, exchanged, moved, control, number)
-        for number, control in enumerate(pair.controls)
-    )
-
-
-def _control_says_the_same(
-    change: Change, exchanged: float, moved: float, control: FaceMeasures | None, number: int
-) -> bool:
-    if change is Change.EXCHANGED:
-        return _gain(exchanged, control, EXCHANGED) < LEAST_GAINS_EXCHANGED[number]
-    if change is Change.MOVED:
-        return _gain(moved, control, MOVED) < LEAST_GAINS_MOVED[number]
-    return control is None or (change is Change.COVERED and is_covered(control))
-
-
-def _gain(probability: float, control: FaceMeasures | None, head: str) -> float:
-    if control is None:
-        return 0.0  # it leaves nothing of an unchanged face either
-    return _logit(probability) - _logit(shipped_heads()[head].probability(control))
-
-
-def _logit(probability: float) -> float:
-    bounded = min(max(probability, 1e-6), 1 - 1e-6)
-    return float(np.log(bounded / (1 - bounded)))
+    sticker = _sticker_evidence(measures, oval, warped, changes)
+    evidence = FaceEvidence(measures, pair.controls, share, is_flat, sticker)
+    said = judge(evidence)
+    return FaceFinding(pair, said.change, said.exchanged, said.moved, share, said.reason, evidence)
 
 
 def _is_flat(where: Mask, warped: WarpedPair) -> bool:
     return bool(where.sum() >= LEAST_PLACES) and commonest_colours_share(warped.query[where]) > FLAT
-
-
-def _is_sticker(change: Change, evidence: float, share: float) -> bool:
-    """Whether what seems a change of the face is a thing that lies over it."""
-    if change is Change.MOVED:
-        return share > CHANGED_SHARE and evidence > STICKER_SURELY
-    return change in (Change.EXCHANGED, Change.EDITED) and evidence > STICKER_FROM
 
 
 def _sticker_evidence(measures: FaceMeasures, oval: Mask, warped: WarpedPair, changes: ChangeMap) -> float:
@@ -285,7 +145,15 @@ def _operation(finding: FaceFinding, warped: WarpedPair, query_size: tuple[int, 
         "changed_share": round(finding.changed_share, 4),
     }
     where = where_in_words(reference_region)
-    return Operation(kind, _degree(finding), _sentence(finding, where), region, reference_region, numbers)
+    return Operation(
+        kind,
+        _degree(finding),
+        _sentence(finding, where),
+        region,
+        reference_region,
+        numbers,
+        certainty=_certainty(finding),
+    )
 
 
 def _degree(finding: FaceFinding) -> Degree:
@@ -293,6 +161,17 @@ def _degree(finding: FaceFinding) -> Degree:
         chance = finding.exchanged if finding.change is Change.EXCHANGED else finding.moved
         return degree_of(chance, 0.8, 0.97)
     return degree_of(finding.changed_share, 0.25, 0.6)
+
+
+def _certainty(finding: FaceFinding) -> Certainty:
+    """Of another person or a movement: by the probability, and by what the controls leave of it."""
+    if finding.change is Change.EXCHANGED:
+        is_far = finding.gain_over_controls(EXCHANGED) >= FAR_BEYOND_CONTROLS or not finding.pair.controls
+        return certainty_of(finding.exchanged if is_far else 0.0, VERY_LIKELY_FROM)
+    if finding.change is Change.MOVED:
+        is_far = finding.gain_over_controls(MOVED) >= FAR_BEYOND_CONTROLS or not finding.pair.controls
+        return certainty_of(finding.moved if is_far else 0.0, VERY_LIKELY_FROM)
+    return certainty_of(finding.changed_share, 2 * CHANGED_SHARE)
 
 
 def _sentence(finding: FaceFinding, where: str) -> str:

@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from indexer.compare.faces import weights
 from indexer.compare.faces.control import control_pictures
 from indexer.compare.faces.detection import FaceBox, find_faces, overlap
-from indexer.compare.faces.findings import Change
 from indexer.compare.faces.identity import face_chip, identity_vectors
+from indexer.compare.faces.judgement import Change
 from indexer.compare.faces.landmarks import FIVE, OVAL, landmarks_of
 from indexer.compare.faces.model import EXCHANGED, HEADS, MOVED, QUANTITIES, shipped_heads
 from indexer.compare.faces.weights import MissingFaceModels, weight_path
@@ -24,6 +24,8 @@ from indexer.media.video_coding import through_h264
 from indexer.operations import OperationType
 from indexer.training.classical_swap import open_mouth, swap_face
 from indexer.training.face_variants import COVERED, EDITED, ON_THE_WAY
+from indexer.training.synthetic_reenactments import FAMILIES as REENACTMENTS
+from indexer.training.synthetic_reenactments import NothingMoved, synthetic_reenactment
 from indexer.training.synthetic_swaps import FAMILIES, synthetic_swap
 from tests.pictures import picture
 from tests.portraits import astronaut, derived, hopper, pixels, swapped, through_jpeg, types_of
@@ -131,6 +133,22 @@ def test_swaps_of_early_tools_are_named(family: str) -> None:
     made = synthetic_swap(astronaut(), hopper(), family, random.Random(5))
     found = types_of(derived(through_jpeg(made), astronaut()))
     assert found & FACE_OPERATIONS == {OperationType.FACE_SWAP}
+
+
+@pytest.mark.parametrize(
+    "family", sorted(set(REENACTMENTS) - {"other mouth"})
+)  # a drawn mouth looks laid over
+def test_a_face_driven_to_another_expression_is_a_reenactment_and_no_swap(family: str) -> None:
+    other = open_mouth(astronaut(), 0.08)
+    made = synthetic_reenactment(astronaut(), other, family, random.Random(3))
+    assert types_of(derived(through_jpeg(made), astronaut())) & FACE_OPERATIONS == {
+        OperationType.FACE_REENACTED
+    }
+
+
+def test_nothing_is_driven_by_a_face_that_is_held_alike() -> None:
+    with pytest.raises(NothingMoved):
+        synthetic_reenactment(astronaut(), through_jpeg(astronaut()), "bent", random.Random(3))
 
 
 @pytest.mark.parametrize("name", EDITED)

@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pytest
 
 from indexer.compare.vocabulary import Operation
-from indexer.operations import Degree, OperationType
+from indexer.operations import Certainty, Degree, OperationType
 from indexer.timeline.alignment import find_segments
 from indexer.timeline.operations import Spans, operations_in_time, over_frames
 from indexer.timeline.temporal_segments import Sequence, TemporalSegment
@@ -190,6 +190,15 @@ def test_a_face_that_looks_slightly_different_now_and_then_was_not_swapped() -> 
     assert over_frames([[slight], [], [slight], [], [clear], [], [slight], [], [slight], []]) == []
     assert len(over_frames([[slight]] * 9 + [[]])) == 1
     assert len(over_frames([[clear]] * 4 + [[]] * 6)) == 1
+
+
+def test_a_change_is_very_likely_where_half_of_the_frames_show_it_so() -> None:
+    likely, sure = (
+        Operation(OperationType.FACE_COVERED, Degree.CLEAR, "Covered.", certainty=certainty)
+        for certainty in Certainty
+    )
+    assert over_frames([[sure]] * 5 + [[likely]] * 5)[0].certainty is Certainty.VERY_LIKELY
+    assert over_frames([[sure]] * 4 + [[likely]] * 6)[0].certainty is Certainty.LIKELY
 
 
 def at(x: float, y: float, degree: Degree = Degree.CLEAR) -> Operation:
