@@ -19,6 +19,7 @@ Pixels = npt.NDArray[np.float32]  # (h, w, 3), 0..255
 LEAST_SIDE = 64  # px
 # An upload may always be said to be re-encoded, smaller, or of other colours.
 ALWAYS = frozenset({OperationType.RE_ENCODED, OperationType.RESIZED, OperationType.COLOUR})
+FILTERED = frozenset({OperationType.FILTERED})
 CROPPED = frozenset({OperationType.CROPPED})
 FRAMED = frozenset({OperationType.EMBEDDED, OperationType.BORDERED})
 
@@ -222,21 +223,23 @@ WAYS: dict[str, Way] = {
     "sharpened": Way(
         "filter",
         _then(lambda image, rng: image.filter(ImageFilter.UnsharpMask(2, rng.randint(40, 160), 2)), _JPEG),
+        FILTERED,
     ),
     "softened": Way(
         "filter",
         _then(lambda image, rng: image.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 1.6))), _JPEG),
+        FILTERED,
     ),
     "black and white": Way("filter", _then(lambda image, _: ImageOps.grayscale(image), _JPEG)),
     "sepia": Way("filter", _then(_pixels(_sepia), _JPEG)),
     "warm or cool": Way("filter", _then(_pixels(_warmth), _JPEG)),
     "faded": Way("filter", _then(_pixels(_faded), _JPEG)),
-    "vignette": Way("filter", _then(_pixels(_vignette), _JPEG)),
+    "vignette": Way("filter", _then(_pixels(_vignette), _JPEG), FILTERED),
     "levels stretched": Way("filter", _then(lambda image, _: ImageOps.autocontrast(image, 1), _JPEG)),
     "noise": Way("filter", _then(_pixels(_noise), _JPEG)),
-    "night mode": Way("filter", _then(_pixels(_night), _JPEG)),
-    "tone-mapped": Way("filter", _then(_pixels(_tone_mapped), _JPEG)),
-    "local contrast": Way("filter", _then(_local_contrast, _JPEG)),
+    "night mode": Way("filter", _then(_pixels(_night), _JPEG), FILTERED),
+    "tone-mapped": Way("filter", _then(_pixels(_tone_mapped), _JPEG), FILTERED),
+    "local contrast": Way("filter", _then(_local_contrast, _JPEG), FILTERED),
     "on a phone's screen": Way(
         "screenshot",
         _then(_on_phone, lambda image, rng: saved(image, "PNG")),

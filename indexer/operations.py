@@ -55,6 +55,7 @@ class OperationType(StrEnum):
     LOOPED = "looped"
     RESIZED = "resized"
     COLOUR = "colour"
+    FILTERED = "filtered"
     RE_ENCODED = "re_encoded"
 
 
@@ -259,6 +260,10 @@ _ROWS = (
     OperationRow(OperationType.COLOUR, Severity.TECHNICAL, Extent.FRAME,
                  "c2pa.adjustedColor", _BY_HAND, _SAME,
                  "exposure, white balance, saturation, grey"),
+    OperationRow(OperationType.FILTERED, Severity.TECHNICAL, Extent.FRAME,
+                 "c2pa.filtered", _ENHANCED, _SAME,
+                 "blurred, sharpened, reduced to few colours or darkened towards its corners, as a whole",
+                 least_share=0.8),
     OperationRow(OperationType.RE_ENCODED, Severity.TECHNICAL, Extent.FRAME,
                  "c2pa.transcoded", None, _SAME,
                  "other bytes of the same picture, or saved as a coarse JPEG"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.bars import bars_laid_over
-from indexer.compare.changes import MOST_REGIONS
+from indexer.compare.changes import MOST_REGIONS, ChangeMap
 from indexer.compare.content import changed_parts, content_operations, faint_differences
 from indexer.compare.faces.findings import (
     FaceFinding,
@@ -13,6 +13,7 @@ from indexer.compare.faces.findings import (
     uncertainties,
 )
 from indexer.compare.faces.judgement import Change
+from indexer.compare.filtered import name_filters
 from indexer.compare.fine_changes import fine_comparison
 from indexer.compare.operations import inverted, operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around
@@ -25,6 +26,7 @@ from indexer.compare.small_changes import (
     unseen_in_words,
 )
 from indexer.compare.vocabulary import Frame, Operation
+from indexer.compare.warping import Mask
 from indexer.media.images import Pixels
 from indexer.operations import OPERATIONS, OperationType
 
@@ -88,10 +90,20 @@ def derive(
     whole = operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame)
     # Of an inverted picture, what was changed besides would be said of what nobody sees.
     found += [one for one in whole if one.type is not OperationType.COLOUR or not pair.is_inverted]
+    filtered = name_filters(warped, comparison.processing, _unchanged(changes))
+    found += [] if filtered is None or pair.is_inverted else [filtered]
     uncertain = [*uncertainties(others, warped), *faint_differences(parts, warped, size)]
     if changes.left_by_filter:
         uncertain.append(FILTERED)
     return Derivation(tuple(found), tuple(uncertain), comparison, tuple(findings), pair)
+
+
+def _unchanged(changes: ChangeMap) -> Mask:
+    """Returns (h, w): where both were compared and nobody edited anything."""
+    mask = changes.compared.copy()
+    for region in changes.regions:
+        mask &= ~region.mask
+    return mask
 
 
 def derive_small_changes(

@@ -31,7 +31,8 @@ def test_the_order_of_answers_is_pinned() -> None:
         "face_swap", "person_replaced", "face_reenacted", "composite", "local_edit", "reversed",
         "reordered", "retimed", "pictures_replaced", "audio_replaced", "face_edited", "face_covered",
         "frame_overlay", "overlay", "mirrored", "rotated", "stretched", "cropped", "embedded", "bordered",
-        "audio_retimed", "clipped", "concatenated", "looped", "resized", "colour", "re_encoded",
+        "audio_retimed", "clipped", "concatenated", "looped", "resized", "colour", "filtered",
+            "re_encoded",
     ]  # fmt: skip
 
 
