@@ -3,11 +3,12 @@
     python -m bench.whole_filters [FOLDER]
 
 On photographs of packages, and the JPEGs of FOLDER besides, at 640 px. Nobody edited a part of the first
-table's uploads, so whatever is named is wrong.
+table's uploads, so whatever is said of one is wrong.
 """
 
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,8 +24,11 @@ from indexer.compare.derivation import FILTERED, Derivation, derive
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.compare.vocabulary import Frame
+from indexer.operations import OperationType
 
 UNDER = ("none", "JPEG 20", "sharpened, 2 px, 150 %", "vivid")
+WHOLE = (OperationType.FILTERED,)
+WORDS = ("softer", "sharpened", "few colours", "darkened")
 FOUND_FROM = 0.3  # of the union
 
 
@@ -138,18 +142,30 @@ def main(folder: Path | None) -> None:
         with Image.open(path) as image:
             image.thumbnail((SIDE, SIDE))
             pictures.append(image.convert("RGB"))
-    print(f"| filter | said of a part, of {len(pictures)} | could not be told |\n| --- | --- | --- |")
+    print(f"| filter | said of a part, of {len(pictures)} | could not be told | said of the whole |")
+    print("| --- | --- | --- | --- |")
     total = 0
     for name, apply in FILTERS.items():
         found = [_derived(apply(picture), picture) for picture in pictures]
         wrong = sum(any(one.type in FOUND for one in each.operations) for each in found if each)
         unsure = sum(FILTERED in each.uncertain for each in found if each)
+        whole = [_said_of_whole(each) for each in found if each]
         total += wrong
-        print(f"| {name} | {wrong} | {unsure} |", flush=True)
+        print(f"| {name} | {wrong} | {unsure} | {_counted(whole)} |", flush=True)
     print(f"\n{total} of {len(pictures) * len(FILTERS)}\n")
     print(f"| edit, IoU {FOUND_FROM} | {' | '.join(UNDER)} |\n| --- |{' --- |' * len(UNDER)}")
     for name in EDITS:
         print(f"| {name} | {' | '.join(_found(name, under, pictures) for under in UNDER)} |", flush=True)
+
+
+def _said_of_whole(derivation: Derivation) -> str | None:
+    return next((one.sentence for one in derivation.operations if one.type in WHOLE), None)
+
+
+def _counted(sentences: list[str | None]) -> str:
+    """Returns in how many each word is said, the commonest first."""
+    words = [word for sentence in sentences if sentence for word in WORDS if word in sentence]
+    return ", ".join(f"{word} {count}" for word, count in Counter(words).most_common()) or "nothing"
 
 
 def _found(edit: str, under: str, pictures: list[Image.Image]) -> str:

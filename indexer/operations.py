@@ -263,7 +263,7 @@ _ROWS = (
     OperationRow(OperationType.FILTERED, Severity.TECHNICAL, Extent.FRAME,
                  "c2pa.filtered", _ENHANCED, _SAME,
                  "blurred, sharpened, reduced to few colours or darkened towards its corners, as a whole",
-                 least_share=0.8),
+                 needs_same_moment=True, least_share=0.8),
     OperationRow(OperationType.RE_ENCODED, Severity.TECHNICAL, Extent.FRAME,
                  "c2pa.transcoded", None, _SAME,
                  "other bytes of the same picture, or saved as a coarse JPEG"),

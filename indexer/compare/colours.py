@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.compare.geometry import Alignment
-from indexer.compare.vocabulary import FULL, Operation, degree_of
+from indexer.compare.vocabulary import FULL, Operation, certainty_of, degree_of
 from indexer.media.images import Pixels
 from indexer.operations import OperationType
 
@@ -70,7 +70,15 @@ def name_colour_change(alignment: Alignment, query: Pixels, reference: Pixels) -
         "contrast": round(change.contrast, 2),
     }
     sentence = f"Colours were {' and '.join(words)}."
-    return Operation(OperationType.COLOUR, degree_of(amount, 16, 40), sentence, FULL, FULL, measured)
+    return Operation(
+        OperationType.COLOUR,
+        degree_of(amount, 16, 40),
+        sentence,
+        FULL,
+        FULL,
+        measured,
+        certainty=certainty_of(amount, 1.5 * LEAST_DIFFERENCE),
+    )
 
 
 def _colours_of_both(

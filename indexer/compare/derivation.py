@@ -90,8 +90,9 @@ def derive(
     whole = operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame)
     # Of an inverted picture, what was changed besides would be said of what nobody sees.
     found += [one for one in whole if one.type is not OperationType.COLOUR or not pair.is_inverted]
-    filtered = name_filters(warped, comparison.processing, _unchanged(changes))
-    found += [] if filtered is None or pair.is_inverted else [filtered]
+    if not pair.is_inverted:
+        filtered = name_filters(warped, comparison.processing, _unchanged(changes))
+        found += [] if filtered is None else [filtered]
     uncertain = [*uncertainties(others, warped), *faint_differences(parts, warped, size)]
     if changes.left_by_filter:
         uncertain.append(FILTERED)

@@ -83,6 +83,7 @@ def _cropped(alignment: Alignment, reference: Pixels) -> Operation | None:
         f"Cropped: about {100 * kept:.0f} percent of the original is left.",
         reference_region=as_shares(alignment.reference_quad, *_size(reference)),
         measured={"kept_share": round(kept, 3)},
+        certainty=certainty_of(1 - kept, 2 * (1 - (1 - CROP_TOLERANCE) ** 2)),
     )
 
 
@@ -97,7 +98,12 @@ def _surrounded(alignment: Alignment, query: Pixels) -> Operation | None:
         return Operation(OperationType.EMBEDDED, Degree.STRONG, sentence, region, measured=measured)
     sentence = f"Surrounded by something new; the original fills about {100 * share:.0f} percent."
     return Operation(
-        OperationType.BORDERED, degree_of(1 - share, 0.1, 0.3), sentence, region, measured=measured
+        OperationType.BORDERED,
+        degree_of(1 - share, 0.1, 0.3),
+        sentence,
+        region,
+        measured=measured,
+        certainty=certainty_of(1 - share, 2 * (1 - (1 - BORDER_TOLERANCE) ** 2)),
     )
 
 
@@ -124,6 +130,7 @@ def _resized(
         FULL,
         FULL,
         {"factor": round(factor, 3)},
+        certainty=certainty_of(abs(factor - 1), 2 * RESIZE_TOLERANCE),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from indexer.compare.changes import ChangeMap
 from indexer.compare.content import both_quads
 from indexer.compare.faces.crops import oval_mask
-from indexer.compare.faces.findings import FaceFinding
+from indexer.compare.faces.findings import FaceFinding, certainty_of_face
 from indexer.compare.faces.judgement import Change
 from indexer.compare.faces.pairs import FacePair
 from indexer.compare.vocabulary import Operation, certainty_of, degree_of, where_in_words
@@ -121,5 +121,9 @@ def _operation(person: ReplacedPerson, warped: WarpedPair, query_size: tuple[int
         region,
         reference_region,
         numbers,
-        certainty=certainty_of(person.least_changed, VERY_LIKELY_FROM),
+        certainty=min(
+            certainty_of(person.least_changed, VERY_LIKELY_FROM),
+            certainty_of_face(person.face),
+            key=lambda certainty: certainty.rank,
+        ),
     )

@@ -55,6 +55,13 @@ class Processing:
             ]
         return np.asarray(curved(self.after, mapped.clip(0, 255)).clip(0, 255), np.float32)
 
+    def gain(self, height: int, width: int) -> Grey:
+        """Returns (height, width): the factor by which light was changed from place to place, coarsely."""
+        if self.light is None:
+            return np.ones((height, width), np.float32)
+        y, x = np.mgrid[:height, :width]
+        return np.asarray(np.exp(_places(y, x, (height, width)) @ self.light), np.float32)
+
     def luma_of(self, reference: Pixels) -> Grey:
         """Returns (h, w): the luma of `apply` without curves, at a fraction of its cost, not clipped."""
         weights = self.colours @ np.array([0.299, 0.587, 0.114])

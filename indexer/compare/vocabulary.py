@@ -24,12 +24,13 @@ class Operation:
     reference_region: Quad | None = None
     measured: dict[str, float] = field(default_factory=dict)
     factor: float | None = None  # playback speed of the query against the reference
+    # What leaves no doubt once it is found (mirrored, reversed, a frozen frame) says nothing else.
     certainty: Certainty = Certainty.VERY_LIKELY
 
     @property
     def share(self) -> float | None:
-        """Share of the query that it concerns, 0..1; None where it is nowhere in it or has no place."""
-        return None if self.region is None else share_of_area(self.region)
+        """Share of the query that its region takes, 0..1; None where it concerns no part of it."""
+        return None if self.region is None or self.region == FULL else share_of_area(self.region)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def certainty_of(evidence: float, very_likely_from: float) -> Certainty:
 def as_shares(corners: npt.NDArray[np.float32], width: int, height: int) -> Quad:
     """Returns (4, 2) corners in pixels as shares of the frame, cut at its edges."""
     shares = corners / np.array([max(1, width - 1), max(1, height - 1)], np.float32)
-    return tuple((round(float(x), 3), round(float(y), 3)) for x, y in shares.clip(0.0, 1.0))
+    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in shares.clip(0.0, 1.0))
 
 
 def is_part(quad: Quad) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from indexer.compare.vocabulary import Operation, degree_of
+from indexer.compare.vocabulary import Operation, certainty_of, degree_of
 from indexer.fingerprints.audio import HOP_S, WINDOW, Bands, Spectrogram
 from indexer.media.audio import SAMPLE_RATE
 from indexer.operations import Degree, OperationType
@@ -177,7 +177,8 @@ def audio_operations(
         share = other_s / total_s
         sentence = "Its sound was replaced: what is heard is not the original's."
         measured = {"other_share": round(share, 3)}
-        operations.append(Operation(replaced, degree_of(share, 0.6, 0.9), sentence, measured=measured))
+        degree, certainty = degree_of(share, 0.6, 0.9), certainty_of(share, 0.75)
+        operations.append(Operation(replaced, degree, sentence, measured=measured, certainty=certainty))
     same_audio = [(segment, audio) for segment, audio in compared if audio.similarity >= SAME_AUDIO]
     if reference.in_step:
         operations += _moved(same_audio)

@@ -25,7 +25,7 @@ ORDER_TOLERANCE_S = 0.3
 SLIGHT_SHARE = 0.8
 OVERLAYS_SEEN = 0.15  # share of frames that must show an overlay before edits in its place are taken for it
 NEIGHBOURS_FROM = 3  # compared frames, from which on neighbouring frames are asked about an edit
-VERY_LIKELY_SHARE = 0.5  # of the compared frames, each of which must show it as very likely
+VERY_LIKELY_SHARE = 0.5  # of the compared frames: with so many that show it as very likely, it is
 NEARBY = 0.15  # share of width and height within which two edits are in one place
 
 
@@ -189,7 +189,9 @@ def _retimed_by(factor: float) -> Operation:
         return Operation(operation_type, Degree.SLIGHT, sentence, factor=round(factor, 3))
     word = "Slowed" if factor < 1 else "Sped up"
     degree = degree_of(abs(factor - 1), 0.06, 0.2)
-    return Operation(operation_type, degree, f"{word} to {percent}.", factor=round(factor, 3))
+    certainty = certainty_of(abs(factor - 1), 2 * FACTOR_TOLERANCE)
+    sentence = f"{word} to {percent}."
+    return Operation(operation_type, degree, sentence, factor=round(factor, 3), certainty=certainty)
 
 
 def _reversed(segments: list[TemporalSegment]) -> list[Operation]:

@@ -6,8 +6,10 @@ evaluated out of training, so that they tell what the model does on what it has 
 
 import argparse
 import json
+import math
 import pickle
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from indexer.training.face_variants import COVERED
 
 RIDGE = 0.02  # L2 on standardised weights, because there are few systems and many variants of each
 STEPS = 60
-FOLDS = 10
+TARGETS_LEFT_OUT = 10  # of one system at a time
 
 Numbers = npt.NDArray[np.float64]
 
@@ -78,6 +80,7 @@ def fit_heads(faces: list[MeasuredFace]) -> dict[str, Head]:
 def _fit(name: str, faces: list[MeasuredFace], is_true: Callable[[MeasuredFace], bool]) -> Head:
     values = np.stack([quantities_of(face.measures, HEADS[name]) for face in faces])
     truth = np.array([float(is_true(face)) for face in faces])
+    assert 0 < truth.sum() < len(truth), f"nothing to tell {name!r} from: one of the two sides has no face"
     # Both sides count the same, however many there are.
     weight = np.where(truth > 0.5, 0.5 / max(truth.sum(), 1), 0.5 / max((1 - truth).sum(), 1)) * len(truth)
     return fit_head(HEADS[name], values, truth, weight)
@@ -86,18 +89,32 @@ def _fit(name: str, faces: list[MeasuredFace], is_true: Callable[[MeasuredFace],
 def decide_left_out(
     faces: list[MeasuredFace], key: Callable[[MeasuredFace], str]
 ) -> list[tuple[MeasuredFace, Change]]:
-    """Decides on every face by models trained without faces of the same `key` or of the same target."""
-    groups = sorted({key(face) for face in faces})
-    folds = {group: number % max(FOLDS, 1) for number, group in enumerate(groups)}
+    """Decides on every face by models that saw no face of the same `key`, and no picture of its pairs.
+
+    Of a system with many targets a few are left out at a time, so that there is something to learn from.
+    """
     decided = []
-    for fold in range(min(FOLDS, len(groups))):
-        left_out = [face for face in faces if folds[key(face)] == fold]
-        targets = {face.pair.group for face in left_out}
-        heads = fit_heads(
-            [face for face in faces if folds[key(face)] != fold and face.pair.group not in targets]
-        )
+    for left_out in _left_out_together(faces, key):
+        keys = {key(face) for face in left_out}
+        pictures = {picture for face in left_out for picture in face.pair.pictures}
+        seen = [face for face in faces if key(face) not in keys and not pictures & face.pair.pictures]
+        heads = fit_heads(seen)
         decided += [(face, judge(face.evidence, heads).change) for face in left_out]
     return decided
+
+
+def _left_out_together(
+    faces: list[MeasuredFace], key: Callable[[MeasuredFace], str]
+) -> Iterator[list[MeasuredFace]]:
+    groups: dict[str, list[MeasuredFace]] = defaultdict(list)
+    for face in faces:
+        groups[key(face)].append(face)
+    for group in groups.values():
+        targets = sorted({face.pair.group for face in group})
+        parts = math.ceil(len(targets) / TARGETS_LEFT_OUT)
+        for part in range(parts):
+            chosen = set(targets[part::parts])
+            yield [face for face in group if face.pair.group in chosen]
 
 
 def main() -> None:

@@ -48,16 +48,21 @@ PREVIEW_SIDE, PREVIEW_QUALITY = 1024, 85  # as a registry keeps references
 
 @dataclass(frozen=True)
 class Pair:
-    """One line of `pairs.csv`."""
+    """A picture and what was made of it: one line of `pairs.csv`, or made by us."""
 
     name: str
     kind: str  # swap, moved or same
     target: Path
-    result: Path
+    result: Path  # of a pair of ours the donor, or the other moment
     system: str
     group: str  # of pairs with one target: never split between training and test
     is_first_of_target: bool = False  # among benign pairs, so that the edits of a target are made once
     family: str | None = None  # by which we make the result, from the target and `result`
+
+    @property
+    def pictures(self) -> frozenset[str]:
+        """Names of the pictures that it was made from: what is judged must have seen none of them."""
+        return frozenset({self.group} if self.family is None else {self.group, self.result.name})
 
 
 @dataclass(frozen=True)
@@ -74,10 +79,14 @@ class MeasuredFace:
         return self.evidence.measures
 
 
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "pairs.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def read_pairs(folder: Path) -> list[Pair]:
     """Reads the pairs of stills; pairs that do not belong together are left to the matching rules."""
-    with (folder / "pairs.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows(folder)
     benign = [row for row in rows if KINDS.get(row["kind"]) == SAME]
     first = {row["target"]: row["pair_id"] for row in reversed(benign)}
     return [
@@ -97,12 +106,11 @@ def read_pairs(folder: Path) -> list[Pair]:
 
 
 def synthetic_pairs(folder: Path) -> list[Pair]:
-    """Returns pairs of our own: every target with the faces of two others, moments of one person both ways.
+    """Returns pairs of our own: every target by every family, moments of one person both ways.
 
     Donors differ from family to family, so that no pair of faces counts for all of them.
     """
-    with (folder / "pairs.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows(folder)
     targets = sorted({pair.target for pair in read_pairs(folder) if pair.kind in (SWAPPED, SAME)})
     pairs = []
     for number, target in enumerate(targets):

@@ -19,11 +19,11 @@ from indexer.media.images import Pixels
 from indexer.training.classical_swap import main_face, open_mouth
 
 Floats = npt.NDArray[np.float32]
-LEAST_MOVED = 0.02  # eye distances of the lips or lids: with less, nothing was made to move
+LEAST_MOVED = 0.02  # eye distances, of the lips: with less, nothing was made to speak
 
 
 class NothingMoved(ValueError):
-    """The two pictures hold the face alike."""
+    """The two pictures hold the mouth alike."""
 
 
 def _posed(target: Landmarks, other: Landmarks) -> tuple[npt.NDArray[np.float64], Floats]:
@@ -116,7 +116,7 @@ def synthetic_reenactment(
 ) -> Image.Image:
     """Returns the target with the expression of another picture of the same person. Raises NoFace.
 
-    Raises NothingMoved where both hold mouth and eyes alike.
+    Raises NothingMoved where both hold the mouth alike.
     """
     ground, moment = (np.asarray(image.convert("RGB")) for image in (target, other))
     face = main_face(ground)

@@ -7,6 +7,7 @@ from indexer.compare.derivation import Derivation, derive, derive_small_changes
 from indexer.compare.direction import find_direction
 from indexer.compare.operations import COARSE, re_encoded
 from indexer.compare.vocabulary import Frame, Operation
+from indexer.operations import OperationType
 from registry.match.candidates import Candidate, RetrievedRecord
 from registry.match.counter_evidence import shows_other_content
 from registry.match.evidence_rules import MatchAssessment, assess, is_verified
@@ -103,7 +104,8 @@ def _operations(
     if match.assessment.relation is MatchRelation.SAME_FILE:
         return found
     quality = upload.image.jpeg_quality if upload.image else None
+    nothing_else = all(one.type is OperationType.FILTERED for one in found)
     near = (match.candidate.evidence.pdq_distance or 0) <= context.thresholds.pdq_same_bits
-    if (quality is not None and quality <= COARSE) or (near and not found):
+    if (quality is not None and quality <= COARSE) or (near and nothing_else):
         found.append(re_encoded(quality))
     return found

@@ -257,3 +257,11 @@ def test_severity_and_record_of_a_verdict_are_signed() -> None:
     for change in ({"severity": Severity.NONE}, {"record": None}):
         with pytest.raises(BadAnswer, match="does not say"):
             verify_answer(answer.model_copy(update={"verdict": verdict.model_copy(update=change)}), JWKS)
+
+
+def test_an_operation_of_an_older_registry_says_nothing_of_certainty_and_is_sent_on_as_it_came() -> None:
+    known = full_answer().matches[0].operations[0]
+    older = known.model_dump(mode="json", exclude={"certainty", "share"})
+    read = Operation.model_validate(older)
+    assert (read.certainty, read.share) == (None, None)
+    assert (known.how_much_in_words(), read.how_much_in_words()) == ("clear, likely", "clear")

@@ -13,10 +13,13 @@ from indexer.compare.faces.judgement import (
     FLAT,
     KEPT_BESIDE_STICKERS,
     LEAST_CONFIDENCE,
+    LEAST_GAINS_EXCHANGED,
+    LEAST_GAINS_MOVED,
     Change,
     FaceEvidence,
     gain_over,
     judge,
+    surely_covered,
 )
 from indexer.compare.faces.model import EXCHANGED, MOVED, shipped_heads
 from indexer.compare.faces.pairs import FaceMeasures, FacePair, Points
@@ -28,8 +31,9 @@ from indexer.operations import Certainty, Degree, OperationType
 LEAST_SHOWN = 0.6  # of the oval, which the query must show
 LEAST_OF_FACE = 0.08  # of the oval, that a changed region must cover to be looked at as a sticker
 LEAST_PLACES = 30  # px
-# Probability of a change, and logits beyond every control, from which on it is very likely.
-VERY_LIKELY_FROM, FAR_BEYOND_CONTROLS = 0.95, 2.5
+# Probability of a change, and logits beyond what is asked over every control, from which on it is very
+# likely.
+VERY_LIKELY_FROM, FAR_BEYOND_CONTROLS = 0.95, 1.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,16 @@ class FaceFinding:
     reason: str | None = None  # of an uncertainty
     evidence: FaceEvidence | None = None  # None where one of the two shows no face, or hides its place
 
+    def is_far_beyond_controls(self, head: str) -> bool:
+        """Whether it speaks far more for a change than is asked beyond each control; never without one."""
+        said = self.exchanged if head == EXCHANGED else self.moved
+        least = LEAST_GAINS_EXCHANGED if head == EXCHANGED else LEAST_GAINS_MOVED
+        shipped = shipped_heads()[head]
+        return bool(self.pair.controls) and all(
+            gain_over(said, control, shipped) >= asked + FAR_BEYOND_CONTROLS
+            for control, asked in zip(self.pair.controls, least, strict=False)
+        )
+
     @property
     def is_marked_but_kept(self) -> bool:
         """Whether the change map marks the face although every pixel was kept: a filter did that."""
@@ -53,7 +67,8 @@ class FaceFinding:
     def gain_over_controls(self, head: str) -> float:
         """Returns the logits by which the face speaks more for a change than any of its controls does.
 
-        `head`: one of the model's. 0 where no control was made: then the face did not seem changed.
+        `head`: one of the model's. 0 where no control was made: the face did not seem changed, or too
+        little is shown around it.
         """
         said = self.exchanged if head == EXCHANGED else self.moved
         shipped = shipped_heads()[head]
@@ -152,7 +167,7 @@ def _operation(finding: FaceFinding, warped: WarpedPair, query_size: tuple[int, 
         region,
         reference_region,
         numbers,
-        certainty=_certainty(finding),
+        certainty=certainty_of_face(finding),
     )
 
 
@@ -163,14 +178,15 @@ def _degree(finding: FaceFinding) -> Degree:
     return degree_of(finding.changed_share, 0.25, 0.6)
 
 
-def _certainty(finding: FaceFinding) -> Certainty:
-    """Of another person or a movement: by the probability, and by what the controls leave of it."""
-    if finding.change is Change.EXCHANGED:
-        is_far = finding.gain_over_controls(EXCHANGED) >= FAR_BEYOND_CONTROLS or not finding.pair.controls
-        return certainty_of(finding.exchanged if is_far else 0.0, VERY_LIKELY_FROM)
-    if finding.change is Change.MOVED:
-        is_far = finding.gain_over_controls(MOVED) >= FAR_BEYOND_CONTROLS or not finding.pair.controls
-        return certainty_of(finding.moved if is_far else 0.0, VERY_LIKELY_FROM)
+def certainty_of_face(finding: FaceFinding) -> Certainty:
+    """How sure a change is: by its probability and what controls leave of it, else by how much it takes."""
+    if finding.change in (Change.EXCHANGED, Change.MOVED):
+        head = EXCHANGED if finding.change is Change.EXCHANGED else MOVED
+        chance = finding.exchanged if head == EXCHANGED else finding.moved
+        return certainty_of(chance if finding.is_far_beyond_controls(head) else 0.0, VERY_LIKELY_FROM)
+    known = finding.evidence
+    if finding.change is Change.COVERED and known is not None and surely_covered(known):
+        return Certainty.VERY_LIKELY
     return certainty_of(finding.changed_share, 2 * CHANGED_SHARE)
 
 

@@ -117,6 +117,11 @@ def is_covered(measures: FaceMeasures) -> bool:
     return flat or measures.sharpness < BLURRED or measures.plain > PLAIN
 
 
+def surely_covered(evidence: FaceEvidence) -> bool:
+    """Whether what lies over a face is flat, leaves nothing of it, or has the edges of a sticker."""
+    return evidence.is_flat or is_covered(evidence.measures) or evidence.sticker > STICKER_SURELY
+
+
 def _decide(
     measures: FaceMeasures, exchanged: float, moved: float, share: float, *, is_flat: bool
 ) -> tuple[Change, str | None]:

@@ -12,7 +12,7 @@ from indexer.compare.operations import re_encoded
 from indexer.compare.vocabulary import Frame, Operation, where_in_words
 from indexer.fingerprints.audio import Spectrogram
 from indexer.media.images import Pixels
-from indexer.operations import OPERATIONS, Degree, Extent, OperationType
+from indexer.operations import OPERATIONS, Certainty, Degree, Extent, OperationType
 from indexer.timeline.audio import audio_operations
 from indexer.timeline.faces import are_silent, is_drawn_anew, mouths_follow
 from indexer.timeline.operations import (
@@ -114,7 +114,13 @@ def _faces_over_frames(shown: list[Operation], faces: list[FaceFinding]) -> list
         return shown
     where = where_in_words(reenacted[0].reference_region) if reenacted[0].reference_region else "in it"
     sentence = DRAWN_ANEW.format(where=where)
-    swapped = replace(reenacted[0], type=OperationType.FACE_SWAP, degree=Degree.SLIGHT, sentence=sentence)
+    swapped = replace(
+        reenacted[0],
+        type=OperationType.FACE_SWAP,
+        degree=Degree.SLIGHT,
+        certainty=Certainty.LIKELY,
+        sentence=sentence,
+    )
     return in_order([swapped, *others])
 
 

@@ -138,12 +138,21 @@ def test_swaps_of_early_tools_are_named(family: str) -> None:
 @pytest.mark.parametrize(
     "family", sorted(set(REENACTMENTS) - {"other mouth"})
 )  # a drawn mouth looks laid over
-def test_a_face_driven_to_another_expression_is_a_reenactment_and_no_swap(family: str) -> None:
+def test_a_face_driven_to_another_moment_is_a_reenactment_and_no_swap(family: str) -> None:
     other = open_mouth(astronaut(), 0.08)
     made = synthetic_reenactment(astronaut(), other, family, random.Random(3))
     assert types_of(derived(through_jpeg(made), astronaut())) & FACE_OPERATIONS == {
         OperationType.FACE_REENACTED
     }
+
+
+def test_a_drawn_mouth_laid_over_the_own_one_is_no_other_person() -> None:
+    made = synthetic_reenactment(
+        astronaut(), open_mouth(astronaut(), 0.08), "other mouth", random.Random(3)
+    )
+    found = types_of(derived(through_jpeg(made), astronaut())) & FACE_OPERATIONS
+    assert found <= {OperationType.FACE_REENACTED, OperationType.FACE_COVERED}
+    assert found
 
 
 def test_nothing_is_driven_by_a_face_that_is_held_alike() -> None:
