@@ -125,6 +125,7 @@ def measure_region(region: ChangedRegion, warped: WarpedPair, changes: ChangeMap
     ends_in, edge_levels = _ends_in(luma, luma_before, support & changes.compared[box])
     unchanged = changes.compared[box] & (changes.excess[box] < UNCHANGED)
     within = _eroded(support, 7) if _eroded(support, 7).sum() > 60 else support
+    within = within if within.any() else mask  # a region that differs so faintly has no support
     coarse = [blurred(values, COARSE_PX)[within] for values in (luma, luma_before)]
     fine = [
         float(((values - blurred(values, FINE_PX))[within] ** 2).mean()) for values in (luma, luma_before)

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from indexer.compare.additions import Side
+from indexer.compare.additions import Side, measure_region
 from indexer.compare.aligned_pair import AlignedPair
+from indexer.compare.changes import ChangedRegion, ChangeMap
 from indexer.compare.direction import DirectionFinding, direction_by_surroundings, find_direction
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
 from indexer.compare.pair import compare_pair
 from indexer.compare.vocabulary import Frame
+from indexer.compare.warping import WarpedPair
 from indexer.operations import Direction
 from tests.pictures import picture
 from tests.portraits import pixels, through_jpeg
@@ -149,3 +152,18 @@ def test_the_frames_alone_tell_what_was_cut_out_of_what(edit: Edit, expected: Di
         assert alignment is not None
         pair = AlignedPair(query, reference, alignment)
         assert direction_by_surroundings(pair, pair.warped) is direction
+
+
+def test_a_region_that_differs_too_faintly_to_be_read_says_nothing_and_is_no_error() -> None:
+    pixels = np.full((64, 64, 3), 120, np.uint8)
+    mask = np.zeros((64, 64), np.bool_)
+    mask[20:40, 20:40] = True
+    residue = np.zeros((64, 64, 3), np.float32)
+    residue[mask] = 0.5
+    everywhere = np.ones((64, 64), np.bool_)
+    warped = WarpedPair(pixels, pixels, everywhere, np.eye(3), 1.0, 1.0)
+    region = ChangedRegion(mask, 20, 20, 40, 40, excess=1.0, levels=0.5, share=0.1)
+    changes = ChangeMap(np.zeros((64, 64), np.float32), (region,), residue, everywhere, 0.0)
+    with np.errstate(all="raise"):
+        measured = measure_region(region, warped, changes)
+    assert np.isfinite([*measured.fine, measured.coarse, measured.coarse_spread]).all()
