@@ -57,4 +57,6 @@ def test_a_filter_of_the_whole_picture_changes_no_part_and_no_face(
 ) -> None:
     answer = desk.client.match((shared / "reported" / upload).read_bytes())
     assert answer.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
-    assert {found.type for found in answer.matches[0].operations} <= {"re_encoded", "colour"}
+    found = {operation.type for operation in answer.matches[0].operations}
+    assert found <= {"re_encoded", "colour", "filtered"}
+    assert "filtered" in found or Path(upload).stem not in ("astro_sharp", "astro_blur4")
