@@ -198,10 +198,8 @@ def main() -> None:
     options = dict(word.removeprefix("--").split("=") for word in sys.argv[1:] if word.startswith("--"))
     folders = [Path(word) for word in sys.argv[1:] if not word.startswith("--")]
     tally, uploads, seed = Tally(), int(options.get("uploads", 2000)), int(options.get("seed", 1))
-    for interrupting in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # a shell lets what runs in the background ignore both
+    # A shell lets what runs in the background ignore the first.
+    for interrupting in (signal.SIGINT, signal.SIGTERM):
         signal.signal(interrupting, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         run(tally, folders, uploads, seed, options.get("only"))

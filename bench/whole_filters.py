@@ -27,7 +27,6 @@ from indexer.compare.vocabulary import Frame
 from indexer.operations import OperationType
 
 UNDER = ("none", "JPEG 20", "sharpened, 2 px, 150 %", "vivid")
-WHOLE = (OperationType.FILTERED,)
 WORDS = ("softer", "sharpened", "few colours", "darkened")
 FOUND_FROM = 0.3  # of the union
 
@@ -159,7 +158,7 @@ def main(folder: Path | None) -> None:
 
 
 def _said_of_whole(derivation: Derivation) -> str | None:
-    return next((one.sentence for one in derivation.operations if one.type in WHOLE), None)
+    return next((one.sentence for one in derivation.operations if one.type is OperationType.FILTERED), None)
 
 
 def _counted(sentences: list[str | None]) -> str:

@@ -6,6 +6,7 @@ published systems may not be shipped. They are cruder than what is posted.
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from indexer.compare.faces.crops import oval_mask
@@ -59,6 +60,16 @@ def open_mouth(image: Image.Image, amount: float = 0.16) -> Image.Image:
     gap = np.exp(-(((x - middle[0]) / (0.26 * face.eye_distance)) ** 2))
     gap *= np.exp(-(((y - middle[1]) / (0.45 * amount * face.eye_distance)) ** 4))
     return Image.fromarray((moved * (1 - 0.8 * gap[..., None])).astype(np.uint8))
+
+
+def soft_mask(
+    outline: npt.NDArray[np.float32], shape: tuple[int, ...], scale: float, deviation: float
+) -> npt.NDArray[np.float32]:
+    """Returns (h, w, 1) 0..1: an (n, 2) outline scaled about its middle, faded by a deviation in pixels."""
+    middle = outline.mean(axis=0)
+    mask = np.zeros(shape[:2], np.float32)
+    cv2.fillPoly(mask, [np.round((outline - middle) * scale + middle).astype(np.int32)], (1.0,))
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.6, deviation))[..., None], np.float32)
 
 
 def face_of_donor_in(source: Pixels, target_face: Landmarks, shape: tuple[int, ...]) -> Pixels:

@@ -16,7 +16,7 @@ from PIL import Image
 from indexer.compare.faces.identity import similarity_transform
 from indexer.compare.faces.landmarks import LIPS, OVAL, RIGID, Landmarks
 from indexer.media.images import Pixels
-from indexer.training.classical_swap import main_face, open_mouth
+from indexer.training.classical_swap import main_face, open_mouth, soft_mask
 
 Floats = npt.NDArray[np.float32]
 LEAST_MOVED = 0.02  # eye distances, of the lips: with less, nothing was made to speak
@@ -34,12 +34,6 @@ def _posed(target: Landmarks, other: Landmarks) -> tuple[npt.NDArray[np.float64]
     return matrix, np.asarray(other.points @ matrix[:, :2].T + matrix[:, 2], np.float32)
 
 
-def _soft(polygon: Floats, shape: tuple[int, ...], deviation: float) -> Floats:
-    mask = np.zeros(shape[:2], np.float32)
-    cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], (1.0,))
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.6, deviation))[..., None], np.float32)
-
-
 def _scaled(polygon: Floats, factor: float) -> Floats:
     middle = polygon.mean(axis=0)
     return np.asarray((polygon - middle) * factor + middle, np.float32)
@@ -53,7 +47,7 @@ def _pasted(target: Pixels, other: Pixels, polygons: Callable[[Floats], Floats],
     moved = cv2.warpAffine(other, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     both = np.concatenate([polygons(face.points), polygons(posed)])
     hull = np.asarray(cv2.convexHull(both)[:, 0], np.float32)
-    mask = _soft(hull, target.shape, softness * face.eye_distance)
+    mask = soft_mask(hull, target.shape, 1.0, softness * face.eye_distance)
     inside = mask[..., 0] > 0.5
     shift = target[inside].mean(axis=0) - moved[inside].mean(axis=0)
     return np.asarray((mask * (moved + shift) + (1 - mask) * target).clip(0, 255), np.uint8)
@@ -95,7 +89,7 @@ def _bent(target: Pixels, other: Pixels, rng: random.Random) -> Pixels:
             known[y, x] += (*step, 1.0)
     spread = cv2.GaussianBlur(known, (0, 0), max(1.0, 0.08 * face.eye_distance))
     motion = spread[..., :2] / (spread[..., 2:] + 1e-4 * float(spread[..., 2].max()))
-    motion *= _soft(_scaled(face.points[list(OVAL)], 1.05), target.shape, 0.08 * face.eye_distance)
+    motion *= soft_mask(face.points[list(OVAL)], target.shape, 1.05, 0.08 * face.eye_distance)
     grid_y, grid_x = np.mgrid[:height, :width].astype(np.float32)
     map_x, map_y = grid_x - motion[..., 0], grid_y - motion[..., 1]
     return np.asarray(

@@ -17,7 +17,7 @@ from PIL import Image
 
 from indexer.compare.faces.landmarks import OVAL, Landmarks
 from indexer.media.images import Pixels
-from indexer.training.classical_swap import face_of_donor_in, main_face
+from indexer.training.classical_swap import face_of_donor_in, main_face, soft_mask
 
 Floats = npt.NDArray[np.float32]
 
@@ -38,11 +38,7 @@ Family = Callable[[Placed], Floats]
 def _mask(placed: Placed, scale: float, softness: float) -> Floats:
     """Returns (h, w, 1): the oval, scaled about its middle, faded by a share of the face's width."""
     oval = placed.face.points[list(OVAL)]
-    middle = oval.mean(axis=0)
-    shape = np.zeros(placed.ground.shape[:2], np.float32)
-    cv2.fillPoly(shape, [np.round((oval - middle) * scale + middle).astype(np.int32)], (1.0,))
-    deviation = max(0.6, softness * float(np.ptp(oval[:, 0])))
-    return np.asarray(cv2.GaussianBlur(shape, (0, 0), deviation)[..., None], np.float32)
+    return soft_mask(oval, placed.ground.shape, scale, softness * float(np.ptp(oval[:, 0])))
 
 
 def _toned(placed: Placed, mask: Floats) -> Floats:

@@ -11,7 +11,7 @@ from indexer.compare.faces.pairs import FaceMeasures, FacePair
 from indexer.compare.vocabulary import FULL, Operation, certainty_of
 from indexer.operations import Certainty, Degree, OperationType
 
-MEASURES = FaceMeasures(**dict.fromkeys(FaceMeasures.__annotations__, 0.5))
+MEASURES = FaceMeasures(**dict.fromkeys(FaceMeasures.__annotations__, 0.5) | {"pose": 0.0})
 NOTHING = dict.fromkeys(FaceMeasures.__annotations__, 0.0)
 ALL_THERE = ("confidence", "inside", "kept", "mouth", "eyes", "inside_moved", "fine_inside", "sharpness")
 UNTOUCHED = FaceMeasures(**NOTHING | dict.fromkeys(ALL_THERE, 1.0))
@@ -37,6 +37,14 @@ def test_a_changed_face_is_very_likely_only_far_beyond_its_controls(
     change: Change, chance: float, controls: tuple[FaceMeasures | None, ...], certainty: Certainty
 ) -> None:
     assert certainty_of_face(face(change, chance, controls)) is certainty
+
+
+def test_a_head_that_is_held_otherwise_is_no_more_than_likely_driven() -> None:
+    """Two frames of one video look so as well."""
+    still = face(Change.MOVED, 0.999, (UNTOUCHED, UNTOUCHED))
+    turned = replace(still, pair=replace(still.pair, measures=replace(MEASURES, pose=0.1)))
+    assert certainty_of_face(still) is Certainty.VERY_LIKELY
+    assert certainty_of_face(turned) is Certainty.LIKELY
 
 
 def test_a_flat_bar_over_a_face_is_sure_however_little_it_covers() -> None:
