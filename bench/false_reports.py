@@ -4,8 +4,9 @@
 
 Originals are photographs of packages, drawn documents, and the stills of each FOLDER, at most 300 of one;
 of its videos two frames of a quarter of a second up to two seconds apart: one is registered, the other one
-uploaded. They are registered and looked up over HTTP; each upload goes one of the ways of
-`bench.ordinary_uploads`. What a way really does (a crop is cropped) is no false report.
+uploaded. At last the videos themselves are registered, and frames of them uploaded (`--only=frames`: these
+alone). All over HTTP; a still goes one of the ways of `bench.ordinary_uploads`. What a way really does (a
+crop is cropped) is no false report.
 Two thousand uploads take about an hour; interrupted, it prints the tables of those that it asked about.
 """
 
@@ -37,7 +38,8 @@ from sdk.signers import signer_of_home
 
 MOST_OF_A_FOLDER = 300
 LEAST_SIDE = 160  # px; less is a thumbnail
-OTHER_FRAME, FRAMES_OF_A_VIDEO = "another frame of one video", 6
+OTHER_FRAME, OF_A_VIDEO = "another frame of one video", "a picture from a registered video"
+FRAMES_OF_A_VIDEO = 6
 MOST_FRAMES = 150  # of one video, all of them in memory
 PROGRESS_EVERY = 250  # uploads
 APART_S = (0.25, 2.0)
@@ -68,25 +70,39 @@ def stills(folders: list[Path]) -> Iterator[tuple[str, Image.Image]]:
 
 def frames(folders: list[Path], rng: random.Random) -> Iterator[tuple[str, Image.Image, Image.Image]]:
     """Yields pairs of frames of one video: what is registered, and what is uploaded."""
-    files = [
-        file
-        for folder in folders
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in VIDEO_SUFFIXES
-    ]
-    for file in files:
-        with av.open(file) as container:
-            shown = [
-                (frame.time, Image.fromarray(frame.to_ndarray(format="rgb24")))
-                for frame in itertools.islice(container.decode(video=0), MOST_FRAMES)
-                if frame.time is not None
-            ]
+    for file in _videos(folders):
+        shown = _frames_of(file)
         for number in range(FRAMES_OF_A_VIDEO if len(shown) > 1 else 0):
             time, first = rng.choice(shown)
             apart = rng.uniform(*APART_S)
             there, second = min(shown, key=lambda one: abs(one[0] - time - apart))
             if second is not first and abs(there - time) >= APART_S[0]:
                 yield f"{file.name} {number}", first, second
+
+
+def pictures_of_videos(folders: list[Path], rng: random.Random) -> Iterator[tuple[Path, list[Image.Image]]]:
+    """Yields videos, each with some of its frames."""
+    for file in _videos(folders):
+        shown = [image for _, image in _frames_of(file)]
+        yield file, rng.sample(shown, min(FRAMES_OF_A_VIDEO, len(shown)))
+
+
+def _videos(folders: list[Path]) -> list[Path]:
+    return [
+        file
+        for folder in folders
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in VIDEO_SUFFIXES
+    ]
+
+
+def _frames_of(file: Path) -> list[tuple[float, Image.Image]]:
+    with av.open(file) as container:
+        return [
+            (frame.time, Image.fromarray(frame.to_ndarray(format="rgb24")))
+            for frame in itertools.islice(container.decode(video=0), MOST_FRAMES)
+            if frame.time is not None
+        ]
 
 
 def interval(wrong: int, of: int) -> str:
@@ -166,6 +182,9 @@ def run(tally: Tally, folders: list[Path], uploads: int, seed: int, only: str | 
         def register(name: str, image: Image.Image) -> str | None:
             file = Path(scratch) / "original.png"
             file.write_bytes(saved(image, "PNG"))
+            return register_as_it_is(name, file)
+
+        def register_as_it_is(name: str, file: Path) -> str | None:
             try:
                 return register_file(client, signer, file, label=name[:100]).record.id
             except ProblemError as problem:
@@ -178,7 +197,9 @@ def run(tally: Tally, folders: list[Path], uploads: int, seed: int, only: str | 
             tally.add(name, way, allowed | ALWAYS, match_of(client.match(content), record))
 
         originals = [
-            (name, image, record) for name, image in stills(folders) if (record := register(name, image))
+            (name, image, record)
+            for name, image in (stills(folders) if only != "frames" else ())
+            if (record := register(name, image))
         ]
         rounds = [way for _ in range(math.ceil(uploads / max(1, len(ways)))) for way in ways][:uploads]
         order: list[int] = []
@@ -191,6 +212,11 @@ def run(tally: Tally, folders: list[Path], uploads: int, seed: int, only: str | 
             record = register(name, first)
             if record:
                 ask(name, OTHER_FRAME, saved(second, "JPEG", quality=85), record, frozenset())
+        for file, pictures in pictures_of_videos(folders, rng) if only in (None, "frames") else ():
+            if not (record := register_as_it_is(file.name, file)):
+                continue
+            for image in pictures:
+                ask(file.name, OF_A_VIDEO, saved(image, "JPEG", quality=85), record, frozenset())
 
 
 def main() -> None:

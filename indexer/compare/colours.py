@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from indexer.compare.geometry import Alignment
 from indexer.compare.vocabulary import FULL, Operation, certainty_of, degree_of
+from indexer.compare.warping import Mask
 from indexer.media.images import Pixels
 from indexer.operations import OperationType
 
@@ -20,6 +21,7 @@ STEP, AVERAGED = (
     15,
 )  # px between the places whose colours are compared, and the side of their surroundings
 LEAST_PLACES = 1000  # px that both show
+LEAST_LEFT = 0.3  # of them, beside what was edited: with less, what is there counts as well
 # What JPEG at quality 12 leaves stays below: median differences of 3, saturation of 0.91, shifts of 2.3.
 LEAST_DIFFERENCE = 8.0  # median, in grey levels of 256
 LEAST_LIGHT = 4.0  # grey levels, of a picture that differs
@@ -50,9 +52,14 @@ class ColourChange:
     is_coloured: bool  # the reference is grey, and this is not
 
 
-def name_colour_change(alignment: Alignment, query: Pixels, reference: Pixels) -> Operation | None:
-    """Returns what was done to the colours of the (h, w, 3) reference; None: nothing that one sees."""
-    places = _colours_of_both(alignment, query, reference)
+def name_colour_change(
+    alignment: Alignment, query: Pixels, reference: Pixels, edited: Mask | None = None
+) -> Operation | None:
+    """Returns what was done to the colours of the (h, w, 3) reference; None: nothing that one sees.
+
+    `edited`: in the frame of the reference, of any size: what is there now says nothing of the whole.
+    """
+    places = _colours_of_both(alignment, query, reference, edited)
     if places is None:
         return None
     change = measure_colours(*places)
@@ -82,7 +89,7 @@ def name_colour_change(alignment: Alignment, query: Pixels, reference: Pixels) -
 
 
 def _colours_of_both(
-    alignment: Alignment, query: Pixels, reference: Pixels
+    alignment: Alignment, query: Pixels, reference: Pixels, edited: Mask | None
 ) -> tuple[Colours, Colours] | None:
     height, width = reference.shape[:2]
     warped = cv2.warpPerspective(query, alignment.homography, (width, height))
@@ -92,6 +99,10 @@ def _colours_of_both(
         counted[part.top : part.bottom, part.left : part.right] = 255
     shown = cv2.warpPerspective(counted, alignment.homography, (width, height))
     mask = cv2.erode(shown, np.ones((9, 9), np.uint8)) > 0
+    if edited is not None and edited.any():
+        at_size = cv2.resize(edited.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        left = mask & (cv2.dilate(at_size, np.ones((AVERAGED, AVERAGED), np.uint8)) == 0)
+        mask = left if left.sum() >= LEAST_LEFT * mask.sum() else mask
     if mask.sum() < LEAST_PLACES:
         return None
     sampled = np.s_[::STEP, ::STEP]

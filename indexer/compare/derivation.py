@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.bars import bars_laid_over
 from indexer.compare.changes import MOST_REGIONS, ChangeMap
@@ -87,11 +89,12 @@ def derive(
     if pair.is_inverted:
         found.append(inverted())
     alignment = replace(pair.alignment, homography=warped.to_reference(pair.reference))
-    whole = operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame)
+    edited = _edited(changes)
+    whole = operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame, edited)
     # Of an inverted picture, what was changed besides would be said of what nobody sees.
     found += [one for one in whole if one.type is not OperationType.COLOUR or not pair.is_inverted]
     if not pair.is_inverted:
-        filtered = name_filters(warped, comparison.processing, _unchanged(changes))
+        filtered = name_filters(warped, comparison.processing, changes.compared & ~edited)
         found += [] if filtered is None else [filtered]
     uncertain = [*uncertainties(others, warped), *faint_differences(parts, warped, size)]
     if changes.left_by_filter:
@@ -99,11 +102,11 @@ def derive(
     return Derivation(tuple(found), tuple(uncertain), comparison, tuple(findings), pair)
 
 
-def _unchanged(changes: ChangeMap) -> Mask:
-    """Returns (h, w): where both were compared and nobody edited anything."""
-    mask = changes.compared.copy()
+def _edited(changes: ChangeMap) -> Mask:
+    """Returns (h, w): where somebody edited something."""
+    mask = np.zeros_like(changes.compared)
     for region in changes.regions:
-        mask &= ~region.mask
+        mask |= region.mask
     return mask
 
 

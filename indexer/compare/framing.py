@@ -7,12 +7,14 @@ reaches under the buttons around it, and what is there is no change of the pictu
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.alignment_refinement import PairStatistics, agreeing_share
 from indexer.compare.bars import without_bars
 from indexer.compare.features import LocalFeatures
 from indexer.compare.geometry import Alignment, coverage, project
+from indexer.compare.warping import Grey, Mask, WarpedPair, grey
 from indexer.fingerprints.regions import Region, inner_rectangles
 
 LONG_SIDE = 384  # px of the reference
@@ -21,20 +23,29 @@ RECTANGLES_TRIED = 4
 LEAST_GAIN = 0.05  # share of the windows by which a frame must improve the agreement
 UNRELATED = 0.25  # of the windows outside the frame: so many agree by coincidence
 LEAST_SHARE = 0.2  # of the reference that the frame must show
+# Of a line of pixels beyond the frame: variance in grey levels, share that is shown, correlation; and how
+# many such lines say that the reference goes on there.
+LEAST_DETAIL, SHOWN, LINE_AGREES, LEAST_LINES = 20.0, 0.5, 0.95, 3
 
 
 def restrict_to_frame(pair: AlignedPair) -> AlignedPair:
     """Returns the pair restricted to a picture inside the query, if everything around that is unrelated.
 
-    A frame that left out a new face would hide it, so what it leaves out must agree nowhere. Bars that were
+    A frame that left out a new face would hide it, so what it leaves out must agree nowhere. Where the
+    reference goes on beyond the part by which it was found, a banner lies across it. Bars that were
     laid over the picture are left out too, and named by the alignment.
     """
     barred = without_bars(pair)
     if barred is not None:
         return barred
-    if pair.alignment.within is not None:
-        return pair
+    part = pair.alignment.within
+    if part is not None:
+        pair = pair.with_alignment(replace(pair.alignment, within=None))
     whole = PairStatistics(pair.warped_at(LONG_SIDE))
+    if part is not None:
+        restricted = pair.with_alignment(replace(pair.alignment, within=part))
+        inside = restricted.warped_at(LONG_SIDE).shown
+        return pair if _goes_on_beyond(inside, whole.warped) else restricted
     unrestricted = agreeing_share(whole)
     if unrestricted >= AGREES_EVERYWHERE:
         return pair
@@ -73,4 +84,37 @@ def _share_within(pair: AlignedPair, whole: PairStatistics) -> float:
     if inside.warped.shown.mean() < LEAST_SHARE:
         return 0.0
     outside = agreeing_share(whole, inside.warped.shown)
-    return 0.0 if outside > UNRELATED else agreeing_share(inside)
+    if outside > UNRELATED or _goes_on_beyond(inside.warped.shown, whole.warped):
+        return 0.0
+    return agreeing_share(inside)
+
+
+def _goes_on_beyond(inside: Mask, warped: WarpedPair) -> bool:
+    """Whether the reference goes on beyond a part of the query, (h, w): under a banner, say, it does."""
+    reference, query = grey(warped.reference), grey(warped.query)
+    for turned in (np.array, np.transpose):
+        within = turned(inside).any(axis=1)
+        if not within.any():
+            return False
+        alike = _lines_alike(turned(reference), turned(query), turned(warped.shown))
+        first, last = np.flatnonzero(within)[[0, -1]]
+        if max(alike[:first].sum(), alike[last + 1 :].sum()) >= LEAST_LINES:
+            return True
+    return False
+
+
+def _lines_alike(reference: Grey, query: Grey, shown: Mask) -> npt.NDArray[np.bool_]:
+    """Returns (h,): the lines of both pictures, (h, w) each, that have detail and agree on it."""
+    known, values = (
+        lines - np.sum(lines * shown, axis=1, keepdims=True) / np.maximum(shown.sum(axis=1), 1)[:, None]
+        for lines in (reference, query)
+    )
+    together, detail, of_query = (
+        (product * shown).sum(axis=1) for product in (known * values, known * known, values * values)
+    )
+    count = shown.sum(axis=1)
+    correlation = together / np.sqrt(np.maximum(detail * of_query, 1e-6))
+    is_detailed = detail > LEAST_DETAIL * np.maximum(count, 1)
+    return np.asarray(
+        (count > SHOWN * shown.shape[1]) & is_detailed & (correlation > LINE_AGREES), np.bool_
+    )

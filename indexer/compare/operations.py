@@ -6,6 +6,7 @@ from indexer.compare.colours import name_colour_change
 from indexer.compare.geometry import Alignment
 from indexer.compare.proportions import Stretch, measure_stretch, stretched
 from indexer.compare.vocabulary import FULL, Frame, Operation, as_shares, certainty_of, degree_of
+from indexer.compare.warping import Mask
 from indexer.media.images import Pixels
 from indexer.operations import Degree, OperationType
 
@@ -19,9 +20,17 @@ EMBEDDED_BELOW = 0.55  # share of the query that the reference fills
 
 
 def operations_found(
-    alignment: Alignment, query: Pixels, reference: Pixels, query_frame: Frame, reference_frame: Frame
+    alignment: Alignment,
+    query: Pixels,
+    reference: Pixels,
+    query_frame: Frame,
+    reference_frame: Frame,
+    edited: Mask | None = None,
 ) -> list[Operation]:
-    """Returns what the alignment of (h, w, 3) uint8 `query` with `reference` shows, in reading order."""
+    """Returns what the alignment of (h, w, 3) uint8 `query` with `reference` shows, in reading order.
+
+    `edited`: places in the frame of the reference, of any size, that say nothing of the whole.
+    """
     stretch = measure_stretch(alignment.homography, _size(query), _size(reference))
     found = [
         _mirrored(alignment),
@@ -30,7 +39,7 @@ def operations_found(
         _cropped(alignment, reference),
         _surrounded(alignment, query),
         _resized(alignment, stretch, query, reference, query_frame, reference_frame),
-        name_colour_change(alignment, query, reference),
+        name_colour_change(alignment, query, reference, edited),
     ]
     return [operation for operation in found if operation is not None]
 

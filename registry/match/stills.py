@@ -12,6 +12,7 @@ from registry.match.candidates import Candidate, RetrievedRecord
 from registry.match.counter_evidence import shows_other_content
 from registry.match.evidence_rules import MatchAssessment, assess, is_verified
 from registry.match.explanation import SAME_LAYOUT, faces_uncertainty, other_content_in_words
+from registry.match.footage_motion import at_one_moment, without_motion
 from registry.match.matched import MatchedRecord
 from registry.match.probing import require_no_probing
 from registry.match.verification import verify_candidates
@@ -63,6 +64,9 @@ def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord
     frames = Frame(image.width, image.height), Frame(record.width or width, record.height or height)
     derivation = derive(pair, *frames, with_faces=context.faces_not_compared is None)
     found = find_direction(pair, derivation.comparison, *frames)
+    picture = picture_of(record, match.candidate.time_ms)
+    if picture is not None:
+        derivation = at_one_moment(without_motion(context, picture, derivation))
     derivation = _in_detail(context, upload, match, pair, derivation)
     uncertain = faces_uncertainty(context.faces_not_compared) + derivation.uncertain + derivation.unseen
     described = match.described(_operations(context, upload, match, derivation), uncertain, derivation)

@@ -152,6 +152,15 @@ class PreviewCache:
             return None
         return self._decoders.image(board.frames[board.nearest(picture.time_ms)]).pixels
 
+    def beside(self, picture: Picture) -> list[Pixels]:
+        """Frames (h, w, 3) kept before and after that of a video; none of a still, or if all is lost."""
+        board = None if picture.time_ms is None else self.storyboard(picture.key)
+        if board is None or not board.times_ms or picture.time_ms is None:
+            return []
+        here = board.nearest(picture.time_ms)
+        around = [one for one in (here - 1, here + 1) if 0 <= one < len(board.frames)]
+        return [self._decoders.image(board.frames[one]).pixels for one in around]
+
     def detail(self, picture: Picture) -> Pixels | None:
         """(h, w, 3) uint8 of a still in all the detail that is kept and readable; None if all is lost."""
         content = self._blobs.get_beside(picture.key, DETAIL_SUFFIX) if picture.time_ms is None else None

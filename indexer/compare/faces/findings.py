@@ -31,9 +31,6 @@ from indexer.operations import Certainty, Degree, OperationType
 LEAST_SHOWN = 0.6  # of the oval, which the query must show
 LEAST_OF_FACE = 0.08  # of the oval, that a changed region must cover to be looked at as a sticker
 LEAST_PLACES = 30  # px
-# Eye distances by which eyes and nose are elsewhere: 0.05 to 0.7 in most frames of talking heads, 0.05 at
-# most where NeuralTextures drives a mouth; where a network moves the whole head, 0.08 to 0.1.
-HELD_OTHERWISE = 0.06
 # Probability of a change, and logits beyond what is asked over every control, from which on it is very
 # likely.
 VERY_LIKELY_FROM, FAR_BEYOND_CONTROLS = 0.95, 1.0
@@ -60,11 +57,6 @@ class FaceFinding:
             gain_over(said, control, shipped) >= asked + FAR_BEYOND_CONTROLS
             for control, asked in zip(self.pair.controls, least, strict=False)
         )
-
-    @property
-    def is_held_otherwise(self) -> bool:
-        """Whether the head itself is elsewhere, as it is in another frame of the same video too."""
-        return self.pair.measures is not None and self.pair.measures.pose >= HELD_OTHERWISE
 
     @property
     def is_marked_but_kept(self) -> bool:
@@ -108,7 +100,7 @@ def _finding(pair: FacePair, warped: WarpedPair, changes: ChangeMap) -> FaceFind
         return FaceFinding(pair, Change.COVERED if covered else Change.NONE, 0.0, 0.0, share)
     is_flat = _is_flat(oval & marked, warped)
     sticker = _sticker_evidence(measures, oval, warped, changes)
-    evidence = FaceEvidence(measures, pair.controls, share, is_flat, sticker)
+    evidence = FaceEvidence(measures, pair.controls, share, is_flat, sticker, pair.head_motion)
     said = judge(evidence)
     return FaceFinding(pair, said.change, said.exchanged, said.moved, share, said.reason, evidence)
 
@@ -191,8 +183,7 @@ def certainty_of_face(finding: FaceFinding) -> Certainty:
     if finding.change in (Change.EXCHANGED, Change.MOVED):
         head = EXCHANGED if finding.change is Change.EXCHANGED else MOVED
         chance = finding.exchanged if head == EXCHANGED else finding.moved
-        is_sure = finding.is_far_beyond_controls(head) and not (head == MOVED and finding.is_held_otherwise)
-        return certainty_of(chance if is_sure else 0.0, VERY_LIKELY_FROM)
+        return certainty_of(chance if finding.is_far_beyond_controls(head) else 0.0, VERY_LIKELY_FROM)
     known = finding.evidence
     if finding.change is Change.COVERED and known is not None and surely_covered(known):
         return Certainty.VERY_LIKELY

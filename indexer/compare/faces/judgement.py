@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from indexer.compare.faces.head_motion import HeadMotion
 from indexer.compare.faces.model import EXCHANGED, MOVED, Head, shipped_heads
 from indexer.compare.faces.pairs import FaceMeasures, FacePair
 
@@ -40,6 +41,20 @@ COVER_LEAVES = 0.75  # of the face untouched at most
 PLAIN = 0.12  # of the face newly without gradient: faces have at most 0.08, covers at least 0.18
 CHANGED_SHARE = 0.12  # of the face's oval, which the change map must mark for an edit
 PROCESSED = "what was done to the whole picture changes an unchanged face as much"
+# Share of the face's height by which what is around it is elsewhere: 0.011 at most where NeuralTextures
+# drives a mouth. Of 32 pairs of frames of one video that seemed re-enacted, 21 have more.
+MOVED_AROUND = 0.012
+# Correlation of its finest detail once motion is followed: 0.83 to 0.96 in frames of one video, 0.60 to
+# 0.80 where SadTalker drew hair and neck, but for portraits of few colours (0.83 to 0.96).
+KEPT_ON_THE_WAY = 0.81
+# Eye distances by which eyes and nose are elsewhere: 0.10 at most where SadTalker moved the head, to 1.2 in
+# frames of one video, where coding may have taken the finest detail.
+HELD_OTHERWISE = 0.13
+OTHER_FRAME = "what is around it moved with it, as it does from one frame of a recording to another"
+# Eye distances by which eyes and nose are elsewhere: 0.13 at most in 522 swaps, 0.14 to 1.2 where another
+# frame of one video seemed another person's. Such a face must be another one more clearly.
+HELD_FAR_OTHERWISE, CLEARLY_OTHER_PERSON = 0.2, 0.62
+TURNED_AWAY = "the head is held too differently to say whose face it is"
 
 
 class Change(StrEnum):
@@ -62,6 +77,7 @@ class FaceEvidence:
     changed_share: float  # of the oval that the change map marks
     is_flat: bool  # whether what it marks has hardly more than three colours
     sticker: float  # how much what changed has the edges and the light of a thing laid over the face
+    head_motion: HeadMotion | None = None  # None: too little is shown around the face
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,11 @@ def judge(evidence: FaceEvidence, heads: dict[str, Head] | None = None) -> Judge
     measures, share = evidence.measures, evidence.changed_share
     exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
     change, reason = _decide(measures, exchanged, moved, share, is_flat=evidence.is_flat)
+    may_be_same_person = change is Change.EXCHANGED and _person(measures) < CLEARLY_OTHER_PERSON
+    if (change is Change.MOVED or may_be_same_person) and _is_other_frame(
+        evidence.head_motion, measures.pose
+    ):
+        change, reason = Change.UNCERTAIN, OTHER_FRAME
     said = Judgement(change, exchanged, moved, reason)
     if _processing_explains(said, evidence.controls, heads):
         return replace(said, change=Change.UNCERTAIN, reason=PROCESSED)
@@ -141,8 +162,12 @@ def _decide(
         return (Change.UNCERTAIN, reason) if touched else (Change.NONE, None)  # hardly a face in either
     if reason is not None:
         return Change.UNCERTAIN, reason
-    if exchanged > SURE and min(measures.identity, measures.identity_in_place) > LEAST_OTHER_PERSON:
-        return Change.EXCHANGED, None
+    if exchanged > SURE and _person(measures) > LEAST_OTHER_PERSON:
+        return (
+            (Change.UNCERTAIN, TURNED_AWAY)
+            if _is_held_far_otherwise(measures)
+            else (Change.EXCHANGED, None)
+        )
     if moved > MOVED_SURE and measures.flow_inside > LEAST_MOTION:
         if moved > MOVED_BY_ITSELF or min(measures.mouth, measures.eyes) < LOOKS_OTHERWISE:
             return Change.MOVED, None
@@ -153,6 +178,22 @@ def _decide(
     if touched:
         return (Change.COVERED if is_flat else Change.EDITED), None
     return Change.NONE, None
+
+
+def _is_other_frame(motion: HeadMotion | None, pose: float) -> bool:
+    """Whether all that is around the face moved, and was not drawn: so heads move from frame to frame."""
+    if motion is None or motion.around <= MOVED_AROUND:
+        return False
+    return motion.fine_followed > KEPT_ON_THE_WAY or pose > HELD_OTHERWISE
+
+
+def _is_held_far_otherwise(measures: FaceMeasures) -> bool:
+    return measures.pose > HELD_FAR_OTHERWISE and _person(measures) < CLEARLY_OTHER_PERSON
+
+
+def _person(measures: FaceMeasures) -> float:
+    """Identity distance: in place a moved head seems another person, at its own landmarks a turned one."""
+    return min(measures.identity, measures.identity_in_place)
 
 
 def _processing_explains(

@@ -20,6 +20,7 @@ from indexer.compare.faces.detection import (
     overlap,
     scaled_face,
 )
+from indexer.compare.faces.head_motion import HeadMotion, head_motion
 from indexer.compare.faces.identity import face_chip, identity_vectors, similarity_transform
 from indexer.compare.faces.landmarks import (
     BROWS,
@@ -95,6 +96,7 @@ class FacePair:
     # Of the reference's own face after what was done to the whole picture, as `control_pictures` returns
     # them, made where a change seems to be; None: nothing is left of it that could be measured.
     controls: tuple[FaceMeasures | None, ...] = ()
+    head_motion: HeadMotion | None = None  # measured where controls are
 
     def scaled(self, factor: float) -> "FacePair":
         """Returns the same pair in a frame of another size; the measures do not depend on it."""
@@ -129,7 +131,7 @@ def compare_faces(warped: WarpedPair, reference: list[FaceBox], query: list[Face
 
 
 def with_controls(pair: FacePair, warped: WarpedPair, expected: npt.NDArray[np.float32]) -> FacePair:
-    """Returns the pair with the measures of its controls.
+    """Returns the pair with the measures of its controls, and with how what is around the face moved.
 
     `warped`: what the pair was measured in; `expected`: its reference in the query's colours, (h, w, 3).
     """
@@ -139,7 +141,8 @@ def with_controls(pair: FacePair, warped: WarpedPair, expected: npt.NDArray[np.f
     for picture in control_pictures(warped, expected, pair.oval):
         box = find_face_near(picture, pair.reference_box)
         measured.append(_compare(replace(warped, query=picture), pair.reference_box, box).measures)
-    return replace(pair, controls=tuple(measured))
+    motion = None if pair.query_oval is None else head_motion(warped, pair.oval, pair.query_oval)
+    return replace(pair, controls=tuple(measured), head_motion=motion)
 
 
 def _compare(warped: WarpedPair, reference_box: FaceBox | None, query_box: FaceBox | None) -> FacePair:

@@ -39,14 +39,6 @@ def test_a_changed_face_is_very_likely_only_far_beyond_its_controls(
     assert certainty_of_face(face(change, chance, controls)) is certainty
 
 
-def test_a_head_that_is_held_otherwise_is_no_more_than_likely_driven() -> None:
-    """Two frames of one video look so as well."""
-    still = face(Change.MOVED, 0.999, (UNTOUCHED, UNTOUCHED))
-    turned = replace(still, pair=replace(still.pair, measures=replace(MEASURES, pose=0.1)))
-    assert certainty_of_face(still) is Certainty.VERY_LIKELY
-    assert certainty_of_face(turned) is Certainty.LIKELY
-
-
 def test_a_flat_bar_over_a_face_is_sure_however_little_it_covers() -> None:
     covered = face(Change.COVERED, 0.1, ())
     evidence = FaceEvidence(UNTOUCHED, (), 0.15, is_flat=True, sticker=0.0)

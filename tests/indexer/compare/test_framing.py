@@ -8,8 +8,9 @@ from indexer.compare.features import extract_features
 from indexer.compare.framing import restrict_to_frame, restrict_to_region
 from indexer.compare.geometry import align
 from indexer.fingerprints.regions import Region
+from indexer.operations import OperationType
 from tests.pictures import picture
-from tests.portraits import astronaut, pixels, swapped
+from tests.portraits import astronaut, derived, pixels, swapped, types_of
 
 COFFEE = picture("coffee")
 
@@ -26,10 +27,32 @@ def cropped_in_a_screenshot() -> Image.Image:
     return shot
 
 
+def under_a_banner() -> Image.Image:
+    """The picture with a banner across its lower third, a strip of it to be seen below."""
+    covered = COFFEE.copy()
+    draw = ImageDraw.Draw(covered)
+    width, height = covered.size
+    draw.rectangle((0, 0.82 * height, width, 0.95 * height), fill=(180, 0, 0))
+    draw.text((60, 0.85 * height), "LIVE: caught on camera", fill="white", font_size=26)
+    return covered
+
+
 def aligned(query: Image.Image, reference: Image.Image) -> AlignedPair:
     alignment = align(extract_features(pixels(query)), extract_features(pixels(reference)))
     assert alignment is not None
     return AlignedPair(pixels(query), pixels(reference), alignment)
+
+
+def test_a_banner_is_no_frame_where_the_picture_goes_on_below_it() -> None:
+    pair = aligned(under_a_banner(), COFFEE)
+    assert restrict_to_frame(pair).alignment.within is None
+    above = restrict_to_region(Region(0, 0, 600, 328), pair.alignment, extract_features(pixels(COFFEE)))
+    assert above.within is not None
+    assert restrict_to_frame(pair.with_alignment(above)).alignment.within is None
+
+
+def test_a_banner_is_named_and_gives_the_picture_no_other_colours() -> None:
+    assert types_of(derived(under_a_banner(), COFFEE)) == {OperationType.OVERLAY}
 
 
 def test_the_picture_inside_a_screenshot_is_compared_alone() -> None:
