@@ -102,7 +102,7 @@ def _colours_of_both(
     if edited is not None and edited.any():
         at_size = cv2.resize(edited.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
         left = mask & (cv2.dilate(at_size, np.ones((AVERAGED, AVERAGED), np.uint8)) == 0)
-        mask = left if left.sum() >= LEAST_LEFT * mask.sum() else mask
+        mask = left if left.sum() >= max(LEAST_PLACES, LEAST_LEFT * mask.sum()) else mask
     if mask.sum() < LEAST_PLACES:
         return None
     sampled = np.s_[::STEP, ::STEP]

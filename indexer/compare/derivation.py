@@ -14,7 +14,7 @@ from indexer.compare.faces.findings import (
     find_face_changes,
     uncertainties,
 )
-from indexer.compare.faces.judgement import Change
+from indexer.compare.faces.judgement import OTHER_FRAME, Change
 from indexer.compare.filtered import name_filters
 from indexer.compare.fine_changes import fine_comparison
 from indexer.compare.operations import inverted, operations_found
@@ -53,6 +53,12 @@ class Derivation:
     faces: tuple[FaceFinding, ...]
     pair: AlignedPair  # without its statistics
     unseen: tuple[str, ...] = ()  # sentences: what is too small to be told
+    has_unnamed_motion: bool = False  # whether something differs that is not named because things moved
+
+    @property
+    def may_be_other_moment(self) -> bool:
+        """Whether what differs may be the work of time alone: then that nothing is named proves nothing."""
+        return self.has_unnamed_motion or any(face.reason == OTHER_FRAME for face in self.faces)
 
     @property
     def changes_content(self) -> bool:
@@ -67,13 +73,21 @@ class Derivation:
 
 
 def derive(
-    pair: AlignedPair, query_frame: Frame, reference_frame: Frame, *, with_faces: bool = True
+    pair: AlignedPair,
+    query_frame: Frame,
+    reference_frame: Frame,
+    *,
+    with_faces: bool = True,
+    same_moment: bool = False,
 ) -> Derivation:
-    """Compares the pair and says what was done to the reference. Raises MissingFaceModels."""
+    """Compares the pair and says what was done to the reference. Raises MissingFaceModels.
+
+    `same_moment`: frames of two videos that are known to show one moment; heads did not move by themselves.
+    """
     comparison = compare_pair(pair, with_faces=with_faces)
     warped, changes = comparison.warped, comparison.changes
     size = pair.query.shape[1], pair.query.shape[0]
-    findings = find_face_changes(warped, changes, comparison.faces)
+    findings = find_face_changes(warped, changes, comparison.faces, same_moment=same_moment)
     told = [one.pair for one in findings if one.change is not Change.NONE or one.is_marked_but_kept]
     boxes = [face.reference_box or face.query_box for face in told]
     heads = mask_around([box for box in boxes if box is not None], warped)

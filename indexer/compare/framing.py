@@ -98,9 +98,17 @@ def _goes_on_beyond(inside: Mask, warped: WarpedPair) -> bool:
             return False
         alike = _lines_alike(turned(reference), turned(query), turned(warped.shown))
         first, last = np.flatnonzero(within)[[0, -1]]
-        if max(alike[:first].sum(), alike[last + 1 :].sum()) >= LEAST_LINES:
+        if max(_beyond_others(alike[:first][::-1]), _beyond_others(alike[last + 1 :])) >= LEAST_LINES:
             return True
     return False
+
+
+def _beyond_others(alike: npt.NDArray[np.bool_]) -> int:
+    """Counts the lines, outwards, that agree beyond some that do not: parts are found a little small."""
+    if len(alike) < LEAST_LINES:
+        return 0
+    unlike = ~np.lib.stride_tricks.sliding_window_view(alike, LEAST_LINES).any(axis=1)
+    return int(alike[int(unlike.argmax()) :].sum()) if unlike.any() else 0
 
 
 def _lines_alike(reference: Grey, query: Grey, shown: Mask) -> npt.NDArray[np.bool_]:

@@ -119,6 +119,8 @@ def _alteration_shown(
         return AlterationShown.SHOWN
     if fake.assessment.relation is MatchRelation.POSSIBLY_RELATED or not was_compared(context, fake):
         return AlterationShown.UNKNOWN
+    if fake.may_be_other_moment:
+        return AlterationShown.UNKNOWN
     matched = {match.record.id: match for match in matches}
     for name in sorted(source.target for source in confirmed_sources(summary)):
         original = context.session.get(Record, name)

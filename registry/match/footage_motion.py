@@ -1,6 +1,6 @@
 """What the motion of registered footage explains: a still may show a moment between the frames kept here.
 
-Of a registered video a frame every so often is kept. A picture taken from it a moment earlier or later
+Of a registered video single frames are kept. A picture taken from it a moment earlier or later
 shows another mouth, a raised hand, a thing that came nearer, and nobody edited anything. Such a difference
 is no edit where the footage explains it: the same thing, moved, is in the kept frame or in one of those
 beside it. What somebody laid over the picture is in none of them.
@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.compare.derivation import Derivation
-from indexer.compare.faces.judgement import OTHER_FRAME, TURNED_AWAY
 from indexer.compare.pair import PairComparison
 from indexer.compare.vocabulary import Operation, Quad
 from indexer.compare.warping import Mask, correlate, flow_between, follow, grey
@@ -30,17 +29,13 @@ ALIKE, DETAIL = 0.8, 16.0  # correlation; variance in grey levels, below which n
 # Share of what differs in a region: 0.68 to 1.0 in 19 of 20 that nobody edited, at most 0.26 under
 # captions, stickers and copied pieces.
 EXPLAINED = 0.5
-FACE_MOVES = 0.05  # share of a face's box
+MOVES_IN_PART = 0.05  # share of a region, or of the picture, that the footage itself must move
 TURNS = 5.0  # degrees, by which a head that turns seems to turn a close-up of it
 # Who somebody is, and what hides a face, are told from one moment as well as from another.
 TOLD_AT_ANY_MOMENT = {OperationType.FACE_SWAP, OperationType.PERSON_REPLACED, OperationType.FACE_COVERED}
 BETWEEN_FRAMES = (
-    "Of the registered video a frame every so often is kept. The picture may show a moment between two of "
-    "them: what differs as the footage itself moves is not called an edit."
-)
-OTHER_MOMENT = (
-    "It seems to be another moment of the same recording. What differs because things moved is not called "
-    "an edit."
+    "Of the registered video single frames are kept. The picture may show a moment between two of them: "
+    "what differs as the footage itself moves is not called an edit."
 )
 ANOTHER_MOMENT = (
     "From one picture alone it cannot be excluded that it is another moment of the same recording, in "
@@ -51,25 +46,16 @@ Floats = npt.NDArray[np.float32]
 
 
 def without_motion(context: RequestContext, picture: Picture, derivation: Derivation) -> Derivation:
-    """The derivation of a still, less what motion explains where it may show another moment.
-
-    It may beside a frame of a video, and beside a still where a head moved as heads do.
-    """
+    """The derivation of a still from a frame of a video, less what the motion of the footage explains."""
     doubtful = [one for one in derivation.operations if _needs_the_moment(one)]
-    is_frame = picture.time_ms is not None
-    if not doubtful or not (is_frame or shows_another_moment(derivation)):
+    if picture.time_ms is None or not doubtful:
         return derivation
     motion = measure_motion(derivation.comparison, context.previews.beside(picture))
     left = [one for one in derivation.operations if one not in doubtful or not motion.explains(one)]
     if len(left) == len(derivation.operations):
         return derivation
-    uncertain = (*derivation.uncertain, BETWEEN_FRAMES if is_frame else OTHER_MOMENT)
-    return replace(derivation, operations=tuple(left), uncertain=uncertain)
-
-
-def shows_another_moment(derivation: Derivation) -> bool:
-    """Whether a head moved with all that is around its face."""
-    return any(face.reason in (OTHER_FRAME, TURNED_AWAY) for face in derivation.faces)
+    uncertain = (*derivation.uncertain, BETWEEN_FRAMES)
+    return replace(derivation, operations=tuple(left), uncertain=uncertain, has_unnamed_motion=True)
 
 
 def at_one_moment(derivation: Derivation) -> Derivation:
@@ -98,11 +84,16 @@ class FootageMotion:
     def explains(self, operation: Operation) -> bool:
         """Whether a moment between the kept frames may look as if this had been done."""
         row, quad = OPERATIONS[operation.type], operation.reference_region
+        if operation.type is OperationType.ROTATED:
+            degrees, moving = abs(operation.measured.get("degrees", TURNS)), float(self.moves.mean())
+            return degrees < TURNS and moving >= MOVES_IN_PART
         if row.extent is not Extent.PART or quad is None:
-            return abs(operation.measured.get("degrees", 0.0)) < TURNS
+            return False
         inside = _inside(quad, self.moves.shape)
+        if not inside.any() or float(self.moves[inside].mean()) < MOVES_IN_PART:
+            return False
         if row.concerns_face:  # a mouth that was driven is found a little further on as well
-            return bool(inside.any()) and float(self.moves[inside].mean()) >= FACE_MOVES
+            return True
         differing = inside & self.differs
         return bool(differing.any()) and float(self.found[differing].mean()) >= EXPLAINED
 
@@ -122,7 +113,7 @@ def measure_motion(compared: PairComparison, beside: Sequence[Pixels]) -> Footag
     for other in others:
         found |= _found_in(other, still)
         moves |= _difference(other, kept) > DIFFERS
-    return FootageMotion((_difference(still, kept) > DIFFERS) & warped.shown, found, moves)
+    return FootageMotion((_difference(still, kept) > DIFFERS) & compared.changes.compared, found, moves)
 
 
 def _softened(pixels: Pixels | Floats) -> Floats:

@@ -64,6 +64,11 @@ class MatchedRecord:
         return self.derivation is not None or bool(self.segments)
 
     @property
+    def may_be_other_moment(self) -> bool:
+        """Whether what differs may be the work of time alone: then that nothing is named proves nothing."""
+        return self.derivation is not None and self.derivation.may_be_other_moment
+
+    @property
     def changes_content(self) -> bool:
         """Whether the upload shows something else than the registered asset."""
         return changes_content(self.operations)

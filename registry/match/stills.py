@@ -85,6 +85,8 @@ def _in_detail(
     """What is too small for the first look; asked only where that left something to be looked at."""
     picture, image = picture_of(match.record, match.candidate.time_ms), upload.image
     is_same_file = match.assessment.relation is MatchRelation.SAME_FILE
+    if derivation.may_be_other_moment:
+        return derivation  # small things moved as well
     if is_same_file or not derivation.leaves_a_rest or picture is None or picture.time_ms is not None:
         return derivation
     if match.record.intimate:
@@ -110,6 +112,7 @@ def _operations(
     quality = upload.image.jpeg_quality if upload.image else None
     nothing_else = all(one.type is OperationType.FILTERED for one in found)
     near = (match.candidate.evidence.pdq_distance or 0) <= context.thresholds.pdq_same_bits
-    if (quality is not None and quality <= COARSE) or (near and nothing_else):
+    is_same_picture = near and nothing_else and not derivation.may_be_other_moment
+    if (quality is not None and quality <= COARSE) or is_same_picture:
         found.append(re_encoded(quality))
     return found

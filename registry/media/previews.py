@@ -4,6 +4,7 @@ import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -159,7 +160,11 @@ class PreviewCache:
             return []
         here = board.nearest(picture.time_ms)
         around = [one for one in (here - 1, here + 1) if 0 <= one < len(board.frames)]
-        return [self._decoders.image(board.frames[one]).pixels for one in around]
+        frames = []
+        for one in around:
+            with suppress(MediaRefused):  # damaged here: nobody's upload is to blame
+                frames.append(self._decoders.image(board.frames[one]).pixels)
+        return frames
 
     def detail(self, picture: Picture) -> Pixels | None:
         """(h, w, 3) uint8 of a still in all the detail that is kept and readable; None if all is lost."""

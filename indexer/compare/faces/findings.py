@@ -1,6 +1,6 @@
 """Finds what happened to each face of a compared pair, and says it as operations and sentences."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,9 +77,11 @@ class FaceFinding:
 
 
 def find_face_changes(
-    warped: WarpedPair, changes: ChangeMap, faces: tuple[FacePair, ...]
+    warped: WarpedPair, changes: ChangeMap, faces: tuple[FacePair, ...], *, same_moment: bool = False
 ) -> list[FaceFinding]:
     """Returns one finding for each face of the warped pair, in the order of `faces`."""
+    if same_moment:  # how a head moved says nothing then
+        faces = tuple(replace(face, head_motion=None) for face in faces)
     return [_finding(face, warped, changes) for face in faces]
 
 

@@ -35,6 +35,7 @@ DETAIL, FINE_DETAIL = 16.0, 1.0  # variance in grey levels, below which a window
 FINE = 1.0  # px
 AGREES = 0.9  # correlation once motion is followed, from which on the motion is known
 LEAST_PLACES = 400  # px
+LEAST_KNOWN = 0.5  # of what has texture around the face: where it moved must be known
 MOST_PLACES = 2000  # of which the motion of the ground is estimated
 
 Points = npt.NDArray[np.float32]
@@ -44,7 +45,7 @@ Points = npt.NDArray[np.float32]
 class HeadMotion:
     """How what is around a face moved, against the ground of the picture."""
 
-    around: float  # shares of the face's height by which the most moved tenth is elsewhere
+    around: float  # shares of the face's longer side by which a quarter of what is around it moved at least
     fine_followed: float  # correlation of the finest detail there once motion is followed, -1..1
 
 
@@ -77,11 +78,16 @@ def head_motion(warped: WarpedPair, oval: Points, query_oval: Points) -> HeadMot
     textured, detailed = ring & (detail > DETAIL), ring & (energy > FINE_DETAIL)
     if min(int(textured.sum()), int(detailed.sum())) < LEAST_PLACES:
         return None
+    if (textured & known).sum() < LEAST_KNOWN * textured.sum():
+        return None  # something lies over it, or everything is new
     ground = far & known if (far & known).sum() >= LEAST_PLACES else beside & known
-    steps = flow - _motion_of(ground, flow)
-    lengths = np.hypot(steps[..., 0], steps[..., 1])[textured]
+    of_ground = _motion_of(ground, flow)
+    if of_ground is None:
+        return None
+    steps = flow - of_ground
+    lengths = np.hypot(steps[..., 0], steps[..., 1])[textured & known]
     return HeadMotion(
-        around=float(np.percentile(lengths, 90)) / (scale * _side(oval)),
+        around=float(np.percentile(lengths, 75)) / (scale * _side(oval)),
         fine_followed=float(np.median(fine[detailed])),
     )
 
@@ -113,8 +119,8 @@ def _moved(points: Points, matrix: npt.NDArray[np.float64]) -> Points:
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
-def _motion_of(ground: Mask, flow: Grey) -> Grey:
-    """Returns (h, w, 2): the motion of the ground as a similarity; zero where it cannot be estimated."""
+def _motion_of(ground: Mask, flow: Grey) -> Grey | None:
+    """Returns (h, w, 2): the motion of the ground as a similarity; None where it cannot be estimated."""
     y, x = np.nonzero(ground)
     step = max(1, len(y) // MOST_PLACES)
     y, x = y[::step], x[::step]
@@ -126,7 +132,7 @@ def _motion_of(ground: Mask, flow: Grey) -> Grey:
             places, places + flow[y, x], method=cv2.RANSAC, ransacReprojThreshold=0.5, maxIters=400
         )
     if matrix is None:
-        return np.zeros_like(flow)
+        return None
     rows, columns = np.mgrid[: flow.shape[0], : flow.shape[1]].astype(np.float32)
     moved = np.stack([columns, rows], axis=2) @ matrix[:, :2].T + matrix[:, 2]
     return np.asarray(moved - np.stack([columns, rows], axis=2), np.float32)

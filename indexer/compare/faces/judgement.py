@@ -41,20 +41,18 @@ COVER_LEAVES = 0.75  # of the face untouched at most
 PLAIN = 0.12  # of the face newly without gradient: faces have at most 0.08, covers at least 0.18
 CHANGED_SHARE = 0.12  # of the face's oval, which the change map must mark for an edit
 PROCESSED = "what was done to the whole picture changes an unchanged face as much"
-# Share of the face's height by which what is around it is elsewhere: 0.011 at most where NeuralTextures
-# drives a mouth. Of 32 pairs of frames of one video that seemed re-enacted, 21 have more.
-MOVED_AROUND = 0.012
+# Share of the face's longer side by which a quarter of what is around it moved: 0.005 at most where
+# NeuralTextures drives a mouth; of 32 pairs of frames of one video that seemed re-enacted or swapped 23
+# have more than 0.007.
+MOVED_AROUND = 0.007
 # Correlation of its finest detail once motion is followed: 0.83 to 0.96 in frames of one video, 0.60 to
 # 0.80 where SadTalker drew hair and neck, but for portraits of few colours (0.83 to 0.96).
 KEPT_ON_THE_WAY = 0.81
-# Eye distances by which eyes and nose are elsewhere: 0.10 at most where SadTalker moved the head, to 1.2 in
-# frames of one video, where coding may have taken the finest detail.
-HELD_OTHERWISE = 0.13
 OTHER_FRAME = "what is around it moved with it, as it does from one frame of a recording to another"
-# Eye distances by which eyes and nose are elsewhere: 0.13 at most in 522 swaps, 0.14 to 1.2 where another
-# frame of one video seemed another person's. Such a face must be another one more clearly.
-HELD_FAR_OTHERWISE, CLEARLY_OTHER_PERSON = 0.2, 0.62
-TURNED_AWAY = "the head is held too differently to say whose face it is"
+# Identity distance, below which a head that moved so may be the same person's: 0.41 to 0.55 where another
+# frame of one video seemed another person's. Of a head that is held far otherwise (in eye distances: 0.13
+# at most in 522 swaps, 0.14 to 1.2 in such frames), detail may be lost on the way.
+CLEARLY_OTHER_PERSON, HELD_FAR_OTHERWISE = 0.55, 0.2
 
 
 class Change(StrEnum):
@@ -96,10 +94,7 @@ def judge(evidence: FaceEvidence, heads: dict[str, Head] | None = None) -> Judge
     measures, share = evidence.measures, evidence.changed_share
     exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
     change, reason = _decide(measures, exchanged, moved, share, is_flat=evidence.is_flat)
-    may_be_same_person = change is Change.EXCHANGED and _person(measures) < CLEARLY_OTHER_PERSON
-    if (change is Change.MOVED or may_be_same_person) and _is_other_frame(
-        evidence.head_motion, measures.pose
-    ):
+    if _is_of_other_frame(change, evidence) and not _is_sticker(change, evidence.sticker, share):
         change, reason = Change.UNCERTAIN, OTHER_FRAME
     said = Judgement(change, exchanged, moved, reason)
     if _processing_explains(said, evidence.controls, heads):
@@ -163,11 +158,7 @@ def _decide(
     if reason is not None:
         return Change.UNCERTAIN, reason
     if exchanged > SURE and _person(measures) > LEAST_OTHER_PERSON:
-        return (
-            (Change.UNCERTAIN, TURNED_AWAY)
-            if _is_held_far_otherwise(measures)
-            else (Change.EXCHANGED, None)
-        )
+        return Change.EXCHANGED, None
     if moved > MOVED_SURE and measures.flow_inside > LEAST_MOTION:
         if moved > MOVED_BY_ITSELF or min(measures.mouth, measures.eyes) < LOOKS_OTHERWISE:
             return Change.MOVED, None
@@ -180,15 +171,20 @@ def _decide(
     return Change.NONE, None
 
 
-def _is_other_frame(motion: HeadMotion | None, pose: float) -> bool:
-    """Whether all that is around the face moved, and was not drawn: so heads move from frame to frame."""
+def _is_of_other_frame(change: Change, evidence: FaceEvidence) -> bool:
+    """Whether what seems done to a face is how heads move from frame to frame.
+
+    All that is around the face moved as well, and was not drawn. Whoever is clearly another person is so in
+    any frame.
+    """
+    motion, measures = evidence.head_motion, evidence.measures
     if motion is None or motion.around <= MOVED_AROUND:
         return False
-    return motion.fine_followed > KEPT_ON_THE_WAY or pose > HELD_OTHERWISE
-
-
-def _is_held_far_otherwise(measures: FaceMeasures) -> bool:
-    return measures.pose > HELD_FAR_OTHERWISE and _person(measures) < CLEARLY_OTHER_PERSON
+    is_kept = motion.fine_followed > KEPT_ON_THE_WAY
+    if change is Change.EXCHANGED:
+        may_be_same = _person(measures) < CLEARLY_OTHER_PERSON
+        return may_be_same and (is_kept or measures.pose > HELD_FAR_OTHERWISE)
+    return change is Change.MOVED and is_kept
 
 
 def _person(measures: FaceMeasures) -> float:

@@ -58,7 +58,9 @@ def describe_video(
     segments, uncertain = [], Counter[str]()
     for segment, pairs in zip(alignment.segments, alignment.pairs, strict=True):
         derivations = [
-            _derivation(context, pair) for pair in pairs[:PAIRS_DESCRIBED] if agrees(context, pair)
+            _derivation(context, pair, same_moment=not is_still and segment.factor != 0.0)
+            for pair in pairs[:PAIRS_DESCRIBED]
+            if agrees(context, pair)
         ]
         shown = _operations_shown(segment, pairs, derivations, is_still=is_still)
         in_time = [] if is_still else operations_of_segment(segment)
@@ -129,7 +131,7 @@ def _shows_the_moment(segment: TemporalSegment, pairs: tuple[FramePair, ...]) ->
     return any(abs(pair.reference_ms - 1000 * segment.offset) <= SAME_MOMENT_MS for pair in pairs)
 
 
-def _derivation(context: RequestContext, pair: FramePair) -> Derivation:
+def _derivation(context: RequestContext, pair: FramePair, *, same_moment: bool) -> Derivation:
     image, candidate = pair.upload.image, pair.candidate
     assert image is not None
     assert candidate.pair is not None
@@ -140,6 +142,7 @@ def _derivation(context: RequestContext, pair: FramePair) -> Derivation:
         Frame(image.width, image.height),
         Frame(record.width or width, record.height or height),
         with_faces=context.faces_not_compared is None,
+        same_moment=same_moment,
     )
 
 

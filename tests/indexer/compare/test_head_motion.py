@@ -12,7 +12,6 @@ from indexer.compare.faces.judgement import (
     KEPT_ON_THE_WAY,
     MOVED_AROUND,
     OTHER_FRAME,
-    TURNED_AWAY,
     Change,
     FaceEvidence,
     judge,
@@ -33,7 +32,7 @@ DRIVEN = FaceMeasures(
     | {"identity": 0.25, "identity_in_place": 0.25, "flow_inside": 0.05, "lips": 0.1, "opening": 0.15}
     | {"pose": 0.05}
 )
-ANOTHER = replace(DRIVEN, identity=0.55, identity_in_place=0.55)
+ANOTHER = replace(DRIVEN, identity=0.5, identity_in_place=0.5)
 
 
 def moved(picture: Pixels, part: tuple[tuple[int, int], tuple[int, int]], *, drawn: bool = False) -> Pixels:
@@ -106,12 +105,6 @@ def test_another_frame_of_the_same_footage_is_no_re_enactment(
     assert (said.reason == OTHER_FRAME) == (change is Change.UNCERTAIN)
 
 
-def test_a_head_that_is_held_otherwise_moved_also_where_coding_took_its_detail() -> None:
-    coarse = HeadMotion(0.05, 0.7)
-    assert judge(evidence(DRIVEN, coarse)).change is Change.MOVED
-    assert judge(evidence(replace(DRIVEN, pose=0.15), coarse)).reason == OTHER_FRAME
-
-
 def test_another_person_in_another_frame_must_be_clearly_another() -> None:
     moved_head = HeadMotion(0.05, 0.95)
     assert judge(evidence(ANOTHER, HeadMotion(0.0, 0.95))).change is Change.EXCHANGED
@@ -121,8 +114,29 @@ def test_another_person_in_another_frame_must_be_clearly_another() -> None:
 
 
 def test_who_somebody_is_is_not_told_from_a_head_that_turned_far() -> None:
-    assert judge(evidence(ANOTHER, None)).change is Change.EXCHANGED
-    turned = judge(evidence(replace(ANOTHER, pose=0.4), None))
-    assert (turned.change, turned.reason) == (Change.UNCERTAIN, TURNED_AWAY)
-    clearly = replace(ANOTHER, pose=0.4, identity=0.8, identity_in_place=0.8)
-    assert judge(evidence(clearly, None)).change is Change.EXCHANGED
+    coarse = HeadMotion(0.05, 0.7)
+    assert judge(evidence(ANOTHER, coarse)).change is Change.EXCHANGED
+    turned = replace(ANOTHER, pose=0.4)
+    assert judge(evidence(turned, coarse)).reason == OTHER_FRAME
+    assert (
+        judge(evidence(turned, None)).change is Change.EXCHANGED
+    )  # a face pasted elsewhere on a still head
+
+
+def test_a_sticker_on_a_head_that_moved_is_still_one() -> None:
+    stuck = replace(evidence(ANOTHER, HeadMotion(0.05, 0.95)), sticker=5.0)
+    assert judge(stuck).change is Change.COVERED
+
+
+def test_a_caption_beside_the_face_is_no_motion() -> None:
+    reference = pixels(astronaut())
+    written = reference.copy()
+    for row in range(6):
+        cv2.putText(written, "WHO IS THIS?", (110, 60 + 36 * row), 0, 1.1, (255, 255, 255), 3)
+    clear = np.zeros(reference.shape[:2], np.uint8)
+    cv2.ellipse(clear, FACE[0], (38, 50), 0, 0, 360, 1, -1)
+    written = np.where(clear[..., None] > 0, reference, written)
+    oval = landmarks_of(reference, find_faces(reference)[0]).points[list(OVAL)]
+    shown = np.ones(reference.shape[:2], np.bool_)
+    measured = head_motion(WarpedPair(written, reference, shown, np.eye(3), 1.0, 1.0), oval, oval)
+    assert measured is None or measured.around < MOVED_AROUND

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from indexer.operations import Certainty
 from indexer.training.classical_swap import open_mouth
 from registry.match.footage_motion import ANOTHER_MOMENT, at_one_moment
-from sdk.models import Match, OperationType
+from sdk.models import Match, OperationType, Strength
 from tests.persons import Place, one
 from tests.pictures import encoded
 from tests.portraits import astronaut, derived, through_jpeg, types_of
@@ -19,6 +19,7 @@ from tests.world import Party, World
 
 # What may be said of a picture that nobody edited.
 HARMLESS = {OperationType.RE_ENCODED, OperationType.RESIZED}
+SURE = (Strength.VERY_STRONG, Strength.STRONG)
 MOMENTS_S = (0.7, 1.6, 2.05, 2.4)
 Laid = Callable[[Image.Image], Image.Image]
 
@@ -70,7 +71,10 @@ def asked(desk: Party, second: float, laid: Laid | None = None) -> Match:
 
 @pytest.mark.parametrize("second", MOMENTS_S)
 def test_a_moment_between_the_kept_frames_is_not_called_edited(desk: Party, second: float) -> None:
-    assert {operation.type for operation in asked(desk, second).operations} <= HARMLESS
+    match = asked(desk, second)
+    assert match.record.label == "nodding.mp4"
+    assert match.strength in SURE
+    assert {operation.type for operation in match.operations} <= HARMLESS
 
 
 @pytest.mark.parametrize("laid", [banner, sticker])
