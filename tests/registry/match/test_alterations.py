@@ -1,10 +1,12 @@
 """Whether an upload shows what makes a fake false, where no picture of the original is kept."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation
 from indexer.operations import Degree, OperationType
 from indexer.timeline.temporal_segments import TemporalSegment
@@ -87,6 +89,12 @@ def test_the_very_file_that_was_registered_before_speaks_against_a_fake_that_dif
     same_file = earlier(relation=MatchRelation.SAME_FILE, segments=())
     assert shown(fake(FACE), same_file) is AlterationShown.UNKNOWN
     assert shown(fake(), same_file) is AlterationShown.SHOWN
+
+
+def test_what_may_be_another_moment_is_not_said_to_show_the_fake() -> None:
+    assert shown(fake()) is AlterationShown.SHOWN
+    other_moment = cast(Derivation, SimpleNamespace(may_be_other_moment=True))
+    assert shown(replace(fake(), derivation=other_moment)) is AlterationShown.UNKNOWN
 
 
 def test_a_tune_or_an_opener_in_common_shows_no_falsehood() -> None:

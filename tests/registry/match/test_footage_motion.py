@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from indexer.operations import Certainty
+from indexer.compare.faces.judgement import OTHER_FRAME
+from indexer.compare.vocabulary import FULL, Operation, Quad
+from indexer.operations import Certainty, Degree
 from indexer.training.classical_swap import open_mouth
-from registry.match.footage_motion import ANOTHER_MOMENT, at_one_moment
+from registry.match.footage_motion import ANOTHER_MOMENT, FootageMotion, at_one_moment
 from sdk.models import Match, OperationType, Strength
 from tests.persons import Place, one
 from tests.pictures import encoded
@@ -54,6 +57,43 @@ def test_of_two_stills_a_re_enactment_is_likely_at_most() -> None:
     assert said.uncertain == (*found.uncertain, ANOTHER_MOMENT)
     untouched = derived(through_jpeg(astronaut()), astronaut())
     assert at_one_moment(untouched) is untouched
+
+
+PLACE = ((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75))
+SOME, NONE, ALL = np.zeros((40, 40), np.bool_), np.zeros((40, 40), np.bool_), np.ones((40, 40), np.bool_)
+SOME[15:25, 15:25] = True
+
+
+def done(kind: OperationType, quad: Quad | None = PLACE, **measured: float) -> Operation:
+    return Operation(kind, Degree.CLEAR, "Done.", quad, quad, measured)
+
+
+@pytest.mark.parametrize(
+    ("motion", "operation", "is_explained"),
+    [
+        (FootageMotion(ALL, ALL, ALL), done(OperationType.LOCAL_EDIT), True),
+        (FootageMotion(ALL, SOME, ALL), done(OperationType.LOCAL_EDIT), False),  # in no frame that is kept
+        (FootageMotion(ALL, ALL, NONE), done(OperationType.LOCAL_EDIT), False),  # nothing moves there
+        (FootageMotion(NONE, NONE, SOME), done(OperationType.FACE_REENACTED), True),
+        (FootageMotion(NONE, NONE, NONE), done(OperationType.FACE_REENACTED), False),
+        (FootageMotion(ALL, ALL, ALL), done(OperationType.FILTERED, None), False),
+        (FootageMotion(ALL, ALL, ALL), done(OperationType.ROTATED, FULL, degrees=2.0), True),
+        (FootageMotion(ALL, ALL, ALL), done(OperationType.ROTATED, FULL, degrees=30.0), False),
+        (FootageMotion(ALL, ALL, NONE), done(OperationType.ROTATED, FULL, degrees=2.0), False),
+    ],
+)
+def test_only_what_moves_and_is_found_is_explained(
+    motion: FootageMotion, operation: Operation, is_explained: bool
+) -> None:
+    assert motion.explains(operation) is is_explained
+
+
+def test_what_was_not_named_because_things_moved_proves_nothing() -> None:
+    found = derived(through_jpeg(astronaut()), astronaut())
+    assert not found.may_be_other_moment
+    assert replace(found, has_unnamed_motion=True).may_be_other_moment
+    [face] = found.faces
+    assert replace(found, faces=(replace(face, reason=OTHER_FRAME),)).may_be_other_moment
 
 
 @pytest.fixture(scope="module")
