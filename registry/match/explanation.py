@@ -77,7 +77,8 @@ def _what_was_done(matched: MatchedRecord) -> Iterable[str]:
     yield from (operation.sentence for operation in matched.operations)
     yield from matched.uncertain
     compared = matched.candidate.evidence.compared
-    if compared and matched.assessment.relation is MatchRelation.DERIVATIVE and not matched.operations:
+    is_unnamed = matched.assessment.relation is MatchRelation.DERIVATIVE and not matched.operations
+    if compared and is_unnamed and not matched.may_be_other_moment:
         yield "What was changed could not be named."
     if not compared:
         if not matched.record.is_media_seen:

@@ -98,11 +98,15 @@ class MatchedRecord:
     def described(
         self, operations: Iterable[Operation], uncertain: tuple[str, ...], derivation: Derivation | None
     ) -> "MatchedRecord":
-        """Adds what was changed; with other content or proportions it is no longer the same picture."""
+        """Adds what was changed; with other content or proportions it is no longer the same picture.
+
+        Nor is it where it may be another moment: nobody looked whether nothing was done to it.
+        """
         operations = tuple(operations)
         described = replace(self, operations=operations, uncertain=uncertain, derivation=derivation)
         same = self.assessment.relation is MatchRelation.SAME_PICTURE
-        if not same or not (described.changes_content or changes_proportions(operations)):
+        is_other = described.changes_content or changes_proportions(operations)
+        if not same or not (is_other or described.may_be_other_moment):
             return described
         return replace(described, assessment=replace(self.assessment, relation=MatchRelation.DERIVATIVE))
 

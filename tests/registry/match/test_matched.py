@@ -1,9 +1,12 @@
 """The order of matches, and what the operations that were found make of a match."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation
 from indexer.operations import Degree, OperationType
 from indexer.timeline.temporal_segments import TemporalSegment
@@ -117,3 +120,11 @@ def test_footage_that_frames_prove_was_compared_whatever_its_best_pair_looks_lik
         candidate = Candidate(record(), evidence, ("pdq.v1",))
         match = replace(matched(), candidate=candidate, segments=segments)
         assert are_pictures_compared(match, Thresholds()) is expected
+
+
+def test_what_may_be_another_moment_is_not_called_the_same_picture() -> None:
+    derivation = cast(Derivation, SimpleNamespace(may_be_other_moment=True))
+    described = matched().described([], ("a doubt",), derivation)
+    assert described.assessment.relation is MatchRelation.DERIVATIVE
+    certain = cast(Derivation, SimpleNamespace(may_be_other_moment=False))
+    assert matched().described([], (), certain).assessment.relation is MatchRelation.SAME_PICTURE
