@@ -86,12 +86,12 @@ def compare_pixels(
 def cut_out(warped: WarpedPair, reference_face: Landmarks, query_face: Landmarks) -> Crops:
     """Cuts the same place out of both pictures, with masks of its parts."""
     to_crop, eye_distance = _crop_matrix(reference_face)
-    reference, query = _cut(warped.reference, to_crop), _cut(warped.query, to_crop).astype(np.float32)
+    reference, query = cut(warped.reference, to_crop), cut(warped.query, to_crop).astype(np.float32)
     visible = cv2.warpAffine(warped.shown.astype(np.uint8), to_crop, (SIDE, SIDE), flags=cv2.INTER_NEAREST)
     shown = cv2.erode(visible, np.ones((7, 7), np.uint8), borderValue=0) > 0
 
     def area(face: Landmarks, indices: tuple[int, ...], grown: float) -> Mask:
-        return oval_mask(_moved(face.points[list(indices)], to_crop), (SIDE, SIDE), grown)
+        return oval_mask(moved(face.points[list(indices)], to_crop), (SIDE, SIDE), grown)
 
     around = shown & ~(area(reference_face, OVAL, OUTER) | area(query_face, OVAL, OUTER))
     return Crops(
@@ -194,21 +194,33 @@ def _crop_matrix(face: Landmarks) -> tuple[Matrix, float]:
     return matrix, face.eye_distance * scale
 
 
-def _cut(pixels: Pixels, to_crop: Matrix) -> Pixels:
+def cut(
+    pixels: Pixels,
+    to_crop: Matrix,
+    side: int = SIDE,
+    *,
+    averaged_below: float = 0.5,
+    oversampled: float = 1.5,
+) -> Pixels:
+    """Returns (side, side, 3) uint8: the part of a picture that a (2, 3) matrix brings into the square.
+
+    Below a scale of `averaged_below` it is first reduced, to `oversampled` times the size that is wanted.
+    """
     scale = to_crop[0, 0]
     matrix, source = to_crop, pixels
-    if scale < 0.5:
-        factor = 1.5 * scale
+    if scale < averaged_below:
+        factor = oversampled * scale
         source = np.asarray(
             cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
         )
         matrix = to_crop @ np.diag(
             [pixels.shape[1] / source.shape[1], pixels.shape[0] / source.shape[0], 1.0]
         )
-    return np.asarray(cv2.warpAffine(source, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.warpAffine(source, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
 
 
-def _moved(points: Points, matrix: Matrix) -> Points:
+def moved(points: Points, matrix: Matrix) -> Points:
+    """Returns (n, 2): the points as a (2, 3) matrix moves them."""
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 

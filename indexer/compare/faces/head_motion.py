@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from indexer.compare.faces.crops import oval_mask
+from indexer.compare.faces.crops import DETAIL, FINE_DETAIL, WINDOW, Matrix, Points, cut, moved, oval_mask
 from indexer.compare.warping import (
     Grey,
     Mask,
@@ -26,19 +25,14 @@ from indexer.compare.warping import (
 )
 
 FACE_SIDE, SIDE = 96, 384  # px of the face, and of the square that is looked at
-ABOVE = (
-    0.4  # of the square, that lies above the middle of the face: shoulders tell more than what is over it
-)
+# Share of the square above the middle of the face: shoulders tell more than what is over a head.
+ABOVE = 0.4
 RING_FROM, RING_TO = 1.3, 1.9  # scales of the face's oval
-WINDOW = 11  # px
-DETAIL, FINE_DETAIL = 16.0, 1.0  # variance in grey levels, below which a window says nothing
 FINE = 1.0  # px
 AGREES = 0.9  # correlation once motion is followed, from which on the motion is known
 LEAST_PLACES = 400  # px
 LEAST_KNOWN = 0.5  # of what has texture around the face: where it moved must be known
 MOST_PLACES = 2000  # of which the motion of the ground is estimated
-
-Points = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -55,13 +49,15 @@ def head_motion(warped: WarpedPair, oval: Points, query_oval: Points) -> HeadMot
     `oval`, `query_oval`: (36, 2) outlines of the reference's and the query's face, in pixels of the pair.
     """
     scale, to_square = _to_square(oval, warped.magnification)
-    reference = grey(_cut(warped.reference, scale, to_square))
-    query = grey(_cut(warped.query, scale, to_square))
+    reference, query = (
+        grey(cut(pixels, to_square, SIDE, averaged_below=0.7, oversampled=1.2))  # keeps finest detail
+        for pixels in (warped.reference, warped.query)
+    )
     visible = cv2.warpAffine(
         warped.shown.astype(np.uint8), to_square, (SIDE, SIDE), flags=cv2.INTER_NEAREST
     )
     shown = cv2.erode(visible, np.ones((9, 9), np.uint8), borderValue=0) > 0
-    outlines = [_moved(one, to_square) for one in (oval, query_oval)]
+    outlines = [moved(one, to_square) for one in (oval, query_oval)]
 
     def heads(grown: float) -> Mask:
         first, second = (oval_mask(one, (SIDE, SIDE), grown) for one in outlines)
@@ -96,27 +92,11 @@ def _side(oval: Points) -> float:
     return max(1.0, float((oval.max(axis=0) - oval.min(axis=0)).max()))
 
 
-def _to_square(oval: Points, magnification: float) -> tuple[float, npt.NDArray[np.float64]]:
+def _to_square(oval: Points, magnification: float) -> tuple[float, Matrix]:
     """Returns the scale and the (2, 3) motion that bring a face into the square, never enlarged."""
     scale = min(FACE_SIDE / _side(oval), 1.0, 1.0 / max(magnification, 1e-6))
     x, y = (oval.min(axis=0) + oval.max(axis=0)) / 2
     return scale, np.array([[scale, 0, SIDE / 2 - scale * x], [0, scale, ABOVE * SIDE - scale * y]])
-
-
-def _cut(
-    pixels: npt.NDArray[np.uint8], scale: float, to_square: npt.NDArray[np.float64]
-) -> npt.NDArray[np.uint8]:
-    matrix = to_square
-    if scale < 0.7:  # a warp that also shrinks reads single pixels, which aliases
-        height, width = pixels.shape[:2]
-        factor = 1.2 * scale
-        pixels = np.asarray(cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
-        matrix = to_square @ np.diag([width / pixels.shape[1], height / pixels.shape[0], 1.0])
-    return np.asarray(cv2.warpAffine(pixels, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR), np.uint8)
-
-
-def _moved(points: Points, matrix: npt.NDArray[np.float64]) -> Points:
-    return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
 def _motion_of(ground: Mask, flow: Grey) -> Grey | None:
@@ -125,14 +105,14 @@ def _motion_of(ground: Mask, flow: Grey) -> Grey | None:
     step = max(1, len(y) // MOST_PLACES)
     y, x = y[::step], x[::step]
     places = np.stack([x, y], axis=1).astype(np.float32)
-    matrix = None
-    if len(places) >= LEAST_PLACES // 2:
-        cv2.setRNGSeed(0)
-        matrix, _ = cv2.estimateAffinePartial2D(
-            places, places + flow[y, x], method=cv2.RANSAC, ransacReprojThreshold=0.5, maxIters=400
-        )
+    if len(places) < LEAST_PLACES // 2:
+        return None
+    cv2.setRNGSeed(0)
+    matrix, _ = cv2.estimateAffinePartial2D(
+        places, places + flow[y, x], method=cv2.RANSAC, ransacReprojThreshold=0.5, maxIters=400
+    )
     if matrix is None:
         return None
     rows, columns = np.mgrid[: flow.shape[0], : flow.shape[1]].astype(np.float32)
-    moved = np.stack([columns, rows], axis=2) @ matrix[:, :2].T + matrix[:, 2]
-    return np.asarray(moved - np.stack([columns, rows], axis=2), np.float32)
+    there = np.stack([columns, rows], axis=2)
+    return np.asarray(there @ matrix[:, :2].T + matrix[:, 2] - there, np.float32)

@@ -41,13 +41,16 @@ COVER_LEAVES = 0.75  # of the face untouched at most
 PLAIN = 0.12  # of the face newly without gradient: faces have at most 0.08, covers at least 0.18
 CHANGED_SHARE = 0.12  # of the face's oval, which the change map must mark for an edit
 PROCESSED = "what was done to the whole picture changes an unchanged face as much"
-# Share of the face's longer side by which a quarter of what is around it moved: 0.005 at most where
-# NeuralTextures drives a mouth; of 32 pairs of frames of one video that seemed re-enacted or swapped 23
-# have more than 0.007.
+# Share of the face's longer side by which a quarter of what is around it moved: 0.003 to 0.010 where
+# NeuralTextures drives a mouth, whose coding leaves 0.72 to 0.83 of the finest detail there; of 32 pairs of
+# frames of one video that seemed re-enacted or swapped 23 have more than 0.007.
 MOVED_AROUND = 0.007
 # Correlation of its finest detail once motion is followed: 0.83 to 0.96 in frames of one video, 0.60 to
 # 0.80 where SadTalker drew hair and neck, but for portraits of few colours (0.83 to 0.96).
 KEPT_ON_THE_WAY = 0.81
+# Motion around the face (its longer sides) over the pose (eye distances): 0.2 to 1.9 in all but one of 21
+# such pairs of frames; 2.3 to 3.9 where a face keeps its place and the head around it is drawn.
+MOST_BESIDE_POSE = 2.0
 OTHER_FRAME = "what is around it moved with it, as it does from one frame of a recording to another"
 # Identity distance, below which a head that moved so may be the same person's: 0.41 to 0.55 where another
 # frame of one video seemed another person's. Of a head that is held far otherwise (in eye distances: 0.13
@@ -174,11 +177,11 @@ def _decide(
 def _is_of_other_frame(change: Change, evidence: FaceEvidence) -> bool:
     """Whether what seems done to a face is how heads move from frame to frame.
 
-    All that is around the face moved as well, and was not drawn. Whoever is clearly another person is so in
-    any frame.
+    What is around the face moved with it, and was not drawn. Whoever is clearly another person is so in any
+    frame.
     """
     motion, measures = evidence.head_motion, evidence.measures
-    if motion is None or motion.around <= MOVED_AROUND:
+    if motion is None or not MOVED_AROUND < motion.around <= MOST_BESIDE_POSE * measures.pose:
         return False
     is_kept = motion.fine_followed > KEPT_ON_THE_WAY
     if change is Change.EXCHANGED:

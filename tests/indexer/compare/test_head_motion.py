@@ -94,6 +94,7 @@ def evidence(measures: FaceMeasures, around: HeadMotion | None) -> FaceEvidence:
         (HeadMotion(0.0, 0.95), Change.MOVED),  # only the face moved
         (HeadMotion(0.05, 0.7), Change.MOVED),  # the head moved, and was drawn
         (HeadMotion(0.05, 0.95), Change.UNCERTAIN),  # the head moved
+        (HeadMotion(0.2, 0.95), Change.MOVED),  # but for the face, which kept its place
         (None, Change.MOVED),
     ],
 )
