@@ -18,7 +18,8 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -34,12 +35,12 @@ from sdk.client import Client
 from sdk.errors import ProblemError
 from sdk.models import Match, MatchAnswer, Operation
 from sdk.registering import register_file
-from sdk.signers import signer_of_home
+from sdk.signers import Signer, signer_of_home
 
 MOST_OF_A_FOLDER = 300
 LEAST_SIDE = 160  # px; less is a thumbnail
 OTHER_FRAME, OF_A_VIDEO = "another frame of one video", "a picture from a registered video"
-FRAMES_OF_A_VIDEO = 6
+FRAMES, FRAMES_OF_A_VIDEO = "frames", 6
 MOST_FRAMES = 150  # of one video, all of them in memory
 PROGRESS_EVERY = 250  # uploads
 APART_S = (0.25, 2.0)
@@ -167,39 +168,52 @@ def match_of(answer: MatchAnswer, record: str) -> Match | None:
     return next((match for match in answer.matches if match.record.id == record), None)
 
 
-def run(tally: Tally, folders: list[Path], uploads: int, seed: int, only: str | None) -> None:
-    """Registers the originals, asks about the uploads, and counts what is answered."""
-    rng = random.Random(seed)
-    ways = {name: way for name, way in WAYS.items() if only in (None, way.family)}
+@dataclass(frozen=True)
+class Registry:
+    """A registry of its own, in a folder that is thrown away."""
+
+    client: Client
+    signer: Signer
+    scratch: Path
+
+    def register(self, name: str, original: Image.Image | Path) -> str | None:
+        """Returns the id of the record, or None with a word why."""
+        file = original if isinstance(original, Path) else self.scratch / "original.png"
+        if not isinstance(original, Path):
+            file.write_bytes(saved(original, "PNG"))
+        try:
+            return register_file(self.client, self.signer, file, label=name[:100]).record.id
+        except ProblemError as problem:
+            print(f"  {name} was not registered: {problem.code}")
+            return None
+
+    def match(self, content: bytes, record: str) -> Match | None:
+        """Returns what is said of one record."""
+        return match_of(self.client.match(content), record)
+
+
+@contextmanager
+def empty_registry() -> Iterator[Registry]:
+    """Opens one, and throws it away."""
     with (
         throwaway_home() as home,
         open_home(home) as (url, key),
         Client(url, key) as client,
         tempfile.TemporaryDirectory() as scratch,
     ):
-        signer = signer_of_home(client, home)
+        yield Registry(client, signer_of_home(client, home), Path(scratch))
 
-        def register(name: str, image: Image.Image) -> str | None:
-            file = Path(scratch) / "original.png"
-            file.write_bytes(saved(image, "PNG"))
-            return register_as_it_is(name, file)
 
-        def register_as_it_is(name: str, file: Path) -> str | None:
-            try:
-                return register_file(client, signer, file, label=name[:100]).record.id
-            except ProblemError as problem:
-                print(f"  {name} was not registered: {problem.code}")
-                return None
-
-        def ask(
-            name: str, way: str, content: bytes, record: str, allowed: frozenset[OperationType]
-        ) -> None:
-            tally.add(name, way, allowed | ALWAYS, match_of(client.match(content), record))
-
+def ask_about_stills(
+    tally: Tally, folders: list[Path], uploads: int, rng: random.Random, only: str | None
+) -> None:
+    """Registers the stills, and asks about what comes of them on ordinary ways."""
+    ways = {name: way for name, way in WAYS.items() if only in (None, way.family)}
+    with empty_registry() as registry:
         originals = [
             (name, image, record)
-            for name, image in (stills(folders) if only != "frames" else ())
-            if (record := register(name, image))
+            for name, image in stills(folders)
+            if (record := registry.register(name, image))
         ]
         rounds = [way for _ in range(math.ceil(uploads / max(1, len(ways)))) for way in ways][:uploads]
         order: list[int] = []
@@ -207,28 +221,40 @@ def run(tally: Tally, folders: list[Path], uploads: int, seed: int, only: str | 
             if not order:
                 order = rng.sample(range(len(originals)), len(originals))
             name, image, record = originals[order.pop()]
-            ask(name, way, ways[way].apply(image, rng), record, ways[way].done)
-        for name, first, second in frames(folders, rng) if only in (None, "frames") else ():
-            record = register(name, first)
-            if record:
-                ask(name, OTHER_FRAME, saved(second, "JPEG", quality=85), record, frozenset())
-        for file, pictures in pictures_of_videos(folders, rng) if only in (None, "frames") else ():
-            if not (record := register_as_it_is(file.name, file)):
-                continue
-            for image in pictures:
-                ask(file.name, OF_A_VIDEO, saved(image, "JPEG", quality=85), record, frozenset())
+            match = registry.match(ways[way].apply(image, rng), record)
+            tally.add(name, way, ways[way].done | ALWAYS, match)
+
+
+def ask_about_frames(tally: Tally, folders: list[Path], rng: random.Random) -> None:
+    """Registers frames, and asks about others of the same videos; then the videos, and about frames."""
+    with empty_registry() as registry:
+        for name, first, second in frames(folders, rng):
+            if record := registry.register(name, first):
+                match = registry.match(saved(second, "JPEG", quality=85), record)
+                tally.add(name, OTHER_FRAME, ALWAYS, match)
+    # Another one, in which no still of theirs comes before the videos.
+    with empty_registry() as registry:
+        for file, pictures in pictures_of_videos(folders, rng):
+            if record := registry.register(file.name, file):
+                for image in pictures:
+                    match = registry.match(saved(image, "JPEG", quality=85), record)
+                    tally.add(file.name, OF_A_VIDEO, ALWAYS, match)
 
 
 def main() -> None:
     """Prints every false report, and the tables."""
     options = dict(word.removeprefix("--").split("=") for word in sys.argv[1:] if word.startswith("--"))
     folders = [Path(word) for word in sys.argv[1:] if not word.startswith("--")]
-    tally, uploads, seed = Tally(), int(options.get("uploads", 2000)), int(options.get("seed", 1))
+    tally, uploads, only = Tally(), int(options.get("uploads", 2000)), options.get("only")
+    rng = random.Random(int(options.get("seed", 1)))
     # A shell lets what runs in the background ignore the first.
     for interrupting in (signal.SIGINT, signal.SIGTERM):
         signal.signal(interrupting, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        run(tally, folders, uploads, seed, options.get("only"))
+        if only != FRAMES:
+            ask_about_stills(tally, folders, uploads, rng, only)
+        if only in (None, FRAMES):
+            ask_about_frames(tally, folders, rng)
     print(tally.tables())
     grave = sum(len(tally.wrong[kind]) for kind in GRAVE)
     print(f"\nof faces that nobody touched: {grave}")
