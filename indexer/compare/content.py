@@ -21,7 +21,7 @@ from indexer.compare.vocabulary import (
     degree_of,
     where_in_words,
 )
-from indexer.compare.warping import Grey, Mask, WarpedPair, grey
+from indexer.compare.warping import Grey, Mask, WarpedPair, blurred, correlate, grey
 from indexer.media.images import Pixels
 from indexer.operations import OperationType
 
@@ -33,6 +33,8 @@ SURELY_CHANGED = 0.4  # of the strongest residue in a region
 SAME_OVERLAY = 0.06  # of the long side: regions of one kind that lie so near are one operation
 EXPLAINED_BY_HEADS = 0.35  # share of a region inside heads from which on it belongs to the face
 MOST_OPERATIONS = 6
+FINE, WINDOW = 2.0, 15  # px: the deviation of a blur, the side of a window
+FINE_DETAIL, SHINES_THROUGH = 4.0, 0.5  # variance in grey levels; correlation
 FAINT = 12.0  # grey levels: processing leaves so little here and there
 FAINTLY = "It differs faintly {where}: whether it was edited there or only processed cannot be told."
 
@@ -71,7 +73,7 @@ def content_operations(
 ) -> list[Operation]:
     """Names the parts, largest first, but for those that are faint."""
     distinct = [part for part in parts if not part.is_faint][:MOST_OPERATIONS]
-    return [_operation(part.kind, part.regions, warped, query_size) for part in distinct]
+    return [part_operation(part, warped, query_size) for part in distinct]
 
 
 def faint_differences(
@@ -81,7 +83,7 @@ def faint_differences(
     faint = next((part for part in parts if part.is_faint), None)
     if faint is None:
         return []
-    region = _operation(faint.kind, faint.regions, warped, query_size).reference_region
+    region = part_operation(faint, warped, query_size).reference_region
     assert region is not None, "a part has a place in the reference"
     return [FAINTLY.format(where=where_in_words(region))]
 
@@ -97,9 +99,17 @@ def _is_near(region: ChangedRegion, group: list[ChangedRegion], reach: float) ->
 def _kind(region: ChangedRegion, warped: WarpedPair, changes: ChangeMap) -> OperationType:
     changed = surely_changed(region, region.mask, changes)
     if region.share > COMPOSITE_SHARE and commonest_colours_share(warped.query[changed]) < FLAT:
-        return OperationType.COMPOSITE
+        return OperationType.OVERLAY if _shines_through(region.mask, warped) else OperationType.COMPOSITE
     evidence = overlay_evidence_in(region, region.mask, warped, changes)
     return OperationType.OVERLAY if evidence > OVERLAY_FROM else OperationType.LOCAL_EDIT
+
+
+def _shines_through(mask: Mask, warped: WarpedPair) -> bool:
+    """Whether the reference's fine detail is seen in a place, (h, w), as under a translucent banner."""
+    under, laid = (luma - blurred(luma, FINE) for luma in (grey(warped.reference), grey(warped.query)))
+    alike, energy = correlate(under, laid, WINDOW)
+    detailed = mask & (energy > FINE_DETAIL)
+    return bool(detailed.any()) and float(np.median(alike[detailed])) > SHINES_THROUGH
 
 
 def surely_changed(region: ChangedRegion, where: Mask, changes: ChangeMap) -> Mask:
@@ -151,9 +161,9 @@ def _extreme(colours: Pixels) -> float:
     return float(((low > 225) | (high < 30) | (high - low > 190)).mean()) if len(colours) else 0.0
 
 
-def _operation(
-    kind: OperationType, group: list[ChangedRegion], warped: WarpedPair, query_size: tuple[int, int]
-) -> Operation:
+def part_operation(part: ChangedPart, warped: WarpedPair, query_size: tuple[int, int]) -> Operation:
+    """Names one part."""
+    kind, group = part.kind, part.regions
     left, top = min(region.left for region in group), min(region.top for region in group)
     right, bottom = max(region.right for region in group), max(region.bottom for region in group)
     query_region, reference_region = both_quads((left, top, right, bottom), warped, query_size)

@@ -1,5 +1,6 @@
 """Turns a comparison into what is said of it: the operations, and what could not be told."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.bars import bars_laid_over
 from indexer.compare.changes import MOST_REGIONS, ChangeMap
 from indexer.compare.content import changed_parts, content_operations, faint_differences
+from indexer.compare.faces.detection import FaceBox
 from indexer.compare.faces.findings import (
     FaceFinding,
     face_operations,
@@ -15,11 +17,13 @@ from indexer.compare.faces.findings import (
     uncertainties,
 )
 from indexer.compare.faces.judgement import OTHER_FRAME, Change
+from indexer.compare.faces.pairs import FacePair
 from indexer.compare.filtered import name_filters
 from indexer.compare.fine_changes import fine_comparison
 from indexer.compare.operations import inverted, operations_found
 from indexer.compare.pair import PairComparison, compare_pair, mask_around
 from indexer.compare.persons import find_replaced_persons, person_operations
+from indexer.compare.scene_motion import THINGS_MOVED, scene_motion, without_camera
 from indexer.compare.small_changes import (
     CROWDED,
     LITTLE_LEFT,
@@ -89,14 +93,19 @@ def derive(
     size = pair.query.shape[1], pair.query.shape[0]
     findings = find_face_changes(warped, changes, comparison.faces, same_moment=same_moment)
     told = [one.pair for one in findings if one.change is not Change.NONE or one.is_marked_but_kept]
-    boxes = [face.reference_box or face.query_box for face in told]
-    heads = mask_around([box for box in boxes if box is not None], warped)
+    heads = mask_around(_boxes(told), warped)
     persons = find_replaced_persons(changes, findings)
     others = [finding for finding in findings if all(finding is not person.face for person in persons)]
     for person in persons:
         heads |= person.mask
     found = person_operations(persons, warped, size) + face_operations(others, warped, size)
     parts = changed_parts(warped, changes, heads)
+    motion = None
+    if not same_moment:
+        known_heads = mask_around(_boxes(comparison.faces), warped)
+        motion = scene_motion(warped, comparison.processing.apply(warped.reference), known_heads)
+    if motion is not None:
+        parts = [part for part in parts if not motion.explains(part)]
     found += content_operations(parts, warped, size)
     found += bars_laid_over(pair.alignment, pair.query, pair.reference)
     found.sort(key=lambda operation: OPERATIONS[operation.type].rank)
@@ -111,9 +120,24 @@ def derive(
         filtered = name_filters(warped, comparison.processing, changes.compared & ~edited)
         found += [] if filtered is None else [filtered]
     uncertain = [*uncertainties(others, warped), *faint_differences(parts, warped, size)]
+    if motion is not None:
+        found = without_camera(found)
+        uncertain.append(THINGS_MOVED)
     if changes.left_by_filter:
         uncertain.append(FILTERED)
-    return Derivation(tuple(found), tuple(uncertain), comparison, tuple(findings), pair)
+    return Derivation(
+        tuple(found),
+        tuple(uncertain),
+        comparison,
+        tuple(findings),
+        pair,
+        has_unnamed_motion=motion is not None,
+    )
+
+
+def _boxes(faces: Iterable[FacePair]) -> list[FaceBox]:
+    boxes = (face.reference_box or face.query_box for face in faces)
+    return [box for box in boxes if box is not None]
 
 
 def _edited(changes: ChangeMap) -> Mask:

@@ -14,7 +14,6 @@ import numpy as np
 
 from indexer.compare.additions import Addition, Side, additions
 from indexer.compare.aligned_pair import AlignedPair
-from indexer.compare.features import LocalFeatures
 from indexer.compare.geometry import Matrix, coverage, project
 from indexer.compare.pair import PairComparison
 from indexer.compare.surroundings import Surroundings, surroundings
@@ -246,8 +245,7 @@ def _covered(homography: Matrix, source: tuple[int, int], target: tuple[int, int
     right, bottom = source[0] - 1, source[1] - 1
     corners = np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]], np.float32)
     quad = project(homography, corners)
-    nothing = np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)
-    return 0.0 if quad is None else coverage(quad, LocalFeatures(*nothing, *target))
+    return 0.0 if quad is None else coverage(quad, *target)
 
 
 def _size(pixels: Pixels) -> tuple[int, int]:

@@ -26,6 +26,9 @@ LEAST_SHARE = 0.2  # of the reference that the frame must show
 # Of a line of pixels beyond the frame: variance in grey levels, share that is shown, correlation; and how
 # many such lines say that the reference goes on there.
 LEAST_DETAIL, SHOWN, LINE_AGREES, LEAST_LINES = 20.0, 0.5, 0.95, 3
+# Of a line without detail: grey levels of a channel within which a pixel has the reference's colour, and
+# the share of the line that has it. Nearly black and nearly white are the colours of every page.
+SAME_COLOUR, MOSTLY, DARKEST, LIGHTEST = 10, 0.9, 45.0, 235.0
 
 
 def restrict_to_frame(pair: AlignedPair) -> AlignedPair:
@@ -73,7 +76,7 @@ def restrict_to_region(part: Region, alignment: Alignment, reference: LocalFeatu
         np.float32,
     )
     quad = project(alignment.homography, corners)
-    if quad is None or coverage(quad, reference) < LEAST_SHARE:
+    if quad is None or coverage(quad, reference.width, reference.height) < LEAST_SHARE:
         return alignment
     return replace(alignment, within=part)
 
@@ -92,11 +95,14 @@ def _share_within(pair: AlignedPair, whole: PairStatistics) -> float:
 def _goes_on_beyond(inside: Mask, warped: WarpedPair) -> bool:
     """Whether the reference goes on beyond a part of the query, (h, w): under a banner, say, it does."""
     reference, query = grey(warped.reference), grey(warped.query)
+    between = np.abs(warped.query.astype(np.int16) - warped.reference).max(axis=2)
+    same = (between <= SAME_COLOUR) & (reference > DARKEST) & (reference < LIGHTEST)
     for turned in (np.array, np.transpose):
         within = turned(inside).any(axis=1)
         if not within.any():
             return False
-        alike = _lines_alike(turned(reference), turned(query), turned(warped.shown))
+        shown = turned(warped.shown)
+        alike = _lines_alike(turned(reference), turned(query), shown) | _lines_same(turned(same), shown)
         first, last = np.flatnonzero(within)[[0, -1]]
         if max(_beyond_others(alike[:first][::-1]), _beyond_others(alike[last + 1 :])) >= LEAST_LINES:
             return True
@@ -109,6 +115,13 @@ def _beyond_others(alike: npt.NDArray[np.bool_]) -> int:
         return 0
     unlike = ~np.lib.stride_tricks.sliding_window_view(alike, LEAST_LINES).any(axis=1)
     return int(alike[int(unlike.argmax()) :].sum()) if unlike.any() else 0
+
+
+def _lines_same(same: Mask, shown: Mask) -> npt.NDArray[np.bool_]:
+    """Returns (h,): the lines of one colour in both pictures: a wall has no detail to agree on."""
+    count = shown.sum(axis=1)
+    agreeing = (same & shown).sum(axis=1)
+    return np.asarray((count > SHOWN * shown.shape[1]) & (agreeing > MOSTLY * count), np.bool_)
 
 
 def _lines_alike(reference: Grey, query: Grey, shown: Mask) -> npt.NDArray[np.bool_]:

@@ -186,7 +186,10 @@ def describe(
     if scales[1] / scales[0] > MAXIMUM_STRETCH:
         return None
     scale = float(np.sqrt(scales[0] * scales[1]))
-    query_coverage, reference_coverage = coverage(query_quad, query), coverage(reference_quad, reference)
+    query_coverage, reference_coverage = (
+        coverage(query_quad, query.width, query.height),
+        coverage(reference_quad, reference.width, reference.height),
+    )
     spreads = (
         _hull_share(agreeing[0], query) / max(query_coverage, 1e-6),
         _hull_share(agreeing[1], reference) / max(reference_coverage, 1e-6),
@@ -252,9 +255,9 @@ def _hull_share(points: Points, frame: LocalFeatures) -> float:
     )
 
 
-def coverage(quad: Points, frame: LocalFeatures) -> float:
-    """Returns the share of the frame that lies inside the (4, 2) quad, 0..1."""
-    right, bottom = max(1, frame.width - 1), max(1, frame.height - 1)
+def coverage(quad: Points, width: int, height: int) -> float:
+    """Returns the share of a frame of that size that lies inside the (4, 2) quad, 0..1."""
+    right, bottom = max(1, width - 1), max(1, height - 1)
     corners = quad.astype(np.float64) / np.array([right, bottom])
     for axis, limit, sign in ((0, 0.0, 1), (0, 1.0, -1), (1, 0.0, 1), (1, 1.0, -1)):
         corners = _clip(corners, axis, limit, sign)

@@ -1,9 +1,11 @@
 """Names what was done to the whole picture, as far as the alignment, the sizes and the colours prove it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from indexer.compare.colours import name_colour_change
-from indexer.compare.geometry import Alignment
+from indexer.compare.geometry import Alignment, Points, coverage, project
 from indexer.compare.proportions import Stretch, measure_stretch, stretched
 from indexer.compare.vocabulary import FULL, Frame, Operation, as_shares, certainty_of, degree_of
 from indexer.compare.warping import Mask
@@ -13,6 +15,7 @@ from indexer.operations import Degree, OperationType
 # The alignment is good to about one percent of a side; what is less cannot be told from noise.
 CROP_TOLERANCE = 0.03
 BORDER_TOLERANCE = 0.04
+HIDDEN_TOLERANCE = 0.12  # share of what is shown: parts of a query are found a little small
 ROTATION_TOLERANCE_DEGREES = 1.5
 RESIZE_TOLERANCE = 0.03
 COARSE = 60  # JPEG quality at and below which blocks can be seen
@@ -31,6 +34,7 @@ def operations_found(
 
     `edited`: places in the frame of the reference, of any size, that say nothing of the whole.
     """
+    alignment = _as_restricted(alignment, query, reference)
     stretch = measure_stretch(alignment.homography, _size(query), _size(reference))
     found = [
         _mirrored(alignment),
@@ -42,6 +46,38 @@ def operations_found(
         name_colour_change(alignment, query, reference, edited),
     ]
     return [operation for operation in found if operation is not None]
+
+
+def _as_restricted(alignment: Alignment, query: Pixels, reference: Pixels) -> Alignment:
+    """Returns the alignment with what its part of the query shows, where that is clearly less than all.
+
+    What surrounds a picture may lie on a good deal of it: then that is not shown, nor was it compared.
+    """
+    part = alignment.within
+    if part is None or alignment.bars:  # bars are named by themselves
+        return alignment
+    corners: Points = np.array(
+        [
+            [part.left, part.top],
+            [part.right - 1, part.top],
+            [part.right - 1, part.bottom - 1],
+            [part.left, part.bottom - 1],
+        ],
+        np.float32,
+    )
+    quad = project(alignment.homography, corners)
+    if quad is None:
+        return alignment
+    shown = coverage(quad, *_size(reference))
+    if shown > (1 - HIDDEN_TOLERANCE) * alignment.reference_coverage:
+        return alignment
+    return replace(
+        alignment,
+        reference_quad=quad,
+        reference_coverage=shown,
+        query_quad=corners,
+        query_coverage=min(alignment.query_coverage, coverage(corners, *_size(query))),
+    )
 
 
 def inverted() -> Operation:

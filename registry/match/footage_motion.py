@@ -11,21 +11,18 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from indexer.compare.derivation import Derivation
+from indexer.compare.laid_over import laid_over
 from indexer.compare.pair import PairComparison
-from indexer.compare.vocabulary import Operation, Quad
-from indexer.compare.warping import Mask, correlate, flow_between, follow, grey
+from indexer.compare.scene_motion import DIFFERS, Floats, difference, found_in, inside_quad, softened
+from indexer.compare.vocabulary import Operation
+from indexer.compare.warping import Mask
 from indexer.media.images import Pixels
 from indexer.operations import OPERATIONS, Certainty, Extent, OperationType
 from registry.media.previews import Picture
 from registry.services import RequestContext
 
-SOFTENED = 2.0  # px: noise and coding change from frame to frame as well
-DIFFERS = 12.0  # levels of the colour that differs most
-WINDOW = 15  # px
-ALIKE, DETAIL = 0.8, 16.0  # correlation; variance in grey levels, below which nothing is read
 # Share of what differs in a region: 0.68 to 1.0 in 19 of 20 that nobody edited, at most 0.26 under
 # captions, stickers and copied pieces.
 EXPLAINED = 0.5
@@ -42,20 +39,21 @@ ANOTHER_MOMENT = (
     "which only the face moved."
 )
 
-Floats = npt.NDArray[np.float32]
-
 
 def without_motion(context: RequestContext, picture: Picture, derivation: Derivation) -> Derivation:
     """The derivation of a still from a frame of a video, less what the motion of the footage explains."""
     doubtful = [one for one in derivation.operations if _needs_the_moment(one)]
-    if picture.time_ms is None or not doubtful:
+    if picture.time_ms is None or not (doubtful or derivation.comparison.changes.regions):
         return derivation
     motion = measure_motion(derivation.comparison, context.previews.beside(picture))
     left = [one for one in derivation.operations if one not in doubtful or not motion.explains(one)]
+    size = derivation.pair.query.shape[1], derivation.pair.query.shape[0]
+    graphics = laid_over(motion.differs & ~motion.found, derivation.comparison, left, size)
+    operations = sorted((*graphics, *left), key=lambda one: OPERATIONS[one.type].rank)
     if len(left) == len(derivation.operations):
-        return derivation
+        return replace(derivation, operations=tuple(operations))
     uncertain = (*derivation.uncertain, BETWEEN_FRAMES)
-    return replace(derivation, operations=tuple(left), uncertain=uncertain, has_unnamed_motion=True)
+    return replace(derivation, operations=tuple(operations), uncertain=uncertain, has_unnamed_motion=True)
 
 
 def at_one_moment(derivation: Derivation) -> Derivation:
@@ -89,7 +87,7 @@ class FootageMotion:
             return degrees < TURNS and moving >= MOVES_IN_PART
         if row.extent is not Extent.PART or quad is None:
             return False
-        inside = _inside(quad, self.moves.shape)
+        inside = inside_quad(quad, self.moves.shape)
         if not inside.any() or float(self.moves[inside].mean()) < MOVES_IN_PART:
             return False
         if row.concerns_face:  # a mouth that was driven is found a little further on as well
@@ -101,42 +99,16 @@ class FootageMotion:
 def measure_motion(compared: PairComparison, beside: Sequence[Pixels]) -> FootageMotion:
     """Follows what a still shows into the frame it was laid on, and those beside it, (h, w, 3) each."""
     warped, size = compared.warped, compared.warped.size
-    still = _softened(warped.query)
+    still = softened(warped.query)
 
     def in_colours_of_the_still(frame: Pixels) -> Floats:
         here = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
-        return _softened(compared.processing.apply(here))
+        return softened(compared.processing.apply(here))
 
     kept = in_colours_of_the_still(warped.reference)
     others = [in_colours_of_the_still(frame) for frame in beside]
-    found, moves = _found_in(kept, still), np.full(warped.shown.shape, not others)
+    found, moves = found_in(kept, still), np.full(warped.shown.shape, not others)
     for other in others:
-        found |= _found_in(other, still)
-        moves |= _difference(other, kept) > DIFFERS
-    return FootageMotion((_difference(still, kept) > DIFFERS) & compared.changes.compared, found, moves)
-
-
-def _softened(pixels: Pixels | Floats) -> Floats:
-    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), SOFTENED), np.float32)
-
-
-def _difference(one: Floats, other: Floats) -> Floats:
-    return np.asarray(np.abs(one - other).max(axis=2), np.float32)
-
-
-def _found_in(frame: Floats, still: Floats) -> Mask:
-    """Returns (h, w): where a frame shows what the still shows there, once motion is followed."""
-    flow = flow_between(grey(still), grey(frame))
-    moved = follow(frame, flow)
-    alike, detail = correlate(grey(still), grey(moved), WINDOW)
-    return np.asarray(
-        (_difference(moved, still) <= DIFFERS) & ((alike >= ALIKE) | (detail < DETAIL)), np.bool_
-    )
-
-
-def _inside(quad: Quad, shape: tuple[int, ...]) -> Mask:
-    height, width = shape
-    corners = np.round(np.asarray(quad) * (width, height)).astype(np.int32)
-    inside = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(inside, [corners], 1)
-    return np.asarray(inside > 0, np.bool_)
+        found |= found_in(other, still)
+        moves |= difference(other, kept) > DIFFERS
+    return FootageMotion((difference(still, kept) > DIFFERS) & compared.changes.compared, found, moves)

@@ -105,7 +105,7 @@ class MatchedRecord:
         operations = tuple(operations)
         described = replace(self, operations=operations, uncertain=uncertain, derivation=derivation)
         same = self.assessment.relation is MatchRelation.SAME_PICTURE
-        is_other = described.changes_content or changes_proportions(operations)
+        is_other = described.changes_content or changes_proportions(operations) or hides_a_part(operations)
         if not same or not (is_other or described.may_be_other_moment):
             return described
         return replace(described, assessment=replace(self.assessment, relation=MatchRelation.DERIVATIVE))
@@ -125,6 +125,14 @@ def changes_content(operations: Iterable[Operation]) -> bool:
     return any(
         OPERATIONS[operation.type].shows_another_face
         or (OPERATIONS[operation.type].changes_content and operation.degree is not Degree.SLIGHT)
+        for operation in operations
+    )
+
+
+def hides_a_part(operations: Iterable[Operation]) -> bool:
+    """Whether so much was cut off, or lies under something else, that people see it."""
+    return any(
+        operation.type is OperationType.CROPPED and operation.degree is not Degree.SLIGHT
         for operation in operations
     )
 

@@ -7,6 +7,8 @@ from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.features import extract_features
 from indexer.compare.framing import restrict_to_frame, restrict_to_region
 from indexer.compare.geometry import align
+from indexer.compare.operations import operations_found
+from indexer.compare.vocabulary import Frame
 from indexer.fingerprints.regions import Region
 from indexer.operations import OperationType
 from tests.pictures import picture
@@ -53,6 +55,42 @@ def test_a_banner_is_no_frame_where_the_picture_goes_on_below_it() -> None:
 
 def test_a_banner_is_named_and_gives_the_picture_no_other_colours() -> None:
     assert types_of(derived(under_a_banner(), COFFEE)) == {OperationType.OVERLAY}
+
+
+def before_a_wall(colour: tuple[int, int, int]) -> Image.Image:
+    """A picture whose lower third has hardly any detail."""
+    image = COFFEE.copy()
+    noise = np.random.default_rng(1).normal(0, 1.5, (130, 600, 3)) + colour
+    image.paste(Image.fromarray(noise.clip(0, 255).astype(np.uint8)), (0, 270))
+    return image
+
+
+def with_banner(image: Image.Image) -> Image.Image:
+    image = image.copy()
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 310, 600, 360), fill="black")
+    draw.text((30, 320), "BREAKING NEWS", fill="white", font_size=28)
+    return image
+
+
+def test_a_banner_over_a_wall_is_no_frame_either() -> None:
+    wall = before_a_wall((150, 140, 120))
+    pair = aligned(with_banner(wall), wall)
+    above = restrict_to_region(Region(0, 0, 600, 308), pair.alignment, extract_features(pixels(wall)))
+    assert restrict_to_frame(pair.with_alignment(above)).alignment.within is None
+
+
+def test_what_lies_under_something_else_is_not_said_to_be_there() -> None:
+    white = before_a_wall((255, 255, 255))  # the colour of pages: it may go on below the banner, or not
+    pair = aligned(with_banner(white), white)
+    above = restrict_to_region(Region(0, 0, 600, 308), pair.alignment, extract_features(pixels(white)))
+    kept = restrict_to_frame(pair.with_alignment(above))
+    assert kept.alignment.within is not None
+    frame = Frame(600, 400)
+    whole = operations_found(kept.alignment, kept.query, kept.reference, frame, frame)
+    assert {one.type for one in whole} == {OperationType.CROPPED, OperationType.BORDERED}
+    [cropped] = [one for one in whole if one.type is OperationType.CROPPED]
+    assert 0.7 < cropped.measured["kept_share"] < 0.8
 
 
 def test_the_picture_inside_a_screenshot_is_compared_alone() -> None:
