@@ -31,6 +31,7 @@ from indexer.compare.small_changes import (
     small_changes,
     unseen_in_words,
 )
+from indexer.compare.translucent_bars import translucent_bars
 from indexer.compare.vocabulary import Frame, Operation
 from indexer.compare.warping import Mask
 from indexer.media.images import Pixels
@@ -108,6 +109,8 @@ def derive(
         parts = [part for part in parts if not motion.explains(part)]
     found += content_operations(parts, warped, size)
     found += bars_laid_over(pair.alignment, pair.query, pair.reference)
+    if motion is None:
+        found += translucent_bars(warped, changes, found, size)
     found.sort(key=lambda operation: OPERATIONS[operation.type].rank)
     if pair.is_inverted:
         found.append(inverted())
