@@ -203,7 +203,7 @@ _ROWS = (
     OperationRow(OperationType.AUDIO_REPLACED, Severity.MISLEADING_CAPABLE, Extent.AUDIO,
                  "c2pa.edited", _COMPOSITE, _TRANSFORMED,
                  "other sound under the original's pictures, or none",
-                 phrase="the sound is another one, or was taken away",
+                 phrase="its sound is not the original's",
                  changes_content=True),
     OperationRow(OperationType.FACE_EDITED, Severity.MISLEADING_CAPABLE, Extent.PART,
                  "c2pa.edited", _ENHANCED, _TRANSFORMED,

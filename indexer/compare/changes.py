@@ -44,6 +44,7 @@ class ChangedRegion:
     excess: float  # median of the residue in units of the expected one
     levels: float  # mean difference in grey levels
     share: float  # of the picture
+    is_bar: bool = False  # a bar across the picture that one sees through
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,22 @@ def find_changes(
     excess = np.asarray(np.sqrt(squared) * weight, np.float32)
     regions = _regions(excess, levels, residue, compared)
     return ChangeMap(excess, regions, residue, compared, float(np.median(levels[compared])))
+
+
+def region_of(mask: Mask, excess: Grey, differing: Grey, *, is_bar: bool = False) -> ChangedRegion:
+    """Returns a place (h, w) that was found by other means; `differing`: (h, w) by how many grey levels."""
+    y, x = np.nonzero(mask)
+    return ChangedRegion(
+        mask=mask,
+        left=int(x.min()),
+        top=int(y.min()),
+        right=int(x.max()) + 1,
+        bottom=int(y.max()) + 1,
+        excess=float(np.median(excess[mask])),
+        levels=float(np.abs(differing[mask]).mean()),
+        share=float(mask.mean()),
+        is_bar=is_bar,
+    )
 
 
 def _detail(expected: Residue) -> Grey:

@@ -31,7 +31,6 @@ from indexer.compare.small_changes import (
     small_changes,
     unseen_in_words,
 )
-from indexer.compare.translucent_bars import translucent_bars
 from indexer.compare.vocabulary import Frame, Operation
 from indexer.compare.warping import Mask
 from indexer.media.images import Pixels
@@ -84,36 +83,35 @@ def derive(
     *,
     with_faces: bool = True,
     same_moment: bool = False,
+    has_footage: bool = False,
 ) -> Derivation:
     """Compares the pair and says what was done to the reference. Raises MissingFaceModels.
 
     `same_moment`: frames of two videos that are known to show one moment; heads did not move by themselves.
+    `has_footage`: more of the reference's footage is at hand, which tells better what motion explains.
     """
     comparison = compare_pair(pair, with_faces=with_faces)
     warped, changes = comparison.warped, comparison.changes
     size = pair.query.shape[1], pair.query.shape[0]
     findings = find_face_changes(warped, changes, comparison.faces, same_moment=same_moment)
-    told = [one.pair for one in findings if one.change is not Change.NONE or one.is_marked_but_kept]
-    heads = mask_around(_boxes(told), warped)
+    told = [one for one in findings if one.change is not Change.NONE or one.is_marked_but_kept]
+    unread = mask_around(_boxes(one.pair for one in told if one.is_unreadable), warped)
+    heads = mask_around(_boxes(one.pair for one in told if not one.is_unreadable), warped)
     persons = find_replaced_persons(changes, findings)
     others = [finding for finding in findings if all(finding is not person.face for person in persons)]
     for person in persons:
         heads |= person.mask
     found = person_operations(persons, warped, size) + face_operations(others, warped, size)
-    parts = changed_parts(warped, changes, heads)
+    parts = changed_parts(warped, changes, heads, unread)
     motion = None
     if not same_moment:
         known_heads = mask_around(_boxes(comparison.faces), warped)
         motion = scene_motion(warped, comparison.processing.apply(warped.reference), known_heads)
-    if motion is not None:
-        parts = [part for part in parts if not motion.explains(part)]
+    if motion is not None and not has_footage:
+        parts = motion.left_of(parts)
     found += content_operations(parts, warped, size)
     found += bars_laid_over(pair.alignment, pair.query, pair.reference)
-    if motion is None:
-        found += translucent_bars(warped, changes, found, size)
     found.sort(key=lambda operation: OPERATIONS[operation.type].rank)
-    if pair.is_inverted:
-        found.append(inverted())
     alignment = replace(pair.alignment, homography=warped.to_reference(pair.reference))
     edited = _edited(changes)
     whole = operations_found(alignment, pair.query, pair.reference, query_frame, reference_frame, edited)
@@ -126,6 +124,8 @@ def derive(
     if motion is not None:
         found = without_camera(found)
         uncertain.append(THINGS_MOVED)
+    if pair.is_inverted:
+        found.append(inverted())
     if changes.left_by_filter:
         uncertain.append(FILTERED)
     return Derivation(

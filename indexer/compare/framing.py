@@ -118,7 +118,7 @@ def _beyond_others(alike: npt.NDArray[np.bool_]) -> int:
 
 
 def _lines_same(same: Mask, shown: Mask) -> npt.NDArray[np.bool_]:
-    """Returns (h,): the lines of one colour in both pictures: a wall has no detail to agree on."""
+    """Returns (h,): the lines that are `same` nearly everywhere: a wall has no detail to agree on."""
     count = shown.sum(axis=1)
     agreeing = (same & shown).sum(axis=1)
     return np.asarray((count > SHOWN * shown.shape[1]) & (agreeing > MOSTLY * count), np.bool_)

@@ -9,19 +9,22 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from indexer.compare.changes import ChangedRegion, ChangeMap
-from indexer.compare.content import SURELY_CHANGED, ChangedPart, overlay_evidence, part_operation
+from indexer.compare.changes import ChangedRegion, region_of
+from indexer.compare.content import (
+    SURELY_CHANGED,
+    SURELY_OVERLAY,
+    ChangedPart,
+    overlay_evidence,
+    part_operation,
+)
 from indexer.compare.pair import PairComparison
 from indexer.compare.processing import commonest_colours_share
 from indexer.compare.scene_motion import Floats, inside_quad
 from indexer.compare.vocabulary import Operation
-from indexer.compare.warping import Mask, WarpedPair
+from indexer.compare.warping import Mask, WarpedPair, grey
 from indexer.operations import OPERATIONS, Extent, OperationType
 
 LEAST_SHARE = 0.003  # of the picture
-# Evidence of graphics: 7.7 and more of letters, noses and bars laid over frames, at most 5.3 of what is new
-# in frames that nobody touched.
-LAID_OVER_FROM = 6.5
 ONE_WAY, FEW_COLOURS = 0.9, 0.6  # share that became brighter, or darker; of the three commonest colours
 AROUND = 3  # px
 MOST_PLACES = 4
@@ -37,10 +40,9 @@ def laid_over(
     warped = compared.warped
     expected = compared.processing.apply(warped.reference)
     places = unexplained & ~places_of(named, unexplained.shape)
-    regions = []
-    for mask in _largest(places):
-        if _is_graphics(mask, warped, expected):
-            regions.append(_region(mask, warped, expected, compared.changes))
+    differing = grey(warped.query) - grey(expected)
+    found = [region_of(mask, compared.changes.excess, differing) for mask in _largest(places)]
+    regions = [region for region in found if _is_graphics(region, warped, expected)]
     if not regions:
         return []
     return [part_operation(ChangedPart(OperationType.OVERLAY, regions), warped, query_size)]
@@ -64,12 +66,14 @@ def _largest(places: Mask) -> list[Mask]:
     return [np.asarray(labels == n, np.bool_) for n in numbers[:MOST_PLACES]]
 
 
-def _is_graphics(mask: Mask, warped: WarpedPair, expected: Floats) -> bool:
-    """Whether a place (h, w) looks like graphics over what is expected there, (h, w, 3)."""
-    left, top, right, bottom = _box(mask)
-    box = np.s_[max(0, top - AROUND) : bottom + AROUND, max(0, left - AROUND) : right + AROUND]
+def _is_graphics(region: ChangedRegion, warped: WarpedPair, expected: Floats) -> bool:
+    """Whether a region looks like graphics over what is expected there, (h, w, 3)."""
+    box = np.s_[
+        max(0, region.top - AROUND) : region.bottom + AROUND,
+        max(0, region.left - AROUND) : region.right + AROUND,
+    ]
     residue = warped.query[box] - expected[box]
-    strength, inside = np.abs(residue).max(axis=2), mask[box]
+    strength, inside = np.abs(residue).max(axis=2), region.mask[box]
     changed = np.asarray(inside & (strength > SURELY_CHANGED * np.percentile(strength[inside], 95)))
     brighter = float((residue[changed].mean(axis=1) > 0).mean())
     under = np.asarray(expected[box].clip(0, 255), np.uint8)
@@ -78,16 +82,4 @@ def _is_graphics(mask: Mask, warped: WarpedPair, expected: Floats) -> bool:
         or commonest_colours_share(warped.query[box][changed]) < FEW_COLOURS
     ):
         return False
-    return overlay_evidence(warped.query[box], under, inside, changed, brighter) >= LAID_OVER_FROM
-
-
-def _region(mask: Mask, warped: WarpedPair, expected: Floats, changes: ChangeMap) -> ChangedRegion:
-    levels = float(np.abs(warped.query[mask] - expected[mask]).mean())
-    return ChangedRegion(
-        mask, *_box(mask), float(np.median(changes.excess[mask])), levels, float(mask.mean())
-    )
-
-
-def _box(mask: Mask) -> tuple[int, int, int, int]:
-    y, x = np.nonzero(mask)
-    return int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1
+    return overlay_evidence(warped.query[box], under, inside, changed, brighter) >= SURELY_OVERLAY

@@ -26,6 +26,7 @@ from indexer.compare.faces.detection import (
 from indexer.compare.faces.judgement import is_remarkable
 from indexer.compare.faces.pairs import FacePair, compare_faces, with_controls
 from indexer.compare.processing import Processing, estimate_processing
+from indexer.compare.translucent_bars import with_translucent_bar
 from indexer.compare.warping import Mask, WarpedPair, warp
 from indexer.compare.whole_filters import without_filters
 from indexer.media.images import Pixels
@@ -64,6 +65,7 @@ def compare_pair(
     warped, unusual = statistics.warped, heads | disagreeing_places(statistics)
     processing = estimate_processing(warped, unusual)
     changes = without_filters(warped, processing, find_changes(warped, processing, unusual), unusual)
+    changes = with_translucent_bar(warped, changes)
     faces: list[FacePair] = []
     if with_faces:
         reference_faces = distinct_faces(reference_faces + _small_faces(warped, changes))

@@ -45,10 +45,13 @@ def without_motion(context: RequestContext, picture: Picture, derivation: Deriva
     doubtful = [one for one in derivation.operations if _needs_the_moment(one)]
     if picture.time_ms is None or not (doubtful or derivation.comparison.changes.regions):
         return derivation
-    motion = measure_motion(derivation.comparison, context.previews.beside(picture))
+    beside = context.previews.beside(picture)
+    motion = measure_motion(derivation.comparison, beside)
     left = [one for one in derivation.operations if one not in doubtful or not motion.explains(one)]
     size = derivation.pair.query.shape[1], derivation.pair.query.shape[0]
-    graphics = laid_over(motion.differs & ~motion.found, derivation.comparison, left, size)
+    unexplained = motion.differs & ~motion.found
+    # In one frame alone an opened mouth looks as if it were laid over the face.
+    graphics = laid_over(unexplained, derivation.comparison, left, size) if beside else []
     operations = sorted((*graphics, *left), key=lambda one: OPERATIONS[one.type].rank)
     if len(left) == len(derivation.operations):
         return replace(derivation, operations=tuple(operations))

@@ -105,7 +105,7 @@ class MatchedRecord:
         operations = tuple(operations)
         described = replace(self, operations=operations, uncertain=uncertain, derivation=derivation)
         same = self.assessment.relation is MatchRelation.SAME_PICTURE
-        is_other = described.changes_content or changes_proportions(operations) or hides_a_part(operations)
+        is_other = described.changes_content or changes_the_frame(operations)
         if not same or not (is_other or described.may_be_other_moment):
             return described
         return replace(described, assessment=replace(self.assessment, relation=MatchRelation.DERIVATIVE))
@@ -129,17 +129,10 @@ def changes_content(operations: Iterable[Operation]) -> bool:
     )
 
 
-def hides_a_part(operations: Iterable[Operation]) -> bool:
-    """Whether so much was cut off, or lies under something else, that people see it."""
+def changes_the_frame(operations: Iterable[Operation]) -> bool:
+    """Whether it was stretched, or so much cut off or hidden by what surrounds it, that people see it."""
     return any(
-        operation.type is OperationType.CROPPED and operation.degree is not Degree.SLIGHT
-        for operation in operations
-    )
-
-
-def changes_proportions(operations: Iterable[Operation]) -> bool:
-    """Whether it was stretched so far that people see it."""
-    return any(
-        operation.type is OperationType.STRETCHED and operation.degree is not Degree.SLIGHT
+        operation.type in (OperationType.STRETCHED, OperationType.CROPPED)
+        and operation.degree is not Degree.SLIGHT
         for operation in operations
     )

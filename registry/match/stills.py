@@ -62,9 +62,14 @@ def describe_still(context: RequestContext, upload: Upload, match: MatchedRecord
         return match
     record, (height, width) = match.record, pair.reference.shape[:2]
     frames = Frame(image.width, image.height), Frame(record.width or width, record.height or height)
-    derivation = derive(pair, *frames, with_faces=context.faces_not_compared is None)
-    found = find_direction(pair, derivation.comparison, *frames)
     picture = picture_of(record, match.candidate.time_ms)
+    derivation = derive(
+        pair,
+        *frames,
+        with_faces=context.faces_not_compared is None,
+        has_footage=picture is not None and picture.time_ms is not None,
+    )
+    found = find_direction(pair, derivation.comparison, *frames)
     if picture is not None:
         derivation = at_one_moment(without_motion(context, picture, derivation))
     derivation = _in_detail(context, upload, match, pair, derivation)

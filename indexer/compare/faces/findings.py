@@ -20,6 +20,7 @@ from indexer.compare.faces.judgement import (
     gain_over,
     judge,
     surely_covered,
+    why_uncertain,
 )
 from indexer.compare.faces.model import EXCHANGED, MOVED, shipped_heads
 from indexer.compare.faces.pairs import FaceMeasures, FacePair, Points
@@ -47,6 +48,15 @@ class FaceFinding:
     changed_share: float  # of the oval that the change map marks
     reason: str | None = None  # of an uncertainty
     evidence: FaceEvidence | None = None  # None where one of the two shows no face, or hides its place
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it cannot be judged because too little is seen of it, or it is hardly a face."""
+        return (
+            self.change is Change.UNCERTAIN
+            and self.evidence is not None
+            and why_uncertain(self.evidence.measures) is not None
+        )
 
     def is_far_beyond_controls(self, head: str) -> bool:
         """Whether it speaks far more for a change than is asked beyond each control; never without one."""

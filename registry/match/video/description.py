@@ -25,7 +25,7 @@ from indexer.timeline.operations import (
 from indexer.timeline.overlays import named_by_motion
 from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.explanation import faces_uncertainty
-from registry.match.matched import MatchedRecord, MatchedSegment, changes_content, changes_proportions
+from registry.match.matched import MatchedRecord, MatchedSegment, changes_content, changes_the_frame
 from registry.match.video.alignment import VideoAlignment
 from registry.match.video.frame_pairs import FramePair, agrees
 from registry.match.video.segments import where_in_time
@@ -206,7 +206,7 @@ def _is_whole_frame(
 ) -> bool:
     """Whether the whole frame lies on the whole frame, upright, as it must for a still image."""
     operations = tuple(operations)
-    if changes_proportions(operations) or any(operation.type in TURNED for operation in operations):
+    if changes_the_frame(operations) or any(operation.type in TURNED for operation in operations):
         return False
     compared = [pair for pairs in alignment.pairs for pair in pairs if agrees(context, pair)]
     covered = [

@@ -34,6 +34,16 @@ def test_it_is_named_as_a_part(name: str, box: Box, opacity: float) -> None:
     assert OperationType.COMPOSITE not in types_of(found)
 
 
+@pytest.mark.parametrize("box", [(0.0, 0.6, 1.0, 0.8), (0.0, 0.45, 1.0, 0.6), (0.0, 0.55, 1.0, 1.0)])
+def test_it_is_found_by_its_edges(box: Box) -> None:
+    found = derived(through_jpeg(with_bar(picture("cat"), box, 0.7)), picture("cat"))
+    [bar] = [region for region in found.comparison.changes.regions if region.is_bar]
+    height = found.comparison.warped.size[1]
+    assert bar.top / height == pytest.approx(box[1], abs=0.03)
+    assert bar.bottom / height == pytest.approx(box[3], abs=0.03)
+    assert OperationType.OVERLAY in types_of(found)
+
+
 def test_at_a_side_it_is_told_with_its_place() -> None:
     found = derived(
         through_jpeg(with_bar(picture("coffee"), (0.75, 0.0, 1.0, 1.0), 0.5)), picture("coffee")
@@ -43,6 +53,13 @@ def test_at_a_side_it_is_told_with_its_place() -> None:
     left, right = min(x for x, _ in quads[0]), max(x for x, _ in quads[0])
     assert left == pytest.approx(0.75, abs=0.04)
     assert right == pytest.approx(1.0, abs=0.04)
+
+
+def test_it_gives_the_whole_no_other_colours() -> None:
+    cat = picture("cat")
+    found = derived(through_jpeg(with_bar(cat, (0.0, 0.7, 1.0, 1.0), 0.5)), cat)
+    assert types_of(found) == {OperationType.OVERLAY}
+    assert not found.comparison.changes.left_by_filter
 
 
 def horizon() -> Image.Image:
@@ -55,6 +72,14 @@ def horizon() -> Image.Image:
     return image
 
 
+def fading(image: Image.Image) -> Image.Image:
+    """Darker at the top, as under a graduated filter, over a short way."""
+    rows = np.linspace(0, 1, image.height)[:, None, None]
+    return Image.fromarray(
+        (np.asarray(image) * (1 - 0.5 * np.clip((0.43 - rows) / 0.06, 0, 1))).astype(np.uint8)
+    )
+
+
 @pytest.mark.parametrize(
     "filtered",
     [
@@ -63,6 +88,8 @@ def horizon() -> Image.Image:
         lambda image: ImageOps.posterize(image, 3),
         ImageOps.equalize,
         ImageOps.autocontrast,
+        lambda image: Image.merge("RGB", [image.getchannel("B")] * 3),
+        fading,
     ],
 )
 def test_a_filter_of_the_whole_is_no_bar(filtered: Callable[[Image.Image], Image.Image]) -> None:

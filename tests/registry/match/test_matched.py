@@ -81,6 +81,7 @@ def test_the_stronger_match_comes_first_then_the_unchanged_one_then_the_surer_on
     [
         (MatchRelation.SAME_PICTURE, OperationType.LOCAL_EDIT, MatchRelation.DERIVATIVE),
         (MatchRelation.SAME_PICTURE, OperationType.STRETCHED, MatchRelation.DERIVATIVE),
+        (MatchRelation.SAME_PICTURE, OperationType.CROPPED, MatchRelation.DERIVATIVE),
         (MatchRelation.SAME_PICTURE, OperationType.RESIZED, MatchRelation.SAME_PICTURE),
         (MatchRelation.DERIVATIVE, OperationType.RESIZED, MatchRelation.DERIVATIVE),
         (MatchRelation.POSSIBLY_RELATED, OperationType.LOCAL_EDIT, MatchRelation.POSSIBLY_RELATED),
