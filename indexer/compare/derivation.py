@@ -65,6 +65,11 @@ class Derivation:
         return self.has_unnamed_motion or any(face.reason == OTHER_FRAME for face in self.faces)
 
     @property
+    def leaves_a_change_open(self) -> bool:
+        """Whether it may show another face or another moment, so that naming nothing proves nothing."""
+        return self.may_be_other_moment or any(face.may_be_changed for face in self.faces)
+
+    @property
     def changes_content(self) -> bool:
         """Whether something else is shown at some place, be it slight or covered."""
         return any(OPERATIONS[operation.type].changes_content for operation in self.operations)

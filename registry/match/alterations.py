@@ -2,11 +2,13 @@
 
 Where the original is registered too, the two differ somewhere, and the upload agrees with one of them there
 (`indexer.compare.versions`). Where it is not, only an upload that shows the fake and nothing else is the
-fake: an upload that differs from it may be the original.
+fake: an upload that differs from it may be the original. Where time moved everything, as between two frames
+of a video, whose face an upload shows may still tell (`indexer.compare.version_by_faces`).
 """
 
 from collections.abc import Sequence
 
+from indexer.compare.version_by_faces import leaves_content_open, version_by_faces
 from indexer.compare.versions import VersionShown, version_shown
 from indexer.compare.vocabulary import Quad
 from indexer.operations import OPERATIONS, Degree, Direction, OperationType
@@ -32,6 +34,7 @@ VERSION = {
     VersionShown.NOT_SHOWN: AlterationShown.NOT_IN_FRAME,
     VersionShown.UNDECIDABLE: AlterationShown.UNKNOWN,
 }
+SAME_TIME_MS = 1000  # between the frames of a fake and of its original that an upload was compared with
 LAID_OVER = (OperationType.OVERLAY, OperationType.FRAME_OVERLAY)
 
 
@@ -119,10 +122,11 @@ def _alteration_shown(
         return AlterationShown.SHOWN
     if fake.assessment.relation is MatchRelation.POSSIBLY_RELATED or not was_compared(context, fake):
         return AlterationShown.UNKNOWN
-    if fake.may_be_other_moment:
-        return AlterationShown.UNKNOWN
     matched = {match.record.id: match for match in matches}
-    for name in sorted(source.target for source in confirmed_sources(summary)):
+    sources = sorted(source.target for source in confirmed_sources(summary))
+    if fake.may_be_other_moment:
+        return _at_other_moment(fake, [matched[name] for name in sources if name in matched])
+    for name in sources:
         original = context.session.get(Record, name)
         release(context.session)
         if original is not None and original.preview_key is not None:
@@ -140,6 +144,26 @@ def _alteration_shown(
         if shown not in (None, AlterationShown.SHOWN):
             return AlterationShown.UNKNOWN
     return alone
+
+
+def _at_other_moment(fake: MatchedRecord, originals: Sequence[MatchedRecord]) -> AlterationShown:
+    """What the upload shows of a fake, where time may have moved every pixel: persons alone can tell."""
+    told = {_by_faces(fake, original) for original in originals} - {AlterationShown.UNKNOWN}
+    return told.pop() if len(told) == 1 else AlterationShown.UNKNOWN
+
+
+def _by_faces(fake: MatchedRecord, original: MatchedRecord) -> AlterationShown:
+    if fake.derivation is None or original.derivation is None or not _at_one_time(fake, original):
+        return AlterationShown.UNKNOWN
+    shown = VERSION[version_by_faces(fake.derivation, original.derivation)]
+    # A face alone acquits nothing: what else was altered in the fake may be shown.
+    is_open = shown is AlterationShown.NOT_SHOWN and leaves_content_open(original.derivation)
+    return AlterationShown.UNKNOWN if is_open else shown
+
+
+def _at_one_time(one: MatchedRecord, other: MatchedRecord) -> bool:
+    """Whether the frames that were compared are of one moment, or of pictures; a clip has other times."""
+    return abs(one.candidate.time_ms - other.candidate.time_ms) <= SAME_TIME_MS
 
 
 def _has_another_face_elsewhere(context: RequestContext, fake: MatchedRecord, original: Record) -> bool:
@@ -226,6 +250,8 @@ def _by_operations(
     """
     if not original.is_described and not _is_same_file(original):
         return None
+    if fake.leaves_a_change_open or original.leaves_a_change_open:
+        return AlterationShown.UNKNOWN
     of_fake, of_original = _changes(fake), _changes(original)
     if of_fake == of_original:
         # Only of its source it is known that the fake differs from it somewhere, if not here.
@@ -238,7 +264,7 @@ def _by_operations(
 
 def _alone(fake: MatchedRecord) -> AlterationShown:
     """Of a fake whose original is not known: what makes it one may be anywhere, its frame included."""
-    if _may_be_its_original(fake) or share_shown(fake) < LEAST_SHOWN:
+    if _may_be_its_original(fake) or share_shown(fake) < LEAST_SHOWN or fake.leaves_a_change_open:
         return AlterationShown.UNKNOWN
     # A slight change counts too: nobody knows how little makes this a fake.
     changed = [operation for operation in fake.operations if OPERATIONS[operation.type].changes_content]

@@ -78,7 +78,7 @@ def _what_was_done(matched: MatchedRecord) -> Iterable[str]:
     yield from matched.uncertain
     compared = matched.candidate.evidence.compared
     is_unnamed = matched.assessment.relation is MatchRelation.DERIVATIVE and not matched.operations
-    if compared and is_unnamed and not matched.may_be_other_moment:
+    if compared and is_unnamed and not matched.leaves_a_change_open:
         yield "What was changed could not be named."
     if not compared:
         if not matched.record.is_media_seen:

@@ -69,6 +69,11 @@ class MatchedRecord:
         return self.derivation is not None and self.derivation.may_be_other_moment
 
     @property
+    def leaves_a_change_open(self) -> bool:
+        """Whether it may show another face or another moment: then that nothing is named proves nothing."""
+        return self.derivation is not None and self.derivation.leaves_a_change_open
+
+    @property
     def changes_content(self) -> bool:
         """Whether the upload shows something else than the registered asset."""
         return changes_content(self.operations)
@@ -100,13 +105,13 @@ class MatchedRecord:
     ) -> "MatchedRecord":
         """Adds what was changed; with other content or proportions it is no longer the same picture.
 
-        Nor is it where it may be another moment: nobody looked whether nothing was done to it.
+        Nor is it where it may be another moment, or another face: nobody knows that nothing was done to it.
         """
         operations = tuple(operations)
         described = replace(self, operations=operations, uncertain=uncertain, derivation=derivation)
         same = self.assessment.relation is MatchRelation.SAME_PICTURE
         is_other = described.changes_content or changes_the_frame(operations)
-        if not same or not (is_other or described.may_be_other_moment):
+        if not same or not (is_other or described.leaves_a_change_open):
             return described
         return replace(described, assessment=replace(self.assessment, relation=MatchRelation.DERIVATIVE))
 

@@ -117,7 +117,7 @@ def _operations(
     quality = upload.image.jpeg_quality if upload.image else None
     nothing_else = all(one.type is OperationType.FILTERED for one in found)
     near = (match.candidate.evidence.pdq_distance or 0) <= context.thresholds.pdq_same_bits
-    is_same_picture = near and nothing_else and not derivation.may_be_other_moment
+    is_same_picture = near and nothing_else and not derivation.leaves_a_change_open
     if (quality is not None and quality <= COARSE) or is_same_picture:
         found.append(re_encoded(quality))
     return found

@@ -42,7 +42,7 @@ def _show_the_same(match: MatchedRecord, limits: Thresholds) -> bool:
     """Whether it is the same file, or was compared and differs in nothing, however slight."""
     if match.assessment.relation is MatchRelation.SAME_FILE:
         return True
-    if match.assessment.strength is Strength.WEAK or not match.is_described or match.may_be_other_moment:
+    if match.assessment.strength is Strength.WEAK or not match.is_described or match.leaves_a_change_open:
         return False
     differs = any(OPERATIONS[operation.type].changes_content for operation in match.operations)
     return are_pictures_compared(match, limits) and not differs and is_near_copy(match, WHOLE)

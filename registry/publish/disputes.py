@@ -46,7 +46,7 @@ def is_near_copy(match: MatchedRecord, least_shown: float = NEARLY_ALL) -> bool:
 
     Who registers a crop or an edit of another's picture does not put that in doubt.
     """
-    if match.changes_content or match.may_be_other_moment:
+    if match.changes_content or match.leaves_a_change_open:
         return False
     if match.shared is not None:
         return min(match.shared.query_share, match.shared.reference_share) >= least_shown

@@ -166,7 +166,8 @@ def _softened(pixels: Floats, sigma: float) -> Floats:
 
 
 def _palette(pixels: Floats, count: int) -> Image.Image:
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).quantize(count)
+    # A ninth of the pixels is enough, by a step that no pattern of dither has.
+    return Image.fromarray(pixels[::3, ::3].clip(0, 255).astype(np.uint8)).quantize(count)
 
 
 def _in_few_colours(pixels: Floats, palette: Image.Image) -> Floats:
@@ -197,9 +198,14 @@ def _median(pixels: Floats, side: int) -> Floats:
 
 def _error(made: Floats, around: Surroundings) -> float:
     """Mean absolute difference where the surroundings vote, with what is finest counted again."""
-    difference = made - around.query
-    fine = difference - cv2.GaussianBlur(difference, (0, 0), FINE)
-    return float(np.abs(difference[around.votes]).mean() + np.abs(fine[around.votes]).mean())
+    difference = cv2.subtract(made, around.query)
+    fine = cv2.subtract(difference, cv2.GaussianBlur(difference, (0, 0), FINE))
+    return _mean_size(difference, around.votes) + _mean_size(fine, around.votes)
+
+
+def _mean_size(difference: npt.NDArray[np.generic], where: Mask) -> float:
+    # Asked of each process of the bank: OpenCV's mean takes a third of the time that indexing takes.
+    return float(np.mean(cv2.mean(np.abs(difference), mask=where.view(np.uint8))[:3]))
 
 
 def _with_residue(made: Floats, around: Surroundings) -> Floats:

@@ -19,6 +19,7 @@ from indexer.compare.faces.judgement import (
     FaceEvidence,
     gain_over,
     judge,
+    seems_other_person,
     surely_covered,
     why_uncertain,
 )
@@ -51,12 +52,21 @@ class FaceFinding:
 
     @property
     def is_unreadable(self) -> bool:
-        """Whether it cannot be judged because too little is seen of it, or it is hardly a face."""
+        """Whether it was left uncertain because too little is seen of it, or it is hardly a face."""
         return (
             self.change is Change.UNCERTAIN
             and self.evidence is not None
             and why_uncertain(self.evidence.measures) is not None
         )
+
+    @property
+    def may_be_changed(self) -> bool:
+        """Whether it seems changed, and what speaks against that is no proof that it was not."""
+        measures = self.pair.measures
+        if measures is None or self.change is not Change.UNCERTAIN or self.is_marked_but_kept:
+            return False
+        is_other = seems_other_person(measures, self.exchanged)
+        return is_other or not self.is_unreadable or self.changed_share > CHANGED_SHARE
 
     def is_far_beyond_controls(self, head: str) -> bool:
         """Whether it speaks far more for a change than is asked beyond each control; never without one."""

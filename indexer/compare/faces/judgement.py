@@ -19,8 +19,8 @@ SURE, SUSPECT = 0.5, 0.25
 # Of systems left out of training: 103 of 114 re-enactments and 1 of 906 others; at 0.6 it is 106 and 1.
 MOVED_SURE = 0.7
 # Below this probability the mouth or the eyes themselves must look otherwise: local contrast, dithering and
-# two generations of coding move landmarks a little and keep both at a correlation of 0.96 and more, while
-# re-enacted mouths have 0.77 to 0.88.
+# two generations of coding move landmarks a little and keep both at a correlation of 0.96 and more. Driven
+# mouths have 0.77 to 0.88, coarse ones up to 0.97; what 0.97 would cost is in docs/quality.md.
 MOVED_BY_ITSELF, LOOKS_OTHERWISE = 0.95, 0.93
 # Logits by which a face must speak more for a change than its control does.
 # The first control does what was done around the face, the second is coded as videos are, and rather more
@@ -157,10 +157,11 @@ def _decide(
     if reason is not None and measures.confidence < LEAST_CONFIDENCE:
         if touched and known and measures.kept < COVER_LEAVES:
             return Change.COVERED, None
-        return (Change.UNCERTAIN, reason) if touched else (Change.NONE, None)  # hardly a face in either
+        is_open = touched or (known and seems_other_person(measures, exchanged))
+        return (Change.UNCERTAIN, reason) if is_open else (Change.NONE, None)  # hardly a face in either
     if reason is not None:
         return Change.UNCERTAIN, reason
-    if exchanged > SURE and _person(measures) > LEAST_OTHER_PERSON:
+    if seems_other_person(measures, exchanged):
         return Change.EXCHANGED, None
     if moved > MOVED_SURE and measures.flow_inside > LEAST_MOTION:
         if moved > MOVED_BY_ITSELF or min(measures.mouth, measures.eyes) < LOOKS_OTHERWISE:
@@ -185,13 +186,18 @@ def _is_of_other_frame(change: Change, evidence: FaceEvidence) -> bool:
         return False
     is_kept = motion.fine_followed > KEPT_ON_THE_WAY
     if change is Change.EXCHANGED:
-        may_be_same = _person(measures) < CLEARLY_OTHER_PERSON
+        may_be_same = identity_distance(measures) < CLEARLY_OTHER_PERSON
         return may_be_same and (is_kept or measures.pose > HELD_FAR_OTHERWISE)
     return change is Change.MOVED and is_kept
 
 
-def _person(measures: FaceMeasures) -> float:
-    """Identity distance: in place a moved head seems another person, at its own landmarks a turned one."""
+def seems_other_person(measures: FaceMeasures, exchanged: float) -> bool:
+    """Whether it is another person's by the model (`exchanged`, its probability) and by identity."""
+    return exchanged > SURE and identity_distance(measures) > LEAST_OTHER_PERSON
+
+
+def identity_distance(measures: FaceMeasures) -> float:
+    """Returns the smaller of both: in place a moved head seems another's, at its landmarks a turned one."""
     return min(measures.identity, measures.identity_in_place)
 
 

@@ -314,3 +314,19 @@ def test_the_control_comes_near_to_what_was_done_around_the_face(quality: int) -
     box = np.s_[int(face.top) : int(face.bottom), int(face.left) : int(face.right)]
     left, before = (np.abs(one[box].astype(int) - ours[box]).mean() for one in (made, theirs))
     assert left < 0.4 * before, "nobody touched the face, so that the control is what it became"
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda image: image.filter(ImageFilter.GaussianBlur(5)),
+        lambda image: image.filter(ImageFilter.GaussianBlur(8)),
+        lambda image: through_jpeg(image.resize((170, 170)), 30),
+    ],
+    ids=["blurred", "hardly a face", "small"],
+)
+def test_a_face_swap_that_cannot_be_told_is_left_open(hide: Callable[[Image.Image], Image.Image]) -> None:
+    found = derived(hide(swapped()), astronaut())
+    assert not types_of(found) & FACE_OPERATIONS
+    assert found.leaves_a_change_open
+    assert not types_of(derived(hide(astronaut()), astronaut())) & FACE_OPERATIONS

@@ -1,10 +1,12 @@
 """Whether an upload shows what makes a fake false, where no picture of the original is kept."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from PIL import Image
 
 from indexer.compare.derivation import Derivation
 from indexer.compare.vocabulary import Operation
@@ -19,6 +21,8 @@ from registry.services import RequestContext
 from registry.storage.models import Record
 from registry.thresholds import Thresholds
 from sdk.models import AlterationShown, MatchRelation, RecordSummary, Strength
+from sdk.models.records import DeclaredSource, SourceAgreement
+from tests.portraits import astronaut, derived, swapped, through_jpeg
 from tests.registry.match.rows import record
 
 WHOLE = MatchedSegment(TemporalSegment(0.0, 8.0, 1.0, 0.0, 1.0), ())
@@ -52,9 +56,9 @@ def fake(*operations: OperationType, **more: Any) -> MatchedRecord:
     return matched(row("fake", 5, asset_class="known_fake"), *operations, **more)
 
 
-def shown(*matches: MatchedRecord) -> AlterationShown:
+def shown(*matches: MatchedRecord, declared_sources: tuple[DeclaredSource, ...] = ()) -> AlterationShown:
     context = cast(RequestContext, SimpleNamespace(thresholds=Thresholds()))
-    summary = cast(RecordSummary, SimpleNamespace(declared_sources=()))
+    summary = cast(RecordSummary, SimpleNamespace(declared_sources=declared_sources))
     (found,) = alterations_shown(context, matches, {"fake": summary}).values()
     return found
 
@@ -93,8 +97,28 @@ def test_the_very_file_that_was_registered_before_speaks_against_a_fake_that_dif
 
 def test_what_may_be_another_moment_is_not_said_to_show_the_fake() -> None:
     assert shown(fake()) is AlterationShown.SHOWN
-    other_moment = cast(Derivation, SimpleNamespace(may_be_other_moment=True))
+    other_moment = cast(Derivation, SimpleNamespace(may_be_other_moment=True, leaves_a_change_open=True))
     assert shown(replace(fake(), derivation=other_moment)) is AlterationShown.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("upload", "expected"), [(swapped, AlterationShown.SHOWN), (astronaut, AlterationShown.NOT_SHOWN)]
+)
+def test_at_another_moment_the_person_tells_the_fake_from_what_it_was_made_from(
+    upload: Callable[[], Image.Image], expected: AlterationShown
+) -> None:
+    picture = through_jpeg(upload())
+    of_fake = replace(derived(picture, swapped()), has_unnamed_motion=True)
+    of_original = replace(derived(picture, astronaut()), has_unnamed_motion=True)
+    found = replace(fake(segments=()), derivation=of_fake)
+    original = replace(earlier(segments=()), derivation=of_original)
+    assert shown(found, original) is AlterationShown.UNKNOWN
+    later = replace(original, candidate=replace(original.candidate, time_ms=9000))
+    confirmed = DeclaredSource(
+        relation="derived_from", target="earlier", origin="declared", agreement=SourceAgreement.CONFIRMED
+    )
+    assert shown(found, original, declared_sources=(confirmed,)) is expected
+    assert shown(found, later, declared_sources=(confirmed,)) is AlterationShown.UNKNOWN
 
 
 def test_a_tune_or_an_opener_in_common_shows_no_falsehood() -> None:

@@ -124,8 +124,8 @@ def test_footage_that_frames_prove_was_compared_whatever_its_best_pair_looks_lik
 
 
 def test_what_may_be_another_moment_is_not_called_the_same_picture() -> None:
-    derivation = cast(Derivation, SimpleNamespace(may_be_other_moment=True))
+    derivation = cast(Derivation, SimpleNamespace(leaves_a_change_open=True))
     described = matched().described([], ("a doubt",), derivation)
     assert described.assessment.relation is MatchRelation.DERIVATIVE
-    certain = cast(Derivation, SimpleNamespace(may_be_other_moment=False))
+    certain = cast(Derivation, SimpleNamespace(leaves_a_change_open=False))
     assert matched().described([], (), certain).assessment.relation is MatchRelation.SAME_PICTURE
