@@ -98,7 +98,9 @@ def derive(
     comparison = compare_pair(pair, with_faces=with_faces)
     warped, changes = comparison.warped, comparison.changes
     size = pair.query.shape[1], pair.query.shape[0]
-    findings = find_face_changes(warped, changes, comparison.faces, same_moment=same_moment)
+    findings = find_face_changes(
+        warped, changes, comparison.faces, same_moment=same_moment, in_footage=has_footage
+    )
     told = [one for one in findings if one.change is not Change.NONE or one.is_marked_but_kept]
     unread = mask_around(_boxes(one.pair for one in told if one.is_unreadable), warped)
     heads = mask_around(_boxes(one.pair for one in told if not one.is_unreadable), warped)

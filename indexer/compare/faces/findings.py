@@ -97,15 +97,24 @@ class FaceFinding:
 
 
 def find_face_changes(
-    warped: WarpedPair, changes: ChangeMap, faces: tuple[FacePair, ...], *, same_moment: bool = False
+    warped: WarpedPair,
+    changes: ChangeMap,
+    faces: tuple[FacePair, ...],
+    *,
+    same_moment: bool = False,
+    in_footage: bool = False,
 ) -> list[FaceFinding]:
-    """Returns one finding for each face of the warped pair, in the order of `faces`."""
+    """Returns one finding for each face of the warped pair, in the order of `faces`.
+
+    `same_moment`: both are frames, of one moment; `in_footage`: the reference is a frame of a video.
+    """
     if same_moment:  # how a head moved says nothing then
         faces = tuple(replace(face, head_motion=None) for face in faces)
-    return [_finding(face, warped, changes) for face in faces]
+    in_footage = in_footage or same_moment
+    return [_finding(face, warped, changes, in_footage=in_footage) for face in faces]
 
 
-def _finding(pair: FacePair, warped: WarpedPair, changes: ChangeMap) -> FaceFinding:
+def _finding(pair: FacePair, warped: WarpedPair, changes: ChangeMap, *, in_footage: bool) -> FaceFinding:
     shape = warped.shown.shape
     oval = oval_mask(pair.oval, (shape[0], shape[1]))
     shown = oval & changes.compared
@@ -123,7 +132,7 @@ def _finding(pair: FacePair, warped: WarpedPair, changes: ChangeMap) -> FaceFind
     is_flat = _is_flat(oval & marked, warped)
     sticker = _sticker_evidence(measures, oval, warped, changes)
     evidence = FaceEvidence(measures, pair.controls, share, is_flat, sticker, pair.head_motion)
-    said = judge(evidence)
+    said = judge(evidence, in_footage=in_footage)
     return FaceFinding(pair, said.change, said.exchanged, said.moved, share, said.reason, evidence)
 
 

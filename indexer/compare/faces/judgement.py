@@ -19,9 +19,10 @@ SURE, SUSPECT = 0.5, 0.25
 # Of systems left out of training: 103 of 114 re-enactments and 1 of 906 others; at 0.6 it is 106 and 1.
 MOVED_SURE = 0.7
 # Below this probability the mouth or the eyes themselves must look otherwise: local contrast, dithering and
-# two generations of coding move landmarks a little and keep both at a correlation of 0.96 and more. Driven
-# mouths have 0.77 to 0.88, coarse ones up to 0.97; what 0.97 would cost is in docs/quality.md.
-MOVED_BY_ITSELF, LOOKS_OTHERWISE = 0.95, 0.93
+# two generations of coding move landmarks a little and nearly all keep both at a correlation of 0.97 and
+# more. Driven mouths have 0.77 to 0.97.
+MOVED_BY_ITSELF, LOOKS_OTHERWISE = 0.95, 0.97
+LOOKS_OTHERWISE_IN_FOOTAGE = 0.93  # between two frames so little moves by itself
 # Logits by which a face must speak more for a change than its control does.
 # The first control does what was done around the face, the second is coded as videos are, and rather more
 # coarsely than less: genuine faces in coarse videos gain at most 0.9 over it, swaps of 2019 from 1.3 on.
@@ -91,12 +92,20 @@ class Judgement:
     reason: str | None = None  # of an uncertainty
 
 
-def judge(evidence: FaceEvidence, heads: dict[str, Head] | None = None) -> Judgement:
-    """Says what happened to a face, by the shipped heads of the model or by others that are judged."""
+def judge(
+    evidence: FaceEvidence, heads: dict[str, Head] | None = None, *, in_footage: bool = False
+) -> Judgement:
+    """Says what happened to a face, by the shipped heads of the model or by others that are judged.
+
+    `in_footage`: one of the two is a frame of a video, so that the face may have moved a little by itself.
+    """
     heads = heads or shipped_heads()
     measures, share = evidence.measures, evidence.changed_share
     exchanged, moved = heads[EXCHANGED].probability(measures), heads[MOVED].probability(measures)
-    change, reason = _decide(measures, exchanged, moved, share, is_flat=evidence.is_flat)
+    looks_otherwise = LOOKS_OTHERWISE_IN_FOOTAGE if in_footage else LOOKS_OTHERWISE
+    change, reason = _decide(
+        measures, exchanged, moved, share, is_flat=evidence.is_flat, looks_otherwise=looks_otherwise
+    )
     if _is_of_other_frame(change, evidence) and not _is_sticker(change, evidence.sticker, share):
         change, reason = Change.UNCERTAIN, OTHER_FRAME
     said = Judgement(change, exchanged, moved, reason)
@@ -142,7 +151,13 @@ def surely_covered(evidence: FaceEvidence) -> bool:
 
 
 def _decide(
-    measures: FaceMeasures, exchanged: float, moved: float, share: float, *, is_flat: bool
+    measures: FaceMeasures,
+    exchanged: float,
+    moved: float,
+    share: float,
+    *,
+    is_flat: bool,
+    looks_otherwise: float,
 ) -> tuple[Change, str | None]:
     """Decides in this order, so that what cannot be told comes before what is told.
 
@@ -164,7 +179,7 @@ def _decide(
     if seems_other_person(measures, exchanged):
         return Change.EXCHANGED, None
     if moved > MOVED_SURE and measures.flow_inside > LEAST_MOTION:
-        if moved > MOVED_BY_ITSELF or min(measures.mouth, measures.eyes) < LOOKS_OTHERWISE:
+        if moved > MOVED_BY_ITSELF or min(measures.mouth, measures.eyes) < looks_otherwise:
             return Change.MOVED, None
         if not touched:
             return Change.UNCERTAIN, "it moved, but by no more than processing moves a face"

@@ -14,9 +14,9 @@ from indexer.compare.faces import weights
 from indexer.compare.faces.control import control_pictures
 from indexer.compare.faces.detection import FaceBox, find_faces, overlap
 from indexer.compare.faces.identity import face_chip, identity_vectors
-from indexer.compare.faces.judgement import Change
+from indexer.compare.faces.judgement import Change, judge
 from indexer.compare.faces.landmarks import FIVE, OVAL, landmarks_of
-from indexer.compare.faces.model import EXCHANGED, HEADS, MOVED, QUANTITIES, shipped_heads
+from indexer.compare.faces.model import EXCHANGED, HEADS, MOVED, QUANTITIES, Head, shipped_heads
 from indexer.compare.faces.weights import MissingFaceModels, weight_path
 from indexer.compare.warping import WarpedPair
 from indexer.fingerprints.kinds import Vectors
@@ -330,3 +330,29 @@ def test_a_face_swap_that_cannot_be_told_is_left_open(hide: Callable[[Image.Imag
     assert not types_of(found) & FACE_OPERATIONS
     assert found.leaves_a_change_open
     assert not types_of(derived(hide(astronaut()), astronaut())) & FACE_OPERATIONS
+
+
+def constant(chance: float) -> Head:
+    """A head that says the same of every face."""
+    none = np.zeros(0)
+    return Head((), none, none, none, float(np.log(chance / (1 - chance))))
+
+
+@pytest.mark.parametrize(
+    ("mouth", "of_stills", "in_footage"),
+    [
+        (0.90, Change.MOVED, Change.MOVED),
+        (0.95, Change.MOVED, Change.UNCERTAIN),
+        (0.98, Change.UNCERTAIN, Change.UNCERTAIN),
+    ],
+)
+def test_little_motion_is_told_by_the_mouth_itself(
+    mouth: float, of_stills: Change, in_footage: Change
+) -> None:
+    (face,) = derived(through_jpeg(open_mouth(astronaut())), astronaut()).faces
+    assert face.evidence is not None
+    measures = replace(face.evidence.measures, mouth=mouth, eyes=0.99)
+    evidence = replace(face.evidence, measures=measures, controls=(), changed_share=0.0, head_motion=None)
+    heads = {EXCHANGED: constant(0.01), MOVED: constant(0.85)}
+    assert judge(evidence, heads).change is of_stills
+    assert judge(evidence, heads, in_footage=True).change is in_footage
