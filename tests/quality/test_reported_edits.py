@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.operations import Severity
 from sdk.models import MatchRelation, Role, VerdictKind
 from tests.world import DatabaseServer, Party, World
 
@@ -56,7 +57,12 @@ def test_a_filter_of_the_whole_picture_changes_no_part_and_no_face(
     desk: Party, shared: Path, upload: str
 ) -> None:
     answer = desk.client.match((shared / "reported" / upload).read_bytes())
-    assert answer.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
-    found = {operation.type for operation in answer.matches[0].operations}
+    match = answer.matches[0]
+    # Of a face that was processed so much it may be that nobody can tell.
+    is_open = any(said.startswith("Whether the face") for said in match.uncertain)
+    is_same = answer.verdict.kind is VerdictKind.REGISTERED_ORIGINAL
+    assert is_same or (is_open and answer.verdict.kind is VerdictKind.DERIVATIVE_OF_ORIGINAL)
+    assert answer.verdict.severity is Severity.TECHNICAL
+    found = {operation.type for operation in match.operations}
     assert found <= {"re_encoded", "colour", "filtered"}
     assert "filtered" in found or Path(upload).stem not in ("astro_sharp", "astro_blur4")
