@@ -107,9 +107,14 @@ def find_changes(
     return ChangeMap(excess, regions, residue, compared, float(np.median(levels[compared])))
 
 
-def region_of(mask: Mask, excess: Grey, differing: Grey, *, is_bar: bool = False) -> ChangedRegion:
-    """Returns a place (h, w) that was found by other means; `differing`: (h, w) by how many grey levels."""
-    y, x = np.nonzero(mask)
+def region_of(
+    mask: Mask, excess: Grey, differing: Grey, *, boxed: Mask | None = None, is_bar: bool = False
+) -> ChangedRegion:
+    """Returns a changed place, (h, w) as all of these.
+
+    `differing`: by how many grey levels; `boxed`: what the box is drawn around, where that is not the mask.
+    """
+    y, x = np.nonzero(mask if boxed is None else boxed)
     return ChangedRegion(
         mask=mask,
         left=int(x.min()),
@@ -190,14 +195,4 @@ def _region(mask: Mask, excess: Grey, levels: Grey, residue: Residue) -> Changed
     # Windows reach beyond the edge of what changed, so the box is drawn around the pixels themselves.
     strength = np.abs(residue).max(axis=2)
     near = mask & (cv2.blur(strength, (3, 3)) > EDGE_SHARE * np.percentile(strength[mask], 95))
-    y, x = np.nonzero(near if near.any() else mask)
-    return ChangedRegion(
-        mask=mask,
-        left=int(x.min()),
-        top=int(y.min()),
-        right=int(x.max()) + 1,
-        bottom=int(y.max()) + 1,
-        excess=float(np.median(excess[mask])),
-        levels=float(levels[mask].mean()),
-        share=float(mask.mean()),
-    )
+    return region_of(mask, excess, levels, boxed=near if near.any() else mask)

@@ -44,9 +44,10 @@ def near_copies_of_others(
 def is_near_copy(match: MatchedRecord, least_shown: float = NEARLY_ALL) -> bool:
     """Whether both show the same, and of either at least that share.
 
-    Who registers a crop or an edit of another's picture does not put that in doubt.
+    Who registers a crop or an edit of another's picture, or another moment, does not put that in doubt. Who
+    processes it until nobody can tell its faces does.
     """
-    if match.changes_content or match.leaves_a_change_open:
+    if match.changes_content or match.may_be_other_moment:
         return False
     if match.shared is not None:
         return min(match.shared.query_share, match.shared.reference_share) >= least_shown
