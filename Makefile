@@ -80,7 +80,7 @@ train: $(STAMP)  ## train a descriptor: make train PICTURES="folder set.tar" RUN
 train-faces: $(STAMP)  ## train the model of changed faces: make train-faces SWAPS=folder
 	$(BIN)/python -m indexer.training.face_model $(SWAPS)
 
-openapi: $(DEV_STAMP)  ## write openapi.json and docs/thresholds.md again
+openapi: $(DEV_STAMP)  ## write again what is written from the code: openapi.json, tables in docs/
 	$(BIN)/python -m tests.checks --write
 
 # Into .venv come only files whose digests stand in locks/, and nothing is resolved. What comes as source is built by what

@@ -16,7 +16,21 @@ from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool
 from indexer.thread_limits import use_one_core_per_request
 from registry import __version__
-from registry.api import acts, compare, health, jobs, log, match, metrics, problems, publishers, records
+from registry.api import (
+    acts,
+    compare,
+    decisions,
+    gate,
+    health,
+    jobs,
+    log,
+    match,
+    metrics,
+    policies,
+    problems,
+    publishers,
+    records,
+)
 from registry.api.admission import HEALTH, UPLOADS, Admission
 from registry.api.body_limit import BodyLimit
 from registry.api.hosts import KnownHosts
@@ -45,7 +59,7 @@ from registry.storage import db
 from registry.storage.blobs import Blobs
 from registry.storage.watch import DatabaseWatch
 from registry.thresholds import load_thresholds
-from registry.web import pages
+from registry.web import gate_pages, pages
 
 JSON_BYTES = 1 << 20  # three times the largest list of fingerprints with its statement
 FORM_BYTES = 1 << 20  # statement, boundaries and headers of a multipart body
@@ -154,8 +168,11 @@ def _open_embedders(settings: Settings, given: Embedder | None) -> Embedders:
     return Embedders(settings.model_folder, wanted, settings.device)
 
 
-def create_app(services: Services) -> FastAPI:
-    """The application over services that run; it opens and closes nothing itself."""
+def create_app(services: Services, public_url: str | None = None) -> FastAPI:
+    """The application over services that run; it opens and closes nothing itself.
+
+    `public_url`: the address that others reach it at, where no setting says so.
+    """
     max_body_bytes = VideoLimits().max_bytes + FORM_BYTES
     app = FastAPI(
         title="Trueprint",
@@ -166,6 +183,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.state.public_url = public_url
     app.state.followers = JobFollowers(services)
     app.state.readiness = health.readiness_of(services)
     app.state.metrics = metrics.Metrics()
@@ -179,10 +197,24 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(KnownHosts, services=services, open_paths=HEALTH)
     app.add_middleware(SafeHeaders)
     app.add_middleware(metrics.Measured, metrics=app.state.metrics)  # the outermost: added last
-    for router in (publishers, records, match, jobs, compare, log, health, acts, metrics):
+    for router in (
+        publishers,
+        records,
+        match,
+        gate,
+        decisions,
+        policies,
+        jobs,
+        compare,
+        log,
+        health,
+        acts,
+        metrics,
+    ):
         app.include_router(router.router)
     app.include_router(log.tiles)
     app.include_router(log.answer_keys)
     app.include_router(pages.router)
+    app.include_router(gate_pages.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "web" / "static"), name="static")
     return app

@@ -8,6 +8,7 @@ RegistryError
 ├── Conflict: DuplicateKey, DuplicatePublisher, DuplicateStatement, IdempotencyConflict
 ├── InvalidRequest, NestedTooDeep, InvalidFingerprint, InconsistentFingerprints, NotProven,
 │   NothingToCompare, NotReviewable
+├── BadPack, UnknownPack, NoActivePolicy, UnknownDecision, ActivationRefused
 ├── UnknownJob, JobPending, JobFailed, BadWebhook, UnknownHost
 ├── Busy: TooManyRequests, LookupsExceeded, FingerprintProbing, Overloaded, DecoderLost, Stopping
 ├── StorageAway: DatabaseUnavailable, DatabaseFrozen, OutOfConnections, DiskFull, BlobsUnavailable
@@ -23,6 +24,7 @@ of their members.
 """
 
 from sdk.models.base import Problem
+from sdk.models.policies import PackFlaw
 
 PROBLEM_TYPE_BASE = "urn:trueprint:problem:"
 
@@ -229,6 +231,44 @@ class NotProven(RegistryError):
     """Nothing shows that whoever enrols a signing key holds it."""
 
     code, status, title = "not_proven", 422, "The new key does not say that it is this publisher's"
+
+
+class BadPack(RegistryError):
+    """A policy pack cannot be used."""
+
+    code, status, title = "bad_pack", 422, "The policy pack cannot be used"
+
+    def __init__(self, flaws: tuple[PackFlaw, ...]) -> None:
+        super().__init__("; ".join(_at_line(flaw) for flaw in flaws[:20]))
+        self.flaws = flaws
+
+
+def _at_line(flaw: PackFlaw) -> str:
+    return f"line {flaw.line}{f', {flaw.where}' if flaw.where else ''}: {flaw.reason}"
+
+
+class UnknownPack(RegistryError):
+    """No such policy pack of this organisation, and none is shipped under that name."""
+
+    code, status, title = "unknown_pack", 404, "No such policy pack"
+
+
+class NoActivePolicy(RegistryError):
+    """The request names no policy, and none is active."""
+
+    code, status, title = "no_active_policy", 409, "No policy is active"
+
+
+class ActivationRefused(RegistryError):
+    """A policy pack is not switched on."""
+
+    code, status, title = "activation_refused", 409, "The policy pack was not switched on"
+
+
+class UnknownDecision(RegistryError):
+    """No such decision of this organisation."""
+
+    code, status, title = "unknown_decision", 404, "No such decision"
 
 
 class UnknownJob(RegistryError):

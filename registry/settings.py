@@ -64,6 +64,12 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address that the server listens on")
     port: int = Field(default=8000, description="port that the server listens on")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s\"'<>]+$",
+        description="address that others reach the registry at, as decisions name it; as it was asked "
+        "when unset",
+    )
     allowed_hosts: str = Field(
         default="",
         description="names that the server answers to, separated by commas; when unset, those of the "

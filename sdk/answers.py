@@ -94,7 +94,7 @@ def verify_answer(answer: MatchAnswer, jwks: dict[str, Any]) -> dict[str, Any]:
         core = parse_object(signed.payload)
     except BadEncoding as error:
         raise BadAnswer(f"the answer's signature cannot be read: {error}") from None
-    if not is_signed_by(signed, _key_named(signed.header.get("kid"), jwks)):
+    if not is_signed_by(signed, named_key(signed.header.get("kid"), jwks)):
         raise BadAnswer("the answer's signature does not verify")
     if signed.header.get("typ") != HEADER_TYPE:
         raise BadAnswer(f"the signature's type is not {HEADER_TYPE}")
@@ -106,7 +106,8 @@ def verify_answer(answer: MatchAnswer, jwks: dict[str, Any]) -> dict[str, Any]:
     return core
 
 
-def _key_named(kid: Any, jwks: dict[str, Any]) -> ECKey:
+def named_key(kid: Any, jwks: dict[str, Any]) -> ECKey:
+    """The key of a set that a signature names. Raises BadAnswer."""
     keys = jwks.get("keys")
     named = (
         [key for key in keys if isinstance(key, dict) and key.get("kid") == kid]

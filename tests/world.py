@@ -33,9 +33,16 @@ from sdk.possession import prove_possession
 from sdk.records import AssetClass, Statement, new_statement, sign_statement
 
 TEMPLATE = "template_trueprint"
+OF_THE_GATE = (
+    Scope.GATE,
+    Scope.READ_DECISIONS,
+    Scope.REVIEW_DECISIONS,
+    Scope.WRITE_POLICIES,
+    Scope.ACTIVATE_POLICIES,
+)
 ROLE_SCOPES = {
     Role.PUBLISHER: (Scope.REGISTER, Scope.MATCH),
-    Role.PLATFORM: (Scope.MATCH,),
+    Role.PLATFORM: (Scope.MATCH, *OF_THE_GATE),
     Role.RESEARCHER: (Scope.REGISTER, Scope.MATCH, Scope.PUBLISH_FAKE, Scope.EVIDENCE),
     Role.REVIEWER: (Scope.MATCH, Scope.REVIEW, Scope.EVIDENCE),
     Role.OPERATOR: tuple(Scope),

@@ -36,6 +36,7 @@ UPLOADS: dict[str, Action | None] = {
     "/v1/compare": Action.MATCH,
     "/v1/compare/picture": Action.MATCH,
     "/v1/records": Action.REGISTER,
+    "/v1/gate": Action.DECIDE,
     "/lookup": None,
     "/lookup/picture": None,
 }

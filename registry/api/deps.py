@@ -40,6 +40,15 @@ def session_of(services: ServicesDep) -> Iterator[Session]:
         yield session
 
 
+async def base_url_of(request: Request, services: ServicesDep) -> str:
+    """The address of this registry as others reach it, without a slash at its end."""
+    told = services.settings.public_url or request.app.state.public_url
+    return (told or str(request.base_url)).rstrip("/")
+
+
+BaseUrlDep = Annotated[str, Depends(base_url_of)]
+
+
 # scope="function": the commit comes before the answer, so that an answer is never untrue.
 SessionDep = Annotated[Session, Depends(session_of, scope="function")]
 
@@ -112,6 +121,11 @@ def _requiring(action: Action) -> Callable[[ApiKey], Awaitable[ApiKey]]:
 Registrar = Annotated[ApiKey, Depends(_requiring(Action.REGISTER))]
 Matcher = Annotated[ApiKey, Depends(_requiring(Action.MATCH))]
 Monitor = Annotated[ApiKey, Depends(_requiring(Action.MONITOR))]
+Decider = Annotated[ApiKey, Depends(_requiring(Action.DECIDE))]
+DecisionReader = Annotated[ApiKey, Depends(_requiring(Action.READ_DECISIONS))]
+DecisionReviewer = Annotated[ApiKey, Depends(_requiring(Action.REVIEW_DECISION))]
+PolicyWriter = Annotated[ApiKey, Depends(_requiring(Action.WRITE_POLICY))]
+PolicyActivator = Annotated[ApiKey, Depends(_requiring(Action.ACTIVATE_POLICY))]
 Operator = Annotated[ApiKey, Depends(_requiring(Action.OPERATE))]
 
 

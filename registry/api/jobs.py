@@ -11,12 +11,12 @@ from registry.api.deps import AnyKey, ServicesDep, SessionDep
 from registry.api.following import FOLLOWED_S, FollowedJob, FollowersDep
 from registry.jobs import lifecycle as jobs
 from registry.jobs.webhooks import check_address, secret_of
-from registry.records.access import Action, require_scope
+from registry.records.access import Action, may, require_scope
 from registry.services import Services
 from registry.storage.models import ApiKey
 from registry.storage.models import Job as JobRow
 from registry.storage.models.jobs import DONE, FAILED
-from sdk.models import Job, MatchAnswer, Registration, WebhookSecret
+from sdk.models import Decision, Job, MatchAnswer, Registration, WebhookSecret
 
 T = TypeVar("T", MatchAnswer, Registration)
 router = APIRouter(prefix="/v1", tags=["jobs"])
@@ -65,26 +65,39 @@ def wait_s(services: Services, prefer: str | None) -> float:
 
 @router.get("/jobs/{job_id}", operation_id="getJob")
 def get_job(job_id: str, session: SessionDep, api_key: AnyKey) -> Job:
-    """Returns how far a job is."""
-    return jobs.as_wire(jobs.get_job(session, api_key, job_id))
+    """Returns how far a job is; what the gate decided only to keys of the gate."""
+    job = jobs.as_wire(jobs.get_job(session, api_key, job_id))
+    return job if _may_read_decisions(api_key) else job.model_copy(update={"decision": None})
+
+
+def _may_read_decisions(api_key: ApiKey) -> bool:
+    return may(api_key, Action.DECIDE) or may(api_key, Action.READ_DECISIONS)
 
 
 @router.get("/jobs/{job_id}/result", operation_id="getJobResult")
-def get_result(job_id: str, session: SessionDep, api_key: AnyKey) -> MatchAnswer | Registration:
+def get_result(job_id: str, session: SessionDep, api_key: AnyKey) -> MatchAnswer | Registration | Decision:
     """Returns the answer, as it would have been without a job, or the problem of a job that failed."""
-    answer = jobs.result_of(jobs.get_job(session, api_key, job_id))
-    if isinstance(answer, MatchAnswer) and any(match.evidence for match in answer.matches):
+    job = jobs.get_job(session, api_key, job_id)
+    if job.kind == jobs.GATE and not _may_read_decisions(api_key):
+        require_scope(api_key, Action.READ_DECISIONS)
+    answer = jobs.result_of(job)
+    match = answer.match if isinstance(answer, Decision) else answer
+    if isinstance(match, MatchAnswer) and any(one.evidence for one in match.matches):
         # Another key of the organisation asked for it. The signature is over all of it.
         require_scope(api_key, Action.SEE_EVIDENCE)
     return answer
 
 
 @router.get("/jobs/{job_id}/events", operation_id="followJob", response_class=EventSourceResponse)
-async def follow(followers: FollowersDep, job_id: FollowedJob) -> AsyncIterator[ServerSentEvent]:
+async def follow(
+    followers: FollowersDep, job_id: FollowedJob, api_key: AnyKey
+) -> AsyncIterator[ServerSentEvent]:
     """Sends events as the job goes on: `progress` while it runs, `done` or `failed` at the end."""
     async with aclosing(followers.follow(job_id, FOLLOWED_S)) as states:
         async for job in states:
             name = job.status.value if job.finished_at else "progress"
+            if not _may_read_decisions(api_key):
+                job = job.model_copy(update={"decision": None})
             yield ServerSentEvent(event=name, data=job.model_dump(mode="json"))
 
 

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Match
 from indexer.index.port import EngineUnavailable
 from registry.errors import (
     PROBLEM_TYPE_BASE,
+    BadPack,
     DiskFull,
     IndexUnavailable,
     InvalidRequest,
@@ -75,7 +76,10 @@ def _methods_at(request: Request) -> list[str]:
 
 def problem_answer(error: RegistryError) -> JSONResponse:
     """Makes the answer to a request that failed with one of the registry's own errors."""
-    return problem(error.status, error.code, error.title, str(error), retry_after_s=error.retry_after_s)
+    members = {"flaws": [flaw.model_dump() for flaw in error.flaws]} if isinstance(error, BadPack) else {}
+    return problem(
+        error.status, error.code, error.title, str(error), retry_after_s=error.retry_after_s, **members
+    )
 
 
 def storage_answer(error: Exception, watched: RegistryError | None = None) -> JSONResponse:

@@ -16,6 +16,7 @@ import typer
 from registry.cli.backups import backup, restore
 from registry.cli.existing import existing_registry
 from registry.cli.models import HomeOption, models, settings_of
+from registry.cli.policies import policy
 from registry.cli.registry_keys import registry_keys
 from registry.cli.resuming import give_up_witnesses, resume_signing
 from registry.errors import RegistryError
@@ -39,6 +40,7 @@ def join(app: typer.Typer) -> None:
     app.command("eval")(evaluate_command)
     app.add_typer(models)
     app.add_typer(registry_keys)
+    app.add_typer(policy)
 
 
 def serve(

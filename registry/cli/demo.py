@@ -18,13 +18,15 @@ from registry.app import create_app
 from registry.cli.demo_video import slowed
 from registry.cli.home import open_home, open_services, serve_app, settings_of_folder
 from registry.errors import StartRefused
+from sdk import gate_calls
 from sdk.answers import verify_answer
 from sdk.bounded_connections import listen
 from sdk.cli.inspect import in_layers
 from sdk.cli.output import console, notes, styled
 from sdk.client import Client
+from sdk.decisions import verify_decision
 from sdk.errors import VerificationError
-from sdk.models import in_words
+from sdk.models import GateContext, Outcome, in_words
 from sdk.registering import register_file
 from sdk.signers import signer_of_home
 from sdk.verify import verify_receipt
@@ -46,6 +48,7 @@ DISTRACTORS = {
     "coins.png": ("skimage", "data/coins.png"),
 }
 SEED = 7
+POLICY = "twitter-2020"
 SLOWED_SECONDS, SLOWED_TO = (15.0, 27.0), 0.75
 
 
@@ -123,11 +126,13 @@ def run_demo(home: Path, port: int | None) -> None:
         console.print(f"   {status.database}; {status.device}; {in_layers(status.isolation)}\n")
         originals = copy_originals(pictures / "originals")
         record = _register(client, home, originals)
-        _match(client, make_uploads(pictures / "uploads"))
+        uploads = make_uploads(pictures / "uploads")
+        _match(client, uploads)
         _verify(client, record, originals[-1])
+        _decide(client, home, uploads)
         report = client.audit()
         state = "clean" if report.clean else f"{len(report.findings)} findings"
-        _head("\n5. Audit", f"{state}; {report.log_size} log entries re-hashed.")
+        _head("\n6. Audit", f"{state}; {report.log_size} log entries re-hashed, every decision followed.")
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s. To open the page: make run, then")
     console.print(f"http://127.0.0.1:8000/ (drop a file of {pictures / 'uploads'} there).")
     if port is not None:
@@ -177,6 +182,29 @@ def _verify(client: Client, record: str, file: Path) -> None:
         verify_receipt(forged, log_key=log_key)
     except VerificationError as error:
         console.print(f"   With its log entry changed it fails: {error}.")
+
+
+def _decide(client: Client, home: Path, uploads: list[Path]) -> None:
+    """What a platform would be told before it publishes, under Twitter's policy of 2020."""
+    _head("\n5. The platform asks its policy", f"{POLICY}, before it publishes.")
+    packs = client.send(gate_calls.list_packs())
+    if not any(pack.active for pack in packs):
+        client.send(gate_calls.activate(POLICY, "for the demonstration"))
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for column in ("upload", "outcome", "because"):
+        table.add_column(column, overflow="fold", no_wrap=column == "outcome")
+    keys, last = client.jwks(), ""
+    for path in uploads:
+        context = GateContext(content_ref=path.name, uploader_ref="demo", policy=POLICY)
+        decision = client.gate(path.read_bytes(), context, wait=True)
+        verify_decision(decision, keys)
+        rule = decision.rule
+        why = f"{rule.why} [{rule.rule}]" if rule else decision.failure.detail if decision.failure else ""
+        table.add_row(path.name, in_words(decision.outcome), why)
+        last = decision.id if decision.outcome is not Outcome.ALLOW else last
+    console.print(table)
+    console.print("   Each is signed and on record; of the last that was not allowed:")
+    console.print(f"   trueprint decisions show {last} --home {home}", soft_wrap=True)
 
 
 def _serve(home: Path, port: int) -> None:

@@ -101,7 +101,11 @@ def _served_home(folder: Path, if_new: Callable[[Path], None]) -> Iterator[tuple
     if not settings.database_folder.exists():
         if_new(folder)
     # A command is short: it leaves the nightly audit to the server, or to `trueprint audit`.
-    with open_services(settings, audits_nightly=False) as services, listening(create_app(services)) as url:
+    later = f"http://{settings.host}:{settings.port}"  # where `trueprint serve` serves it
+    with (
+        open_services(settings, audits_nightly=False) as services,
+        listening(create_app(services, later)) as url,
+    ):
         key_file = settings.key_folder / OPERATOR_KEY
         if not key_file.exists():
             raise StartRefused(f"{key_file} is missing: use --url and an API key")

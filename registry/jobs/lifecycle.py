@@ -33,6 +33,8 @@ from registry.errors import (
     UnknownJob,
     problem_of,
 )
+from registry.gate import deciding
+from registry.gate.asking import Question, as_text, from_text
 from registry.match.answers import answer_about
 from registry.media.uploads import in_two_parts
 from registry.publish.registration import (
@@ -48,9 +50,9 @@ from registry.storage.db import after_commit, release, transaction
 from registry.storage.faults import fault_of
 from registry.storage.models import ApiKey, Job
 from registry.storage.models.columns import now
-from registry.storage.models.jobs import DONE, FAILED, MATCH, QUEUED, REGISTER, RUNNING
+from registry.storage.models.jobs import DONE, FAILED, GATE, MATCH, QUEUED, REGISTER, RUNNING
+from sdk.models import Decision, JobStatus, MatchAnswer, Problem, Registration
 from sdk.models import Job as WireJob
-from sdk.models import JobStatus, MatchAnswer, Problem, Registration
 
 PAYLOAD_SUFFIX = ".upload"
 MOST_ATTEMPTS = 3  # then a file that ends its worker is given up
@@ -67,37 +69,49 @@ RUN_JOB, DELIVER_WEBHOOK = "run_job", "deliver_webhook"
 _queue = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 
-__all__ = ["MATCH", "REGISTER"]
+RESULTS: dict[str, type[MatchAnswer] | type[Registration] | type[Decision]] = {
+    MATCH: MatchAnswer,
+    REGISTER: Registration,
+    GATE: Decision,
+}
+__all__ = ["GATE", "MATCH", "REGISTER"]
 
 
 @dataclass(frozen=True)
 class NewJob:
     """What is asked about one video."""
 
-    kind: str  # match or register
+    kind: str  # match, register or gate
     statement: str | None = None
     idempotency_key: str | None = None
     webhook: str | None = None
+    question: Question | None = None  # to the gate
 
 
 def accept(services: Services, api_key: ApiKey | None, content: bytes, new: NewJob) -> str:
-    """Stores and enqueues a job; returns its id. The job is committed when this returns.
+    """Stores and enqueues a job; returns its id. The job is committed when this returns, and with it what
+    the gate says meanwhile.
 
     Raises TooManyRequests or Overloaded where too many wait already.
     """
     with transaction(services.engine) as session:
         _require_room(services, session, api_key)
     payload_key = services.blobs.put(PAYLOAD_SUFFIX, content)
+    job_id = str(uuid.uuid4())
+    question = new.question and new.question.as_job(job_id)
     job = Job(
-        id=str(uuid.uuid4()),
+        id=job_id,
         kind=new.kind,
         api_key_id=api_key.id if api_key else None,
         payload_key=payload_key,
         statement=new.statement,
         idempotency_key=new.idempotency_key,
         webhook=new.webhook,
+        gate_context=None if question is None else as_text(question),
     )
     with transaction(services.engine) as session:
+        if question is not None:
+            deciding.wait_for_video(session, services.signer, question)
         session.add(job)
         session.flush()
         enqueue(session, RUN_JOB, job.id, VIDEOS if api_key else VIDEOS_OF_THE_PAGE)
@@ -152,17 +166,24 @@ def as_wire(job: Job) -> WireJob:
         result=f"/v1/jobs/{job.id}/result" if job.status == DONE else None,
         events=f"/v1/jobs/{job.id}/events",
         problem=Problem.model_validate_json(job.problem) if job.problem else None,
+        decision=_decision_of(job),
     )
 
 
-def result_of(job: Job) -> MatchAnswer | Registration:
+def _decision_of(job: Job) -> Decision | None:
+    """What the gate decided, for whoever follows the job or is told of its end."""
+    if job.kind != GATE or job.status != DONE or job.result is None:
+        return None
+    return Decision.model_validate_json(job.result).model_copy(update={"match": None})
+
+
+def result_of(job: Job) -> MatchAnswer | Registration | Decision:
     """Returns the answer of a job. Raises JobFailed with its problem, or JobPending."""
     if job.status == FAILED and job.problem:
         raise JobFailed(Problem.model_validate_json(job.problem))
     if job.result is None:
         raise JobPending("ask again, or follow its events")
-    kind: type[MatchAnswer] | type[Registration] = MatchAnswer if job.kind == MATCH else Registration
-    return kind.model_validate_json(job.result)
+    return RESULTS[job.kind].model_validate_json(job.result)
 
 
 def read_job(services: Services, job_id: str) -> Job:
@@ -239,16 +260,22 @@ def _work(services: Services, job_id: str, content: bytes, stopping: threading.E
         api_key = session.get(ApiKey, job.api_key_id) if job.api_key_id else None
         if api_key is not None and api_key.revoked_at is not None:
             raise NotAllowed("the API key of this job was revoked")
-        answer: MatchAnswer | Registration
-        if job.kind == MATCH:
+        answer: MatchAnswer | Registration | Decision
+        if job.kind in (MATCH, GATE):
             # The page draws the similarity of the frames over time, and shows no numbers.
             evidence = api_key is None or may(api_key, Action.SEE_EVIDENCE)
             reading, comparing = in_two_parts(progress, READING_SHARE)
+            question = _question_of(services, session, job)
             release(session)
             longest_s = None if api_key else services.settings.page_video_s
             upload = services.uploads.read(content, progress=reading, longest_s=longest_s)
             context = services.in_request(session)
-            answer = answer_about(context, upload, with_evidence=evidence, progress=comparing).answer
+            if question is None:
+                answer = answer_about(context, upload, with_evidence=evidence, progress=comparing).answer
+            else:
+                answer = deciding.decide(
+                    context, question, upload, with_evidence=evidence, progress=comparing
+                )
         else:
             assert api_key is not None
             assert job.statement is not None
@@ -275,10 +302,22 @@ class AlreadyDone(Exception):
     """A worker that was thought dead finished first: what this one did is rolled back."""
 
 
+def _question_of(services: Services, session: Session, job: Job) -> Question | None:
+    """What was asked of the gate about this video."""
+    return from_text(session, services.webhook_key, job.gate_context) if job.gate_context else None
+
+
 def _fail(services: Services, job_id: str, error: RegistryError) -> None:
     with transaction(services.engine) as session:
         job = _locked(session, job_id)
         if job is None or job.status in (DONE, FAILED):
+            return
+        question = _question_of(services, session, job)
+        if question is not None:  # what breaks ends in a decision, too
+            failure = deciding.failure_of(error)
+            decision = deciding.fail(session, services.signer, question, failure)
+            _finish(services, session, job, DONE)
+            job.result = decision.model_dump_json()
             return
         _finish(services, session, job, FAILED)
         job.problem = problem_of(error).model_dump_json()
@@ -288,6 +327,7 @@ def _finish(services: Services, session: Session, job: Job, status: str) -> None
     """Sets the state and enqueues the webhook in the transaction; deletes the payload after it."""
     job.status, job.progress, job.finished_at = status, 1.0, now()
     payload_key, job.payload_key = job.payload_key, None
+    job.gate_context = None
     session.add(job)
     if job.webhook:
         enqueue(session, DELIVER_WEBHOOK, job.id, WEBHOOKS)

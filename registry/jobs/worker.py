@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from registry.errors import NotCosigned
 from registry.jobs import lifecycle as jobs
 from registry.jobs import webhooks
+from registry.jobs.retention import Retention
 from registry.media.decoding import VIDEOS_OF_THE_PAGE_AT_A_TIME
 from registry.services import Services
 from registry.storage.db import conninfo
@@ -50,6 +51,7 @@ class JobWorker:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._retention = Retention(services)
         self._at_a_time = {
             jobs.VIDEOS: services.settings.video_workers,
             jobs.VIDEOS_OF_THE_PAGE: VIDEOS_OF_THE_PAGE_AT_A_TIME,
@@ -154,13 +156,14 @@ class JobWorker:
         )
 
     async def _recover(self, app: procrastinate.App) -> None:
-        """Puts jobs of dead workers back into the queue and forgets old answers, again and again."""
+        """Puts jobs of dead workers back into the queue, forgets old answers and decisions, again and again."""
         while True:
             try:
                 for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_S):
                     _log.warning("job %s was left by a worker that died; it is begun again", job.id)
                     await app.job_manager.retry_job(job)
                 await asyncio.to_thread(jobs.sweep_finished, self._services)
+                await asyncio.to_thread(self._retention.look)
             except (exceptions.ProcrastinateException, SQLAlchemyError) as error:
                 _log.warning("the queue cannot be looked at: %s", error)
             await asyncio.sleep(POLL_S)

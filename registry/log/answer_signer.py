@@ -6,7 +6,7 @@ the next one's beginning.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -66,13 +66,20 @@ class AnswerSigner:
 
     def signed(self, answer: MatchAnswer) -> MatchAnswer:
         """Returns the answer with its signature. Raises SignerUnavailable."""
+        signature = self.sign(lambda kid, sign: sign_answer_by(answer, kid, sign))
+        return answer.model_copy(update={"signature": signature})
+
+    def sign(self, with_key: Callable[[str, Callable[[bytes], bytes]], str]) -> str:
+        """What `with_key` makes with the id of the key that signs now, and its `sign`.
+
+        Raises SignerUnavailable.
+        """
         for row in reversed(self._due(datetime.now(UTC))):
             try:
                 signer = self._signer(row.kid)
             except MissingKey:
                 continue  # this process was started without it; what the key before it signs verifies, too
-            signature = sign_answer_by(answer, row.kid, signer.sign)
-            return answer.model_copy(update={"signature": signature})
+            return with_key(row.kid, signer.sign)
         raise MissingKey(self.ring.missing())
 
     @property

@@ -53,6 +53,7 @@ class Answered:
 
     answer: MatchAnswer
     derivations: dict[str, Derivation]  # by record
+    facts: dict[str, MatchFacts]  # by record, what the verdict was drawn from
 
 
 def answer_about(
@@ -98,7 +99,7 @@ def answer_about(
     )
     derivations = {match.record.id: match.derivation for match in matches if match.derivation}
     context.signer.refresh(context.session)
-    return Answered(context.signer.signed(answer), derivations)
+    return Answered(context.signer.signed(answer), derivations, facts)
 
 
 def wire_match(

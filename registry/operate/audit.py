@@ -2,8 +2,9 @@
 
 The steps in order: 1. head, checkpoint and the published file, 2. entries and tiles, 3. the registry's own
 keys, 4. acts, and whether what they did still holds, 5. publishers and their keys against the log, 6.
-records against their log entries and keys, 7. fingerprint rows and index changes, 8. the index of this
-node, 9. previews. It changes nothing and holds little: rows pass by, or are compared by the database.
+records against their log entries and keys, 7. fingerprint rows and index changes, 8. decisions of the
+gate, 9. the index of this node, 10. previews. It changes nothing and holds little: rows pass by, or are
+compared by the database.
 """
 
 import logging
@@ -20,6 +21,7 @@ from registry.index.access import IndexAccess, Still
 from registry.log.transparency_log import Log, head_of
 from registry.log.witnessed_checkpoints import require_witnessed_sound
 from registry.operate.check_acts import check_acts
+from registry.operate.check_decisions import check_decisions
 from registry.operate.check_done import check_done
 from registry.operate.check_keys import check_keys
 from registry.operate.check_rows import check_fingerprints, check_publishers, check_records
@@ -78,6 +80,7 @@ def audit_rows(services: Audited, session: Session, still: Still | None = None) 
         ("publisher", check_publishers(session)),
         ("record", check_records(session)),
         ("fingerprint", check_fingerprints(session)),
+        ("decision", check_decisions(session)),
         ("index", _check_index(services, session, settled)),
     ):
         for what, detail in _to_its_end(kind, step):

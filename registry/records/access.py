@@ -12,9 +12,19 @@ from registry.errors import NotAllowed, NotAuthenticated
 from registry.storage.models import ApiKey, Record
 from sdk.models import Role, Scope
 
+OF_THE_GATE = frozenset(
+    {
+        Scope.GATE,
+        Scope.READ_DECISIONS,
+        Scope.REVIEW_DECISIONS,
+        Scope.WRITE_POLICIES,
+        Scope.ACTIVATE_POLICIES,
+    }
+)
 SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
-    Role.PUBLISHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE, Scope.MANAGE_KEYS}),
-    Role.PLATFORM: frozenset({Scope.MATCH}),
+    Role.PUBLISHER: frozenset({Scope.REGISTER, Scope.MATCH, Scope.EVIDENCE, Scope.MANAGE_KEYS})
+    | OF_THE_GATE,
+    Role.PLATFORM: frozenset({Scope.MATCH}) | OF_THE_GATE,
     Role.RESEARCHER: frozenset(
         {Scope.REGISTER, Scope.MATCH, Scope.PUBLISH_FAKE, Scope.EVIDENCE, Scope.MANAGE_KEYS}
     ),
@@ -37,6 +47,12 @@ class Action(Enum):
     REVIEW_FAKE = auto()  # confirm what another organisation registered as a known fake, or doubt it
     SEE_INTIMATE = auto()  # what is kept of an intimate record's picture, or can be drawn from it
     READ_JOB = auto()
+    DECIDE = auto()  # have the gate decide
+    # Always of the key's own organisation: whose a row is is part of every query.
+    READ_DECISIONS = auto()
+    REVIEW_DECISION = auto()
+    WRITE_POLICY = auto()
+    ACTIVATE_POLICY = auto()
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,12 @@ RULES = {
     Action.SEE_INTIMATE: Rule(
         Scope.REVIEW, without_scope=INTIMATE, admin_suffices=False, own_scope=Scope.REGISTER
     ),
+    # What a platform decides is its own business, not the registry operator's.
+    Action.DECIDE: Rule(Scope.GATE, admin_suffices=False),
+    Action.READ_DECISIONS: Rule(Scope.READ_DECISIONS, admin_suffices=False),
+    Action.REVIEW_DECISION: Rule(Scope.REVIEW_DECISIONS, admin_suffices=False),
+    Action.WRITE_POLICY: Rule(Scope.WRITE_POLICIES, admin_suffices=False),
+    Action.ACTIVATE_POLICY: Rule(Scope.ACTIVATE_POLICIES, admin_suffices=False),
     # Never said: who may not read a job is told that there is none.
     Action.READ_JOB: Rule(None, of_others="the job belongs to another publisher"),
 }

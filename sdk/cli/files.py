@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from sdk.client import Client
 from sdk.errors import NON_RETRYABLE, ProblemError, SdkError, Unreachable
-from sdk.models import MatchAnswer, Registration
+from sdk.models import Decision, MatchAnswer, Registration
 
-A = TypeVar("A", MatchAnswer, Registration)
+A = TypeVar("A", MatchAnswer, Registration, Decision)
 CLIENT = "client"  # the code of what failed on this side
 # What a registry says of a file; everything else that it refuses is no fault of the file.
 ABOUT_FILES = ("unsupported_media", "media_too_large", "undecodable_media", "decoder_gave_up")

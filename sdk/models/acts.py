@@ -39,6 +39,11 @@ class ActType(StrEnum):
     REVIEW_FAKE = "review_fake"  # a reviewer confirmed a known fake, or did not
     RESUME_SIGNING = "resume_signing"  # of a log that a witness contradicted
     GIVE_UP_WITNESSES = "give_up_witnesses"  # of a log that had some
+    ADD_POLICY = "add_policy"  # a policy pack of a platform; as the next four, never what it says
+    ASK_FOR_POLICY = "ask_for_policy"  # one of two people wants it switched on
+    SWITCH_POLICY = "switch_policy"
+    CHANGE_GATE = "change_gate"  # its settings
+    FORGET_DECISIONS = "forget_decisions"  # whose time is over
     AUDIT = "audit"
     COMMIT_ACTS = "commit_acts"  # the log now commits to all acts before this one
 

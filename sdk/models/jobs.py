@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sdk.models.base import Problem, Wire
+from sdk.models.decisions import Decision
 
 
 class JobStatus(StrEnum):
@@ -16,10 +17,10 @@ class JobStatus(StrEnum):
 
 
 class Job(Wire):
-    """A video that is being registered or matched."""
+    """A video that is being registered, matched or decided about."""
 
     id: str
-    kind: str  # match or register
+    kind: str  # match, register or gate
     status: JobStatus
     progress: float  # 0..1
     created_at: datetime
@@ -27,6 +28,7 @@ class Job(Wire):
     result: str | None = None  # path of the answer, when it is done
     events: str  # path of its server-sent events
     problem: Problem | None = None  # when it failed
+    decision: Decision | None = None  # of the gate, when it is done
 
 
 class WebhookSecret(Wire):

@@ -33,6 +33,11 @@ class Scope(StrEnum):
     EVIDENCE = "evidence"
     MANAGE_KEYS = "manage_keys"  # add, rotate and revoke the organisation's signing keys
     MONITOR = "monitor"  # read metrics
+    GATE = "gate"  # have uploads decided
+    READ_DECISIONS = "read_decisions"  # of the key's own organisation, as the next three
+    REVIEW_DECISIONS = "review_decisions"  # decide what was held
+    WRITE_POLICIES = "write_policies"  # add policy packs, test and replay them
+    ACTIVATE_POLICIES = "activate_policies"
     ADMIN = "admin"
 
 

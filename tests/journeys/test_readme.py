@@ -31,6 +31,8 @@ def shape(line: str) -> str:
     """Returns a line without what differs from run to run: identifiers, keys and numbers."""
     line = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "#", line)
     line = re.sub(r"with key \S+", "with key #", line)
+    line = re.sub(r"\b[0-9A-HJKMNP-TV-Z]{26}\b", "#", line)  # ids of decisions
+    line = re.sub(r"/decisions/[0-9a-f]{32}", "/decisions/#", line)
     return re.sub(r"\s+", " ", re.sub(r"\d+(\.\d+)*", "#", line)).strip()
 
 

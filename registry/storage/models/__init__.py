@@ -1,6 +1,13 @@
 """Tables, by subject. Rows are the truth; everything else is derived from them."""
 
 from registry.storage.models.acts import Act
+from registry.storage.models.gate import (
+    Decision,
+    DecisionEntry,
+    GateSettings,
+    PolicyActivation,
+    PolicyPack,
+)
 from registry.storage.models.jobs import Job
 from registry.storage.models.log import (
     AnswerKey,
@@ -28,10 +35,13 @@ __all__ = [
     "AnswerKey",
     "ApiKey",
     "Corroboration",
+    "Decision",
+    "DecisionEntry",
     "DeclaredSource",
     "Dispute",
     "FakeReview",
     "Fingerprint",
+    "GateSettings",
     "IdempotencyKey",
     "IndexChange",
     "IndexPosition",
@@ -40,6 +50,8 @@ __all__ = [
     "LogHead",
     "LogKeyChange",
     "LogTile",
+    "PolicyActivation",
+    "PolicyPack",
     "Publisher",
     "PublisherKey",
     "Record",

@@ -1,0 +1,256 @@
+"""The gate's endpoint: an upload in, a decision out, before the platform publishes."""
+
+import asyncio
+import hashlib
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, File, Form, Response, UploadFile
+from fastapi.concurrency import run_in_threadpool
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.background import BackgroundTask
+from starlette.responses import JSONResponse
+
+from indexer.media.frames import VideoInfo
+from registry.api.deps import NO_STORE, BaseUrlDep, Decider, ServicesDep, read_upload
+from registry.api.following import FollowersDep
+from registry.api.jobs import PreferHeader, WebhookForm, wait_s
+from registry.api.records import IdempotencyHeader
+from registry.errors import (
+    FingerprintProbing,
+    InconsistentFingerprints,
+    InvalidFingerprint,
+    InvalidRequest,
+    StorageAway,
+)
+from registry.gate import deciding
+from registry.gate.asking import Question, prepare
+from registry.gate.decisions import get_decision
+from registry.jobs import lifecycle as jobs
+from registry.jobs.followers import JobFollowers
+from registry.jobs.webhooks import check_address
+from registry.media.uploads import Upload
+from registry.records.access import Action, Asker, may
+from registry.services import Services
+from registry.storage.db import transaction
+from registry.storage.faults import fault_of
+from registry.storage.models import ApiKey
+from sdk.flaws import flaws_in_words
+from sdk.models import Decision, DecisionState, Failure, FingerprintQuery, GateContext
+from sdk.models.base import Wire
+
+T = TypeVar("T", bound=Wire)
+router = APIRouter(prefix="/v1/gate", tags=["gate"])
+# The caller's own fault: nothing is decided of a request that cannot be understood.
+CALLERS_FAULT = (InvalidRequest, InvalidFingerprint, InconsistentFingerprints, FingerprintProbing)
+TIME_IS_OVER = Failure(
+    code=deciding.DEADLINE, detail="There was no decision within the time that the caller gave."
+)
+MOST_CONTEXT = 64 * 1024
+_kept: set["asyncio.Task[Decision]"] = set()  # that go on after their caller was answered
+
+
+@router.post(
+    "",
+    operation_id="decide",
+    responses={202: {"model": Decision}, 451: {"model": Decision}},
+    response_model=Decision,
+)
+async def decide(
+    services: ServicesDep,
+    followers: FollowersDep,
+    api_key: Decider,
+    base_url: BaseUrlDep,
+    media: Annotated[UploadFile | None, File(description="the picture or video")] = None,
+    fingerprints: Annotated[
+        str | None,
+        Form(max_length=512 * 1024, description="in place of it: a FingerprintQuery as JSON"),
+    ] = None,
+    context: Annotated[
+        str,
+        Form(max_length=MOST_CONTEXT, description="what the platform says of it: a GateContext as JSON"),
+    ] = "{}",
+    idempotency_key: IdempotencyHeader = None,
+    webhook: WebhookForm = None,
+    prefer: PreferHeader = None,
+) -> Response:
+    """Decides about an upload under the platform's policy: 200 publish, 202 hold, 451 refuse.
+
+    Whatever takes too long or breaks ends in the caller's `on_failure`. A video that is not done in time is
+    held: its job ends in the same decision, which goes to the webhook.
+    """
+    started = monotonic()
+    said = _parsed(GateContext, context, "context")
+    if (media is None) == (fingerprints is None):
+        raise InvalidRequest("send either `media` or `fingerprints`")
+    if fingerprints is not None:
+        query = _parsed(FingerprintQuery, fingerprints, "fingerprints")
+        source = _Source(
+            query.digest_sha256 or hashlib.sha256(fingerprints.encode()).hexdigest(), query=query
+        )
+    else:
+        assert media is not None
+        content = await run_in_threadpool(read_upload, media, services)
+        source = _Source(hashlib.sha256(content).hexdigest(), content=content)
+    if webhook:
+        await run_in_threadpool(check_address, services, webhook)
+    asking = partial(_prepared, services, api_key, said, source, idempotency_key, base_url)
+    question = await run_in_threadpool(asking)
+    if isinstance(question, Decision):
+        return answer(question)
+    work = _Work(services, api_key, question, source, webhook)
+    deadline = None if said.deadline_ms is None else started + said.deadline_ms / 1000
+    task = asyncio.create_task(run_in_threadpool(work.decide))
+    decision = await _in_time(task, deadline)
+    if decision is None:
+        _kept.add(task)
+        task.add_done_callback(_kept.discard)
+        decision = await run_in_threadpool(work.fail, TIME_IS_OVER)
+        # The turn is kept until the work is done: who sets short deadlines gets no more of them at a time.
+        return answer(decision, BackgroundTask(partial(_ended, task)))
+    if decision.state is DecisionState.WAITING and decision.job is not None:
+        decision = await _followed(work, followers, decision, deadline, wait_s(services, prefer))
+    return answer(decision)
+
+
+class _Source:
+    """What was sent: a file or its fingerprints."""
+
+    def __init__(
+        self, sha256: str, *, content: bytes | None = None, query: FingerprintQuery | None = None
+    ) -> None:
+        self.sha256, self.content, self.query = sha256, content, query
+
+
+class _Work:
+    """Decides about one upload; every method waits for the database, and is called in a thread."""
+
+    def __init__(
+        self,
+        services: Services,
+        api_key: ApiKey,
+        question: Question,
+        source: _Source,
+        webhook: str | None,
+    ) -> None:
+        self._services, self._api_key, self._source = services, api_key, source
+        self._webhook = webhook
+        self._question = question
+
+    def decide(self) -> Decision:
+        """The decision, or that it waits for a video. Raises RegistryError: it could not be recorded."""
+        try:
+            return self._decide()
+        except CALLERS_FAULT:
+            raise
+        except Exception as error:
+            storage = fault_of(error) if isinstance(error, SQLAlchemyError | OSError) else error
+            if isinstance(storage, StorageAway):
+                raise storage from error
+            return self.fail(deciding.failure_of(error))
+
+    def _decide(self) -> Decision:
+        upload = self._upload()
+        if upload is None:
+            new = jobs.NewJob(jobs.GATE, webhook=self._webhook, question=self._question)
+            assert self._source.content is not None
+            jobs.accept(self._services, self._api_key, self._source.content, new)
+            return self.as_it_is()
+        with transaction(self._services.engine) as session:
+            context = self._services.in_request(session, Asker(self._api_key))
+            evidence = may(self._api_key, Action.SEE_EVIDENCE)
+            return deciding.decide(context, self._question, upload, with_evidence=evidence)
+
+    def _upload(self) -> Upload | None:
+        """What is computed of a picture or of fingerprints; None: it is a video."""
+        uploads, query = self._services.uploads, self._source.query
+        if query is not None:
+            values = [(value.value, value.quality, value.orientation) for value in query.fingerprints]
+            return uploads.read_fingerprints(values, query.digest_sha256)
+        assert self._source.content is not None
+        identified = uploads.decoders.identify(self._source.content)
+        if isinstance(identified, VideoInfo):
+            return None
+        return uploads.describe_image(self._source.content, identified)
+
+    def fail(self, failure: Failure) -> Decision:
+        """Notes that nothing could be decided; returns the decision, if there was one after all."""
+        with transaction(self._services.engine) as session:
+            return deciding.fail(session, self._services.signer, self._question, failure)
+
+    def as_it_is(self) -> Decision:
+        """The decision as it was noted last."""
+        asked = self._question.asked
+        with transaction(self._services.engine) as session:
+            return get_decision(session, asked.platform, asked.id)
+
+    def of_job(self, job_id: str) -> Decision:
+        """What the job decided, with its match answer; the decision as it is while the job goes on."""
+        job = jobs.read_job(self._services, job_id)
+        if job.finished_at is None:
+            return self.as_it_is()
+        result = jobs.result_of(job)
+        assert isinstance(result, Decision)
+        return result
+
+
+def _prepared(
+    services: Services,
+    api_key: ApiKey,
+    said: GateContext,
+    source: _Source,
+    idempotency_key: str | None,
+    base_url: str,
+) -> Question | Decision:
+    with transaction(services.engine) as session:
+        key = services.webhook_key
+        return prepare(session, key, api_key, said, source.sha256, idempotency_key, base_url)
+
+
+async def _in_time(task: "asyncio.Task[Decision]", deadline: float | None) -> Decision | None:
+    """What the task decides; None: the deadline came first."""
+    seconds = None if deadline is None else max(0.0, deadline - monotonic())
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    return task.result() if done else None
+
+
+async def _followed(
+    work: _Work, followers: JobFollowers, waiting: Decision, deadline: float | None, wait: float
+) -> Decision:
+    """Waits for a video's job as long as the caller likes, and at most until the deadline."""
+    assert waiting.job is not None
+    seconds = wait if deadline is None else min(wait, max(0.0, deadline - monotonic()))
+    await followers.wait_for(waiting.job, waiting.api_key or "", seconds)
+    decision = await run_in_threadpool(work.of_job, waiting.job)
+    is_late = deadline is not None and monotonic() >= deadline
+    if decision.state is DecisionState.WAITING and is_late:
+        return await run_in_threadpool(work.fail, TIME_IS_OVER)
+    return decision
+
+
+async def _ended(task: "asyncio.Task[Decision]") -> None:
+    """Waits for work whose caller was answered; what breaks then was noted before."""
+    with suppress(Exception):
+        await asyncio.shield(task)
+
+
+def answer(decision: Decision, then: BackgroundTask | None = None) -> Response:
+    """A decision as it is sent: its status says whether to publish, to hold or to refuse."""
+    headers = {"Cache-Control": NO_STORE, "Location": decision.links.decision}
+    if decision.state is DecisionState.WAITING and decision.job is not None:
+        headers["Location"] = f"/v1/jobs/{decision.job}"
+    content = decision.model_dump(mode="json", by_alias=True)
+    return JSONResponse(content, decision.outcome.http_status, headers, background=then)
+
+
+def _parsed(kind: type[T], text: str, field: str) -> T:
+    """A part of the form that holds JSON. Raises InvalidRequest."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        words = flaws_in_words(error.errors())
+        detail = "; ".join(f"{'.'.join(map(str, (field, *place)))}: {what}" for place, what in words)
+        raise InvalidRequest(detail) from None

@@ -1,0 +1,177 @@
+"""Which packs decide: switched on, run in shadow, rolled back; by whom, when and why.
+
+Where an organisation asks for two people, what one API key asks for is confirmed by another.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from registry.errors import ActivationRefused, NoActivePolicy
+from registry.gate.evaluation import run_cases
+from registry.gate.gate_settings import settings_of
+from registry.gate.pack_rows import find_pack, keep_pack, lock_policies
+from registry.gate.packs import Pack, shipped_packs
+from registry.records.acts import actor_of, append_act
+from registry.storage.models import ApiKey, PolicyActivation
+from registry.storage.models.columns import now
+from sdk.models import Activation, ActivationMode, ActType, NewActivation
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What decides now: the active pack, and the one in its shadow."""
+
+    active: Pack | None
+    shadow: Pack | None
+
+
+def in_force(session: Session, platform: str) -> InForce:
+    """The packs that decide now."""
+    active = _effective(session, platform, (ActivationMode.ACTIVE,))
+    shadow = _effective(session, platform, (ActivationMode.SHADOW, ActivationMode.SHADOW_ENDED))
+    if shadow is not None and shadow.mode == ActivationMode.SHADOW_ENDED.value:
+        shadow = None
+    if shadow is not None and active is not None and shadow.sha256 == active.sha256:
+        shadow = None  # it was tried, and switched on
+    return InForce(
+        active=None if active is None else find_pack(session, platform, active.sha256),
+        shadow=None if shadow is None else find_pack(session, platform, shadow.sha256),
+    )
+
+
+def require_pack(
+    session: Session, platform: str, named: str | None, *, is_dry_run: bool = False
+) -> InForce:
+    """The packs that decide about a request. Raises UnknownPack, NoActivePolicy, ActivationRefused."""
+    force = in_force(session, platform)
+    if named is not None:
+        pack = find_pack(session, platform, named)
+        is_active = force.active is not None and pack.sha256 == force.active.sha256
+        if not (is_active or is_dry_run) and settings_of(session, platform).two_people:
+            raise ActivationRefused("two people are asked for: a pack decides once both switched it on")
+        return InForce(pack, force.shadow)
+    if force.active is None:
+        shipped = ", ".join(shipped_packs())
+        raise NoActivePolicy(
+            f"switch one on with `trueprint policy activate NAME`, or name one in `policy` ({shipped})"
+        )
+    return force
+
+
+def activate(
+    session: Session, api_key: ApiKey, named: str, new: NewActivation, *, rollback_of: int | None = None
+) -> Activation:
+    """Switches a pack on, or asks a second person to. Raises UnknownPack, ActivationRefused, BadPack."""
+    platform = api_key.publisher_id
+    lock_policies(session, platform)
+    pack = find_pack(session, platform, named)
+    failed = [case.name for case in run_cases(pack).cases if not case.passed]
+    if failed and new.mode is ActivationMode.ACTIVE:
+        raise ActivationRefused(f"{len(failed)} of its cases fail, such as {failed[0]!r}")
+    keep_pack(session, api_key, pack)
+    numbers = select(PolicyActivation.number).where(PolicyActivation.publisher_id == platform)
+    last = session.exec(numbers.order_by(col(PolicyActivation.number).desc()).limit(1)).first()
+    waits = settings_of(session, platform).two_people and new.mode is ActivationMode.ACTIVE
+    row = PolicyActivation(
+        publisher_id=platform,
+        number=0 if last is None else last + 1,
+        mode=new.mode.value,
+        sha256=pack.sha256,
+        why=new.why,
+        asked_by=api_key.id,
+        effective_at=None if waits else now(),
+        rollback_of=rollback_of,
+    )
+    session.add(row)
+    session.flush()
+    act = ActType.ASK_FOR_POLICY if waits else ActType.SWITCH_POLICY
+    append_act(session, actor_of(api_key), act, pack.sha256, mode=row.mode, activation=row.number)
+    return _wire(row, pack)
+
+
+def confirm(session: Session, api_key: ApiKey, number: int) -> Activation:
+    """Confirms what another person asked for. Raises ActivationRefused."""
+    platform = api_key.publisher_id
+    lock_policies(session, platform)
+    row = session.get(PolicyActivation, (platform, number))
+    if row is None:
+        raise ActivationRefused(f"there is no activation {number}")
+    if row.effective_at is not None:
+        raise ActivationRefused(f"activation {number} is in effect already")
+    if row.asked_by == api_key.id:
+        raise ActivationRefused("two people are needed: the API key that asked cannot confirm")
+    newer = select(PolicyActivation.number).where(
+        PolicyActivation.publisher_id == platform,
+        PolicyActivation.mode == row.mode,
+        col(PolicyActivation.number) > number,
+        col(PolicyActivation.effective_at).is_not(None),
+    )
+    if session.exec(newer).first() is not None:
+        raise ActivationRefused(f"a newer pack was switched on since activation {number} was asked for")
+    row.confirmed_by, row.effective_at = api_key.id, now()
+    session.add(row)
+    session.flush()
+    append_act(
+        session, actor_of(api_key), ActType.SWITCH_POLICY, row.sha256, mode=row.mode, activation=number
+    )
+    return _wire(row, find_pack(session, platform, row.sha256))
+
+
+def roll_back(session: Session, api_key: ApiKey, why: str) -> Activation:
+    """Switches on again what was active before. Raises ActivationRefused: nothing was."""
+    platform = api_key.publisher_id
+    lock_policies(session, platform)
+    rows = session.exec(
+        select(PolicyActivation)
+        .where(PolicyActivation.publisher_id == platform)
+        .where(PolicyActivation.mode == ActivationMode.ACTIVE.value)
+        .where(col(PolicyActivation.effective_at).is_not(None))
+        .order_by(col(PolicyActivation.effective_at).desc(), col(PolicyActivation.number).desc())
+    ).all()
+    current = rows[0] if rows else None
+    before = next((row for row in rows if current is not None and row.sha256 != current.sha256), None)
+    if current is None or before is None:
+        raise ActivationRefused("no other policy was active before")
+    wanted = NewActivation(mode=ActivationMode.ACTIVE, why=why)
+    return activate(session, api_key, before.sha256, wanted, rollback_of=current.number)
+
+
+def activations(session: Session, platform: str, limit: int = 100) -> list[Activation]:
+    """Who switched what on, when and why; the newest first."""
+    rows = session.exec(
+        select(PolicyActivation)
+        .where(PolicyActivation.publisher_id == platform)
+        .order_by(col(PolicyActivation.number).desc())
+        .limit(limit)
+    ).all()
+    return [_wire(row, find_pack(session, platform, row.sha256)) for row in rows]
+
+
+def _effective(session: Session, platform: str, modes: Sequence[ActivationMode]) -> PolicyActivation | None:
+    """The last activation of these modes that came into effect."""
+    return session.exec(
+        select(PolicyActivation)
+        .where(PolicyActivation.publisher_id == platform)
+        .where(col(PolicyActivation.mode).in_([mode.value for mode in modes]))
+        .where(col(PolicyActivation.effective_at).is_not(None))
+        .order_by(col(PolicyActivation.effective_at).desc(), col(PolicyActivation.number).desc())
+        .limit(1)
+    ).first()
+
+
+def _wire(row: PolicyActivation, pack: Pack) -> Activation:
+    return Activation(
+        number=row.number,
+        mode=ActivationMode(row.mode),
+        pack=pack.document.pack,
+        version=pack.document.version,
+        sha256=row.sha256,
+        why=row.why,
+        asked_by=row.asked_by,
+        asked_at=row.asked_at,
+        confirmed_by=row.confirmed_by,
+        effective_at=row.effective_at,
+        rollback_of=row.rollback_of,
+    )

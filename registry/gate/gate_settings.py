@@ -1,0 +1,45 @@
+"""How an organisation's gate works, where it does not want the defaults."""
+
+from sqlmodel import Session
+
+from registry.gate.pack_rows import lock_policies
+from registry.records.acts import actor_of, append_act
+from registry.storage.models import ApiKey, GateSettings
+from sdk.models import ActType
+from sdk.models import GateSettings as WireSettings
+
+
+def settings_of(session: Session, platform: str) -> WireSettings:
+    """How an organisation's gate works."""
+    row = session.get(GateSettings, platform)
+    if row is None:
+        return WireSettings()
+    return WireSettings(
+        two_people=row.two_people,
+        one_person_asked_by=row.one_person_asked_by,
+        retention_days=row.retention_days,
+        dispute_url=row.dispute_url,
+    )
+
+
+def change_settings(session: Session, api_key: ApiKey, wanted: WireSettings) -> WireSettings:
+    """Changes them. That two people are asked for is ended by two: the second key that wants it ends it."""
+    platform = api_key.publisher_id
+    lock_policies(session, platform)
+    row = session.get(GateSettings, platform) or GateSettings(publisher_id=platform)
+    ends = row.two_people and not wanted.two_people
+    waits = ends and row.one_person_asked_by in (None, api_key.id)
+    row.one_person_asked_by = api_key.id if waits else None
+    row.two_people = wanted.two_people or waits
+    row.retention_days, row.dispute_url = wanted.retention_days, wanted.dispute_url
+    session.add(row)
+    session.flush()
+    append_act(
+        session,
+        actor_of(api_key),
+        ActType.CHANGE_GATE,
+        platform,
+        two_people=row.two_people,
+        retention_days=row.retention_days,
+    )
+    return settings_of(session, platform)

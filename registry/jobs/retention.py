@@ -1,0 +1,28 @@
+"""Deletes what decisions say once the time is over that their organisation set."""
+
+from time import monotonic
+
+from registry.gate.decisions import forget_what_is_over
+from registry.records.acts import REGISTRY
+from registry.services import Services
+from registry.storage.db import transaction
+
+LOOK_EVERY_S = 3600.0
+
+
+class Retention:
+    """Looks once an hour; used by one thread at a time."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._looked_at = -LOOK_EVERY_S
+
+    def look(self) -> None:
+        """Deletes what is over, some thousands in one transaction, if the last look was an hour ago."""
+        if monotonic() - self._looked_at < LOOK_EVERY_S:
+            return
+        self._looked_at = monotonic()
+        forgotten = 1
+        while forgotten:
+            with transaction(self._services.engine) as session:
+                forgotten = forget_what_is_over(session, REGISTRY)
