@@ -21,11 +21,17 @@ class AsyncClient:
     """The same client for asyncio; `transport` is replaced in tests."""
 
     def __init__(
-        self, url: str, api_key: str | None = None, *, transport: httpx2.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
+        """`timeout_s`: to connect, and for each piece that is sent or received."""
         self.url = url.rstrip("/")
         self._http = httpx2.AsyncClient(
-            base_url=self.url, headers=headers_of(api_key), timeout=TIMEOUT_S, transport=transport
+            base_url=self.url, headers=headers_of(api_key), timeout=timeout_s, transport=transport
         )
 
     async def __aenter__(self) -> Self:
@@ -212,11 +218,13 @@ class AsyncClient:
     ) -> models.Decision:
         """Asks the platform's policy about an upload, before it is published (scope `gate`).
 
-        A video that takes longer is held, and the decision of state `waiting` names its job; with `wait`
-        the decision that the job ends in is waited for.
+        A video is held, and the decision of state `waiting` names its job; with `wait` the decision that
+        the job ends in is waited for. `idempotency_key` (8 to 200 characters) is good for this upload with
+        this context; one is made up where none is given, so that a broken connection asks nothing twice.
         """
         said = context or models.GateContext()
-        decision = await self.send(gate_calls.decide(content, said, idempotency_key, webhook=webhook))
+        call = gate_calls.decide(content, said, idempotency_key, webhook=webhook, wait=wait)
+        decision = await self.send(call)
         if not wait or decision.job is None or decision.state is not models.DecisionState.WAITING:
             return decision
         job = await self.get_job(decision.job)

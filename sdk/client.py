@@ -27,8 +27,7 @@ OnProgress = Callable[[float], None]  # share done, 0..1
 
 
 def headers_of(api_key: str | None) -> dict[str, str]:
-    """What tells the registry who asks. Raises SdkError: no such API key can be sent."""
-    """Raises SdkError for a key that no registry gave out: it cannot even be sent."""
+    """What tells the registry who asks. Raises SdkError: no registry gave out such a key."""
     if api_key and not (api_key.isascii() and api_key.isprintable()):
         raise SdkError("an API key has letters, digits and underscores only; this one has other characters")
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -67,11 +66,17 @@ class Client:
     """A client that waits for its answers; `transport` is replaced in tests."""
 
     def __init__(
-        self, url: str, api_key: str | None = None, *, transport: httpx2.BaseTransport | None = None
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx2.BaseTransport | None = None,
     ) -> None:
+        """`timeout_s`: to connect, and for each piece that is sent or received."""
         self.url = url.rstrip("/")
         self._http = httpx2.Client(
-            base_url=self.url, headers=headers_of(api_key), timeout=TIMEOUT_S, transport=transport
+            base_url=self.url, headers=headers_of(api_key), timeout=timeout_s, transport=transport
         )
 
     def __enter__(self) -> Self:
@@ -252,11 +257,13 @@ class Client:
     ) -> models.Decision:
         """Asks the platform's policy about an upload, before it is published (scope `gate`).
 
-        A video that takes longer is held, and the decision of state `waiting` names its job; with `wait`
-        the decision that the job ends in is waited for.
+        A video is held, and the decision of state `waiting` names its job; with `wait` the decision that
+        the job ends in is waited for. `idempotency_key` (8 to 200 characters) is good for this upload with
+        this context; one is made up where none is given, so that a broken connection asks nothing twice.
         """
         said = context or models.GateContext()
-        decision = self.send(gate_calls.decide(content, said, idempotency_key, webhook=webhook))
+        call = gate_calls.decide(content, said, idempotency_key, webhook=webhook, wait=wait)
+        decision = self.send(call)
         if not wait or decision.job is None or decision.state is not models.DecisionState.WAITING:
             return decision
         job = self.get_job(decision.job)

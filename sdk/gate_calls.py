@@ -10,6 +10,10 @@ from sdk.calls import Call, idempotent, typed, unwaited
 from sdk.models import Outcome
 
 # Of a hold and of a refusal the body is a decision, too.
+FILTERS = (
+    *("outcome", "state", "rule", "policy", "content_ref", "uploader_ref", "record", "since", "until"),
+    "dry_runs",
+)
 DECIDES_WITH = (Outcome.HOLD.http_status, Outcome.REFUSE.http_status)
 
 
@@ -38,7 +42,10 @@ def decide(
 def list_decisions(
     *, cursor: str | None = None, limit: int = 100, wanted: Mapping[str, Any] | None = None
 ) -> Call[models.DecisionPage]:
-    """GET /v1/decisions; `wanted`: values of the filters by their names there."""
+    """GET /v1/decisions; `wanted`: values of FILTERS. Raises TypeError for one that is none."""
+    unknown = set(wanted or {}) - set(FILTERS)
+    if unknown:
+        raise TypeError(f"{', '.join(sorted(unknown))}: the filters are {', '.join(FILTERS)}")
     said = {"cursor": cursor, "limit": limit, **(wanted or {})}
     params = {name: _plain(value) for name, value in said.items() if value is not None}
     return Call("GET", "/v1/decisions", typed(models.DecisionPage), {"params": params})
@@ -145,7 +152,7 @@ def gate_settings() -> Call[models.GateSettings]:
     return Call("GET", "/v1/gate-settings", typed(models.GateSettings))
 
 
-def change_gate_settings(wanted: models.GateSettings) -> Call[models.GateSettings]:
+def change_gate_settings(wanted: models.NewGateSettings) -> Call[models.GateSettings]:
     """POST /v1/gate-settings."""
-    body = {"json": wanted.model_dump(mode="json", exclude={"one_person_asked_by"})}
+    body = {"json": wanted.model_dump(mode="json")}
     return Call("POST", "/v1/gate-settings", typed(models.GateSettings), body)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Annotated, TypeVar
@@ -21,9 +22,11 @@ from registry.api.jobs import PreferHeader, WebhookForm, wait_s
 from registry.api.records import IdempotencyHeader
 from registry.errors import (
     FingerprintProbing,
+    IdempotencyConflict,
     InconsistentFingerprints,
     InvalidFingerprint,
     InvalidRequest,
+    MediaTooLarge,
     StorageAway,
 )
 from registry.gate import deciding
@@ -45,7 +48,13 @@ from sdk.models.base import Wire
 T = TypeVar("T", bound=Wire)
 router = APIRouter(prefix="/v1/gate", tags=["gate"])
 # The caller's own fault: nothing is decided of a request that cannot be understood.
-CALLERS_FAULT = (InvalidRequest, InvalidFingerprint, InconsistentFingerprints, FingerprintProbing)
+CALLERS_FAULT = (
+    InvalidRequest,
+    InvalidFingerprint,
+    InconsistentFingerprints,
+    FingerprintProbing,
+    IdempotencyConflict,
+)
 TIME_IS_OVER = Failure(
     code=deciding.DEADLINE, detail="There was no decision within the time that the caller gave."
 )
@@ -93,8 +102,7 @@ async def decide(
         )
     else:
         assert media is not None
-        content = await run_in_threadpool(read_upload, media, services)
-        source = _Source(hashlib.sha256(content).hexdigest(), content=content)
+        source = await run_in_threadpool(_received, media, services)
     if webhook:
         await run_in_threadpool(check_address, services, webhook)
     asking = partial(_prepared, services, api_key, said, source, idempotency_key, base_url)
@@ -116,13 +124,23 @@ async def decide(
     return answer(decision)
 
 
+@dataclass(frozen=True)
 class _Source:
-    """What was sent: a file or its fingerprints."""
+    """What was sent: a file, its fingerprints, or a file that is not read."""
 
-    def __init__(
-        self, sha256: str, *, content: bytes | None = None, query: FingerprintQuery | None = None
-    ) -> None:
-        self.sha256, self.content, self.query = sha256, content, query
+    sha256: str
+    content: bytes | None = None
+    query: FingerprintQuery | None = None
+    refused: MediaTooLarge | None = None
+
+
+def _received(media: UploadFile, services: Services) -> _Source:
+    try:
+        content = read_upload(media, services)
+    except MediaTooLarge as error:
+        media.file.seek(0)
+        return _Source(hashlib.file_digest(media.file, "sha256").hexdigest(), refused=error)  # type: ignore[arg-type]
+    return _Source(hashlib.sha256(content).hexdigest(), content=content)
 
 
 class _Work:
@@ -170,6 +188,8 @@ class _Work:
         if query is not None:
             values = [(value.value, value.quality, value.orientation) for value in query.fingerprints]
             return uploads.read_fingerprints(values, query.digest_sha256)
+        if self._source.refused is not None:
+            raise self._source.refused
         assert self._source.content is not None
         identified = uploads.decoders.identify(self._source.content)
         if isinstance(identified, VideoInfo):
@@ -220,15 +240,14 @@ async def _in_time(task: "asyncio.Task[Decision]", deadline: float | None) -> De
 async def _followed(
     work: _Work, followers: JobFollowers, waiting: Decision, deadline: float | None, wait: float
 ) -> Decision:
-    """Waits for a video's job as long as the caller likes, and at most until the deadline."""
+    """Waits for a video's job as long as the caller likes, and at most until the deadline.
+
+    A video that is worked on is held meanwhile, and not what `on_failure` says: nothing has failed.
+    """
     assert waiting.job is not None
     seconds = wait if deadline is None else min(wait, max(0.0, deadline - monotonic()))
     await followers.wait_for(waiting.job, waiting.api_key or "", seconds)
-    decision = await run_in_threadpool(work.of_job, waiting.job)
-    is_late = deadline is not None and monotonic() >= deadline
-    if decision.state is DecisionState.WAITING and is_late:
-        return await run_in_threadpool(work.fail, TIME_IS_OVER)
-    return decision
+    return await run_in_threadpool(work.of_job, waiting.job)
 
 
 async def _ended(task: "asyncio.Task[Decision]") -> None:

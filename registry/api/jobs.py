@@ -9,6 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from registry.api.deps import AnyKey, ServicesDep, SessionDep
 from registry.api.following import FOLLOWED_S, FollowedJob, FollowersDep
+from registry.errors import UnknownJob
 from registry.jobs import lifecycle as jobs
 from registry.jobs.webhooks import check_address, secret_of
 from registry.records.access import Action, may, require_scope
@@ -67,20 +68,29 @@ def wait_s(services: Services, prefer: str | None) -> float:
 def get_job(job_id: str, session: SessionDep, api_key: AnyKey) -> Job:
     """Returns how far a job is; what the gate decided only to keys of the gate."""
     job = jobs.as_wire(jobs.get_job(session, api_key, job_id))
-    return job if _may_read_decisions(api_key) else job.model_copy(update={"decision": None})
+    return _as_seen_by(api_key, job)
 
 
-def _may_read_decisions(api_key: ApiKey) -> bool:
-    return may(api_key, Action.DECIDE) or may(api_key, Action.READ_DECISIONS)
+def _as_seen_by(api_key: ApiKey, job: Job) -> Job:
+    """Without the decision, where the key is no key of the gate, or another organisation's."""
+    if job.decision is None or _may_read(api_key, job.decision):
+        return job
+    return job.model_copy(update={"decision": None})
+
+
+def _may_read(api_key: ApiKey, decision: Decision) -> bool:
+    """A platform's decisions are its own: the registry's operator sees its jobs, and not these."""
+    is_own = decision.platform == api_key.publisher_id
+    return is_own and (may(api_key, Action.DECIDE) or may(api_key, Action.READ_DECISIONS))
 
 
 @router.get("/jobs/{job_id}/result", operation_id="getJobResult")
 def get_result(job_id: str, session: SessionDep, api_key: AnyKey) -> MatchAnswer | Registration | Decision:
     """Returns the answer, as it would have been without a job, or the problem of a job that failed."""
-    job = jobs.get_job(session, api_key, job_id)
-    if job.kind == jobs.GATE and not _may_read_decisions(api_key):
+    answer = jobs.result_of(jobs.get_job(session, api_key, job_id))
+    if isinstance(answer, Decision) and not _may_read(api_key, answer):
         require_scope(api_key, Action.READ_DECISIONS)
-    answer = jobs.result_of(job)
+        raise UnknownJob("no job of yours has this id")
     match = answer.match if isinstance(answer, Decision) else answer
     if isinstance(match, MatchAnswer) and any(one.evidence for one in match.matches):
         # Another key of the organisation asked for it. The signature is over all of it.
@@ -96,9 +106,8 @@ async def follow(
     async with aclosing(followers.follow(job_id, FOLLOWED_S)) as states:
         async for job in states:
             name = job.status.value if job.finished_at else "progress"
-            if not _may_read_decisions(api_key):
-                job = job.model_copy(update={"decision": None})
-            yield ServerSentEvent(event=name, data=job.model_dump(mode="json"))
+            seen = _as_seen_by(api_key, job)
+            yield ServerSentEvent(event=name, data=seen.model_dump(mode="json"))
 
 
 @router.get("/webhook-secret", operation_id="getWebhookSecret")

@@ -19,6 +19,7 @@ from sdk.models import (
     GateSettings,
     NewActivation,
     NewBacktest,
+    NewGateSettings,
     NewPack,
     NewRollback,
     PackCheck,
@@ -134,6 +135,6 @@ def get_settings(session: SessionDep, api_key: PolicyWriter) -> GateSettings:
 
 
 @router.post("/gate-settings", operation_id="changeGateSettings")
-def change_settings(new: GateSettings, session: SessionDep, api_key: PolicyActivator) -> GateSettings:
+def change_settings(new: NewGateSettings, session: SessionDep, api_key: PolicyActivator) -> GateSettings:
     """Changes it. That two people are asked for is ended by the second API key that wants it."""
     return gate_settings.change_settings(session, api_key, new)

@@ -16,7 +16,7 @@ from sdk import gate_calls
 from sdk.cli.connection import ApiKey, Home, Json, Url, connect
 from sdk.cli.output import CHECK_FAILED, REFUSED, console, fail, notes, print_json, shown, styled
 from sdk.client import Client
-from sdk.models import ActivationMode, GateSettings, NewBacktest, PackCheck, PackTest, Replay, in_words
+from sdk.models import ActivationMode, NewBacktest, NewGateSettings, PackCheck, PackTest, Replay, in_words
 
 if TYPE_CHECKING:
     from sdk.models import Activation
@@ -219,13 +219,11 @@ def settings(
     as_json: Json = False,
 ) -> None:
     """Show how your gate works, and change it where an option is given."""
-    given = {"two_people": two_people, "retention_days": retention_days, "dispute_url": dispute_url}
-    changes = {name: value for name, value in given.items() if value is not None}
+    wanted = NewGateSettings(two_people=two_people, retention_days=retention_days, dispute_url=dispute_url)
     with connect(url, api_key, home) as client:
-        found = client.send(gate_calls.gate_settings())
-        if changes:
-            wanted = GateSettings(**(found.model_dump(exclude={"one_person_asked_by"}) | changes))
-            found = client.send(gate_calls.change_gate_settings(wanted))
+        is_change = wanted != NewGateSettings()
+        call = gate_calls.change_gate_settings(wanted) if is_change else gate_calls.gate_settings()
+        found = client.send(call)
     if as_json:
         print_json(found.model_dump(mode="json"))
         return

@@ -20,11 +20,11 @@ from registry.gate.platform_keys import (
     request_digest,
     uploader_digest,
 )
-from registry.gate.recording import Asked, newest_body
+from registry.gate.recording import KEY_IS_USED, Asked, newest_body
 from registry.storage.models import ApiKey
 from registry.storage.models import Decision as DecisionRow
 from registry.storage.models.columns import now
-from sdk.models import Decision, GateContext, Outcome
+from sdk.models import Decision, DecisionState, GateContext, Outcome
 
 REFUSED_WITHIN = timedelta(days=90)
 
@@ -99,7 +99,7 @@ def replayed(session: Session, api_key: ApiKey, idempotency_key: str, request: s
     if row is None:
         return None
     if row.request_sha256 != request:
-        raise IdempotencyConflict("the key was used for another upload, or for another context")
+        raise IdempotencyConflict(KEY_IS_USED)
     return newest_body(session, row)
 
 
@@ -115,7 +115,9 @@ def history_of(session: Session, asked: Asked, record_id: str | None) -> History
         return History()
     confirmed = mine.where(col(DecisionRow.is_confirmed))
     refused = mine.where(
-        DecisionRow.outcome == Outcome.REFUSE.value, col(DecisionRow.at) > now() - REFUSED_WITHIN
+        DecisionRow.outcome == Outcome.REFUSE.value,
+        col(DecisionRow.at) > now() - REFUSED_WITHIN,
+        DecisionRow.state != DecisionState.FAILED.value,  # that was no fault of theirs
     )
     return History(
         confirmed_violations=session.exec(confirmed).one(),

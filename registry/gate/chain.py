@@ -12,10 +12,12 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
+from registry.records.acts import Actor, append_act
 from registry.storage.db import keep_connection
 from registry.storage.models import DecisionEntry
 from registry.storage.models.columns import now
 from sdk.decisions import FIRST_PREVIOUS, ChainEntry, commitment_to, entry_digest
+from sdk.models import ActType
 
 FORGOTTEN = "forgotten"  # the state of the entry that says which bodies were deleted
 SALT_BYTES = 32
@@ -72,6 +74,28 @@ def append_entry(
     session.add(row)
     session.flush()
     return row
+
+
+def note_heads(session: Session, by: Actor) -> None:
+    """Notes in the acts where each chain ends that has grown since the last note.
+
+    Whoever writes a chain anew contradicts that; the log commits to the acts (`commit_acts`).
+    """
+    heads = text(
+        "SELECT DISTINCT ON (publisher_id) publisher_id, number, digest FROM decision_entry "
+        "ORDER BY publisher_id, number DESC"
+    )
+    noted = text(
+        "SELECT object, max(CAST(details ->> 'number' AS bigint)) FROM act WHERE type = :type "
+        "GROUP BY object"
+    )
+    connection = session.connection()
+    known: dict[str, int] = dict(connection.execute(noted, {"type": ActType.NOTE_DECISIONS.value}).all())
+    for platform, number, digest in connection.execute(heads).all():
+        if known.get(platform, -1) < number:
+            append_act(
+                session, by, ActType.NOTE_DECISIONS, platform, number=number, digest=bytes(digest).hex()
+            )
 
 
 def link_of(row: DecisionEntry) -> ChainEntry:

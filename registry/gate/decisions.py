@@ -231,7 +231,9 @@ def forget(session: Session, by: Actor, platform: str, before: datetime) -> int:
     session.execute(delete(DecisionRow).where(col(DecisionRow.id).in_(ids)))
     told = {"decisions": len(ids), "first_number_up_to": up_to, "before": before.isoformat()}
     append_entry(session, place, None, FORGOTTEN, json.dumps(told), by.api_key_id)
-    append_act(session, by, ActType.FORGET_DECISIONS, platform, decisions=len(ids))
+    # Without the act an audit does not believe the entry: who deletes by hand can write one.
+    said = {"decisions": len(ids), "first_number_up_to": up_to, "entry": place.number}
+    append_act(session, by, ActType.FORGET_DECISIONS, platform, **said)
     return int(result.rowcount)  # type: ignore[attr-defined]  # of an UPDATE
 
 

@@ -5,7 +5,7 @@ from sqlmodel import Session
 from registry.gate.pack_rows import lock_policies
 from registry.records.acts import actor_of, append_act
 from registry.storage.models import ApiKey, GateSettings
-from sdk.models import ActType
+from sdk.models import ActType, NewGateSettings
 from sdk.models import GateSettings as WireSettings
 
 
@@ -22,24 +22,22 @@ def settings_of(session: Session, platform: str) -> WireSettings:
     )
 
 
-def change_settings(session: Session, api_key: ApiKey, wanted: WireSettings) -> WireSettings:
+def change_settings(session: Session, api_key: ApiKey, wanted: NewGateSettings) -> WireSettings:
     """Changes them. That two people are asked for is ended by two: the second key that wants it ends it."""
     platform = api_key.publisher_id
     lock_policies(session, platform)
     row = session.get(GateSettings, platform) or GateSettings(publisher_id=platform)
-    ends = row.two_people and not wanted.two_people
-    waits = ends and row.one_person_asked_by in (None, api_key.id)
-    row.one_person_asked_by = api_key.id if waits else None
-    row.two_people = wanted.two_people or waits
-    row.retention_days, row.dispute_url = wanted.retention_days, wanted.dispute_url
+    if wanted.two_people is not None:
+        ends = row.two_people and not wanted.two_people
+        waits = ends and row.one_person_asked_by in (None, api_key.id)
+        row.one_person_asked_by = api_key.id if waits else None
+        row.two_people = wanted.two_people or waits
+    if wanted.retention_days is not None:
+        row.retention_days = wanted.retention_days
+    if wanted.dispute_url is not None:
+        row.dispute_url = wanted.dispute_url or None
     session.add(row)
     session.flush()
-    append_act(
-        session,
-        actor_of(api_key),
-        ActType.CHANGE_GATE,
-        platform,
-        two_people=row.two_people,
-        retention_days=row.retention_days,
-    )
+    said = {"two_people": row.two_people, "retention_days": row.retention_days}
+    append_act(session, actor_of(api_key), ActType.CHANGE_GATE, platform, **said)
     return settings_of(session, platform)

@@ -5,7 +5,7 @@ used, so that an upgrade of this program changes no policy.
 """
 
 from sqlalchemy import text
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from registry.errors import ActivationRefused, BadPack, UnknownPack
 from registry.gate.packs import Pack, compile_pack, digest_of, shipped_packs
@@ -39,7 +39,8 @@ def keep_pack(session: Session, api_key: ApiKey, pack: Pack) -> None:
             f"version {document.version} of {document.pack} has another text: give this one a new version"
         )
         raise BadPack((PackFlaw(line=1, where="version", reason=reason),))
-    if len(session.exec(mine).all()) >= MOST_PACKS:
+    kept = select(func.count()).select_from(PolicyPack).where(PolicyPack.publisher_id == platform)
+    if session.exec(kept).one() >= MOST_PACKS:
         raise ActivationRefused(f"{MOST_PACKS} packs are kept already")
     session.add(
         PolicyPack(

@@ -9,7 +9,7 @@ from registry.gate.dsa_terms import Category, Keyword
 from sdk.models import AccountAction, Outcome, Question, YesNo
 from sdk.records import ShownText
 
-MOST_RULES, MOST_CASES = 500, 1000
+MOST_RULES, MOST_CASES, MOST_INFERENCES = 500, 1000, 50
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Version = Annotated[str, StringConstraints(pattern=r"^\d{1,4}\.\d{1,4}\.\d{1,4}$")]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -100,7 +100,9 @@ class PackDocument(Part):
     )
     labels: dict[LabelKey, Texts] = Field(default_factory=dict, max_length=100)
     dsa: DsaTerms = DsaTerms()
-    questions: dict[Question, tuple[Inference, ...]] = Field(default_factory=dict)
+    questions: dict[Question, Annotated[tuple[Inference, ...], Field(max_length=MOST_INFERENCES)]] = Field(
+        default_factory=dict
+    )
     rules: tuple[Rule, ...] = Field(max_length=MOST_RULES)
     otherwise: Otherwise = Otherwise()
     cases: tuple[Case, ...] = Field(default=(), max_length=MOST_CASES)
@@ -109,8 +111,18 @@ class PackDocument(Part):
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of packs, as it is published."""
     schema = PackDocument.model_json_schema()
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:trueprint:policy-pack",
-        **schema,
-    }
+    _close(schema)
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "$id": "urn:trueprint:policy-pack", **schema}
+
+
+def _close(schema: Any) -> None:
+    """Lets in no names but those that match a pattern: they are refused, too."""
+    if isinstance(schema, dict):
+        if "patternProperties" in schema:
+            schema["additionalProperties"] = False
+        for inside in schema.values():
+            _close(inside)
+    elif isinstance(schema, list):
+        for inside in schema:
+            _close(inside)

@@ -12,7 +12,7 @@ import yaml
 
 MAXIMUM_BYTES = 256 * 1024
 MAXIMUM_DEPTH = 12
-Path = tuple[str | int, ...]
+_WORD = re.compile(r"[\w.]+")
 
 
 class BadPackText(ValueError):
@@ -50,6 +50,7 @@ class PackText:
             decoded = text.decode("utf-8")
         except UnicodeDecodeError as error:
             raise BadPackText(1, "the pack is no UTF-8") from error
+        self._text = decoded
         self._root = _parsed(decoded)
         self.value: Any = _value_of(self._root)
 
@@ -65,15 +66,22 @@ class PackText:
         return line
 
     def line_in(self, path: Sequence[str | int], at: int, text: str) -> int:
-        """The line of the character `at` of a text: of one over several lines, the very one."""
-        node = self._root
+        """The line of the character `at` of a text; of one over several lines that of its word.
+
+        Folding and escapes move characters, so that it is the same word in the source that is looked for.
+        """
+        node: yaml.Node | None = self._root
         for step in path:
-            found = _child(node, step)
-            if found is None:
-                return self.line_at(path)
-            node = found
-        is_block = getattr(node, "style", None) in ("|", ">")
-        return int(node.start_mark.line) + 1 + is_block + (text[:at].count("\n") if is_block else 0)
+            node = node and _child(node, step)
+        if node is None:
+            return self.line_at(path)
+        found = _WORD.match(text, at)
+        word = found.group() if found else text[at : at + 1]
+        source = self._text[node.start_mark.index : node.end_mark.index]
+        place = -1
+        for _ in range(text.count(word, 0, at) + 1 if word else 0):
+            place = source.find(word, place + 1)
+        return int(node.start_mark.line) + 1 + source.count("\n", 0, max(0, place))
 
 
 def _parsed(text: str) -> yaml.Node:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,13 +12,32 @@ from pydantic import ValidationError
 from registry.errors import BadPack
 from registry.gate.conditions import BadCondition, Condition, compile_condition, nearest
 from registry.gate.facts import BY_NAME, flaw_of
-from registry.gate.pack_schema import OTHERWISE, Inference, Otherwise, PackDocument, Rule
+from registry.gate.pack_schema import (
+    OTHERWISE,
+    Case,
+    DsaTerms,
+    Inference,
+    Otherwise,
+    PackDocument,
+    Part,
+    Rule,
+)
 from registry.gate.pack_text import BadPackText, PackText
-from sdk.flaws import flaws_in_words
+from sdk.flaws import WORDS, flaws_in_words
 from sdk.models import Outcome, PackFlaw, Question
 
+NOT_KNOWN = WORDS["extra_forbidden"]
 SHIPPED_FOLDER = Path(__file__).parent / "shipped"
-PACKS_KEPT = 64  # compiled, in this process
+PACKS_KEPT = 256  # compiled, in this process
+MOST_FLAWS_TOLD = 100  # each that names what is near costs some milliseconds
+
+PARTS: Mapping[str, type[Part]] = {
+    "rules": Rule,
+    "otherwise": Otherwise,
+    "dsa": DsaTerms,
+    "questions": Inference,
+    "cases": Case,
+}
 
 
 @dataclass(frozen=True)
@@ -61,21 +81,21 @@ class Pack:
 
 def digest_of(text: str) -> str:
     """The SHA-256 that names a pack."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @lru_cache(PACKS_KEPT)
 def compile_pack(text: str) -> Pack:
     """Checks and compiles a pack. Raises BadPack with every flaw."""
     try:
-        read = PackText(text.encode())
+        read = PackText(text.encode("utf-8", "surrogatepass"))
     except BadPackText as error:
         raise BadPack((PackFlaw(line=error.line, where="", reason=error.reason),)) from None
     try:
         document = PackDocument.model_validate(read.value)
     except ValidationError as error:
-        raise BadPack(tuple(_schema_flaws(read, error))) from None
-    flaws = list(_flaws(read, document))
+        raise BadPack(tuple(islice(_schema_flaws(read, error), MOST_FLAWS_TOLD))) from None
+    flaws = list(islice(_flaws(read, document), MOST_FLAWS_TOLD))
     if flaws:
         raise BadPack(tuple(flaws))
     questions = {
@@ -100,13 +120,16 @@ def shipped_packs() -> Mapping[str, Pack]:
 def _schema_flaws(read: PackText, error: ValidationError) -> Iterator[PackFlaw]:
     for place, reason in flaws_in_words(error.errors()):
         where = _path_in_words(place)
-        if "extra" in reason or "not permitted" in reason:
+        if reason == NOT_KNOWN:
             reason += nearest(str(place[-1]), _fields_beside(place))
         yield PackFlaw(line=read.line_at(place), where=where, reason=reason)
 
 
 def _fields_beside(place: tuple[int | str, ...]) -> tuple[str, ...]:
-    return tuple(Rule.model_fields) if "rules" in place[:1] else tuple(PackDocument.model_fields)
+    """What the part of a pack has that an unknown field stands in."""
+    named = [step for step in place[:-1] if isinstance(step, str)]
+    part = next((PARTS[name] for name in reversed(named) if name in PARTS), PackDocument)
+    return tuple(part.model_fields)
 
 
 def _path_in_words(place: tuple[int | str, ...]) -> str:

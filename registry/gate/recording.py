@@ -6,12 +6,13 @@ person's review is changed by no rule.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from urllib.parse import quote
 
 from sqlmodel import Session, select
 
+from registry.errors import IdempotencyConflict
 from registry.gate.chain import Place, append_entry, next_place
 from registry.gate.dsa import dsa_statement
 from registry.gate.pack_rows import page_of
@@ -40,6 +41,7 @@ from sdk.models import (
     Timings,
 )
 
+KEY_IS_USED = "the key was used for another upload, or for another context"
 DISPUTED_WITHIN = timedelta(days=184)  # six months at least (DSA, article 20)
 
 
@@ -91,12 +93,19 @@ class Draft:
 def record_decision(
     session: Session, signer: AnswerSigner, platform_key: bytes, asked: Asked, draft: Draft
 ) -> Decision:
-    """Writes a decision down in the caller's transaction; returns it, or what was decided before."""
+    """Writes a decision down in the caller's transaction; returns it, or what was decided before.
+
+    Raises IdempotencyConflict: another upload came in with the same key, and was written down first.
+    """
     place = next_place(session, asked.platform)
     row = session.get(DecisionRow, asked.id, populate_existing=True)
     if row is None and (same := _sent_at_the_same_time(session, asked)) is not None:
+        if same.request_sha256 != asked.request_sha256:
+            raise IdempotencyConflict(KEY_IS_USED)
         return newest_body(session, same)
     state = _state_after(row, draft.state)
+    if state is DecisionState.FAILED and asked.job is None:  # what failed may be asked again
+        asked = replace(asked, idempotency_key=None)
     if state is None:
         assert row is not None
         return newest_body(session, row)
@@ -159,8 +168,12 @@ def _decision(place: Place, state: DecisionState, asked: Asked, draft: Draft, ad
         answers=draft.answers,
         evidence=draft.evidence,
         facts=dict(draft.facts or {}),
+        policy=asked.pack.sha256,
         content_ref=asked.content_ref,
         uploader=asked.uploader,
+        content=asked.content,
+        idempotency_key=asked.idempotency_key,
+        request_sha256=asked.request_sha256,
         exceptions=asked.exceptions,
         on_failure=asked.on_failure,
         dry_run=asked.is_dry_run,
@@ -253,7 +266,7 @@ def _bring_up_to(row: DecisionRow, place: Place, decision: Decision, asked: Aske
     row.number, row.state, row.outcome = place.number, decision.state.value, decision.outcome.value
     row.rule_id = draft.rule_id if draft.rule_id is not None else row.rule_id
     row.record_id = draft.record_id or row.record_id
-    row.verdict = draft.evidence.verdict if draft.evidence else row.verdict
+    row.verdict = draft.evidence.verdict if draft.evidence else None
     row.content = asked.content or row.content
     if draft.review is not None:
         row.is_confirmed = draft.review.confirmed

@@ -11,7 +11,7 @@ from procrastinate import exceptions
 from procrastinate import jobs as procrastinate_jobs
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.errors import NotCosigned
+from registry.errors import NotCosigned, RegistryError
 from registry.jobs import lifecycle as jobs
 from registry.jobs import webhooks
 from registry.jobs.retention import Retention
@@ -156,7 +156,7 @@ class JobWorker:
         )
 
     async def _recover(self, app: procrastinate.App) -> None:
-        """Puts jobs of dead workers back into the queue, forgets old answers and decisions, again and again."""
+        """Puts jobs of dead workers back into the queue and forgets what is old, again and again."""
         while True:
             try:
                 for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_S):
@@ -164,6 +164,6 @@ class JobWorker:
                     await app.job_manager.retry_job(job)
                 await asyncio.to_thread(jobs.sweep_finished, self._services)
                 await asyncio.to_thread(self._retention.look)
-            except (exceptions.ProcrastinateException, SQLAlchemyError) as error:
+            except (exceptions.ProcrastinateException, SQLAlchemyError, RegistryError) as error:
                 _log.warning("the queue cannot be looked at: %s", error)
             await asyncio.sleep(POLL_S)

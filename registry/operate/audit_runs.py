@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from registry.errors import ActDamaged, AuditFailed, RegistryError
+from registry.gate.chain import note_heads
 from registry.log.transparency_log import nothing_moves
 from registry.operate.audit import audit_rows, with_previews
 from registry.publish.registration import publish_and_cosign
@@ -71,6 +72,7 @@ def _commit_acts(services: Services, by: Actor) -> None:
     try:
         with transaction(services.engine) as session:
             if services.log.may_sign(session):  # witnesses may have stopped it
+                note_heads(session, by)
                 commit_acts(session, services.log, by)
                 after_commit(session, lambda: publish_and_cosign(services))
     except (RegistryError, SQLAlchemyError, OSError) as error:

@@ -1,35 +1,55 @@
 """Follows every organisation's chain of decisions, and compares it with the rows that look-ups use.
 
 1. Entries follow one another, and each digest covers what the entry says. 2. A body is what its entry
-commits to, or its time is over: then a `forgotten` entry says so. 3. The row of a decision says what its
-newest entry says. 4. An activation names a pack that is there, whose text is what its digest is of.
+commits to and this registry signed, or its time is over: then a `forgotten` entry and an act say so. 3. The
+row of a decision says what its first and its newest entry say. 4. Chains are what they were when an audit
+noted where they end. 5. Packs are what their digests are of, and activations what the acts say.
 """
 
-import json
+from typing import Any
 
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from registry.gate.chain import FORGOTTEN, link_of
+from registry.gate.pack_text import PackText
 from registry.gate.packs import digest_of
+from registry.log.answer_signer import keys_of_answers
 from registry.operate.findings import STREAM_ROWS, Findings
 from registry.storage.models import DecisionEntry, PolicyPack
 from registry.storage.models.columns import CLOCKS_DIFFER_BY, now
-from sdk.decisions import FIRST_PREVIOUS, commitment_to, entry_digest
+from sdk.decisions import (
+    FIRST_PREVIOUS,
+    BadDecision,
+    commitment_to,
+    entry_digest,
+    verify_decision,
+)
+from sdk.models import Decision
 
 KIND = "decision"
-# Rows that say something else than their newest entry, or that name none.
+# Rows that say something else than their first and their newest entry.
 STRAY = """
-SELECT decision.id FROM decision LEFT JOIN decision_entry
-ON decision_entry.publisher_id = decision.publisher_id AND decision_entry.number = decision.number
-AND decision_entry.decision_id = decision.id
-WHERE decision_entry.body IS NULL OR decision_entry.state <> decision.state
-OR (decision_entry.body::jsonb ->> 'outcome') IS DISTINCT FROM decision.outcome
-OR (decision_entry.body::jsonb ->> 'content_ref') IS DISTINCT FROM decision.content_ref
-OR (decision_entry.body::jsonb ->> 'uploader') IS DISTINCT FROM decision.uploader
-OR coalesce((decision_entry.body::jsonb ->> 'dry_run')::boolean, false) <> decision.is_dry_run
-OR EXISTS (SELECT 1 FROM decision_entry AS later WHERE later.decision_id = decision.id
-           AND later.publisher_id = decision.publisher_id AND later.number > decision.number)
+SELECT decision.id FROM decision
+LEFT JOIN decision_entry AS first ON first.publisher_id = decision.publisher_id
+AND first.number = decision.first_number AND first.decision_id = decision.id
+LEFT JOIN decision_entry AS newest ON newest.publisher_id = decision.publisher_id
+AND newest.number = decision.number AND newest.decision_id = decision.id
+CROSS JOIN LATERAL (SELECT first.body::jsonb AS began, newest.body::jsonb AS is_now) AS said
+WHERE began IS NULL OR is_now IS NULL
+OR (first.at, first.api_key_id, began ->> 'policy', began ->> 'content_ref', began ->> 'uploader',
+    began ->> 'content', began ->> 'idempotency_key', began ->> 'request_sha256', began ->> 'job',
+    coalesce((began ->> 'dry_run')::boolean, false),
+    split_part(began #>> '{links,explain}', '/decisions/', 2))
+   IS DISTINCT FROM (decision.at, decision.api_key_id, pack_sha256, content_ref, uploader, content,
+    idempotency_key, request_sha256, job_id, is_dry_run, address)
+OR (newest.state, is_now ->> 'outcome', is_now #>> '{rule,rule}', is_now #>> '{evidence,verdict}',
+    coalesce((is_now #>> '{review,confirmed}')::boolean, false),
+    CASE WHEN (is_now -> 'facts' ->> 'match.sure')::boolean THEN is_now #>> '{evidence,record}' END)
+   IS DISTINCT FROM (decision.state, outcome, rule_id, verdict, is_confirmed, record_id)
+OR EXISTS (SELECT 1 FROM decision_entry AS other WHERE other.decision_id = decision.id
+           AND other.publisher_id = decision.publisher_id
+           AND (other.number > decision.number OR other.number < decision.first_number))
 ORDER BY decision.id
 """
 # Decisions of which something was deleted before any entry said that their time is over.
@@ -45,18 +65,58 @@ LOST = """
 SELECT DISTINCT decision_id FROM decision_entry WHERE body IS NOT NULL AND decision_id IS NOT NULL
 AND NOT EXISTS (SELECT 1 FROM decision WHERE decision.id = decision_entry.decision_id) ORDER BY decision_id
 """
+# Entries that say that others were deleted, without an act that did it.
+UNDONE = """
+SELECT publisher_id, number FROM decision_entry WHERE state = 'forgotten' AND NOT EXISTS (
+SELECT 1 FROM act WHERE type = 'forget_decisions' AND object = decision_entry.publisher_id
+AND details ->> 'entry' = decision_entry.number::text
+AND details ->> 'first_number_up_to' = decision_entry.body::jsonb ->> 'first_number_up_to')
+ORDER BY publisher_id, number
+"""
+# Where a chain ended when an audit noted it, and another entry stands now, or none.
+REWRITTEN = """
+SELECT object, details ->> 'number' FROM act WHERE type = 'note_decisions' AND NOT EXISTS (
+SELECT 1 FROM decision_entry WHERE publisher_id = object AND number::text = details ->> 'number'
+AND encode(digest, 'hex') = details ->> 'digest') ORDER BY act.number
+"""
 GROUNDLESS = """
 SELECT publisher_id, number FROM policy_activation WHERE NOT EXISTS (SELECT 1 FROM policy_pack
 WHERE policy_pack.publisher_id = policy_activation.publisher_id
 AND policy_pack.sha256 = policy_activation.sha256) ORDER BY publisher_id, number
 """
+# Activations that no act asked for, and that are in effect, or not, otherwise than the acts say.
+UNASKED = """
+SELECT publisher_id, number FROM policy_activation AS row WHERE NOT EXISTS (
+SELECT 1 FROM act WHERE type IN ('switch_policy', 'ask_for_policy') AND act.publisher_id = row.publisher_id
+AND act.api_key_id = row.asked_by AND object = row.sha256 AND details ->> 'mode' = row.mode
+AND details ->> 'activation' = row.number::text AND abs(extract(epoch FROM act.at - row.asked_at)) < 60)
+OR (row.effective_at IS NOT NULL) <> EXISTS (
+SELECT 1 FROM act WHERE type = 'switch_policy' AND act.publisher_id = row.publisher_id
+AND act.api_key_id = coalesce(row.confirmed_by, row.asked_by) AND object = row.sha256
+AND details ->> 'activation' = row.number::text
+AND abs(extract(epoch FROM act.at - coalesce(row.effective_at, act.at))) < 60)
+ORDER BY publisher_id, number
+"""
+# Acts that switched something on, of which no row is left.
+DROPPED = """
+SELECT act.publisher_id, details ->> 'activation' FROM act WHERE type IN ('switch_policy', 'ask_for_policy')
+AND NOT EXISTS (SELECT 1 FROM policy_activation AS row WHERE row.publisher_id = act.publisher_id
+AND row.number::text = details ->> 'activation') ORDER BY act.number
+"""
+OF_ROWS = (
+    (UNDONE, "entry {1} of the decisions of {0} says that others were deleted, and no act did that"),
+    (REWRITTEN, "the decisions of {0} are not what they were up to entry {1} when an audit noted it"),
+    (GROUNDLESS, "activation {1} of {0} names a policy pack that is gone"),
+    (UNASKED, "activation {1} of {0} is not what the acts say"),
+    (DROPPED, "activation {1} of {0} is gone"),
+)
 
 
 def check_decisions(session: Session) -> Findings:
     """Runs every step."""
     yield from _check_chains(session)
     for (name,) in session.connection().execute(text(STRAY)):
-        yield KIND, f"the row of decision {name} does not say what its newest entry says"
+        yield KIND, f"the row of decision {name} does not say what its entries say"
     for (name,) in session.connection().execute(text(DELETED)):
         yield KIND, f"decision {name} has lost what it says, before its time was over"
     for (name,) in session.connection().execute(text(LOST)):
@@ -64,12 +124,21 @@ def check_decisions(session: Session) -> Findings:
     for row in session.exec(select(PolicyPack).execution_options(yield_per=STREAM_ROWS)):
         if digest_of(row.text) != row.sha256:
             yield KIND, f"the text of policy pack {row.sha256} is not what its digest is of"
-    for platform, number in session.connection().execute(text(GROUNDLESS)):
-        yield KIND, f"activation {number} of {platform} names a policy pack that is gone"
+        elif (row.name, row.version) != _named_in(row.text):
+            yield KIND, f"policy pack {row.sha256} is called otherwise than its text says"
+    for found, sentence in OF_ROWS:
+        for told in session.connection().execute(text(found)):
+            yield KIND, sentence.format(*told)
+
+
+def _named_in(pack: str) -> tuple[object, object]:
+    value = PackText(pack.encode()).value
+    return value.get("pack"), value.get("version")
 
 
 def _check_chains(session: Session) -> Findings:
     entries = select(DecisionEntry).order_by(col(DecisionEntry.publisher_id), col(DecisionEntry.number))
+    keys = {"keys": [key.jwk for key in keys_of_answers(session)]}
     platform, number, previous = "", 0, FIRST_PREVIOUS
     latest, too_late = now() + CLOCKS_DIFFER_BY, 0
     for entry in session.exec(entries.execution_options(yield_per=STREAM_ROWS)):
@@ -81,7 +150,7 @@ def _check_chains(session: Session) -> Findings:
             yield KIND, f"{_name(platform, number)} does not follow the entry before it"
         if entry_digest(link_of(entry)) != entry.digest:
             yield KIND, f"{_name(platform, entry.number)} is not what its digest covers"
-        if flaw := _flaw_of_body(entry):
+        if flaw := _flaw_of_body(entry, keys):
             yield KIND, f"{_name(platform, entry.number)} {flaw}"
         too_late += entry.at > latest
         number, previous = entry.number + 1, entry.digest.hex()
@@ -90,16 +159,23 @@ def _check_chains(session: Session) -> Findings:
         yield "clock", f"{too_late} entries of decisions are of a time that has not come yet"
 
 
-def _flaw_of_body(entry: DecisionEntry) -> str | None:
-    if entry.body is None or entry.salt is None:
+def _flaw_of_body(entry: DecisionEntry, keys: dict[str, Any]) -> str | None:
+    if entry.body is None and entry.salt is None:
         return None if entry.decision_id is not None else "has lost what it says"
+    if entry.body is None or entry.salt is None:
+        return "has lost a part of what it says"
     if commitment_to(entry.body, entry.salt) != entry.commitment:
         return "does not say what it commits to"
     if entry.state == FORGOTTEN:
         return None
-    told = json.loads(entry.body)
-    said = (told.get("number"), told.get("previous"), told.get("id"), told.get("state"))
-    if said != (entry.number, entry.previous.hex(), entry.decision_id, entry.state):
+    try:
+        decision = Decision.model_validate_json(entry.body)
+        verify_decision(decision, keys)
+    except (ValueError, BadDecision):
+        return "is not what this registry signed"
+    said = (decision.platform, decision.number, decision.previous, decision.id, decision.state.value)
+    stands = (entry.publisher_id, entry.number, entry.previous.hex(), entry.decision_id, entry.state)
+    if said != stands or (decision.at, decision.api_key) != (entry.at, entry.api_key_id):
         return "is of another decision, or of another place in the chain"
     return None
 

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from pydantic import ValidationError
 from sqlmodel import Session
 
 from registry.api.deps import BaseUrlDep, ServicesDep, SessionDep
-from registry.errors import RegistryError, UnknownDecision, UnknownPack
+from registry.errors import InvalidRequest, RegistryError, UnknownDecision, UnknownPack
 from registry.gate import decisions
 from registry.gate.languages import LANGUAGES, language_for
 from registry.gate.pack_rows import find_pack, page_of, published_pack
@@ -23,6 +24,7 @@ from registry.records.access import Action, require_scope
 from registry.records.publishers import authenticate, get_publisher
 from registry.storage.models import ApiKey
 from registry.web.pages import NOT_KEPT, page
+from sdk.flaws import flaws_in_words
 from sdk.models import Decision, NewDecisionReview, Outcome
 
 router = APIRouter(include_in_schema=False)
@@ -81,7 +83,7 @@ def review_as_staff(
     try:
         decision = decisions.decision_at(session, address)
         key = _staff(session, decision, api_key, Action.REVIEW_DECISION)
-        new = NewDecisionReview(by=by, reason=reason, confirmed=confirmed, outcome=outcome)
+        new = _review(by=by, reason=reason, confirmed=confirmed, outcome=outcome)
         signer, registry_key = services.signer, services.webhook_key
         reviewed = decisions.review(session, signer, registry_key, key, decision.id, new, base_url)
         return _staff_page(request, session, reviewed, address)
@@ -157,6 +159,15 @@ def _staff(session: Session, decision: Decision, secret: str, action: Action) ->
         raise UnknownDecision("no decision of yours has this address")
     require_scope(api_key, action)
     return api_key
+
+
+def _review(**given: Any) -> NewDecisionReview:
+    """What the form holds. Raises InvalidRequest."""
+    try:
+        return NewDecisionReview(**given)
+    except ValidationError as error:
+        words = (f"{place[0]}: {what}" for place, what in flaws_in_words(error.errors()))
+        raise InvalidRequest("; ".join(words)) from None
 
 
 def _staff_page(request: Request, session: Session, decision: Decision, address: str) -> HTMLResponse:

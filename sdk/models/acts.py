@@ -44,6 +44,7 @@ class ActType(StrEnum):
     SWITCH_POLICY = "switch_policy"
     CHANGE_GATE = "change_gate"  # its settings
     FORGET_DECISIONS = "forget_decisions"  # whose time is over
+    NOTE_DECISIONS = "note_decisions"  # where a platform's chain of decisions ends
     AUDIT = "audit"
     COMMIT_ACTS = "commit_acts"  # the log now commits to all acts before this one
 

@@ -101,7 +101,7 @@ class StatementOfReasons(Wire):
 
 
 class DecisionLinks(Wire):
-    """Where a decision is explained and disputed; paths of this registry, or the platform's own address."""
+    """Where a decision is explained and disputed: addresses of this registry, or the platform's own."""
 
     decision: str  # for the platform, with an API key
     explain: str  # a page for the uploader, whose address nobody can guess
@@ -140,8 +140,12 @@ class Decision(Wire):
     answers: tuple[QuestionAnswer, ...] = ()
     evidence: EvidenceSummary | None = None
     facts: dict[str, JsonValue] = Field(default_factory=dict)  # docs/policy-facts.md
+    policy: str | None = None  # SHA-256 of the pack that was asked
     content_ref: str | None = None
     uploader: str | None = None  # digest of `uploader_ref` under a key of the platform's
+    content: str | None = None  # digest of the file's digest under the same key
+    idempotency_key: str | None = None
+    request_sha256: str | None = None  # what the Idempotency-Key is good for
     exceptions: tuple[GivenException, ...] = ()
     on_failure: Outcome = Outcome.HOLD
     dry_run: bool = False

@@ -25,6 +25,16 @@ class GateSettings(Wire):
     )
 
 
+class NewGateSettings(Wire):
+    """What of it is to change; what is not named stays."""
+
+    two_people: bool | None = None
+    retention_days: int | None = Field(default=None, ge=1, le=3650)
+    dispute_url: str | None = Field(
+        default=None, max_length=500, pattern=r"^(https://[^\s\"'<>]+)?$", description="empty: none"
+    )
+
+
 class PackSummary(Wire):
     """A policy pack, without its text."""
 

@@ -16,10 +16,10 @@ from sdk.models import (
     Decision,
     DecisionState,
     GateContext,
-    GateSettings,
     NewApiKey,
     NewBacktest,
     NewDecisionReview,
+    NewGateSettings,
     Outcome,
     Role,
     Scope,
@@ -191,7 +191,7 @@ def test_a_policy_is_tried_on_past_and_present_uploads_before_it_counts(chat: Ch
 
 def test_where_two_people_are_asked_for_one_alone_switches_nothing_on(chat: Chat) -> None:
     send = chat.service.client.send
-    send(gate_calls.change_gate_settings(GateSettings(two_people=True)))
+    send(gate_calls.change_gate_settings(NewGateSettings(two_people=True)))
     asked = send(gate_calls.activate("label-only", "labels do"))
     assert asked.effective_at is None
     with pytest.raises(Conflict, match="two people are needed"):
@@ -205,7 +205,7 @@ def test_where_two_people_are_asked_for_one_alone_switches_nothing_on(chat: Chat
     decision = chat.ask(encoded("hubble"))
     assert decision.rule is not None
     assert decision.rule.pack == "label-only"
-    one = GateSettings(two_people=False)
+    one = NewGateSettings(two_people=False)
     assert send(gate_calls.change_gate_settings(one)).two_people
     assert not second.send(gate_calls.change_gate_settings(one)).two_people
 

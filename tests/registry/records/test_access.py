@@ -23,6 +23,13 @@ from tests.registry.match.rows import record
 MINE, THEIRS = "publisher-1", "publisher-2"
 EVERY = frozenset(Scope)
 ADMIN = frozenset({Scope.ADMIN})
+OF_THE_GATE = {
+    Action.DECIDE: Scope.GATE,
+    Action.READ_DECISIONS: Scope.READ_DECISIONS,
+    Action.REVIEW_DECISION: Scope.REVIEW_DECISIONS,
+    Action.WRITE_POLICY: Scope.WRITE_POLICIES,
+    Action.ACTIVATE_POLICY: Scope.ACTIVATE_POLICIES,
+}
 # By action: the scopes of which one suffices for one's own row, and for the row of another publisher.
 ALLOWED: dict[Action, tuple[frozenset[Scope], frozenset[Scope]]] = {
     Action.MONITOR: (ADMIN | {Scope.MONITOR}, ADMIN | {Scope.MONITOR}),
@@ -36,12 +43,14 @@ ALLOWED: dict[Action, tuple[frozenset[Scope], frozenset[Scope]]] = {
     Action.REVIEW_FAKE: (frozenset({Scope.REVIEW}), frozenset({Scope.REVIEW})),
     Action.SEE_INTIMATE: (frozenset({Scope.REVIEW, Scope.REGISTER}), frozenset({Scope.REVIEW})),
     Action.READ_JOB: (EVERY, ADMIN),
+    # Whose a row is is part of every query: a key sees those of its own organisation.
+    **{action: (frozenset({scope}),) * 2 for action, scope in OF_THE_GATE.items()},
 }
 ROLES: dict[Role, set[Action]] = {  # with all scopes that the role can have, on one's own rows
     Role.PUBLISHER: set(Action)
     - {Action.OPERATE, Action.MONITOR, Action.REVIEW_FAKE, Action.REGISTER_FAKE},
-    Role.PLATFORM: {Action.MATCH, Action.READ_JOB},
-    Role.RESEARCHER: set(Action) - {Action.OPERATE, Action.MONITOR, Action.REVIEW_FAKE},
+    Role.PLATFORM: {Action.MATCH, Action.READ_JOB, *OF_THE_GATE},
+    Role.RESEARCHER: set(Action) - {Action.OPERATE, Action.MONITOR, Action.REVIEW_FAKE, *OF_THE_GATE},
     Role.REVIEWER: {
         Action.MATCH,
         Action.REVIEW_FAKE,
@@ -67,6 +76,11 @@ REFUSALS = {  # action: scopes of the key, whose row, the words
     Action.REVIEW_FAKE: (Scope.ADMIN, MINE, "needs the scope review"),
     Action.SEE_INTIMATE: (Scope.MATCH, MINE, INTIMATE),
     Action.READ_JOB: (Scope.MATCH, None, "the job belongs to another publisher"),
+    # Not even a registry's operator.
+    **{
+        action: (Scope.ADMIN, MINE, f"needs the scope {scope.value}")
+        for action, scope in OF_THE_GATE.items()
+    },
 }
 
 
