@@ -26,7 +26,7 @@ from registry.errors import (
 )
 from registry.storage.faults import fault_of
 from sdk.flaws import flaws_in_words
-from sdk.models import Problem
+from sdk.models import FingerprintQuery, GateContext, Problem
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -111,6 +111,7 @@ def describe(app: FastAPI) -> None:
         schemas["Problem"] = problem_schema
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
+        _describe_parts(schemas)
         failure = {
             "description": Problem.__doc__,
             "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA.format(model="Problem")}}},
@@ -122,6 +123,20 @@ def describe(app: FastAPI) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _describe_parts(schemas: dict[str, Any]) -> None:
+    """Says what the parts of the gate's form hold that are JSON in a text."""
+    for name, kind in (("context", GateContext), ("fingerprints", FingerprintQuery)):
+        schema = kind.model_json_schema(ref_template=SCHEMA)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[kind.__name__] = schema
+        field = schemas["Body_decide"]["properties"][name]
+        said = {
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": SCHEMA.format(model=kind.__name__)},
+        }
+        next((one for one in field.get("anyOf", ()) if one.get("type") == "string"), field).update(said)
 
 
 def install(app: FastAPI) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pydantic import AnyUrl, AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
 from registry.app import create_app
+from registry.gate.pack_schema import json_schema
 from registry.settings import Settings
 from sdk.flaws import FORMS, OTHERWISE, fault_in_words, first_flaw_in_words, flaws_in_words
 from sdk.records import Statement
@@ -125,6 +126,7 @@ def test_every_pattern_of_the_wire_and_of_the_settings_has_words(world: World) -
         create_app(world.services).openapi(),
         Statement.model_json_schema(),
         Settings.model_json_schema(),
+        json_schema(),
     )
     patterns = {pattern for schema in schemas for pattern in patterns_in(schema)}
     assert patterns == set(FORMS)
