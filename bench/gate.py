@@ -32,7 +32,7 @@ from sdk.models import FingerprintQuery, FingerprintValue, GateContext
 from sdk.registering import register_file
 from sdk.signers import signer_of_home
 
-ROUNDS, HASHES_A_ROUND, PICTURES_A_ROUND = 8, 25, 2
+ROUNDS, HASHES_A_ROUND, PICTURES_A_ROUND = 8, 50, 2
 MANY_RULES = 200
 CLAUSES = (
     "match.sure && op.{operation}.found && op.{operation}.share > 0.{number} && "

@@ -63,6 +63,15 @@ def answer_digest(answer: MatchAnswer) -> str:
     return hashlib.sha256(rfc8785.dumps(json.loads(text))).hexdigest()
 
 
+def signed_digest(answer: MatchAnswer) -> str:
+    """`answer_digest` of an answer that was signed just now, out of its signature. Raises BadAnswer."""
+    try:
+        signed = parse_compact(answer.signature or "", MAXIMUM_SIGNATURE_BYTES)
+        return str(parse_object(signed.payload)[WHOLE])
+    except (BadEncoding, LookupError):
+        raise BadAnswer("the answer is not signed") from None
+
+
 def sign_answer(answer: MatchAnswer, key: ECKey) -> str:
     """Signs an answer; returns the compact JWS that goes with it."""
     return jws.serialize_compact(_header(key.thumbprint()), _payload(answer), key, algorithms=[ALGORITHM])

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse
 
@@ -45,7 +47,8 @@ from sdk.flaws import flaws_in_words
 from sdk.models import Decision, DecisionState, Failure, FingerprintQuery, GateContext
 from sdk.models.base import Wire
 
-T = TypeVar("T", bound=Wire)
+T = TypeVar("T")
+W = TypeVar("W", bound=Wire)
 router = APIRouter(prefix="/v1/gate", tags=["gate"])
 # The caller's own fault: nothing is decided of a request that cannot be understood.
 CALLERS_FAULT = (
@@ -105,11 +108,13 @@ async def decide(
         source = await run_in_threadpool(_received, media, services)
     if webhook:
         await run_in_threadpool(check_address, services, webhook)
-    asking = partial(_prepared, services, api_key, said, source, idempotency_key, base_url)
-    question = await run_in_threadpool(asking)
-    if isinstance(question, Decision):
-        return answer(question)
-    work = _Work(services, api_key, question, source, webhook)
+    work = _Work(services, api_key, source, webhook)
+    prepare_in = partial(work.prepare, said, idempotency_key, base_url)
+    if source.query is not None and said.deadline_ms is None:  # nothing to wait for: in one transaction
+        return answer(await run_in_threadpool(work.decide_at_once, prepare_in))
+    known = await run_in_threadpool(work.in_transaction, prepare_in)
+    if known is not None:
+        return answer(known)
     deadline = None if said.deadline_ms is None else started + said.deadline_ms / 1000
     task = asyncio.create_task(run_in_threadpool(work.decide))
     decision = await _in_time(task, deadline)
@@ -146,29 +151,62 @@ def _received(media: UploadFile, services: Services) -> _Source:
 class _Work:
     """Decides about one upload; every method waits for the database, and is called in a thread."""
 
-    def __init__(
-        self,
-        services: Services,
-        api_key: ApiKey,
-        question: Question,
-        source: _Source,
-        webhook: str | None,
-    ) -> None:
+    def __init__(self, services: Services, api_key: ApiKey, source: _Source, webhook: str | None) -> None:
         self._services, self._api_key, self._source = services, api_key, source
         self._webhook = webhook
-        self._question = question
+        self._asked: Question | None = None
+
+    @property
+    def _question(self) -> Question:
+        assert self._asked is not None, "`prepare` comes first"
+        return self._asked
+
+    def in_transaction(self, step: Callable[[Session], T]) -> T:
+        """Runs a step in a transaction of its own."""
+        with transaction(self._services.engine) as session:
+            return step(session)
+
+    def prepare(
+        self, said: GateContext, idempotency_key: str | None, base_url: str, session: Session
+    ) -> Decision | None:
+        """Finds what decides; returns what was decided when the same was sent before."""
+        key, sha256 = self._services.webhook_key, self._source.sha256
+        found = prepare(session, key, self._api_key, said, sha256, idempotency_key, base_url)
+        if isinstance(found, Decision):
+            return found
+        self._asked = found
+        return None
+
+    def decide_at_once(self, prepare_in: Callable[[Session], Decision | None]) -> Decision:
+        """The decision about fingerprints, which are asked about and decided in one transaction."""
+        try:
+            with transaction(self._services.engine) as session:
+                known = prepare_in(session)
+                if known is not None:
+                    return known
+                upload = self._upload()
+                assert upload is not None
+                return self._decided(session, upload)
+        except Exception as error:
+            if self._asked is None:
+                raise
+            return self._failed(error)
 
     def decide(self) -> Decision:
         """The decision, or that it waits for a video. Raises RegistryError: it could not be recorded."""
         try:
             return self._decide()
-        except CALLERS_FAULT:
-            raise
         except Exception as error:
-            storage = fault_of(error) if isinstance(error, SQLAlchemyError | OSError) else error
-            if isinstance(storage, StorageAway):
-                raise storage from error
-            return self.fail(deciding.failure_of(error))
+            return self._failed(error)
+
+    def _failed(self, error: Exception) -> Decision:
+        """What is answered where something broke; raises it where request or database are at fault."""
+        if isinstance(error, CALLERS_FAULT):
+            raise error
+        storage = fault_of(error) if isinstance(error, SQLAlchemyError | OSError) else error
+        if isinstance(storage, StorageAway):
+            raise storage from error
+        return self.fail(deciding.failure_of(error))
 
     def _decide(self) -> Decision:
         upload = self._upload()
@@ -177,10 +215,12 @@ class _Work:
             assert self._source.content is not None
             jobs.accept(self._services, self._api_key, self._source.content, new)
             return self.as_it_is()
-        with transaction(self._services.engine) as session:
-            context = self._services.in_request(session, Asker(self._api_key))
-            evidence = may(self._api_key, Action.SEE_EVIDENCE)
-            return deciding.decide(context, self._question, upload, with_evidence=evidence)
+        return self.in_transaction(lambda session: self._decided(session, upload))
+
+    def _decided(self, session: Session, upload: Upload) -> Decision:
+        context = self._services.in_request(session, Asker(self._api_key))
+        evidence = may(self._api_key, Action.SEE_EVIDENCE)
+        return deciding.decide(context, self._question, upload, with_evidence=evidence)
 
     def _upload(self) -> Upload | None:
         """What is computed of a picture or of fingerprints; None: it is a video."""
@@ -215,19 +255,6 @@ class _Work:
         result = jobs.result_of(job)
         assert isinstance(result, Decision)
         return result
-
-
-def _prepared(
-    services: Services,
-    api_key: ApiKey,
-    said: GateContext,
-    source: _Source,
-    idempotency_key: str | None,
-    base_url: str,
-) -> Question | Decision:
-    with transaction(services.engine) as session:
-        key = services.webhook_key
-        return prepare(session, key, api_key, said, source.sha256, idempotency_key, base_url)
 
 
 async def _in_time(task: "asyncio.Task[Decision]", deadline: float | None) -> Decision | None:
@@ -265,7 +292,7 @@ def answer(decision: Decision, then: BackgroundTask | None = None) -> Response:
     return JSONResponse(content, decision.outcome.http_status, headers, background=then)
 
 
-def _parsed(kind: type[T], text: str, field: str) -> T:
+def _parsed(kind: type[W], text: str, field: str) -> W:
     """A part of the form that holds JSON. Raises InvalidRequest."""
     try:
         return kind.model_validate_json(text)

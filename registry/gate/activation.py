@@ -3,15 +3,15 @@
 Where an organisation asks for two people, what one API key asks for is confirmed by another.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from registry.errors import ActivationRefused, NoActivePolicy
 from registry.gate.evaluation import run_cases
 from registry.gate.gate_settings import settings_of
-from registry.gate.pack_rows import find_pack, keep_pack, lock_policies
+from registry.gate.pack_rows import find_pack, keep_pack, lock_policies, own_pack
 from registry.gate.packs import Pack, shipped_packs
 from registry.records.acts import actor_of, append_act
 from registry.storage.models import ApiKey, PolicyActivation
@@ -27,29 +27,69 @@ class InForce:
     shadow: Pack | None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What an organisation has switched on and set, as one look at the database tells it."""
+
+    active: str | None  # SHA-256 of a pack
+    shadow: str | None
+    two_people: bool
+    dispute_url: str | None
+    replayed: str | None = None  # id of the decision that the same Idempotency-Key led to
+    replayed_request: str | None = None  # digest of what was asked then
+
+
+# One statement, since every request to the gate asks it.
+STANDING = text(
+    """
+    SELECT active.sha256, shadow.sha256, coalesce(two_people, false), dispute_url,
+        decision.id, request_sha256
+    FROM (VALUES (1)) AS one
+    LEFT JOIN decision ON decision.api_key_id = :api_key AND decision.idempotency_key = :key
+    LEFT JOIN gate_settings ON gate_settings.publisher_id = :platform
+    LEFT JOIN LATERAL (SELECT sha256 FROM policy_activation WHERE publisher_id = :platform
+        AND mode = 'active' AND effective_at IS NOT NULL
+        ORDER BY effective_at DESC, number DESC LIMIT 1) AS active ON true
+    LEFT JOIN LATERAL (SELECT sha256, mode FROM policy_activation WHERE publisher_id = :platform
+        AND mode IN ('shadow', 'shadow_ended') AND effective_at IS NOT NULL
+        ORDER BY effective_at DESC, number DESC LIMIT 1) AS shadow ON shadow.mode = 'shadow'
+    """
+)
+
+
+def standing_of(
+    session: Session, platform: str, api_key: str | None = None, idempotency_key: str | None = None
+) -> Standing:
+    """What decides now, and how; of a request with an Idempotency-Key also whether it came before.
+
+    A pack that was tried in the shadow and switched on is no shadow.
+    """
+    named = {"platform": platform, "api_key": api_key, "key": idempotency_key}
+    active, shadow, *others = session.connection().execute(STANDING, named).one()
+    return Standing(active, None if shadow == active else shadow, *others)
+
+
 def in_force(session: Session, platform: str) -> InForce:
     """The packs that decide now."""
-    active = _effective(session, platform, (ActivationMode.ACTIVE,))
-    shadow = _effective(session, platform, (ActivationMode.SHADOW, ActivationMode.SHADOW_ENDED))
-    if shadow is not None and shadow.mode == ActivationMode.SHADOW_ENDED.value:
-        shadow = None
-    if shadow is not None and active is not None and shadow.sha256 == active.sha256:
-        shadow = None  # it was tried, and switched on
+    return _packs(session, platform, standing_of(session, platform))
+
+
+def _packs(session: Session, platform: str, standing: Standing) -> InForce:
     return InForce(
-        active=None if active is None else find_pack(session, platform, active.sha256),
-        shadow=None if shadow is None else find_pack(session, platform, shadow.sha256),
+        active=None if standing.active is None else own_pack(session, platform, standing.active),
+        shadow=None if standing.shadow is None else own_pack(session, platform, standing.shadow),
     )
 
 
 def require_pack(
-    session: Session, platform: str, named: str | None, *, is_dry_run: bool = False
+    session: Session, platform: str, standing: Standing, named: str | None, *, is_dry_run: bool = False
 ) -> InForce:
     """The packs that decide about a request. Raises UnknownPack, NoActivePolicy, ActivationRefused."""
-    force = in_force(session, platform)
+    force = _packs(session, platform, standing)
     if named is not None:
         pack = find_pack(session, platform, named)
-        is_active = force.active is not None and pack.sha256 == force.active.sha256
-        if not (is_active or is_dry_run) and settings_of(session, platform).two_people:
+        is_active = pack.sha256 == standing.active
+        if not (is_active or is_dry_run) and standing.two_people:
             raise ActivationRefused("two people are asked for: a pack decides once both switched it on")
         return InForce(pack, force.shadow)
     if force.active is None:
@@ -147,18 +187,6 @@ def activations(session: Session, platform: str, limit: int = 100) -> list[Activ
         .limit(limit)
     ).all()
     return [_wire(row, find_pack(session, platform, row.sha256)) for row in rows]
-
-
-def _effective(session: Session, platform: str, modes: Sequence[ActivationMode]) -> PolicyActivation | None:
-    """The last activation of these modes that came into effect."""
-    return session.exec(
-        select(PolicyActivation)
-        .where(PolicyActivation.publisher_id == platform)
-        .where(col(PolicyActivation.mode).in_([mode.value for mode in modes]))
-        .where(col(PolicyActivation.effective_at).is_not(None))
-        .order_by(col(PolicyActivation.effective_at).desc(), col(PolicyActivation.number).desc())
-        .limit(1)
-    ).first()
 
 
 def _wire(row: PolicyActivation, pack: Pack) -> Activation:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlmodel import Session, col, func, or_, select
+from sqlalchemy import text
+from sqlmodel import Session
 
 from registry.errors import IdempotencyConflict
-from registry.gate.activation import require_pack
+from registry.gate.activation import Standing, require_pack, standing_of
 from registry.gate.fact_finding import History
-from registry.gate.gate_settings import settings_of
-from registry.gate.pack_rows import find_pack
+from registry.gate.pack_rows import own_pack
 from registry.gate.platform_keys import (
     content_digest,
     key_of,
@@ -24,7 +24,7 @@ from registry.gate.recording import KEY_IS_USED, Asked, newest_body
 from registry.storage.models import ApiKey
 from registry.storage.models import Decision as DecisionRow
 from registry.storage.models.columns import now
-from sdk.models import Decision, DecisionState, GateContext, Outcome
+from sdk.models import Decision, GateContext, Outcome
 
 REFUSED_WITHIN = timedelta(days=90)
 
@@ -59,13 +59,11 @@ def prepare(
     platform = api_key.publisher_id
     platform_key = key_of(registry_key, platform)
     request = request_digest(platform_key, content_sha256, context.model_dump_json())
-    if idempotency_key is not None:
-        known = replayed(session, api_key, idempotency_key, request)
-        if known is not None:
-            return known
-    force = require_pack(session, platform, context.policy, is_dry_run=context.dry_run)
+    standing = standing_of(session, platform, api_key.id, idempotency_key)
+    if standing.replayed is not None:
+        return _replayed(session, standing, request)
+    force = require_pack(session, platform, standing, context.policy, is_dry_run=context.dry_run)
     assert force.active is not None
-    settings = settings_of(session, platform)
     uploader = context.uploader_ref
     asked = Asked(
         id=new_decision_id(),
@@ -81,7 +79,7 @@ def prepare(
         content=content_digest(platform_key, content_sha256),
         content_date=context.content_date,
         exceptions=context.exceptions,
-        dispute_url=settings.dispute_url,
+        dispute_url=standing.dispute_url,
         base_url=base_url,
         idempotency_key=idempotency_key,
         request_sha256=request,
@@ -89,56 +87,47 @@ def prepare(
     return Question(asked, context, platform_key)
 
 
-def replayed(session: Session, api_key: ApiKey, idempotency_key: str, request: str) -> Decision | None:
+# A raw statement, since every request asks it.
+HISTORY = text(
+    """
+    SELECT count(*) FILTER (WHERE is_confirmed),
+        count(*) FILTER (WHERE outcome = 'refuse' AND state <> 'failed' AND at > :since),
+        (SELECT uploader FROM decision WHERE publisher_id = :platform AND id <> :id AND NOT is_dry_run
+            AND uploader IS NOT NULL AND (content = :content OR record_id = :record)
+            ORDER BY first_number LIMIT 1)
+    FROM decision WHERE publisher_id = :platform AND uploader = :uploader AND NOT is_dry_run AND id <> :id
+    """
+)
+
+
+def _replayed(session: Session, standing: Standing, request: str) -> Decision:
     """What was decided when a request with this key came first. Raises IdempotencyConflict."""
-    row = session.exec(
-        select(DecisionRow).where(
-            DecisionRow.api_key_id == api_key.id, DecisionRow.idempotency_key == idempotency_key
-        )
-    ).first()
-    if row is None:
-        return None
-    if row.request_sha256 != request:
+    if standing.replayed_request != request:
         raise IdempotencyConflict(KEY_IS_USED)
+    row = session.get(DecisionRow, standing.replayed)
+    assert row is not None, "it was there a moment ago, and is kept for a day at least"
     return newest_body(session, row)
 
 
 def history_of(session: Session, asked: Asked, record_id: str | None) -> History:
-    """What the platform decided before. `record_id`: of the asset that the upload surely comes from."""
-    mine = select(func.count()).where(
-        DecisionRow.publisher_id == asked.platform,
-        DecisionRow.uploader == asked.uploader,
-        col(DecisionRow.is_dry_run).is_(False),
-        DecisionRow.id != asked.id,
-    )
+    """What the platform decided before, dry runs aside. `record_id`: of the asset of a sure match.
+
+    An uploader is refused where a rule or a person did it: that something failed is no fault of theirs. Who
+    posted first is who this platform saw the content first from, or anything else of the same asset.
+    """
     if asked.uploader is None:
         return History()
-    confirmed = mine.where(col(DecisionRow.is_confirmed))
-    refused = mine.where(
-        DecisionRow.outcome == Outcome.REFUSE.value,
-        col(DecisionRow.at) > now() - REFUSED_WITHIN,
-        DecisionRow.state != DecisionState.FAILED.value,  # that was no fault of theirs
-    )
-    return History(
-        confirmed_violations=session.exec(confirmed).one(),
-        refused=session.exec(refused).one(),
-        poster=_poster(session, asked, record_id),
-    )
-
-
-def _poster(session: Session, asked: Asked, record_id: str | None) -> str:
-    """Whether this platform saw the content, or anything of the same asset, first from this uploader."""
-    same = [col(DecisionRow.content) == asked.content]
-    if record_id is not None:
-        same.append(col(DecisionRow.record_id) == record_id)
-    earlier = session.exec(
-        select(DecisionRow.uploader)
-        .where(DecisionRow.publisher_id == asked.platform, DecisionRow.id != asked.id, or_(*same))
-        .where(col(DecisionRow.is_dry_run).is_(False), col(DecisionRow.uploader).is_not(None))
-        .order_by(col(DecisionRow.first_number))
-        .limit(1)
-    ).first()
-    return "first" if earlier in (None, asked.uploader) else "resharer"
+    named = {
+        "platform": asked.platform,
+        "id": asked.id,
+        "uploader": asked.uploader,
+        "content": asked.content,
+        "record": record_id,
+        "since": now() - REFUSED_WITHIN,
+    }
+    confirmed, refused, earlier = session.connection().execute(HISTORY, named).one()
+    poster = "first" if earlier in (None, asked.uploader) else "resharer"
+    return History(confirmed_violations=confirmed, refused=refused, poster=poster)
 
 
 def as_text(question: Question) -> str:
@@ -164,9 +153,9 @@ def as_text(question: Question) -> str:
     )
 
 
-def from_text(session: Session, registry_key: bytes, text: str) -> Question:
+def from_text(session: Session, registry_key: bytes, written: str) -> Question:
     """A question as it was before a restart."""
-    kept: Mapping[str, Any] = json.loads(text)
+    kept: Mapping[str, Any] = json.loads(written)
     context = GateContext.model_validate(kept["context"])
     platform = kept["platform"]
     shadow = kept["shadow"]
@@ -174,8 +163,8 @@ def from_text(session: Session, registry_key: bytes, text: str) -> Question:
         id=kept["id"],
         platform=platform,
         api_key=kept["api_key"],
-        pack=find_pack(session, platform, kept["pack"]),
-        shadow=None if shadow is None else find_pack(session, platform, shadow),
+        pack=own_pack(session, platform, kept["pack"]),
+        shadow=None if shadow is None else own_pack(session, platform, shadow),
         on_failure=Outcome(context.on_failure),
         is_dry_run=context.dry_run,
         language=context.language,

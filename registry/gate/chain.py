@@ -8,9 +8,10 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
-from sqlmodel import Session, col, select
+from sqlalchemy import insert, text
+from sqlmodel import Session
 
 from registry.records.acts import Actor, append_act
 from registry.storage.db import keep_connection
@@ -34,46 +35,77 @@ class Place:
     at: datetime
 
 
-def next_place(session: Session, platform: str) -> Place:
-    """Locks an organisation's chain, until the transaction ends, and looks where it ends."""
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(:chains, :platform)"),
-        {"chains": LOCKS_OF_CHAINS, "platform": _lock_number(platform)},
-    )
+LOCK = text("SELECT pg_advisory_xact_lock(:chains, :platform)")
+# After the lock, and not with it: a statement sees what was committed before it began.
+LAST = text(
+    """
+    SELECT last.number, last.digest, known.id FROM (VALUES (1)) AS one
+    LEFT JOIN LATERAL (SELECT number, digest FROM decision_entry WHERE publisher_id = :platform
+        ORDER BY number DESC LIMIT 1) AS last ON true
+    LEFT JOIN LATERAL (SELECT id FROM decision
+        WHERE id = :id OR (api_key_id = :api_key AND idempotency_key = :key)
+        ORDER BY id = :id DESC LIMIT 1) AS known ON true
+    """
+)
+
+
+def next_place(
+    session: Session,
+    platform: str,
+    decision_id: str | None = None,
+    api_key: str | None = None,
+    idempotency_key: str | None = None,
+) -> tuple[Place, str | None]:
+    """Locks an organisation's chain, until the transaction ends, and looks where it ends.
+
+    Also the id of the decision that is there already: of this id, or else of this Idempotency-Key.
+    """
+    connection = session.connection()
+    connection.execute(LOCK, {"chains": LOCKS_OF_CHAINS, "platform": _lock_number(platform)})
     keep_connection(session)
-    last = session.exec(
-        select(DecisionEntry.number, DecisionEntry.digest)
-        .where(DecisionEntry.publisher_id == platform)
-        .order_by(col(DecisionEntry.number).desc())
-        .limit(1)
-    ).first()
-    if last is None:
-        return Place(platform, 0, FIRST_PREVIOUS, now())
-    return Place(platform, last[0] + 1, last[1].hex(), now())
+    named = {"platform": platform, "id": decision_id, "api_key": api_key, "key": idempotency_key}
+    number, digest, known = connection.execute(LAST, named).one()
+    if number is None:
+        return Place(platform, 0, FIRST_PREVIOUS, now()), known
+    return Place(platform, number + 1, bytes(digest).hex(), now()), known
 
 
 def append_entry(
     session: Session, place: Place, decision_id: str | None, state: str, body: str, api_key_id: str | None
-) -> DecisionEntry:
+) -> None:
     """Appends an entry at a place of `next_place`, in the caller's transaction."""
+    values = entry_values(place, decision_id, state, body, api_key_id)
+    session.connection().execute(insert(DecisionEntry), values)
+
+
+def entry_values(
+    place: Place, decision_id: str | None, state: str, body: str, api_key_id: str | None
+) -> dict[str, Any]:
+    """The row of an entry at a place of `next_place`, by the names of its columns."""
     salt = secrets.token_bytes(SALT_BYTES)
-    row = DecisionEntry(
-        publisher_id=place.platform,
+    link = ChainEntry(
+        platform=place.platform,
         number=place.number,
-        decision_id=decision_id,
+        decision=decision_id,
         state=state,
         at=place.at,
-        api_key_id=api_key_id,
-        body=body,
-        salt=salt,
+        api_key=api_key_id,
         commitment=commitment_to(body, salt),
         previous=bytes.fromhex(place.previous),
-        digest=b"",
     )
-    row.digest = entry_digest(link_of(row))
-    session.add(row)
-    session.flush()
-    return row
+    return {
+        "publisher_id": link.platform,
+        "number": link.number,
+        "decision_id": decision_id,
+        "state": state,
+        "at": link.at,
+        "api_key_id": api_key_id,
+        "body": body,
+        "salt": salt,
+        "commitment": link.commitment,
+        "previous": link.previous,
+        "digest": entry_digest(link),
+    }
 
 
 def note_heads(session: Session, by: Actor) -> None:

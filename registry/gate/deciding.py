@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from time import perf_counter
 
+from sqlalchemy import text
 from sqlmodel import Session
 
 from registry.errors import RegistryError
@@ -24,7 +25,7 @@ from registry.match.answers import answer_about
 from registry.media.uploads import Progress, Upload
 from registry.records.publishers import did_status, get_publisher
 from registry.services import RequestContext
-from sdk.answers import answer_digest
+from sdk.answers import signed_digest
 from sdk.models import (
     AppliedRule,
     Decision,
@@ -37,6 +38,7 @@ from sdk.models import (
 )
 
 RULE_FAILED, DEADLINE, INTERNAL = "rule_failed", "deadline", "internal"
+DID = text("SELECT did FROM publisher WHERE id = :publisher")
 VIDEO_IS_WORKED_ON = EvidenceSummary(verdict="waiting", sentence="The video is being worked on.")
 _log = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ def decide(
             "evidence": evidence_of(answer),
             "facts": kept_of(facts),
             "record_id": sure_record,
-            "match_sha256": answer_digest(answer),
+            "match_sha256": signed_digest(answer),
             "shadow": shadow,
             "shadow_outcome": shadow_outcome,
             "timings": Timings(match_ms=match_ms, facts_ms=facts_ms, rules_ms=rules_ms),
@@ -165,5 +167,9 @@ def _proven(session: Session, answer: MatchAnswer) -> str:
     lead = lead_of(answer)
     if lead is None:
         return "none"
-    status = did_status(session, get_publisher(session, lead.record.publisher))
+    publisher = lead.record.publisher
+    did = session.connection().execute(DID, {"publisher": publisher}).scalar_one()
+    if did is None:  # of most; no more is asked
+        return "none"
+    status = did_status(session, get_publisher(session, publisher))
     return "none" if status is None else status.value

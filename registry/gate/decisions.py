@@ -212,7 +212,7 @@ def forget(session: Session, by: Actor, platform: str, before: datetime) -> int:
 
     An entry of the chain says up to which number, so that an audit can tell this from a loss.
     """
-    place = next_place(session, platform)
+    place, _ = next_place(session, platform)
     old = select(DecisionRow.first_number).where(
         DecisionRow.publisher_id == platform, col(DecisionRow.at) < before
     )

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
 from registry.errors import ActivationRefused, BadPack, UnknownPack
-from registry.gate.packs import Pack, compile_pack, digest_of, shipped_packs
+from registry.gate.packs import PACKS_KEPT, Pack, compile_pack, digest_of, shipped_packs
 from registry.records.acts import actor_of, append_act
 from registry.storage.models import ApiKey, PolicyPack
 from sdk.models import ActType, PackCheck, PackFlaw
@@ -78,6 +78,23 @@ def find_pack(session: Session, platform: str, named: str) -> Pack:
         if pack.sha256 == named or (document.pack == name and version in ("", document.version)):
             return pack
     raise UnknownPack(f"no policy pack is called {named[:80]!r} here; `trueprint policy list` names them")
+
+
+_compiled: dict[str, Pack] = {}  # by SHA-256; packs are never changed, so whichever thread writes is right
+
+
+def own_pack(session: Session, platform: str, sha256: str) -> Pack:
+    """A pack that the organisation is known to have, as an activation or a decision names it.
+
+    Asks the database once in this process. Raises UnknownPack.
+    """
+    pack = _compiled.get(sha256)
+    if pack is None:
+        pack = find_pack(session, platform, sha256)
+        if len(_compiled) >= PACKS_KEPT:
+            _compiled.clear()
+        _compiled[sha256] = pack
+    return pack
 
 
 def page_of(sha256: str, rule_id: str | None = None) -> str:

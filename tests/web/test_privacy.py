@@ -39,6 +39,7 @@ SHOWN_BY = {
     "POST /v1/compare",
     "POST /v1/compare/picture",
 }
+STRICT = models.GateContext(policy="ncii-strict")
 Ask = dict[str, Any]  # of httpx2: url, data, files, json, headers
 
 
@@ -68,6 +69,8 @@ class Scene:
     upload: bytes
     footage: bytes
     jobs: list[str] = field(default_factory=list)  # of videos that were matched, by several of them
+    decisions: list[str] = field(default_factory=list)  # of a platform's gate, about what is intimate
+    addresses: list[str] = field(default_factory=list)  # of the pages of these
 
     @property
     def records(self) -> tuple[str, str]:
@@ -94,6 +97,10 @@ def scene(world_of_module: World) -> Scene:
     made = Scene(world, owner, still, video, withdrawn, statement, keys, encoded(shown_upload()), footage)
     for name in ("owner", "platform", "reviewer"):
         made.jobs.append(finished_job(made, keys[name]))
+    for content in (made.upload, footage):
+        decision = parties["platform"].client.gate(content, STRICT, wait=True)
+        made.decisions.append(decision.id)
+        made.addresses.append(decision.links.explain.rpartition("/")[2])
     return made
 
 
@@ -118,6 +125,7 @@ def plain(*urls: str) -> Callable[[Scene], list[Ask]]:
         filled = []
         for url in urls:
             places = {"{record}": scene.records, "{job}": scene.jobs, "{withdrawn}": (scene.withdrawn,)}
+            places |= {"{decision}": scene.decisions, "{address}": scene.addresses}
             place = next((name for name in places if name in url), None)
             filled += [url.replace(place, one) for one in places[place]] if place else [url]
         return [{"url": url} for url in filled]
@@ -152,6 +160,16 @@ def comparison_pictures(url: str) -> Callable[[Scene], list[Ask]]:
             {"url": url, "files": {"media": media}, "data": {"record": record, "form": form}}
             for record, media, form in wanted
         ]
+
+    return asks
+
+
+def staff_forms(url: str) -> Callable[[Scene], list[Ask]]:
+    """What the platform's people send from the page of a decision."""
+
+    def asks(scene: Scene) -> list[Ask]:
+        form = {"api_key": scene.keys["platform"], "outcome": "refuse", "by": "dana", "reason": "seen"}
+        return [{"url": url.replace("{address}", one), "data": form} for one in scene.addresses]
 
     return asks
 
@@ -194,6 +212,33 @@ CONSIDERED: dict[str, Callable[[Scene], list[Ask]]] = {
     "DELETE /v1/records/{record_id}": plain("/v1/records/{withdrawn}"),
     "POST /v1/match": with_media("/v1/match", video=False),  # videos: the jobs
     "POST /v1/match/fingerprints": fingerprints,
+    "POST /v1/gate": with_media("/v1/gate", video=False, context=STRICT.model_dump_json()),
+    "GET /v1/decisions": plain("/v1/decisions"),
+    "GET /v1/decisions/statements": plain("/v1/decisions/statements"),
+    "GET /v1/decisions/{decision_id}": plain("/v1/decisions/{decision}"),
+    "GET /v1/decisions/{decision_id}/history": plain("/v1/decisions/{decision}/history"),
+    "POST /v1/decisions/{decision_id}/review": with_json("/v1/decisions/none/review"),
+    "GET /v1/policy-facts": plain("/v1/policy-facts"),
+    "GET /v1/policy-packs": plain("/v1/policy-packs"),
+    "POST /v1/policy-packs": with_json("/v1/policy-packs"),
+    "POST /v1/policy-packs/check": with_json("/v1/policy-packs/check"),
+    "POST /v1/policy-packs/test": with_json("/v1/policy-packs/test"),
+    "POST /v1/policy-packs/backtest": with_json("/v1/policy-packs/backtest"),
+    "GET /v1/policy-packs/{named}": plain("/v1/policy-packs/newsroom"),
+    "POST /v1/policy-packs/{named}/activate": with_json("/v1/policy-packs/newsroom/activate"),
+    "GET /v1/policy-activations": plain("/v1/policy-activations"),
+    "POST /v1/policy-activations/{number}/confirm": with_json("/v1/policy-activations/0/confirm"),
+    "POST /v1/policy-activations/rollback": with_json("/v1/policy-activations/rollback"),
+    "GET /v1/policy-shadow": plain("/v1/policy-shadow"),
+    "GET /v1/gate-settings": plain("/v1/gate-settings"),
+    "POST /v1/gate-settings": with_json("/v1/gate-settings"),
+    "GET /decisions/{address}": plain("/decisions/{address}", "/decisions/{address}?lang=de"),
+    "POST /decisions/{address}": staff_forms("/decisions/{address}"),
+    "POST /decisions/{address}/review": staff_forms("/decisions/{address}/review"),
+    "GET /schemas/policy-pack.json": plain("/schemas/policy-pack.json"),
+    "GET /policies/{named}": plain("/policies/ncii-strict"),
+    "GET /policies/{named}/text": plain("/policies/ncii-strict/text"),
+    "GET /policies/{named}/{rule_id}": plain("/policies/ncii-strict/deepfake"),
     "GET /v1/jobs/{job_id}": plain("/v1/jobs/{job}"),
     "GET /v1/jobs/{job_id}/result": plain("/v1/jobs/{job}/result"),
     "GET /v1/jobs/{job_id}/events": plain("/v1/jobs/{job}/events"),

@@ -388,7 +388,7 @@ def test_an_audit_finds_a_decision_that_was_written_anew_with_its_links(
 def test_an_audit_finds_that_decisions_were_forgotten_without_an_act(desk: Desk, session: Session) -> None:
     """The entry that says so follows the chain, as anybody can write it; no act tells of it."""
     platform = desk.platform.publisher.id
-    place = next_place(session, platform)
+    place, _ = next_place(session, platform)
     told = {"decisions": 1, "first_number_up_to": place.number - 1, "before": now().isoformat()}
     append_entry(session, place, None, FORGOTTEN, json.dumps(told), desk.platform.api_key.id)
     assert found_after(
