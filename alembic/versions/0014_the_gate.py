@@ -16,8 +16,10 @@ REFUSE = """
 CREATE FUNCTION decision_entry_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.body IS NULL AND NEW.salt IS NULL AND OLD.body IS NOT NULL
-        AND (NEW.publisher_id, NEW.number, NEW.state, NEW.at, NEW.commitment, NEW.previous, NEW.digest)
-          = (OLD.publisher_id, OLD.number, OLD.state, OLD.at, OLD.commitment, OLD.previous, OLD.digest)
+        AND (NEW.publisher_id, NEW.number, NEW.state, NEW.at, NEW.commitment, NEW.previous, NEW.digest,
+             NEW.is_stated)
+          = (OLD.publisher_id, OLD.number, OLD.state, OLD.at, OLD.commitment, OLD.previous, OLD.digest,
+             OLD.is_stated)
         AND NEW.decision_id IS NOT DISTINCT FROM OLD.decision_id
         AND NEW.api_key_id IS NOT DISTINCT FROM OLD.api_key_id
     THEN
@@ -37,6 +39,9 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("version", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("rules", sa.Integer(), nullable=False),
+        sa.Column("cases", sa.Integer(), nullable=False),
         sa.Column("text", sa.String(), nullable=False),
         sa.Column("added_by", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -120,8 +125,12 @@ def _create_decision() -> None:
     op.create_index(
         "ix_decision_publisher_id_first_number", "decision", ["publisher_id", "first_number"], unique=True
     )
-    for column in ("uploader", "content", "record_id", "content_ref"):
+    for column in ("uploader", "content_ref"):
         op.create_index(f"ix_decision_publisher_id_{column}", "decision", ["publisher_id", column])
+    for column in ("content", "record_id"):  # of each the earliest is looked for
+        op.create_index(
+            f"ix_decision_publisher_id_{column}", "decision", ["publisher_id", column, "first_number"]
+        )
     op.create_index(
         "uq_decision_api_key_id_idempotency_key",
         "decision",
@@ -145,6 +154,7 @@ def _create_decision_entry() -> None:
         sa.Column("decision_id", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("api_key_id", sa.String(), nullable=True),
+        sa.Column("is_stated", sa.Boolean(), nullable=False),
         sa.Column("body", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["publisher_id"], ["publisher.id"], name=op.f("fk_decision_entry_publisher_id_publisher")
@@ -152,6 +162,12 @@ def _create_decision_entry() -> None:
         sa.PrimaryKeyConstraint("publisher_id", "number", name=op.f("pk_decision_entry")),
     )
     op.create_index("ix_decision_entry_decision_id", "decision_entry", ["decision_id"])
+    op.create_index(
+        "ix_decision_entry_stated",
+        "decision_entry",
+        ["publisher_id", "number"],
+        postgresql_where=sa.text("is_stated"),
+    )
     op.execute(REFUSE)
     op.execute(
         "CREATE TRIGGER decision_entry_is_append_only BEFORE UPDATE OR DELETE ON decision_entry "

@@ -82,6 +82,7 @@ def review(
     services: ServicesDep,
     session: SessionDep,
     api_key: DecisionReviewer,
+    _: DecisionReader,
     base_url: BaseUrlDep,
 ) -> Decision:
     """Notes what a person decided of an upload that was held, or otherwise than the rule."""

@@ -18,7 +18,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse
 
 from indexer.media.frames import VideoInfo
-from registry.api.deps import NO_STORE, BaseUrlDep, Decider, ServicesDep, read_upload
+from registry.api.deps import NO_STORE, BaseUrlDep, Decider, ServicesDep, TurnDep, read_upload
 from registry.api.following import FollowersDep
 from registry.api.jobs import PreferHeader, WebhookForm, wait_s
 from registry.api.records import IdempotencyHeader
@@ -29,6 +29,7 @@ from registry.errors import (
     InvalidFingerprint,
     InvalidRequest,
     MediaTooLarge,
+    RegistryError,
     StorageAway,
 )
 from registry.gate import deciding
@@ -74,6 +75,7 @@ _kept: set["asyncio.Task[Decision]"] = set()  # that go on after their caller wa
 async def decide(
     services: ServicesDep,
     followers: FollowersDep,
+    turn: TurnDep,
     api_key: Decider,
     base_url: BaseUrlDep,
     media: Annotated[UploadFile | None, File(description="the picture or video")] = None,
@@ -121,10 +123,15 @@ async def decide(
     if decision is None:
         _kept.add(task)
         task.add_done_callback(_kept.discard)
-        decision = await run_in_threadpool(work.fail, TIME_IS_OVER)
+        try:
+            decision = await run_in_threadpool(work.fail, TIME_IS_OVER)
+        except RegistryError:
+            await _ended(task)
+            raise
         # The turn is kept until the work is done: who sets short deadlines gets no more of them at a time.
         return answer(decision, BackgroundTask(partial(_ended, task)))
     if decision.state is DecisionState.WAITING and decision.job is not None:
+        turn.leave()  # who waits for a video keeps nobody out
         decision = await _followed(work, followers, decision, deadline, wait_s(services, prefer))
     return answer(decision)
 
@@ -213,7 +220,10 @@ class _Work:
         if upload is None:
             new = jobs.NewJob(jobs.GATE, webhook=self._webhook, question=self._question)
             assert self._source.content is not None
-            jobs.accept(self._services, self._api_key, self._source.content, new)
+            try:
+                jobs.accept(self._services, self._api_key, self._source.content, new)
+            except jobs.AskedBefore as asked:
+                return asked.decision
             return self.as_it_is()
         return self.in_transaction(lambda session: self._decided(session, upload))
 

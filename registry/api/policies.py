@@ -72,18 +72,20 @@ def run_pack_cases(new: NewPack, _: PolicyWriter) -> PackTest:
 def backtest(new: NewBacktest, session: SessionDep, api_key: PolicyWriter, _: DecisionReader) -> Replay:
     """Says which decisions of the last days a pack would have made differently."""
     platform = api_key.publisher_id
-    pack = _wanted(session, platform, new)
-    against = None if new.against is None else find_pack(session, platform, new.against)
+    pack = _pack(session, platform, new.pack, new.text)
+    if pack is None:
+        raise InvalidRequest("give either `pack` or `text`")
+    against = _pack(session, platform, new.against, new.against_text)
     return replays.replay(session, platform, pack, against, new.days, new.limit)
 
 
-def _wanted(session: Session, platform: str, new: NewBacktest) -> Pack:
-    if (new.pack is None) == (new.text is None):
-        raise InvalidRequest("give either `pack` or `text`")
-    if new.text is not None:
-        return compile_pack(new.text)
-    assert new.pack is not None
-    return find_pack(session, platform, new.pack)
+def _pack(session: Session, platform: str, named: str | None, text: str | None) -> Pack | None:
+    """The pack that is named or given. Raises InvalidRequest for both, UnknownPack, BadPack."""
+    if named is not None and text is not None:
+        raise InvalidRequest("give either the name of a pack or its text")
+    if text is not None:
+        return compile_pack(text)
+    return None if named is None else find_pack(session, platform, named)
 
 
 @router.get("/policy-packs/{named}", operation_id="getPolicyPack")

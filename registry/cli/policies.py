@@ -142,8 +142,7 @@ def diff(
 ) -> None:
     """Compare two packs on the decisions of the last days."""
     with connect(url, api_key, home) as client:
-        against = _kept(client, before)
-        _show_replay(client.send(gate_calls.backtest(_backtest(after, against, days, limit))), form)
+        _show_replay(client.send(gate_calls.backtest(_backtest(after, before, days, limit))), form)
 
 
 @policy.command()
@@ -258,8 +257,14 @@ def _show_cases(result: PackTest) -> None:
 
 def _backtest(named: str, against: str | None, days: int, limit: int) -> NewBacktest:
     text = _text_of(named)
+    against_text = None if against is None else _text_of(against)
     return NewBacktest(
-        pack=None if text is not None else named, text=text, against=against, days=days, limit=limit
+        pack=None if text is not None else named,
+        text=text,
+        against=None if against_text is not None else against,
+        against_text=against_text,
+        days=days,
+        limit=limit,
     )
 
 
@@ -308,6 +313,7 @@ def _show_replay(replay: Replay, form: str) -> None:
     console.print(
         f"{_counted(replay.decisions)} since {replay.since:%Y-%m-%d}: {replay.changed} would change"
         + (f", of {replay.cannot_tell} it cannot be told" if replay.cannot_tell else "")
+        + ("" if replay.complete else "; only the newest were looked at")
     )
     for title, counts in (("before", replay.outcomes_before), ("after", replay.outcomes_after)):
         words = ", ".join(f"{in_words(outcome)} {count}" for outcome, count in counts.items())

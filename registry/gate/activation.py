@@ -3,7 +3,9 @@
 Where an organisation asks for two people, what one API key asks for is confirmed by another.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import text
 from sqlmodel import Session, col, select
@@ -14,9 +16,11 @@ from registry.gate.gate_settings import settings_of
 from registry.gate.pack_rows import find_pack, keep_pack, lock_policies, own_pack
 from registry.gate.packs import Pack, shipped_packs
 from registry.records.acts import actor_of, append_act
-from registry.storage.models import ApiKey, PolicyActivation
+from registry.storage.models import ApiKey, PolicyActivation, PolicyPack
 from registry.storage.models.columns import now
 from sdk.models import Activation, ActivationMode, ActType, NewActivation
+
+CONFIRMED_WITHIN = timedelta(days=7)  # what one person asked for waits no longer for the second
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def activate(
     session.flush()
     act = ActType.ASK_FOR_POLICY if waits else ActType.SWITCH_POLICY
     append_act(session, actor_of(api_key), act, pack.sha256, mode=row.mode, activation=row.number)
-    return _wire(row, pack)
+    return _wire(row, pack.document.pack, pack.document.version)
 
 
 def confirm(session: Session, api_key: ApiKey, number: int) -> Activation:
@@ -142,6 +146,11 @@ def confirm(session: Session, api_key: ApiKey, number: int) -> Activation:
         raise ActivationRefused(f"activation {number} is in effect already")
     if row.asked_by == api_key.id:
         raise ActivationRefused("two people are needed: the API key that asked cannot confirm")
+    asker = session.get(ApiKey, row.asked_by)
+    if asker is None or asker.revoked_at is not None or now() - row.asked_at > CONFIRMED_WITHIN:
+        raise ActivationRefused(
+            f"activation {number} was asked for too long ago, or by a key that was revoked"
+        )
     newer = select(PolicyActivation.number).where(
         PolicyActivation.publisher_id == platform,
         PolicyActivation.mode == row.mode,
@@ -156,7 +165,8 @@ def confirm(session: Session, api_key: ApiKey, number: int) -> Activation:
     append_act(
         session, actor_of(api_key), ActType.SWITCH_POLICY, row.sha256, mode=row.mode, activation=number
     )
-    return _wire(row, find_pack(session, platform, row.sha256))
+    document = find_pack(session, platform, row.sha256).document
+    return _wire(row, document.pack, document.version)
 
 
 def roll_back(session: Session, api_key: ApiKey, why: str) -> Activation:
@@ -168,14 +178,25 @@ def roll_back(session: Session, api_key: ApiKey, why: str) -> Activation:
         .where(PolicyActivation.publisher_id == platform)
         .where(PolicyActivation.mode == ActivationMode.ACTIVE.value)
         .where(col(PolicyActivation.effective_at).is_not(None))
-        .order_by(col(PolicyActivation.effective_at).desc(), col(PolicyActivation.number).desc())
+        .order_by(col(PolicyActivation.effective_at), col(PolicyActivation.number))
     ).all()
-    current = rows[0] if rows else None
-    before = next((row for row in rows if current is not None and row.sha256 != current.sha256), None)
-    if current is None or before is None:
+    standing = _standing_ones(rows)
+    if len(standing) < 2:
         raise ActivationRefused("no other policy was active before")
+    current, before = standing[-1], standing[-2]
     wanted = NewActivation(mode=ActivationMode.ACTIVE, why=why)
     return activate(session, api_key, before.sha256, wanted, rollback_of=current.number)
+
+
+def _standing_ones(rows: Sequence[PolicyActivation]) -> list[PolicyActivation]:
+    """The activations that were not rolled back, the newest last; no pack twice in a row."""
+    standing: list[PolicyActivation] = []
+    for row in rows:
+        while row.rollback_of is not None and standing and standing[-1].sha256 != row.sha256:
+            standing.pop()
+        if not standing or standing[-1].sha256 != row.sha256:
+            standing.append(row)
+    return standing
 
 
 def activations(session: Session, platform: str, limit: int = 100) -> list[Activation]:
@@ -186,15 +207,17 @@ def activations(session: Session, platform: str, limit: int = 100) -> list[Activ
         .order_by(col(PolicyActivation.number).desc())
         .limit(limit)
     ).all()
-    return [_wire(row, find_pack(session, platform, row.sha256)) for row in rows]
+    packs = select(PolicyPack).where(PolicyPack.publisher_id == platform)
+    named = {pack.sha256: (pack.name, pack.version) for pack in session.exec(packs)}
+    return [_wire(row, *named[row.sha256]) for row in rows if row.sha256 in named]
 
 
-def _wire(row: PolicyActivation, pack: Pack) -> Activation:
+def _wire(row: PolicyActivation, name: str, version: str) -> Activation:
     return Activation(
         number=row.number,
         mode=ActivationMode(row.mode),
-        pack=pack.document.pack,
-        version=pack.document.version,
+        pack=name,
+        version=version,
         sha256=row.sha256,
         why=row.why,
         asked_by=row.asked_by,

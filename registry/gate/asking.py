@@ -12,7 +12,7 @@ from sqlmodel import Session
 from registry.errors import IdempotencyConflict
 from registry.gate.activation import Standing, require_pack, standing_of
 from registry.gate.fact_finding import History
-from registry.gate.pack_rows import own_pack
+from registry.gate.pack_rows import keep_used_pack, own_pack
 from registry.gate.platform_keys import (
     content_digest,
     key_of,
@@ -64,6 +64,7 @@ def prepare(
         return _replayed(session, standing, request)
     force = require_pack(session, platform, standing, context.policy, is_dry_run=context.dry_run)
     assert force.active is not None
+    keep_used_pack(session, api_key, force.active)
     uploader = context.uploader_ref
     asked = Asked(
         id=new_decision_id(),
@@ -91,10 +92,14 @@ def prepare(
 HISTORY = text(
     """
     SELECT count(*) FILTER (WHERE is_confirmed),
-        count(*) FILTER (WHERE outcome = 'refuse' AND state <> 'failed' AND at > :since),
-        (SELECT uploader FROM decision WHERE publisher_id = :platform AND id <> :id AND NOT is_dry_run
-            AND uploader IS NOT NULL AND (content = :content OR record_id = :record)
-            ORDER BY first_number LIMIT 1)
+        count(DISTINCT content) FILTER (WHERE outcome = 'refuse' AND state <> 'failed' AND at > :since),
+        (SELECT coalesce(uploader, '') FROM (
+            (SELECT uploader, first_number FROM decision WHERE publisher_id = :platform AND id <> :id
+                AND NOT is_dry_run AND content = :content ORDER BY first_number LIMIT 1)
+            UNION ALL
+            (SELECT uploader, first_number FROM decision WHERE publisher_id = :platform AND id <> :id
+                AND NOT is_dry_run AND record_id = :record ORDER BY first_number LIMIT 1)
+        ) AS earlier ORDER BY first_number LIMIT 1)
     FROM decision WHERE publisher_id = :platform AND uploader = :uploader AND NOT is_dry_run AND id <> :id
     """
 )
@@ -112,8 +117,9 @@ def _replayed(session: Session, standing: Standing, request: str) -> Decision:
 def history_of(session: Session, asked: Asked, record_id: str | None) -> History:
     """What the platform decided before, dry runs aside. `record_id`: of the asset of a sure match.
 
-    An uploader is refused where a rule or a person did it: that something failed is no fault of theirs. Who
-    posted first is who this platform saw the content first from, or anything else of the same asset.
+    An uploader is refused where a rule or a person did it, once for each file: that something failed is no
+    fault of theirs. Who posted first is who this platform saw the content first from, or anything else of
+    the same asset; unknown where it did not say from whom that was.
     """
     if asked.uploader is None:
         return History()
@@ -126,7 +132,7 @@ def history_of(session: Session, asked: Asked, record_id: str | None) -> History
         "since": now() - REFUSED_WITHIN,
     }
     confirmed, refused, earlier = session.connection().execute(HISTORY, named).one()
-    poster = "first" if earlier in (None, asked.uploader) else "resharer"
+    poster = "first" if earlier in (None, asked.uploader) else "resharer" if earlier else "unknown"
     return History(confirmed_violations=confirmed, refused=refused, poster=poster)
 
 

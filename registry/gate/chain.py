@@ -79,7 +79,13 @@ def append_entry(
 
 
 def entry_values(
-    place: Place, decision_id: str | None, state: str, body: str, api_key_id: str | None
+    place: Place,
+    decision_id: str | None,
+    state: str,
+    body: str,
+    api_key_id: str | None,
+    *,
+    is_stated: bool = False,
 ) -> dict[str, Any]:
     """The row of an entry at a place of `next_place`, by the names of its columns."""
     salt = secrets.token_bytes(SALT_BYTES)
@@ -100,6 +106,7 @@ def entry_values(
         "state": state,
         "at": link.at,
         "api_key_id": api_key_id,
+        "is_stated": is_stated,
         "body": body,
         "salt": salt,
         "commitment": link.commitment,

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import cast
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Session, col, delete, select, update
 
 from registry.errors import InvalidRequest, UnknownDecision
@@ -17,10 +15,11 @@ from registry.gate.platform_keys import key_of
 from registry.gate.recording import Asked, Draft, newest_body, record_decision
 from registry.log.answer_signer import AnswerSigner
 from registry.records.acts import Actor, append_act
-from registry.storage.models import ApiKey, DecisionEntry, GateSettings
+from registry.storage.models import ApiKey, DecisionEntry
 from registry.storage.models import Decision as DecisionRow
 from registry.storage.models.columns import now
 from sdk.models import (
+    AccountAction,
     ActType,
     Decision,
     DecisionPage,
@@ -32,7 +31,7 @@ from sdk.models import (
     StatementPage,
 )
 
-FORGOTTEN_AT_ONCE = 5000  # rows in one transaction
+FORGOTTEN_AT_ONCE = 2000  # in one transaction, which holds the platform's chain and the acts
 
 
 @dataclass(frozen=True)
@@ -102,11 +101,10 @@ def list_statements(
     """The statements that the DSA Transparency Database is owed, the newest first, of every entry that has
     one: what was restricted for an hour and then reviewed was restricted.
     """
-    statement = cast(col(DecisionEntry.body), JSONB)["statement"]["dsa"]
     rows = (
         select(DecisionEntry.number, DecisionEntry.body)
         .where(DecisionEntry.publisher_id == platform, col(DecisionEntry.body).is_not(None))
-        .where(statement.is_not(None))
+        .where(col(DecisionEntry.is_stated))
     )
     if before is not None:
         rows = rows.where(col(DecisionEntry.number) < before)
@@ -143,7 +141,7 @@ def decision_at(session: Session, address: str) -> Decision:
 
 
 def _row(session: Session, platform: str, decision_id: str) -> DecisionRow:
-    row = session.get(DecisionRow, decision_id)
+    row = session.get(DecisionRow, decision_id, populate_existing=True)
     if row is None or row.publisher_id != platform:
         raise UnknownDecision(f"no decision of yours has the id {decision_id[:40]!r}")
     return row
@@ -159,6 +157,8 @@ def review(
     base_url: str,
 ) -> Decision:
     """Notes what a person decided. Raises UnknownDecision, InvalidRequest."""
+    _row(session, api_key.publisher_id, decision_id)
+    next_place(session, api_key.publisher_id)  # nothing is decided meanwhile that this would overwrite
     row = _row(session, api_key.publisher_id, decision_id)
     before = newest_body(session, row)
     if new.account_action is not None and new.outcome in (Outcome.ALLOW, Outcome.HOLD):
@@ -176,7 +176,7 @@ def review(
         facts=dict(before.facts),
         failure=before.failure,
         review=given,
-        account_action=new.account_action,
+        account_action=_account_action(before, new),
         match_sha256=before.match_sha256,
     )
     asked = Asked(
@@ -187,17 +187,24 @@ def review(
         shadow=None,
         on_failure=before.on_failure,
         is_dry_run=row.is_dry_run,
-        language=before.statement.language if before.statement else "en",
+        language=before.language,
         content_ref=row.content_ref,
         uploader=row.uploader,
         content=row.content,
-        content_date=row.at.date(),
+        content_date=before.content_date or row.at.date(),
         exceptions=before.exceptions,
         dispute_url=settings_of(session, row.publisher_id).dispute_url,
         base_url=base_url,
         job=row.job_id,
     )
     return record_decision(session, signer, key_of(registry_key, row.publisher_id), asked, draft)
+
+
+def _account_action(before: Decision, new: NewDecisionReview) -> AccountAction | None:
+    """What was not said stays as it was, unless nothing is wrong with the upload any more."""
+    if new.account_action is not None or new.outcome in (Outcome.ALLOW, Outcome.HOLD):
+        return new.account_action
+    return before.account_action
 
 
 def _answered(before: QuestionAnswer, given: PersonsReview) -> QuestionAnswer:
@@ -208,17 +215,18 @@ def _answered(before: QuestionAnswer, given: PersonsReview) -> QuestionAnswer:
 
 
 def forget(session: Session, by: Actor, platform: str, before: datetime) -> int:
-    """Deletes what decisions from before a time say; their links stay. Returns how many entries were it.
+    """Deletes what decisions from before a time say; their links stay. Returns how many decisions were it.
 
-    An entry of the chain says up to which number, so that an audit can tell this from a loss.
+    An entry of the chain says up to which number, so that an audit can tell this from a loss. The chain is
+    locked until the transaction ends, and only where there is something to delete.
     """
-    place, _ = next_place(session, platform)
     old = select(DecisionRow.first_number).where(
         DecisionRow.publisher_id == platform, col(DecisionRow.at) < before
     )
     numbers = session.exec(old.order_by(col(DecisionRow.first_number)).limit(FORGOTTEN_AT_ONCE)).all()
     if not numbers:
         return 0
+    place, _ = next_place(session, platform)
     up_to = numbers[-1]
     gone = select(DecisionRow.id).where(
         DecisionRow.publisher_id == platform, col(DecisionRow.first_number) <= up_to
@@ -227,21 +235,23 @@ def forget(session: Session, by: Actor, platform: str, before: datetime) -> int:
     entries = update(DecisionEntry).where(
         col(DecisionEntry.publisher_id) == platform, col(DecisionEntry.decision_id).in_(ids)
     )
-    result = session.execute(entries.values(body=None, salt=None))
+    session.execute(entries.values(body=None, salt=None))
     session.execute(delete(DecisionRow).where(col(DecisionRow.id).in_(ids)))
     told = {"decisions": len(ids), "first_number_up_to": up_to, "before": before.isoformat()}
     append_entry(session, place, None, FORGOTTEN, json.dumps(told), by.api_key_id)
     # Without the act an audit does not believe the entry: who deletes by hand can write one.
     said = {"decisions": len(ids), "first_number_up_to": up_to, "entry": place.number}
     append_act(session, by, ActType.FORGET_DECISIONS, platform, **said)
-    return int(result.rowcount)  # type: ignore[attr-defined]  # of an UPDATE
+    return len(ids)
 
 
-def forget_what_is_over(session: Session, by: Actor) -> int:
-    """The same for every organisation, after the time that it set; returns how many entries were it."""
-    limits = {row.publisher_id: row.retention_days for row in session.exec(select(GateSettings))}
-    platforms = session.exec(select(DecisionRow.publisher_id).distinct()).all()
-    default = settings_of(session, "").retention_days
-    return sum(
-        forget(session, by, one, now() - timedelta(days=limits.get(one, default))) for one in platforms
-    )
+def platforms_with_decisions(session: Session) -> list[str]:
+    """Ids of the organisations that the gate decided for."""
+    platforms = select(DecisionRow.publisher_id).distinct().order_by(col(DecisionRow.publisher_id))
+    return list(session.exec(platforms))
+
+
+def forget_what_is_over(session: Session, by: Actor, platform: str) -> int:
+    """The same of one organisation, after the time that it set; some thousands at once."""
+    days = settings_of(session, platform).retention_days
+    return forget(session, by, platform, now() - timedelta(days=days))

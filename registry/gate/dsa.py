@@ -52,7 +52,10 @@ ACCOUNT = {
 }
 HELD = "Publication is delayed until a person has looked at it"
 UNCHECKED_GROUND = "The platform's rule for uploads that could not be checked"
-UNCHECKED = "It could not be checked in time, and the platform's rule for that case applies."
+UNCHECKED = "It could not be checked, and the platform's rule for that case applies."
+HELD_BY_A_PERSON = "Publication is delayed by a person who looked at it"
+HELD_UNCHECKED = "Publication is delayed, because it could not be checked"
+AN_INTIMATE_RECORD = "It has content in common with registered intimate media{}."
 NOT_COMPARED = "It was not compared with registered media."
 BY_A_PERSON = "A person at the platform looked at it and decided so."
 OTHERWISE_THAN_RULE = (
@@ -92,7 +95,7 @@ def dsa_statement(decision: Decision, pack: Pack | None, content_date: date) -> 
         "content_date": _within(content_date, EARLIEST_CONTENT),
         "application_date": _within(decision.at.astimezone(UTC).date(), EARLIEST_APPLICATION),
         "source_type": "SOURCE_VOLUNTARY",
-        "automated_detection": "Yes",
+        "automated_detection": "No" if _is_unchecked(decision) else "Yes",
         "automated_decision": (
             "AUTOMATED_DECISION_PARTIALLY" if _is_touched(decision) else "AUTOMATED_DECISION_FULLY"
         ),
@@ -101,9 +104,12 @@ def dsa_statement(decision: Decision, pack: Pack | None, content_date: date) -> 
 
 
 def _puid(decision: Decision) -> str:
-    """The database takes each name once: what changes a decision later has a name of its own."""
+    """The database takes one statement for each name: what changes a decision later has one of its own.
+
+    It is public, and does not tell where in the platform's chain the entry stands.
+    """
     is_later = decision.state in (DecisionState.LATE, DecisionState.REVIEWED)
-    return f"{decision.id}-{decision.number}" if is_later else decision.id
+    return f"{decision.id}-{decision.previous[:12]}" if is_later else decision.id
 
 
 def shortened(words: str, most: int) -> str:
@@ -126,7 +132,10 @@ def _restrictions(decision: Decision) -> dict[str, JsonValue]:
             visibility.append(LABELLED)
         restrictions["decision_visibility"] = visibility
     if decision.outcome is Outcome.HOLD:
-        restrictions["decision_visibility_other"] = HELD
+        by_a_person = HELD_BY_A_PERSON if _is_reviewed(decision) else HELD
+        restrictions["decision_visibility_other"] = (
+            HELD_UNCHECKED if _is_unchecked(decision) else by_a_person
+        )
     if decision.account_action in ACCOUNT:
         restrictions["decision_account"] = ACCOUNT[decision.account_action]
     return restrictions
@@ -221,10 +230,15 @@ def _found(evidence: EvidenceSummary, direction: str) -> Iterator[str]:
     if evidence.record is not None and RECORD_ID.fullmatch(evidence.record):
         strength = evidence.strength if evidence.strength in list(Strength) else None
         how_sure = f", and the match is {in_words(strength)}" if strength else ""
-        yield f"It has content in common with the registered record {evidence.record}{how_sure}."
+        if evidence.intimate:  # whoever reads the database could look up whose it is
+            yield AN_INTIMATE_RECORD.format(how_sure)
+        else:
+            yield f"It has content in common with the registered record {evidence.record}{how_sure}."
         yield f"{'Pictures' if evidence.verified else 'Fingerprints alone'} were compared."
     if evidence.changes:
-        changes = "; ".join(_change(one) for one in evidence.changes)
+        shown = [one.model_copy(update={"where": None}) for one in evidence.changes]
+        told = shown if evidence.intimate else evidence.changes
+        changes = "; ".join(dict.fromkeys(map(_change, told)))
         was_made_from_it = direction == Direction.FROM_REFERENCE
         yield f"{'Changed against it' if was_made_from_it else 'Differences of the two'}: {changes}."
 

@@ -71,7 +71,10 @@ def what_matched(voice: Voice, decision: Decision) -> Iterator[str]:
 
 def _what_it_matches(voice: Voice, decision: Decision, evidence: EvidenceSummary) -> Iterator[str]:
     if evidence.intimate:
-        yield voice.say("It matches an intimate picture or video that somebody protects here.")
+        if fact_of(decision, "match.sure"):
+            yield voice.say("It matches an intimate picture or video that somebody protects here.")
+        else:
+            yield voice.say("It resembles an intimate picture or video that somebody protects here.")
         yield voice.say("To protect the person in it, neither its title nor who registered it is said.")
     else:
         yield from _what_is_registered(voice, decision, evidence)

@@ -198,7 +198,8 @@ def _is_refuted(context: GateContext, answer: MatchAnswer, lead: Match) -> bool:
     kind = answer.verdict.kind
     is_changed = _is_altered_original(lead) and lead.direction is Direction.FROM_REFERENCE
     denials = {
-        Declared.UNALTERED: is_changed or kind in (VerdictKind.KNOWN_FAKE, VerdictKind.AI_GENERATED),
+        # That something was made by AI is denied by `not_ai_generated`, and by nothing else.
+        Declared.UNALTERED: is_changed or kind is VerdictKind.KNOWN_FAKE,
         Declared.NOT_AI_GENERATED: kind is VerdictKind.AI_GENERATED,
     }
     return any(refuted for denied, refuted in denials.items() if denied in context.declared)

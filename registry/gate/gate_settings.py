@@ -38,6 +38,6 @@ def change_settings(session: Session, api_key: ApiKey, wanted: NewGateSettings) 
         row.dispute_url = wanted.dispute_url or None
     session.add(row)
     session.flush()
-    said = {"two_people": row.two_people, "retention_days": row.retention_days}
+    said = {name: getattr(row, name) for name in ("two_people", "retention_days", "dispute_url")}
     append_act(session, actor_of(api_key), ActType.CHANGE_GATE, platform, **said)
     return settings_of(session, platform)

@@ -48,6 +48,9 @@ def keep_pack(session: Session, api_key: ApiKey, pack: Pack) -> None:
             sha256=pack.sha256,
             name=document.pack,
             version=document.version,
+            title=document.title,
+            rules=len(document.rules),
+            cases=len(document.cases),
             text=pack.text,
             added_by=api_key.id,
         )
@@ -95,6 +98,21 @@ def own_pack(session: Session, platform: str, sha256: str) -> Pack:
             _compiled.clear()
         _compiled[sha256] = pack
     return pack
+
+
+_kept: set[tuple[str, str]] = set()  # platforms and the shipped packs that they are known to have as rows
+
+
+def keep_used_pack(session: Session, api_key: ApiKey, pack: Pack) -> None:
+    """Makes a shipped pack a row of the organisation that uses it, before a decision names it."""
+    used = api_key.publisher_id, pack.sha256
+    if used in _kept or pack.sha256 not in {one.sha256 for one in shipped_packs().values()}:
+        return
+    if session.get(PolicyPack, used) is None:
+        lock_policies(session, api_key.publisher_id)
+        keep_pack(session, api_key, pack)
+    else:  # committed: a row of this transaction may yet be rolled back
+        _kept.add(used)
 
 
 def page_of(sha256: str, rule_id: str | None = None) -> str:

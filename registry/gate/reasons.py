@@ -142,7 +142,13 @@ def _which_rule(voice: Voice, decision: Decision, pack: Pack | None, tag: str) -
         "policy": pack.document.title if pack else applied.pack,
         "version": applied.version,
     }
-    if applied.rule == OTHERWISE:
+    if applied.rule == OTHERWISE and decision.state is DecisionState.REVIEWED:
+        yield voice.say(
+            "Before that person looked at it, no single rule of the policy “%(policy)s”, version "
+            "%(version)s, had applied, but what it provides for everything else.",
+            **names,
+        )
+    elif applied.rule == OTHERWISE:
         yield voice.say(
             "No single rule of the policy “%(policy)s”, version %(version)s, is about your upload, so "
             "what applies is what the policy provides for everything else.",

@@ -118,7 +118,8 @@ def record_decision(
     signature = signer.sign(lambda kid, sign: sign_decision_by(decision, kid, sign))
     decision = decision.model_copy(update={"signature": signature})
     body = decision.model_dump_json(exclude={"match"}, exclude_defaults=True)
-    entry = entry_values(place, asked.id, state.value, body, asked.api_key)
+    is_stated = decision.statement is not None and decision.statement.dsa is not None
+    entry = entry_values(place, asked.id, state.value, body, asked.api_key, is_stated=is_stated)
     is_now = _state_of(place, decision, asked, draft)
     if row is None:
         values = {f"e_{name}": value for name, value in entry.items()}
@@ -186,6 +187,8 @@ def _decision(place: Place, state: DecisionState, asked: Asked, draft: Draft, ad
         content=asked.content,
         idempotency_key=asked.idempotency_key,
         request_sha256=asked.request_sha256,
+        language=asked.language,
+        content_date=asked.content_date,
         exceptions=asked.exceptions,
         on_failure=asked.on_failure,
         dry_run=asked.is_dry_run,

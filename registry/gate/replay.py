@@ -17,7 +17,7 @@ from registry.storage.models.columns import now
 from sdk.models import Changed, ChangedCount, Decision, DecisionState, Outcome, Replay
 
 ROWS_AT_ONCE = 500
-MOST_REPLAYED = 200_000
+MOST_REPLAYED = 20_000  # in a request: some seconds; `complete` says whether there were more
 BY_RULES = (DecisionState.DECIDED.value, DecisionState.LATE.value, DecisionState.REVIEWED.value)
 CANNOT_TELL, REVIEW = "cannot_tell", "review"  # in place of the id of a rule
 
@@ -50,6 +50,7 @@ class _Tally:
         self._changes: Counter[_Change] = Counter()
         self._uploads: list[Changed] = []
         self._decisions = self._cannot_tell = 0
+        self.is_complete = True
 
     def add(self, decision: Decision, before: _Made, after: _Made) -> None:
         """Counts one decision."""
@@ -83,6 +84,7 @@ class _Tally:
             decisions=self._decisions,
             changed=self._changes.total(),
             cannot_tell=self._cannot_tell,
+            complete=self.is_complete,
             outcomes_before=dict(self._before),
             outcomes_after=dict(self._after),
             counts=tuple(
@@ -101,7 +103,7 @@ def replay(
     `against`: compared with another pack, in place of what was decided.
     """
     since, tally = now() - timedelta(days=days), _Tally(limit)
-    for decision in _decisions(session, platform, since):
+    for decision in _decisions(session, platform, since, tally):
         before = _decided(decision) if against is None else _made(against, decision)
         tally.add(decision, before, _made(pack, decision))
     return tally.result(pack.sha256, None if against is None else against.sha256, since)
@@ -111,7 +113,7 @@ def shadow_report(session: Session, platform: str, days: int, limit: int) -> Rep
     """What the pack in shadow says of the traffic itself, beside what was decided; None: none ran."""
     since, tally = now() - timedelta(days=days), _Tally(limit)
     sha256: str | None = None
-    for decision in _decisions(session, platform, since):
+    for decision in _decisions(session, platform, since, tally):
         if decision.shadow is None or decision.shadow_outcome is None:
             continue
         sha256 = sha256 or decision.shadow.sha256
@@ -121,7 +123,7 @@ def shadow_report(session: Session, platform: str, days: int, limit: int) -> Rep
     return None if sha256 is None else tally.result(sha256, None, since)
 
 
-def _decisions(session: Session, platform: str, since: datetime) -> Iterator[Decision]:
+def _decisions(session: Session, platform: str, since: datetime, tally: _Tally) -> Iterator[Decision]:
     """Those that a rule took, the newest first, some at a time; dry runs count for nothing here either."""
     before: int | None = None
     left = MOST_REPLAYED
@@ -139,6 +141,7 @@ def _decisions(session: Session, platform: str, since: datetime) -> Iterator[Dec
         if len(page) < ROWS_AT_ONCE:
             return
         before, left = page[-1].first_number, left - len(page)
+    tally.is_complete = False
 
 
 def _decided(decision: Decision) -> _Made:

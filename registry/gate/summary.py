@@ -16,23 +16,24 @@ from sdk.models import (
 )
 
 MOST_CHANGES = 40  # the most severe
-INTIMATE = "Match with an intimate picture or video that somebody protects here ({})."
 
 
 def evidence_of(answer: MatchAnswer) -> EvidenceSummary:
     """The verdict and the match that it is about, in short.
 
-    A label may be somebody's name: of an intimate record neither it nor its publisher is told.
+    A label may be somebody's name: of an intimate record neither it nor its publisher is told, and where
+    any match is intimate not the verdict's sentence, which may name it.
     """
     lead = lead_of(answer)
     verdict = answer.verdict
     if lead is None:
         return EvidenceSummary(verdict=verdict.kind.value, sentence=verdict.sentence)
-    is_intimate = any(match.record.intimate for match in answer.matches)  # the sentence may name any
+    is_intimate = lead.record.intimate
+    hides = any(match.record.intimate for match in answer.matches)
     changes = sorted(_changes(lead), key=lambda change: OPERATIONS[OperationType(change.type)].rank)
     return EvidenceSummary(
         verdict=verdict.kind.value,
-        sentence=INTIMATE.format(in_words(lead.strength)) if is_intimate else verdict.sentence,
+        sentence=_untold(lead) if hides else verdict.sentence,
         record=lead.record.id,
         label=None if is_intimate else lead.record.label,
         publisher=None if is_intimate else lead.record.publisher_name,
@@ -41,8 +42,16 @@ def evidence_of(answer: MatchAnswer) -> EvidenceSummary:
         verified=lead.verified,
         intimate=is_intimate,
         changes=tuple(changes[:MOST_CHANGES]),
-        uncertain=() if is_intimate else lead.uncertain[:MOST_CHANGES],
+        uncertain=() if hides else lead.uncertain[:MOST_CHANGES],
     )
+
+
+def _untold(lead: Match) -> str:
+    """In place of a sentence that may name an intimate record."""
+    how_sure = in_words(lead.strength).capitalize()
+    if lead.record.intimate:
+        return f"{how_sure} match with an intimate picture or video that somebody protects here."
+    return f"{how_sure} match with a registered record; another possible match is intimate, and not named."
 
 
 def _changes(match: Match) -> Iterator[ChangeShown]:

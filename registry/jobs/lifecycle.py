@@ -31,10 +31,12 @@ from registry.errors import (
     SigningStopped,
     TooManyRequests,
     UnknownJob,
+    UnknownPack,
     problem_of,
 )
 from registry.gate import deciding
 from registry.gate.asking import Question, as_text, from_text
+from registry.gate.chain import next_place
 from registry.match.answers import answer_about
 from registry.media.uploads import in_two_parts
 from registry.publish.registration import (
@@ -92,7 +94,8 @@ def accept(services: Services, api_key: ApiKey | None, content: bytes, new: NewJ
     """Stores and enqueues a job; returns its id. The job is committed when this returns, and with it what
     the gate says meanwhile.
 
-    Raises TooManyRequests or Overloaded where too many wait already.
+    Raises TooManyRequests or Overloaded where too many wait already; AskedBefore: the gate was asked the
+    same meanwhile, and no job is made.
     """
     with transaction(services.engine) as session:
         _require_room(services, session, api_key)
@@ -111,11 +114,22 @@ def accept(services: Services, api_key: ApiKey | None, content: bytes, new: NewJ
     )
     with transaction(services.engine) as session:
         if question is not None:
-            deciding.wait_for_video(session, services.signer, question)
+            decision = deciding.wait_for_video(session, services.signer, question)
+            if decision.id != question.asked.id:
+                services.blobs.delete(payload_key)
+                raise AskedBefore(decision)
         session.add(job)
         session.flush()
         enqueue(session, RUN_JOB, job.id, VIDEOS if api_key else VIDEOS_OF_THE_PAGE)
     return job.id
+
+
+class AskedBefore(Exception):
+    """The same video came in with the same Idempotency-Key, and is decided about already."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.id)
+        self.decision = decision
 
 
 def _require_room(services: Services, session: Session, api_key: ApiKey | None) -> None:
@@ -307,12 +321,22 @@ def _question_of(services: Services, session: Session, job: Job) -> Question | N
     return from_text(session, services.webhook_key, job.gate_context) if job.gate_context else None
 
 
+def _question_that_can_be_read(services: Services, session: Session, job: Job) -> Question | None:
+    try:
+        return _question_of(services, session, job)
+    except UnknownPack:  # then the job fails as others do, and the upload stays held
+        return None
+
+
 def _fail(services: Services, job_id: str, error: RegistryError) -> None:
     with transaction(services.engine) as session:
+        job = session.get(Job, job_id)
+        question = None if job is None else _question_that_can_be_read(services, session, job)
+        if question is not None:  # in the order in which `_work` locks: the platform's chain, then the job
+            next_place(session, question.asked.platform)
         job = _locked(session, job_id)
         if job is None or job.status in (DONE, FAILED):
             return
-        question = _question_of(services, session, job)
         if question is not None:  # what breaks ends in a decision, too
             failure = deciding.failure_of(error)
             decision = deciding.fail(session, services.signer, question, failure)

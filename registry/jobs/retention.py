@@ -2,7 +2,7 @@
 
 from time import monotonic
 
-from registry.gate.decisions import forget_what_is_over
+from registry.gate.decisions import forget_what_is_over, platforms_with_decisions
 from registry.records.acts import REGISTRY
 from registry.services import Services
 from registry.storage.db import transaction
@@ -22,7 +22,10 @@ class Retention:
         if monotonic() - self._looked_at < LOOK_EVERY_S:
             return
         self._looked_at = monotonic()
-        forgotten = 1
-        while forgotten:
-            with transaction(self._services.engine) as session:
-                forgotten = forget_what_is_over(session, REGISTRY)
+        with transaction(self._services.engine) as session:
+            platforms = platforms_with_decisions(session)
+        for platform in platforms:  # each in transactions of its own: nobody waits for another's
+            forgotten = 1
+            while forgotten:
+                with transaction(self._services.engine) as session:
+                    forgotten = forget_what_is_over(session, REGISTRY, platform)

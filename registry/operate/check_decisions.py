@@ -60,6 +60,11 @@ SELECT decision_id FROM decision_entry LEFT JOIN over USING (publisher_id) WHERE
 GROUP BY publisher_id, decision_id
 HAVING bool_or(body IS NULL) AND min(number) > coalesce(max(up_to), -1) ORDER BY decision_id
 """
+# Entries that say otherwise than their bodies whether a statement is owed.
+MISSTATED = """
+SELECT publisher_id, number FROM decision_entry WHERE body IS NOT NULL
+AND is_stated <> ((body::jsonb #> '{statement,dsa}') IS NOT NULL) ORDER BY publisher_id, number
+"""
 # Decisions that entries tell of, whose time is not over, and that have no row.
 LOST = """
 SELECT DISTINCT decision_id FROM decision_entry WHERE body IS NOT NULL AND decision_id IS NOT NULL
@@ -104,6 +109,7 @@ AND NOT EXISTS (SELECT 1 FROM policy_activation AS row WHERE row.publisher_id = 
 AND row.number::text = details ->> 'activation') ORDER BY act.number
 """
 OF_ROWS = (
+    (MISSTATED, "entry {1} of the decisions of {0} says otherwise than its body whether it is stated"),
     (UNDONE, "entry {1} of the decisions of {0} says that others were deleted, and no act did that"),
     (REWRITTEN, "the decisions of {0} are not what they were up to entry {1} when an audit noted it"),
     (GROUNDLESS, "activation {1} of {0} names a policy pack that is gone"),

@@ -83,6 +83,7 @@ def review_as_staff(
     try:
         decision = decisions.decision_at(session, address)
         key = _staff(session, decision, api_key, Action.REVIEW_DECISION)
+        require_scope(key, Action.READ_DECISIONS)
         new = _review(by=by, reason=reason, confirmed=confirmed, outcome=outcome)
         signer, registry_key = services.signer, services.webhook_key
         reviewed = decisions.review(session, signer, registry_key, key, decision.id, new, base_url)

@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
 from sdk import gate_calls
 from sdk.cli.connection import ApiKey, Home, Json, Url, connect
 from sdk.cli.gate import lines_of
-from sdk.cli.output import console, print_json, say, styled
+from sdk.cli.output import console, print_json, say, styled, usage_of
 from sdk.models import AccountAction, Decision, DecisionState, NewDecisionReview, Outcome, in_words
 
 decisions = typer.Typer(
@@ -124,9 +125,12 @@ def review(
     as_json: Json = False,
 ) -> None:
     """Decide as a person what was held, or otherwise than the rule (needs `review_decisions`)."""
-    new = NewDecisionReview(
-        by=by, reason=reason, confirmed=confirmed, outcome=outcome, account_action=account
-    )
+    try:
+        new = NewDecisionReview(
+            by=by, reason=reason, confirmed=confirmed, outcome=outcome, account_action=account
+        )
+    except ValidationError as error:
+        usage_of(error)
     with connect(url, api_key, home) as client:
         reviewed = client.send(gate_calls.review_decision(decision, new))
     if as_json:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.text import Text
 
 from sdk.cli.connection import FINISHED_LATER, FINISHED_THERE, ApiKey, Home, Jobs, Json, Quiet, Url, connect
 from sdk.cli.files import FileAnswer, answer_for
 from sdk.cli.folders import pictures_in
-from sdk.cli.output import FAILED_FILE, MATCHED, NOTHING_MATCHED, print_json, say, shown, styled
+from sdk.cli.output import FAILED_FILE, MATCHED, NOTHING_MATCHED, print_json, say, shown, styled, usage_of
 from sdk.cli.progress import OnProgress, each_with_progress
 from sdk.client import Client
 from sdk.models import Audience, Decision, DecisionState, Declared, GateContext, Outcome, in_words
@@ -59,20 +60,23 @@ def gate(
     files = pictures_in(paths)
     if on_failure not in (Outcome.ALLOW, Outcome.HOLD, Outcome.REFUSE):
         raise typer.BadParameter("--on-failure is allow, hold or refuse")
-    said = GateContext.model_validate(
-        {
-            "policy": policy,
-            "declared": declared or (),
-            "signals": signal or (),
-            "text": text,
-            "audience": audience,
-            "language": language,
-            "uploader_ref": uploader,
-            "deadline_ms": deadline_ms,
-            "on_failure": on_failure,
-            "dry_run": dry_run,
-        }
-    )
+    try:
+        said = GateContext.model_validate(
+            {
+                "policy": policy,
+                "declared": declared or (),
+                "signals": signal or (),
+                "text": text,
+                "audience": audience,
+                "language": language,
+                "uploader_ref": uploader,
+                "deadline_ms": deadline_ms,
+                "on_failure": on_failure,
+                "dry_run": dry_run,
+            }
+        )
+    except ValidationError as error:
+        usage_of(error)
     stopped = failed = False
     with connect(url, api_key, home) as client, _asking(client, said, on_device, jobs) as ask:
 

@@ -6,10 +6,13 @@ import unicodedata
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
+
+from sdk.flaws import flaws_in_words
 
 # Exit codes (docs/commands.md).
 NOTHING_MATCHED, FAILED_FILE, USAGE, CHECK_FAILED, REFUSED, MATCHED = 0, 1, 2, 3, 4, 10
@@ -61,6 +64,12 @@ def fail(message: str, code: int) -> NoReturn:
     """Ends the command with one line on standard error and an exit code."""
     notes.print(styled("bold red", "trueprint:", f" {message}"))
     raise SystemExit(code)
+
+
+def usage_of(error: ValidationError) -> NoReturn:
+    """Ends the command where an option has a value that cannot be, in plain words."""
+    words = (f"{'.'.join(map(str, place))}: {what}" for place, what in flaws_in_words(error.errors()))
+    fail("; ".join(words), USAGE)
 
 
 def print_json(value: Any) -> None:

@@ -152,6 +152,8 @@ class Decision(Wire):
     failure: Failure | None = None
     job: str | None = None  # id, while a video is worked on
     review: PersonsReview | None = None
+    language: str = "en"  # that the statement was asked for in
+    content_date: date | None = None
     statement: StatementOfReasons | None = None
     links: DecisionLinks
     timings: Timings | None = None

@@ -159,6 +159,7 @@ class Replay(Wire):
     decisions: int
     changed: int
     cannot_tell: int  # a rule reads what is not kept
+    complete: bool = True  # else only the newest decisions of that time were looked at
     outcomes_before: dict[Outcome, int]
     outcomes_after: dict[Outcome, int]
     counts: tuple[ChangedCount, ...]
@@ -178,6 +179,9 @@ class NewBacktest(Wire):
     text: str | None = Field(default=None, max_length=256 * 1024, description="YAML, in place of it")
     against: str | None = Field(
         default=None, max_length=120, description="another pack; what was decided when unset"
+    )
+    against_text: str | None = Field(
+        default=None, max_length=256 * 1024, description="YAML, in place of it"
     )
     days: int = Field(default=30, ge=1, le=3650)
     limit: int = Field(default=1000, ge=0, le=10_000, description="uploads that are listed")

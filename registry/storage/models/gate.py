@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy import BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 from registry.storage.models.columns import moment, now, octets
@@ -20,6 +20,9 @@ class PolicyPack(SQLModel, table=True):
     sha256: str = Field(primary_key=True)
     name: str
     version: str
+    title: str
+    rules: int  # how many
+    cases: int
     text: str
     added_by: str | None  # id of an API key
     added_at: datetime = Field(default_factory=now, sa_column=moment())
@@ -60,8 +63,8 @@ class Decision(SQLModel, table=True):
     __table_args__ = (
         Index("ix_decision_publisher_id_first_number", "publisher_id", "first_number", unique=True),
         Index("ix_decision_publisher_id_uploader", "publisher_id", "uploader"),
-        Index("ix_decision_publisher_id_content", "publisher_id", "content"),
-        Index("ix_decision_publisher_id_record_id", "publisher_id", "record_id"),
+        Index("ix_decision_publisher_id_content", "publisher_id", "content", "first_number"),
+        Index("ix_decision_publisher_id_record_id", "publisher_id", "record_id", "first_number"),
         Index("ix_decision_publisher_id_content_ref", "publisher_id", "content_ref"),
         Index("uq_decision_api_key_id_idempotency_key", "api_key_id", "idempotency_key", unique=True),
         Index("ix_decision_at", "at"),
@@ -100,7 +103,15 @@ class DecisionEntry(SQLModel, table=True):
     """
 
     __tablename__ = "decision_entry"
-    __table_args__ = (Index("ix_decision_entry_decision_id", "decision_id"),)
+    __table_args__ = (
+        Index("ix_decision_entry_decision_id", "decision_id"),
+        Index(
+            "ix_decision_entry_stated",
+            "publisher_id",
+            "number",
+            postgresql_where=text("is_stated"),
+        ),
+    )
 
     publisher_id: str = Field(foreign_key="publisher.id", primary_key=True)
     number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))  # from 0
@@ -108,6 +119,7 @@ class DecisionEntry(SQLModel, table=True):
     state: str
     at: datetime = Field(sa_column=moment())
     api_key_id: str | None
+    is_stated: bool = False  # whether it has a statement for the DSA Transparency Database
     body: str | None  # JSON; None: its time is over
     salt: bytes | None = Field(sa_column=octets(nullable=True))
     commitment: bytes = Field(sa_column=octets())

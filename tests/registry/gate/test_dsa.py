@@ -219,7 +219,10 @@ def test_an_outcome_is_said_in_the_words_of_the_database(outcome: Outcome, visib
 
 
 def test_a_statement_says_what_was_found_and_which_rule_decided() -> None:
-    statement = valid(decision(Outcome.REFUSE, PACK, "altered-harmful"), PACK)
+    made = decision(Outcome.REFUSE, PACK, "altered-harmful")
+    assert made.evidence is not None
+    plain = made.evidence.model_copy(update={"intimate": False})
+    statement = valid(made.model_copy(update={"evidence": plain}), PACK)
     assert statement["decision_facts"] == (
         "The upload was decided on by rule altered-harmful of the policy of-tests "
         f"1.0.0 (SHA-256 {PACK.sha256}). It was compared with registered media. "
@@ -292,7 +295,7 @@ def test_an_upload_that_was_not_checked_is_not_said_to_break_a_law() -> None:
         unchecked = valid(decision(Outcome.HOLD, pack, None, state=DecisionState.FAILED), pack)
         assert unchecked["decision_ground"] == "DECISION_GROUND_INCOMPATIBLE_CONTENT"
         assert unchecked["incompatible_content_ground"].startswith("The platform's rule for uploads")
-        assert unchecked["decision_facts"].startswith("It could not be checked in time")
+        assert unchecked["decision_facts"].startswith("It could not be checked")
         assert "category_specification" not in unchecked
 
 
@@ -327,6 +330,17 @@ def test_what_is_held_waits_for_a_person() -> None:
     assert held["decision_visibility_other"] == "Publication is delayed until a person has looked at it"
 
 
+def test_an_intimate_record_is_not_named_nor_where_in_it_something_was_changed() -> None:
+    made = decision(Outcome.REFUSE, PACK, "altered-harmful")
+    assert made.evidence is not None
+    assert made.evidence.record is not None
+    secret = made.model_copy(update={"evidence": made.evidence.model_copy(update={"intimate": True})})
+    told = str(valid(secret, PACK)["decision_facts"])
+    assert "registered intimate media" in told
+    assert made.evidence.record not in told
+    assert "upper left" not in told
+
+
 @pytest.mark.parametrize("found", [None, VIDEO_IS_WORKED_ON], ids=["failed", "worked on"])
 def test_what_was_not_compared_is_not_said_to_have_been(found: EvidenceSummary | None) -> None:
     reviewed = decision(
@@ -343,14 +357,14 @@ def test_what_was_not_compared_is_not_said_to_have_been(found: EvidenceSummary |
     [
         (DecisionState.DECIDED, "01JDZ3K5V8XQ4M2N7P9R6T1WYA"),
         (DecisionState.FAILED, "01JDZ3K5V8XQ4M2N7P9R6T1WYA"),
-        (DecisionState.LATE, "01JDZ3K5V8XQ4M2N7P9R6T1WYA-7"),
-        (DecisionState.REVIEWED, "01JDZ3K5V8XQ4M2N7P9R6T1WYA-7"),
+        (DecisionState.LATE, "01JDZ3K5V8XQ4M2N7P9R6T1WYA-000000000000"),
+        (DecisionState.REVIEWED, "01JDZ3K5V8XQ4M2N7P9R6T1WYA-000000000000"),
     ],
 )
 def test_what_changes_a_decision_later_has_a_name_of_its_own(state: DecisionState, name: str) -> None:
     made = decision(Outcome.REFUSE, PACK, "altered", state=state)
     assert valid(made, PACK)["puid"] == name
-    again = valid(made.model_copy(update={"number": 8}), PACK)["puid"]
+    again = valid(made.model_copy(update={"previous": "8" * 64}), PACK)["puid"]
     assert (again == name) == (state in (DecisionState.DECIDED, DecisionState.FAILED))
 
 

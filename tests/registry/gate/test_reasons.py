@@ -202,6 +202,7 @@ def test_of_an_intimate_record_neither_label_nor_publisher_is_said(
     if decision.evidence not in (None, VIDEO_IS_WORKED_ON):
         evidence = EVIDENCE.model_copy(update={"intimate": True, "verdict": verdict.value})
         facts = FACTS | {"record.class": "known_fake", "match.alteration": "shown", "record.disputed": True}
+        facts |= {"match.sure": True}
         decision = decision.model_copy(update={"evidence": evidence, "facts": facts})
 
     told = _told(decision, language)
@@ -211,6 +212,17 @@ def test_of_an_intimate_record_neither_label_nor_publisher_is_said(
     tactful = "It matches an intimate picture or video that somebody protects here."
     is_compared = state not in (DecisionState.WAITING, DecisionState.FAILED)
     assert (_said(language, tactful) in told) == is_compared
+
+
+@every_language
+def test_what_only_resembles_an_intimate_picture_is_not_said_to_match_it(language: str) -> None:
+    evidence = EVIDENCE.model_copy(update={"intimate": True})
+    decision = _in_state(DecisionState.DECIDED, Outcome.HOLD)
+    told = _told(decision.model_copy(update={"evidence": evidence, "facts": {}}), language)
+    assert _said(language, "It resembles an intimate picture or video that somebody protects here.") in told
+    assert (
+        _said(language, "It matches an intimate picture or video that somebody protects here.") not in told
+    )
 
 
 @every_language

@@ -1,0 +1,118 @@
+"""Which policy decides: rolled back step by step, confirmed by a second person in time, kept once used."""
+
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+from registry.storage.db import transaction
+from registry.storage.models import PolicyPack
+from registry.storage.models.columns import now
+from sdk import gate_calls
+from sdk.client import Client
+from sdk.errors import Conflict
+from sdk.models import (
+    ActivationMode,
+    Decision,
+    GateContext,
+    NewApiKey,
+    NewDecisionReview,
+    NewGateSettings,
+    Outcome,
+    Role,
+)
+from tests.pictures import encoded
+from tests.world import OF_THE_GATE, Party, World
+
+
+@pytest.fixture
+def platform(world: World) -> Party:
+    return world.enrol("Chat", Role.PLATFORM)
+
+
+def active(client: Client) -> str | None:
+    return next((pack.name for pack in client.send(gate_calls.list_packs()) if pack.active), None)
+
+
+def test_each_rollback_goes_one_policy_further_back(world: World, platform: Party) -> None:
+    send = platform.client.send
+    for name in ("label-only", "newsroom", "meta-label"):
+        send(gate_calls.activate(name, "tried"))
+    assert send(gate_calls.roll_back("worse")).pack == "newsroom"
+    assert send(gate_calls.roll_back("worse still")).pack == "label-only"
+    with pytest.raises(Conflict, match="no other policy was active before"):
+        send(gate_calls.roll_back("nothing is left"))
+    assert active(platform.client) == "label-only"
+    send(gate_calls.activate("twitter-2020", "anew"))
+    assert send(gate_calls.roll_back("no")).pack == "label-only"
+    world.audit()
+
+
+def test_what_nobody_confirmed_in_time_is_asked_for_again(world: World, platform: Party) -> None:
+    send = platform.client.send
+    send(gate_calls.change_gate_settings(NewGateSettings(two_people=True)))
+    key = NewApiKey(publisher=platform.publisher.id, scopes=OF_THE_GATE)
+    second = world.client(world.operator.issue_api_key(key).secret)
+    asked = send(gate_calls.activate("newsroom", "for the desk"))
+    week_ago = now() - timedelta(days=8)
+    world.tamper("UPDATE policy_activation SET asked_at = :at", at=week_ago)
+    with pytest.raises(Conflict, match="too long ago"):
+        second.send(gate_calls.confirm(asked.number))
+    again = send(gate_calls.activate("newsroom", "for the desk"))
+    world.operator.revoke_api_key(platform.api_key.id)
+    with pytest.raises(Conflict, match="was revoked"):
+        second.send(gate_calls.confirm(again.number))
+    assert active(second) is None
+
+
+def test_changing_one_setting_leaves_the_others(world: World, platform: Party) -> None:
+    send = platform.client.send
+    send(gate_calls.change_gate_settings(NewGateSettings(two_people=True)))
+    changed = send(gate_calls.change_gate_settings(NewGateSettings(retention_days=90)))
+    assert (changed.two_people, changed.one_person_asked_by, changed.retention_days) == (True, None, 90)
+    world.audit()
+
+
+def test_a_shipped_pack_that_decided_once_is_the_platforms_own(world: World, platform: Party) -> None:
+    """An upgrade of the program may bring another text: what decided is still read, and reviewed."""
+    decision = platform.client.gate(encoded("coffee"), GateContext(policy="label-only"))
+    assert decision.policy is not None
+    with transaction(world.engine) as session:
+        kept = session.exec(select(PolicyPack.name)).all()
+    assert kept == ["label-only"]
+    platform.client.gate(encoded("cat"), GateContext(policy="label-only"))  # which keeps it no second time
+    assert active(platform.client) is None
+    world.audit()
+
+
+def test_the_shadow_of_a_pack_ends_when_it_is_switched_on(platform: Party) -> None:
+    send = platform.client.send
+    send(gate_calls.activate("newsroom", "first"))
+    send(gate_calls.activate("label-only", "tried", ActivationMode.SHADOW))
+    assert platform.client.gate(encoded("coffee")).shadow is not None
+    send(gate_calls.activate("label-only", "it will do"))
+    assert platform.client.gate(encoded("coffee")).shadow is None
+
+
+def asked(party: Party, content: bytes, **context: object) -> Decision:
+    return party.client.gate(content, GateContext.model_validate({"policy": "label-only", **context}))
+
+
+def test_who_posted_first_is_unknown_where_the_first_was_posted_by_nobody_known(platform: Party) -> None:
+    asked(platform, encoded("coffee"))
+    assert "uploader.poster" not in asked(platform, encoded("coffee"), uploader_ref="alice").facts
+    assert asked(platform, encoded("cat"), uploader_ref="alice").facts["uploader.poster"] == "first"
+    assert asked(platform, encoded("cat"), uploader_ref="bob").facts["uploader.poster"] == "resharer"
+
+
+def test_a_review_keeps_what_it_does_not_speak_of(world: World, platform: Party) -> None:
+    said = {"language": "it", "content_date": "2024-02-29"}
+    decision = asked(platform, encoded("coffee"), **said)
+    review = NewDecisionReview(by="dana", reason="seen", confirmed=True, outcome=Outcome.REFUSE)
+    reviewed = platform.client.send(gate_calls.review_decision(decision.id, review))
+    assert reviewed.language == "it"
+    assert reviewed.statement is not None
+    assert reviewed.statement.dsa is not None
+    assert reviewed.statement.dsa["content_date"] == "2024-02-29"
+    assert str(reviewed.number) not in str(reviewed.statement.dsa["puid"]).partition("-")[2].split("-")
+    world.audit()
