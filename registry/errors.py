@@ -23,8 +23,7 @@ MediaRefused, Conflict, Busy and StorageAway name families for those who catch t
 of their members.
 """
 
-from sdk.models.base import Problem
-from sdk.models.policies import PackFlaw
+from sdk.models.base import PackFlaw, Problem
 
 PROBLEM_TYPE_BASE = "urn:trueprint:problem:"
 

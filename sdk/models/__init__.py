@@ -1,7 +1,7 @@
 """Wire types, shared by client and service, by subject."""
 
 from sdk.models.acts import Act, ActorKind, ActType
-from sdk.models.base import Problem, ProblemField, Wire, in_words
+from sdk.models.base import PackFlaw, Problem, ProblemField, Wire, in_words
 from sdk.models.decisions import (
     AppliedRule,
     ChangeShown,
@@ -76,7 +76,6 @@ from sdk.models.policies import (
     NewPack,
     NewRollback,
     PackCheck,
-    PackFlaw,
     PackSummary,
     PackTest,
     PolicyPack,

@@ -22,6 +22,14 @@ class ProblemField(Wire):
     reason: str
 
 
+class PackFlaw(Wire):
+    """What is wrong with a pack, and where."""
+
+    line: int
+    where: str  # as `rules[2].when`
+    reason: str
+
+
 class Problem(Wire):
     """An RFC 9457 problem document; docs/problems.md lists the codes."""
 
@@ -31,3 +39,4 @@ class Problem(Wire):
     detail: str
     code: str  # stable, for programs
     fields: tuple[ProblemField, ...] = ()
+    flaws: tuple[PackFlaw, ...] = ()  # of a policy pack

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from sdk.models.base import Wire
+from sdk.models.base import PackFlaw, Wire
 from sdk.models.gate import Outcome
 from sdk.records import ShownText
 
@@ -55,14 +55,6 @@ class PolicyPack(PackSummary):
     """A policy pack with its text, byte for byte what the SHA-256 is of."""
 
     text: str
-
-
-class PackFlaw(Wire):
-    """What is wrong with a pack, and where."""
-
-    line: int
-    where: str  # as `rules[2].when`
-    reason: str
 
 
 class PackCheck(Wire):
