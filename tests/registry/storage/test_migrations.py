@@ -99,7 +99,7 @@ def test_signed_answers_of_finished_jobs_go_and_other_jobs_stay(old_database: En
     jobs = {str(job["id"]): job for job in tables_in(old_database)["job"]}
 
     assert jobs.keys() == {"waiting", "plain", "cut", "registered"}
-    assert jobs["waiting"] == waiting
+    assert jobs["waiting"] == waiting | {"gate_context": None}  # a column of a later migration
     assert json.loads(str(jobs["registered"]["result"])) == {
         "already_registered": False,
         "receipt": {},
