@@ -10,10 +10,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import rfc8785
 from joserfc import jws
 from joserfc.jwk import ECKey
 
+from sdk.canonical import canonical_json
 from sdk.encodings import ALGORITHM, BadEncoding, compact_jws, is_signed_by, parse_compact, parse_object
 from sdk.errors import VerificationError
 from sdk.keys import BadKey, import_public_key
@@ -28,8 +28,8 @@ class BadAnswer(VerificationError):
     """The answer is not signed by the registry's keys, or does not say what was signed."""
 
 
-def answer_core(answer: MatchAnswer) -> dict[str, Any]:
-    """Selects what is signed of an answer."""
+def answer_core(answer: MatchAnswer, digest: str | None = None) -> dict[str, Any]:
+    """Selects what is signed of an answer. `digest`: its `answer_digest`, if that is known."""
     return {
         "answeredAt": answer.answered_at.isoformat(),
         "query": answer.computed.digest_sha256,
@@ -49,7 +49,7 @@ def answer_core(answer: MatchAnswer) -> dict[str, Any]:
             for match in answer.matches
         ],
         "index": answer.index.model_dump(mode="json"),
-        WHOLE: answer_digest(answer),
+        WHOLE: digest or answer_digest(answer),
     }
 
 
@@ -60,16 +60,7 @@ def answer_digest(answer: MatchAnswer) -> str:
     such a field was added still verify.
     """
     text = answer.model_dump_json(exclude={"signature"}, exclude_defaults=True)
-    return hashlib.sha256(rfc8785.dumps(json.loads(text))).hexdigest()
-
-
-def signed_digest(answer: MatchAnswer) -> str:
-    """`answer_digest` of an answer that was signed just now, out of its signature. Raises BadAnswer."""
-    try:
-        signed = parse_compact(answer.signature or "", MAXIMUM_SIGNATURE_BYTES)
-        return str(parse_object(signed.payload)[WHOLE])
-    except (BadEncoding, LookupError):
-        raise BadAnswer("the answer is not signed") from None
+    return hashlib.sha256(canonical_json(text)).hexdigest()
 
 
 def sign_answer(answer: MatchAnswer, key: ECKey) -> str:
@@ -77,17 +68,22 @@ def sign_answer(answer: MatchAnswer, key: ECKey) -> str:
     return jws.serialize_compact(_header(key.thumbprint()), _payload(answer), key, algorithms=[ALGORITHM])
 
 
-def sign_answer_by(answer: MatchAnswer, kid: str, sign: Callable[[bytes], bytes]) -> str:
-    """The same with a key that is elsewhere: `sign` makes the signature of ES256, 64 bytes."""
-    return compact_jws(_header(kid), _payload(answer).encode(), sign)
+def sign_answer_by(
+    answer: MatchAnswer, kid: str, sign: Callable[[bytes], bytes], digest: str | None = None
+) -> str:
+    """The same with a key that is elsewhere: `sign` makes the signature of ES256, 64 bytes.
+
+    `digest`: the answer's `answer_digest`, if that is known.
+    """
+    return compact_jws(_header(kid), _payload(answer, digest).encode(), sign)
 
 
 def _header(kid: str) -> dict[str, str]:
     return {"alg": ALGORITHM, "typ": HEADER_TYPE, "kid": kid}
 
 
-def _payload(answer: MatchAnswer) -> str:
-    return json.dumps(answer_core(answer), ensure_ascii=False, separators=(",", ":"))
+def _payload(answer: MatchAnswer, digest: str | None = None) -> str:
+    return json.dumps(answer_core(answer, digest), ensure_ascii=False, separators=(",", ":"))
 
 
 def verify_answer(answer: MatchAnswer, jwks: dict[str, Any]) -> dict[str, Any]:

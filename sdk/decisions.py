@@ -6,7 +6,6 @@ when its time is over, body and salt are deleted, and nothing of the chain break
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import Any
 import rfc8785
 
 from sdk.answers import BadAnswer, answer_digest, named_key
+from sdk.canonical import canonical_json
 from sdk.encodings import ALGORITHM, BadEncoding, compact_jws, is_signed_by, parse_compact, parse_object
 from sdk.errors import VerificationError
 from sdk.models import Decision
@@ -49,7 +49,7 @@ class ChainEntry:
 def decision_digest(decision: Decision) -> str:
     """SHA-256 over a decision without signature and match answer, in hexadecimal (JCS, RFC 8785)."""
     text = decision.model_dump_json(exclude={"signature", "match"}, exclude_defaults=True)
-    return hashlib.sha256(rfc8785.dumps(json.loads(text))).hexdigest()
+    return hashlib.sha256(canonical_json(text)).hexdigest()
 
 
 def sign_decision_by(decision: Decision, kid: str, sign: Callable[[bytes], bytes]) -> str:

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 from starlette.background import BackgroundTask
-from starlette.responses import JSONResponse
 
 from indexer.media.frames import VideoInfo
 from registry.api.deps import NO_STORE, BaseUrlDep, Decider, ServicesDep, TurnDep, read_upload
@@ -298,8 +297,9 @@ def answer(decision: Decision, then: BackgroundTask | None = None) -> Response:
     headers = {"Cache-Control": NO_STORE, "Location": decision.links.decision}
     if decision.state is DecisionState.WAITING and decision.job is not None:
         headers["Location"] = f"/v1/jobs/{decision.job}"
-    content = decision.model_dump(mode="json", by_alias=True)
-    return JSONResponse(content, decision.outcome.http_status, headers, background=then)
+    content = decision.model_dump_json(by_alias=True)
+    status = decision.outcome.http_status
+    return Response(content, status, headers, media_type="application/json", background=then)
 
 
 def _parsed(kind: type[W], text: str, field: str) -> W:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from registry.errors import ActivationRefused, NoActivePolicy
@@ -16,6 +15,8 @@ from registry.gate.gate_settings import settings_of
 from registry.gate.pack_rows import find_pack, keep_pack, lock_policies, own_pack
 from registry.gate.packs import Pack, shipped_packs
 from registry.records.acts import actor_of, append_act
+from registry.records.publishers import is_usable
+from registry.storage import direct
 from registry.storage.models import ApiKey, PolicyActivation, PolicyPack
 from registry.storage.models.columns import now
 from sdk.models import Activation, ActivationMode, ActType, NewActivation
@@ -44,21 +45,19 @@ class Standing:
 
 
 # One statement, since every request to the gate asks it.
-STANDING = text(
-    """
-    SELECT active.sha256, shadow.sha256, coalesce(two_people, false), dispute_url,
-        decision.id, request_sha256
-    FROM (VALUES (1)) AS one
-    LEFT JOIN decision ON decision.api_key_id = :api_key AND decision.idempotency_key = :key
-    LEFT JOIN gate_settings ON gate_settings.publisher_id = :platform
-    LEFT JOIN LATERAL (SELECT sha256 FROM policy_activation WHERE publisher_id = :platform
-        AND mode = 'active' AND effective_at IS NOT NULL
-        ORDER BY effective_at DESC, number DESC LIMIT 1) AS active ON true
-    LEFT JOIN LATERAL (SELECT sha256, mode FROM policy_activation WHERE publisher_id = :platform
-        AND mode IN ('shadow', 'shadow_ended') AND effective_at IS NOT NULL
-        ORDER BY effective_at DESC, number DESC LIMIT 1) AS shadow ON shadow.mode = 'shadow'
-    """
-)
+STANDING = """
+SELECT active.sha256, shadow.sha256, coalesce(two_people, false), dispute_url,
+    decision.id, request_sha256
+FROM (VALUES (1)) AS one
+LEFT JOIN decision ON decision.api_key_id = %(api_key)s AND decision.idempotency_key = %(key)s
+LEFT JOIN gate_settings ON gate_settings.publisher_id = %(platform)s
+LEFT JOIN LATERAL (SELECT sha256 FROM policy_activation WHERE publisher_id = %(platform)s
+    AND mode = 'active' AND effective_at IS NOT NULL
+    ORDER BY effective_at DESC, number DESC LIMIT 1) AS active ON true
+LEFT JOIN LATERAL (SELECT sha256, mode FROM policy_activation WHERE publisher_id = %(platform)s
+    AND mode IN ('shadow', 'shadow_ended') AND effective_at IS NOT NULL
+    ORDER BY effective_at DESC, number DESC LIMIT 1) AS shadow ON shadow.mode = 'shadow'
+"""
 
 
 def standing_of(
@@ -69,7 +68,7 @@ def standing_of(
     A pack that was tried in the shadow and switched on is no shadow.
     """
     named = {"platform": platform, "api_key": api_key, "key": idempotency_key}
-    active, shadow, *others = session.connection().execute(STANDING, named).one()
+    active, shadow, *others = direct.fetch_one(session, STANDING, named)
     return Standing(active, None if shadow == active else shadow, *others)
 
 
@@ -147,9 +146,9 @@ def confirm(session: Session, api_key: ApiKey, number: int) -> Activation:
     if row.asked_by == api_key.id:
         raise ActivationRefused("two people are needed: the API key that asked cannot confirm")
     asker = session.get(ApiKey, row.asked_by)
-    if asker is None or asker.revoked_at is not None or now() - row.asked_at > CONFIRMED_WITHIN:
+    if asker is None or not is_usable(asker) or now() - row.asked_at > CONFIRMED_WITHIN:
         raise ActivationRefused(
-            f"activation {number} was asked for too long ago, or by a key that was revoked"
+            f"activation {number} was asked for too long ago, or by a key that was revoked or expired"
         )
     newer = select(PolicyActivation.number).where(
         PolicyActivation.publisher_id == platform,

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import text
 from sqlmodel import Session
 
 from registry.errors import IdempotencyConflict
@@ -21,6 +20,7 @@ from registry.gate.platform_keys import (
     uploader_digest,
 )
 from registry.gate.recording import KEY_IS_USED, Asked, newest_body
+from registry.storage import direct
 from registry.storage.models import ApiKey
 from registry.storage.models import Decision as DecisionRow
 from registry.storage.models.columns import now
@@ -88,21 +88,20 @@ def prepare(
     return Question(asked, context, platform_key)
 
 
-# A raw statement, since every request asks it.
-HISTORY = text(
-    """
-    SELECT count(*) FILTER (WHERE is_confirmed),
-        count(DISTINCT content) FILTER (WHERE outcome = 'refuse' AND state <> 'failed' AND at > :since),
-        (SELECT coalesce(uploader, '') FROM (
-            (SELECT uploader, first_number FROM decision WHERE publisher_id = :platform AND id <> :id
-                AND NOT is_dry_run AND content = :content ORDER BY first_number LIMIT 1)
-            UNION ALL
-            (SELECT uploader, first_number FROM decision WHERE publisher_id = :platform AND id <> :id
-                AND NOT is_dry_run AND record_id = :record ORDER BY first_number LIMIT 1)
-        ) AS earlier ORDER BY first_number LIMIT 1)
-    FROM decision WHERE publisher_id = :platform AND uploader = :uploader AND NOT is_dry_run AND id <> :id
-    """
-)
+# Straight on the driver, since every request of a named uploader asks it.
+HISTORY = """
+SELECT count(*) FILTER (WHERE is_confirmed),
+    count(DISTINCT content) FILTER (WHERE outcome = 'refuse' AND state <> 'failed' AND at > %(since)s),
+    (SELECT coalesce(uploader, '') FROM (
+        (SELECT uploader, first_number FROM decision WHERE publisher_id = %(platform)s AND id <> %(id)s
+            AND NOT is_dry_run AND content = %(content)s ORDER BY first_number LIMIT 1)
+        UNION ALL
+        (SELECT uploader, first_number FROM decision WHERE publisher_id = %(platform)s AND id <> %(id)s
+            AND NOT is_dry_run AND record_id = %(record)s ORDER BY first_number LIMIT 1)
+    ) AS earlier ORDER BY first_number LIMIT 1)
+FROM decision
+WHERE publisher_id = %(platform)s AND uploader = %(uploader)s AND NOT is_dry_run AND id <> %(id)s
+"""
 
 
 def _replayed(session: Session, standing: Standing, request: str) -> Decision:
@@ -131,7 +130,7 @@ def history_of(session: Session, asked: Asked, record_id: str | None) -> History
         "record": record_id,
         "since": now() - REFUSED_WITHIN,
     }
-    confirmed, refused, earlier = session.connection().execute(HISTORY, named).one()
+    confirmed, refused, earlier = direct.fetch_one(session, HISTORY, named)
     poster = "first" if earlier in (None, asked.uploader) else "resharer" if earlier else "unknown"
     return History(confirmed_violations=confirmed, refused=refused, poster=poster)
 

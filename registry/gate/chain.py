@@ -14,6 +14,7 @@ from sqlalchemy import insert, text
 from sqlmodel import Session
 
 from registry.records.acts import Actor, append_act
+from registry.storage import direct
 from registry.storage.db import keep_connection
 from registry.storage.models import DecisionEntry
 from registry.storage.models.columns import now
@@ -35,18 +36,16 @@ class Place:
     at: datetime
 
 
-LOCK = text("SELECT pg_advisory_xact_lock(:chains, :platform)")
+LOCK = "SELECT pg_advisory_xact_lock(%(chains)s, %(platform)s)"
 # After the lock, and not with it: a statement sees what was committed before it began.
-LAST = text(
-    """
-    SELECT last.number, last.digest, known.id FROM (VALUES (1)) AS one
-    LEFT JOIN LATERAL (SELECT number, digest FROM decision_entry WHERE publisher_id = :platform
-        ORDER BY number DESC LIMIT 1) AS last ON true
-    LEFT JOIN LATERAL (SELECT id FROM decision
-        WHERE id = :id OR (api_key_id = :api_key AND idempotency_key = :key)
-        ORDER BY id = :id DESC LIMIT 1) AS known ON true
-    """
-)
+LAST = """
+SELECT last.number, last.digest, known.id FROM (VALUES (1)) AS one
+LEFT JOIN LATERAL (SELECT number, digest FROM decision_entry WHERE publisher_id = %(platform)s
+    ORDER BY number DESC LIMIT 1) AS last ON true
+LEFT JOIN LATERAL (SELECT id FROM decision
+    WHERE id = %(id)s OR (api_key_id = %(api_key)s AND idempotency_key = %(key)s)
+    ORDER BY id = %(id)s DESC LIMIT 1) AS known ON true
+"""
 
 
 def next_place(
@@ -60,11 +59,10 @@ def next_place(
 
     Also the id of the decision that is there already: of this id, or else of this Idempotency-Key.
     """
-    connection = session.connection()
-    connection.execute(LOCK, {"chains": LOCKS_OF_CHAINS, "platform": _lock_number(platform)})
+    direct.execute(session, LOCK, {"chains": LOCKS_OF_CHAINS, "platform": _lock_number(platform)})
     keep_connection(session)
     named = {"platform": platform, "id": decision_id, "api_key": api_key, "key": idempotency_key}
-    number, digest, known = connection.execute(LAST, named).one()
+    number, digest, known = direct.fetch_one(session, LAST, named)
     if number is None:
         return Place(platform, 0, FIRST_PREVIOUS, now()), known
     return Place(platform, number + 1, bytes(digest).hex(), now()), known

@@ -64,6 +64,7 @@ class Condition:
     text: str
     facts: tuple[str, ...]
     program: cel.Program
+    patterns: int  # how many times it calls matches()
 
     def holds(self, context: cel.Context) -> bool:
         """Whether it is true of the facts in a context of `context_of`. Raises ConditionFailed."""
@@ -88,7 +89,8 @@ def compile_condition(text: str) -> Condition:
         program = cel.compile(text)
     except (ValueError, RuntimeError) as error:
         raise BadCondition([Flaw(0, _syntax_error(str(error)))]) from None
-    condition = Condition(text, tuple(dict.fromkeys(reader.facts)), program)
+    patterns = sum(token.text == "matches" for token in tokens)
+    condition = Condition(text, tuple(dict.fromkeys(reader.facts)), program, patterns)
     _try_on_nothing(condition)
     return condition
 

@@ -7,7 +7,6 @@ import logging
 from dataclasses import dataclass
 from time import perf_counter
 
-from sqlalchemy import text
 from sqlmodel import Session
 
 from registry.errors import RegistryError
@@ -25,7 +24,7 @@ from registry.match.answers import answer_about
 from registry.media.uploads import Progress, Upload
 from registry.records.publishers import did_status, get_publisher
 from registry.services import RequestContext
-from sdk.answers import signed_digest
+from registry.storage import direct
 from sdk.models import (
     AppliedRule,
     Decision,
@@ -38,7 +37,7 @@ from sdk.models import (
 )
 
 RULE_FAILED, DEADLINE, INTERNAL = "rule_failed", "deadline", "internal"
-DID = text("SELECT did FROM publisher WHERE id = :publisher")
+DID = "SELECT did FROM publisher WHERE id = %(publisher)s"
 VIDEO_IS_WORKED_ON = EvidenceSummary(verdict="waiting", sentence="The video is being worked on.")
 _log = logging.getLogger(__name__)
 
@@ -90,7 +89,7 @@ def decide(
             "evidence": evidence_of(answer),
             "facts": kept_of(facts),
             "record_id": sure_record,
-            "match_sha256": signed_digest(answer),
+            "match_sha256": answered.digest,
             "shadow": shadow,
             "shadow_outcome": shadow_outcome,
             "timings": Timings(match_ms=match_ms, facts_ms=facts_ms, rules_ms=rules_ms),
@@ -168,7 +167,7 @@ def _proven(session: Session, answer: MatchAnswer) -> str:
     if lead is None:
         return "none"
     publisher = lead.record.publisher
-    did = session.connection().execute(DID, {"publisher": publisher}).scalar_one()
+    (did,) = direct.fetch_one(session, DID, {"publisher": publisher})
     if did is None:  # of most; no more is asked
         return "none"
     status = did_status(session, get_publisher(session, publisher))

@@ -15,7 +15,7 @@ from registry.gate.platform_keys import key_of
 from registry.gate.recording import Asked, Draft, newest_body, record_decision
 from registry.log.answer_signer import AnswerSigner
 from registry.records.acts import Actor, append_act
-from registry.storage.models import ApiKey, DecisionEntry
+from registry.storage.models import ApiKey, DecisionEntry, Job
 from registry.storage.models import Decision as DecisionRow
 from registry.storage.models.columns import now
 from sdk.models import (
@@ -177,6 +177,8 @@ def review(
         failure=before.failure,
         review=given,
         account_action=_account_action(before, new),
+        shadow=before.shadow,
+        shadow_outcome=before.shadow_outcome,
         match_sha256=before.match_sha256,
     )
     asked = Asked(
@@ -223,6 +225,9 @@ def forget(session: Session, by: Actor, platform: str, before: datetime) -> int:
     old = select(DecisionRow.first_number).where(
         DecisionRow.publisher_id == platform, col(DecisionRow.at) < before
     )
+    waits = _first_that_waits(session, platform)
+    if waits is not None:  # its job would write it anew
+        old = old.where(col(DecisionRow.first_number) < waits)
     numbers = session.exec(old.order_by(col(DecisionRow.first_number)).limit(FORGOTTEN_AT_ONCE)).all()
     if not numbers:
         return 0
@@ -232,6 +237,11 @@ def forget(session: Session, by: Actor, platform: str, before: datetime) -> int:
         DecisionRow.publisher_id == platform, col(DecisionRow.first_number) <= up_to
     )
     ids = session.exec(gone).all()
+    # A job's result says what the decision said.
+    jobs = select(DecisionRow.job_id).where(
+        col(DecisionRow.id).in_(ids), col(DecisionRow.job_id).is_not(None)
+    )
+    session.execute(delete(Job).where(col(Job.id).in_(session.exec(jobs).all())))
     entries = update(DecisionEntry).where(
         col(DecisionEntry.publisher_id) == platform, col(DecisionEntry.decision_id).in_(ids)
     )
@@ -243,6 +253,17 @@ def forget(session: Session, by: Actor, platform: str, before: datetime) -> int:
     said = {"decisions": len(ids), "first_number_up_to": up_to, "entry": place.number}
     append_act(session, by, ActType.FORGET_DECISIONS, platform, **said)
     return len(ids)
+
+
+def _first_that_waits(session: Session, platform: str) -> int | None:
+    """The place of the first decision about a video that is still worked on."""
+    waiting = (
+        select(DecisionRow.first_number)
+        .join(Job, col(Job.id) == col(DecisionRow.job_id))
+        .where(DecisionRow.publisher_id == platform, DecisionRow.state == DecisionState.WAITING.value)
+        .where(col(Job.finished_at).is_(None))
+    )
+    return session.exec(waiting.order_by(col(DecisionRow.first_number)).limit(1)).first()
 
 
 def platforms_with_decisions(session: Session) -> list[str]:

@@ -226,7 +226,11 @@ def _facts(decision: Decision) -> Iterator[str]:
 
 def _found(evidence: EvidenceSummary, direction: str) -> Iterator[str]:
     yield "It was compared with registered media."
-    yield f"The answer: {in_words(evidence.verdict)}."
+    is_derived = evidence.verdict == VerdictKind.DERIVATIVE_OF_ORIGINAL
+    if is_derived and direction != Direction.FROM_REFERENCE:
+        yield "The answer: it shares content with a registered original."
+    else:
+        yield f"The answer: {in_words(evidence.verdict)}."
     if evidence.record is not None and RECORD_ID.fullmatch(evidence.record):
         strength = evidence.strength if evidence.strength in list(Strength) else None
         how_sure = f", and the match is {in_words(strength)}" if strength else ""
@@ -274,13 +278,16 @@ def _content(decision: Decision) -> dict[str, JsonValue]:
 def _is_synthetic(decision: Decision) -> bool:
     """Whether the upload shows a face that was given, or is what was registered as made up.
 
-    Where the registered picture was made from the upload, its swapped face is not the upload's.
+    Where the registered picture was made from the upload, its swapped face is not the upload's. Where it is
+    not known which was made from which, it takes a rule of the platform's that does not just hold it.
     """
     changes = decision.evidence.changes if decision.evidence else ()
     types = [OperationType(one.type) for one in changes if one.type in list(OperationType)]
     another_face = any(OPERATIONS[one].shows_another_face for one in types)
     if another_face or _fact(decision, "match.another_face") is True:
-        return _fact(decision, "match.direction") != Direction.TO_REFERENCE
+        direction = _fact(decision, "match.direction")
+        is_decided = decision.outcome is not Outcome.HOLD  # else it may be the other one that was changed
+        return direction == Direction.FROM_REFERENCE or (is_decided and direction != Direction.TO_REFERENCE)
     made_up = (AssetClass.AI_GENERATED, AssetClass.KNOWN_FAKE)
     shown = (VerdictKind.AI_GENERATED, VerdictKind.KNOWN_FAKE)
     is_shown = (

@@ -6,7 +6,7 @@ It knows nothing of decisions.
 """
 
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -60,11 +60,16 @@ class Voice:
 
     def day(self, day: date) -> str:
         """A date as people write it out: "28. Juli 2027"."""
-        return format_date(day, format="long", locale=self.language)
+        return _written_out(day, self.language)
 
     def listed(self, words: list[str]) -> str:
         """Words as a list within a sentence: "a, b and c"."""
         return format_list(words, locale=self.language)
+
+
+@lru_cache(64)
+def _written_out(day: date, language: str) -> str:
+    return format_date(day, format="long", locale=language)
 
 
 def N_(text: str) -> str:  # noqa: N802

@@ -11,7 +11,7 @@ from sdk.records import ShownText
 
 MOST_RULES, MOST_CASES, MOST_INFERENCES = 500, 1000, 50
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-Version = Annotated[str, StringConstraints(pattern=r"^\d{1,4}\.\d{1,4}\.\d{1,4}$")]
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}$")]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 Sentence = Annotated[ShownText, StringConstraints(strip_whitespace=True, min_length=3, max_length=300)]
@@ -95,7 +95,7 @@ class PackDocument(Part):
     reference: str | None = Field(
         default=None,
         max_length=500,
-        pattern=r"^https://[^\s\"'<>]+$",
+        pattern=r"^https://[!#-&(-;=?-~]+$",
         description="where the platform publishes this policy",
     )
     labels: dict[LabelKey, Texts] = Field(default_factory=dict, max_length=100)

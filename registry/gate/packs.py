@@ -29,6 +29,7 @@ from sdk.models import Outcome, PackFlaw, Question
 NOT_KNOWN = WORDS["extra_forbidden"]
 SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 PACKS_KEPT = 256  # compiled, in this process
+MOST_PATTERNS_OF_PACK = 30  # a slow one takes 2 ms of a long text, and every upload is asked them
 MOST_FLAWS_TOLD = 100  # each that names what is near costs some milliseconds
 
 PARTS: Mapping[str, type[Part]] = {
@@ -157,9 +158,14 @@ def _condition_flaws(read: PackText, document: PackDocument) -> Iterator[PackFla
             if f"answers.{question.value}" in one.when:
                 reason = f"answers.{question.value} is what this answers"
                 yield PackFlaw(line=read.line_at(where), where=_path_in_words(where), reason=reason)
+    patterns = 0
     for where, text in places:
         try:
-            compile_condition(text)
+            patterns += compile_condition(text).patterns
+            if patterns > MOST_PATTERNS_OF_PACK:
+                reason = f"matches() can stand {MOST_PATTERNS_OF_PACK} times in a pack"
+                yield PackFlaw(line=read.line_at(where), where=_path_in_words(where), reason=reason)
+                return
         except BadCondition as error:
             for flaw in error.flaws:
                 line = read.line_in(where, flaw.at, text)

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 from sqlmodel import Session
 
 from registry.errors import IdempotencyConflict
@@ -23,6 +23,7 @@ from registry.gate.packs import Pack
 from registry.gate.platform_keys import page_address
 from registry.gate.reasons import paragraphs_of
 from registry.log.answer_signer import AnswerSigner
+from registry.storage import direct
 from registry.storage.models import Decision as DecisionRow
 from registry.storage.models import DecisionEntry
 from sdk.decisions import sign_decision_by
@@ -126,7 +127,7 @@ def record_decision(
         values |= {
             f"d_{name}": value for name, value in (_first_state(asked, place, address) | is_now).items()
         }
-        session.connection().execute(STORE, values)
+        direct.execute(session, STORE, values)
         return decision
     kept = {"record_id": row.record_id, "content": row.content}
     for name, value in is_now.items():
@@ -137,15 +138,15 @@ def record_decision(
     return decision
 
 
-# In one statement and without the mapper, since every request to the gate stores both.
-def _names(table: Any, prefix: str = "") -> str:
-    return ", ".join(prefix + column.name for column in table.__table__.columns)
+# In one statement and straight on the driver, since every request to the gate stores both.
+def _names(table: Any, named: str = "{}") -> str:
+    return ", ".join(named.format(column.name) for column in table.__table__.columns)
 
 
-STORE = text(
+STORE = (
     f"WITH entry AS (INSERT INTO decision_entry ({_names(DecisionEntry)}) "
-    f"VALUES ({_names(DecisionEntry, ':e_')})) "
-    f"INSERT INTO decision ({_names(DecisionRow)}) VALUES ({_names(DecisionRow, ':d_')})"
+    f"VALUES ({_names(DecisionEntry, '%(e_{})s')})) "
+    f"INSERT INTO decision ({_names(DecisionRow)}) VALUES ({_names(DecisionRow, '%(d_{})s')})"
 )
 
 

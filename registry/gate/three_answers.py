@@ -19,7 +19,9 @@ def answers_of(context: GateContext, ruling: Ruling) -> tuple[QuestionAnswer, ..
 def _answer_to(question: Question, context: GateContext, ruling: Ruling) -> QuestionAnswer:
     given = context.answers.get(question)
     if given is not None and given.answer is not YesNo.UNKNOWN:
-        return QuestionAnswer(question=question, answer=given.answer, by=given.by, evidence=given.reason)
+        return QuestionAnswer(
+            question=question, answer=given.answer, by=given.by, evidence=given.reason or ""
+        )
     inferred = ruling.inferred.get(question)
     if inferred is None:
         return QuestionAnswer(question=question, answer=YesNo.UNKNOWN, by=NOBODY, evidence=NOT_ANSWERED)

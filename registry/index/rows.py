@@ -5,16 +5,16 @@ format: PostgreSQL's documentation of COPY, "Binary Format".
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import psycopg
 from psycopg import sql
 from sqlmodel import Session
 
 from indexer.fingerprints.kinds import KINDS, Codes, Family, Kind
 from indexer.index.port import Ids, Values
 from registry.errors import CorruptRows
+from registry.storage.direct import driver_of
 from registry.storage.models.records import ACTIVE
 
 ROWS_PER_BLOCK = 262_144
@@ -55,7 +55,7 @@ def stored_rows(session: Session, kind: Kind, between: tuple[int, int] | None = 
     command = sql.SQL(_ROWS_OF_ACTIVE).format(kind=kind.name, active=ACTIVE, first=first, last=last)
     dtype = _copy_dtype(kind)
     block_bytes = ROWS_PER_BLOCK * dtype.itemsize
-    with _driver(session).cursor() as cursor, cursor.copy(command) as copied:
+    with driver_of(session).cursor() as cursor, cursor.copy(command) as copied:
         parts: list[bytes] = []
         held, to_skip = 0, HEADER_BYTES
         for part in copied:
@@ -77,7 +77,7 @@ def stored_rows_among(session: Session, kind: Kind, ids: Ids) -> Iterator[Rows]:
     """As `stored_rows`, of rising `ids` (n,) alone, so many of them at a time. Raises CorruptRows."""
     for begin in range(0, len(ids), IDS_AT_ONCE):
         asked = ids[begin : begin + IDS_AT_ONCE].tolist()
-        with _driver(session).cursor(binary=True) as cursor:
+        with driver_of(session).cursor(binary=True) as cursor:
             rows = cursor.execute(_ROWS_OF_ACTIVE_BY_ID, (asked, kind.name, ACTIVE)).fetchall()
         if rows:
             found = np.array([row_id for row_id, _ in rows], np.int64)
@@ -90,7 +90,7 @@ def rows_by_id(session: Session, ids: Sequence[int], kinds: Sequence[str]) -> di
     Raises CorruptRows.
     """
     # All ids are one parameter: a statement with twenty thousand takes longer to build than to run.
-    with _driver(session).cursor(binary=True) as cursor:
+    with driver_of(session).cursor(binary=True) as cursor:
         rows = cursor.execute(_ROWS_BY_ID, (list(ids), list(kinds))).fetchall()
     by_kind: dict[str, tuple[list[int], list[bytes]]] = {}
     for row_id, kind, value in rows:
@@ -101,11 +101,6 @@ def rows_by_id(session: Session, ids: Sequence[int], kinds: Sequence[str]) -> di
         name: (np.array(row_ids, np.int64), _unpack(KINDS[name], values))
         for name, (row_ids, values) in by_kind.items()
     }
-
-
-def _driver(session: Session) -> "psycopg.Connection[Any]":
-    """The driver's connection of this session: it reads in the same transaction."""
-    return cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
 
 
 def _bytes_of(kind: Kind) -> int:

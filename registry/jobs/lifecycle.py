@@ -49,6 +49,7 @@ from registry.publish.registration import (
 from registry.records.access import Action, may
 from registry.services import Services
 from registry.storage.db import after_commit, release, transaction
+from registry.storage.direct import driver_of
 from registry.storage.faults import fault_of
 from registry.storage.models import ApiKey, Job
 from registry.storage.models.columns import now
@@ -145,8 +146,7 @@ def _require_room(services: Services, session: Session, api_key: ApiKey | None) 
 
 def enqueue(session: Session, task: str, job_id: str, queue: str) -> None:
     """Puts a task into the queue in the transaction of `session`; a worker sees it after the commit."""
-    connection = session.connection().connection.driver_connection
-    _queue.configure_task(task, queue=queue, connection=connection).defer(job_id=job_id)
+    _queue.configure_task(task, queue=queue, connection=driver_of(session)).defer(job_id=job_id)
 
 
 def get_job(session: Session, api_key: ApiKey, job_id: str) -> Job:
@@ -324,7 +324,7 @@ def _question_of(services: Services, session: Session, job: Job) -> Question | N
 def _question_that_can_be_read(services: Services, session: Session, job: Job) -> Question | None:
     try:
         return _question_of(services, session, job)
-    except UnknownPack:  # then the job fails as others do, and the upload stays held
+    except (UnknownPack, ValueError, LookupError):  # the job fails as others do; the upload stays held
         return None
 
 

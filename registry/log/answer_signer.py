@@ -64,9 +64,12 @@ class AnswerSigner:
         with self._lock:
             self._rows, self._looked_at = rows, monotonic()
 
-    def signed(self, answer: MatchAnswer) -> MatchAnswer:
-        """Returns the answer with its signature. Raises SignerUnavailable."""
-        signature = self.sign(lambda kid, sign: sign_answer_by(answer, kid, sign))
+    def signed(self, answer: MatchAnswer, digest: str | None = None) -> MatchAnswer:
+        """Returns the answer with its signature. Raises SignerUnavailable.
+
+        `digest`: the answer's `answer_digest`, if that is known.
+        """
+        signature = self.sign(lambda kid, sign: sign_answer_by(answer, kid, sign, digest))
         return answer.model_copy(update={"signature": signature})
 
     def sign(self, with_key: Callable[[str, Callable[[bytes], bytes]], str]) -> str:

@@ -27,6 +27,7 @@ from registry.records.reading import receipt_of, sources_of, summaries_of
 from registry.services import RequestContext
 from registry.storage.models import Record
 from registry.storage.models.columns import now
+from sdk.answers import answer_digest
 from sdk.models import (
     Comparison,
     Computed,
@@ -54,6 +55,7 @@ class Answered:
     answer: MatchAnswer
     derivations: dict[str, Derivation]  # by record
     facts: dict[str, MatchFacts]  # by record, what the verdict was drawn from
+    digest: str  # the answer's `answer_digest`
 
 
 def answer_about(
@@ -99,7 +101,8 @@ def answer_about(
     )
     derivations = {match.record.id: match.derivation for match in matches if match.derivation}
     context.signer.refresh(context.session)
-    return Answered(context.signer.signed(answer), derivations, facts)
+    digest = answer_digest(answer)
+    return Answered(context.signer.signed(answer, digest), derivations, facts, digest)
 
 
 def wire_match(

@@ -282,6 +282,11 @@ def authenticate(session: Session, secret: str) -> ApiKey:
     return row
 
 
+def is_usable(api_key: ApiKey) -> bool:
+    """Whether requests with this key are answered: it is neither revoked nor expired."""
+    return api_key.revoked_at is None and api_key.expires_at > now()
+
+
 def revoke_api_key(session: Session, by: Actor, key_id: str) -> ApiKey:
     """Revokes an API key at once. Raises UnknownApiKey."""
     row = session.get(ApiKey, key_id)

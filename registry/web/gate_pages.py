@@ -22,10 +22,11 @@ from registry.gate.page_words import page_words
 from registry.gate.reasons import paragraphs_of
 from registry.records.access import Action, require_scope
 from registry.records.publishers import authenticate, get_publisher
-from registry.storage.models import ApiKey
+from registry.storage.models import ApiKey, Record
+from registry.storage.models.records import ERASED
 from registry.web.pages import NOT_KEPT, page
 from sdk.flaws import flaws_in_words
-from sdk.models import Decision, NewDecisionReview, Outcome
+from sdk.models import Decision, NewDecisionReview, Outcome, in_words
 
 router = APIRouter(include_in_schema=False)
 TONES = {
@@ -129,22 +130,42 @@ def _view(session: Session, decision: Decision, address: str, language: str | No
     statement = decision.statement
     assert statement is not None
     shown, paragraphs = statement.language, statement.paragraphs
-    if language is not None and language_for(language) != shown:
+    told = _without_erased(session, decision)
+    if told is not decision or (language is not None and language_for(language) != shown):
         pack = _pack_of(session, decision)
-        shown, paragraphs = paragraphs_of(decision, pack, language, statement.dispute_until)
+        shown, paragraphs = paragraphs_of(told, pack, language or shown, statement.dispute_until)
     platform = get_publisher(session, decision.platform).name
     return {
-        "decision": decision,
+        "decision": told,
         "tone": TONES[decision.outcome],
         "language": shown,
         "languages": {one: NAMES_OF_LANGUAGES.get(one, one) for one in LANGUAGES},
         "paragraphs": paragraphs,
         "address": address,
+        "addresses": _addresses(session, decision),
         "words": page_words(decision, shown, platform),
         "platform": platform,
         "is_own_dispute_page": decision.links.dispute.startswith(decision.links.explain),
         "policy_page": None if decision.rule is None else page_of(decision.rule.sha256),
     }
+
+
+def _without_erased(session: Session, decision: Decision) -> Decision:
+    """The decision without the title of a record that was erased since, which may name somebody."""
+    evidence = decision.evidence
+    record = None if evidence is None or evidence.record is None else session.get(Record, evidence.record)
+    if evidence is None or evidence.label is None or record is None or record.status != ERASED:
+        return decision
+    words = {"label": record.label, "sentence": f"{in_words(evidence.verdict).capitalize()}."}
+    return decision.model_copy(update={"evidence": evidence.model_copy(update=words)})
+
+
+def _addresses(session: Session, decision: Decision) -> tuple[str, ...]:
+    """What of a statement is made a link: a publisher's title may hold an address, too."""
+    pack = _pack_of(session, decision)
+    published = None if pack is None else pack.document.reference
+    rule = None if decision.rule is None else decision.rule.page
+    return tuple(one for one in (decision.links.dispute, rule, published) if one is not None)
 
 
 def _pack_of(session: Session, decision: Decision) -> Pack | None:

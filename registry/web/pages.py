@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup, escape
 from PIL import Image
 from sqlmodel import Session
 
@@ -81,6 +82,16 @@ def polygon(region: Region | None) -> str:
     return " ".join(f"{100 * x:.2f},{100 * y:.2f}" for x, y in region.corners)
 
 
+def linked(text: str, addresses: Sequence[str]) -> Markup:
+    """Writes a text as HTML; if it ends in one of the addresses, that is a link."""
+    for address in addresses:
+        if text.endswith(f" {address}"):
+            link = Markup('<a href="{}" rel="noreferrer">{}</a>').format(address, address)
+            return escape(text.removesuffix(address)) + link
+    return escape(text)
+
+
+templates.env.filters["linked"] = linked
 templates.env.filters["polygon"] = polygon
 templates.env.filters["in_words"] = in_words
 templates.env.filters["direction_in_words"] = direction_in_words

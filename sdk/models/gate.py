@@ -105,7 +105,7 @@ class GivenAnswer(Wire):
 
     answer: YesNo
     by: Name  # a reviewer's handle, or the name of a classifier
-    reason: ShownText = Field(default="", max_length=500)
+    reason: ShownText | None = Field(default=None, max_length=500)
 
 
 class GivenException(Wire):
@@ -113,7 +113,7 @@ class GivenException(Wire):
 
     kind: ExceptionKind
     by: Name
-    reason: ShownText = Field(default="", max_length=500)
+    reason: ShownText | None = Field(default=None, max_length=500)
 
 
 class GateContext(Wire):

@@ -20,7 +20,7 @@ class GateSettings(Wire):
     dispute_url: str | None = Field(
         default=None,
         max_length=500,
-        pattern=r"^https://[^\s\"'<>]+$",
+        pattern=r"^https://[!#-&(-;=?-~]+$",
         description="where uploaders dispute; `{content_ref}` is replaced",
     )
 
@@ -31,7 +31,7 @@ class NewGateSettings(Wire):
     two_people: bool | None = None
     retention_days: int | None = Field(default=None, ge=1, le=3650)
     dispute_url: str | None = Field(
-        default=None, max_length=500, pattern=r"^(https://[^\s\"'<>]+)?$", description="empty: none"
+        default=None, max_length=500, pattern=r"^(https://[!#-&(-;=?-~]+)?$", description="empty: none"
     )
 
 

@@ -8,6 +8,12 @@ from sqlmodel import Field, SQLModel
 from registry.storage.models.columns import moment, now, octets
 
 
+def _where_given(name: str, *columns: str, unique: bool = False) -> Index:
+    """An index of the rows that have a value in the last column that can be NULL."""
+    given = next(column for column in reversed(columns) if column != "first_number")
+    return Index(name, *columns, unique=unique, postgresql_where=text(f"{given} IS NOT NULL"))
+
+
 class PolicyPack(SQLModel, table=True):
     """A checked policy pack of an organisation. Its text is never changed: it is named by its digest."""
 
@@ -62,12 +68,16 @@ class Decision(SQLModel, table=True):
 
     __table_args__ = (
         Index("ix_decision_publisher_id_first_number", "publisher_id", "first_number", unique=True),
-        Index("ix_decision_publisher_id_uploader", "publisher_id", "uploader"),
         Index("ix_decision_publisher_id_content", "publisher_id", "content", "first_number"),
-        Index("ix_decision_publisher_id_record_id", "publisher_id", "record_id", "first_number"),
-        Index("ix_decision_publisher_id_content_ref", "publisher_id", "content_ref"),
-        Index("uq_decision_api_key_id_idempotency_key", "api_key_id", "idempotency_key", unique=True),
         Index("ix_decision_at", "at"),
+        # Most decisions are about strangers and have none of these: what is not there costs nothing.
+        _where_given("ix_decision_publisher_id_uploader", "publisher_id", "uploader"),
+        _where_given("ix_decision_publisher_id_record_id", "publisher_id", "record_id", "first_number"),
+        _where_given("ix_decision_publisher_id_content_ref", "publisher_id", "content_ref"),
+        _where_given(
+            "uq_decision_api_key_id_idempotency_key", "api_key_id", "idempotency_key", unique=True
+        ),
+        _where_given("ix_decision_job_id", "job_id"),
     )
 
     id: str = Field(primary_key=True)  # a ULID
@@ -92,7 +102,7 @@ class Decision(SQLModel, table=True):
     api_key_id: str = Field(foreign_key="api_key.id")
     idempotency_key: str | None = None
     request_sha256: str | None = None
-    job_id: str | None = Field(default=None, index=True)
+    job_id: str | None = None
 
 
 class DecisionEntry(SQLModel, table=True):
