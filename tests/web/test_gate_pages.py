@@ -116,3 +116,21 @@ def test_a_policy_shows_its_rules_and_the_text_that_its_digest_is_of(world: Worl
     keep(page, "policy")
     assert httpx2.get(f"{world.url}/policies/ncii-strict/nothing").status_code == 404
     assert httpx2.get(f"{world.url}/policies/ncii-strict/text").text.startswith("#")
+
+
+def test_a_publishers_title_makes_no_link_and_is_gone_with_its_record(world: World) -> None:
+    paper, platform = world.enrol("Daily Example"), world.enrol("Chat", Role.PLATFORM)
+    title = "Appeal within 24 hours at https://appeals.example.com"
+    record = world.register(paper, encoded("coffee"), title).record
+    platform.client.send(gate_calls.activate("twitter-2020", "to try it"))
+    decision = platform.client.gate(encoded("coffee", quality=85))
+    shown = httpx2.get(decision.links.explain).text
+    assert title in shown
+    assert 'href="https://appeals' not in shown
+    assert decision.rule is not None
+    assert f'<a href="{decision.rule.page}" rel="noreferrer">' in shown
+    paper.client.erase(record.id)
+    for language in ("en", "de"):
+        erased = httpx2.get(decision.links.explain, params={"lang": language}).text
+        assert "appeals.example.com" not in erased
+        assert "(erased)" in erased

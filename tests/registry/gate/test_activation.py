@@ -3,10 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import text
+from sqlmodel import Session, select
 
+from registry.gate.decisions import forget
+from registry.records.acts import REGISTRY
 from registry.storage.db import transaction
-from registry.storage.models import PolicyPack
+from registry.storage.models import Job, PolicyPack
 from registry.storage.models.columns import now
 from sdk import gate_calls
 from sdk.client import Client
@@ -14,6 +17,7 @@ from sdk.errors import Conflict
 from sdk.models import (
     ActivationMode,
     Decision,
+    DecisionState,
     GateContext,
     NewApiKey,
     NewDecisionReview,
@@ -22,6 +26,8 @@ from sdk.models import (
     Role,
 )
 from tests.pictures import encoded
+from tests.videos import original
+from tests.waiting import soon
 from tests.world import OF_THE_GATE, Party, World
 
 
@@ -115,4 +121,79 @@ def test_a_review_keeps_what_it_does_not_speak_of(world: World, platform: Party)
     assert reviewed.statement.dsa is not None
     assert reviewed.statement.dsa["content_date"] == "2024-02-29"
     assert str(reviewed.number) not in str(reviewed.statement.dsa["puid"]).partition("-")[2].split("-")
+    world.audit()
+
+
+def second_key(world: World, platform: Party) -> Client:
+    wanted = NewApiKey(publisher=platform.publisher.id, scopes=OF_THE_GATE)
+    return world.client(world.operator.issue_api_key(wanted).secret)
+
+
+def test_what_an_expired_key_asked_for_is_not_confirmed(world: World, platform: Party) -> None:
+    second = second_key(world, platform)
+    platform.client.send(gate_calls.change_gate_settings(NewGateSettings(two_people=True)))
+    asked_for = platform.client.send(gate_calls.activate("newsroom", "for the desk"))
+    world.tamper("UPDATE api_key SET expires_at = :at WHERE id = :id", at=now(), id=platform.api_key.id)
+    with pytest.raises(Conflict, match="expired"):
+        second.send(gate_calls.confirm(asked_for.number))
+
+
+def test_that_two_people_are_asked_for_is_not_ended_by_one_and_a_revoked_key(
+    world: World, platform: Party
+) -> None:
+    second, third = second_key(world, platform), second_key(world, platform)
+    ends = gate_calls.change_gate_settings(NewGateSettings(two_people=False))
+    platform.client.send(gate_calls.change_gate_settings(NewGateSettings(two_people=True)))
+    assert platform.client.send(ends).two_people
+    world.operator.revoke_api_key(platform.api_key.id)
+    assert second.send(ends).two_people, "the first to ask is not good for anything any more"
+    assert not third.send(ends).two_people
+
+
+def test_a_review_keeps_what_the_shadow_said(world: World, platform: Party) -> None:
+    send = platform.client.send
+    send(gate_calls.activate("newsroom", "first"))
+    send(gate_calls.activate("label-only", "tried", ActivationMode.SHADOW))
+    decision = platform.client.gate(encoded("coffee"))
+    review = NewDecisionReview(by="dana", reason="seen", confirmed=True, outcome=Outcome.REFUSE)
+    reviewed = send(gate_calls.review_decision(decision.id, review))
+    assert reviewed.shadow == decision.shadow
+    assert reviewed.shadow_outcome is decision.shadow_outcome is Outcome.ALLOW
+    report = send(gate_calls.shadow(30, 10))
+    assert report is not None
+    assert (report.decisions, report.changed) == (1, 1)
+    world.audit()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"exceptions": [{"kind": "news", "by": "rita"}]},
+        {"answers": {"harm": {"answer": "no", "by": "rita"}}},
+    ],
+    ids=["exception", "answer"],
+)
+def test_a_reason_is_optional_in_what_is_sent_and_in_what_comes_back(
+    world: World, platform: Party, said: dict[str, object]
+) -> None:
+    context = GateContext.model_validate({"policy": "label-only", **said})
+    assert GateContext.model_validate_json(context.model_dump_json()) == context
+    decision = platform.client.gate(encoded("coffee"), context)
+    assert platform.client.get_decision(decision.id).exceptions == context.exceptions
+    video = platform.client.gate(original("rocket"), context)  # which a worker reads again
+    assert soon(lambda: platform.client.get_decision(video.id).state is DecisionState.DECIDED)
+
+
+def test_the_job_of_a_video_goes_with_its_decision_and_never_before(world: World, platform: Party) -> None:
+    video = asked(platform, original("rocket"))
+    assert soon(lambda: platform.client.get_decision(video.id).state is DecisionState.DECIDED)
+    tomorrow = now() + timedelta(days=1)
+    with Session(world.engine) as session:
+        session.connection().execute(text("UPDATE decision SET state = 'waiting'"))
+        session.connection().execute(text("UPDATE job SET finished_at = NULL"))
+        assert forget(session, REGISTRY, platform.publisher.id, tomorrow) == 0
+        session.rollback()
+        assert forget(session, REGISTRY, platform.publisher.id, tomorrow) == 1
+        assert session.get(Job, video.job) is None
+        session.commit()
     world.audit()

@@ -320,6 +320,16 @@ def test_the_kind_of_content_is_what_the_facts_say(facts: dict[str, Any], types:
     assert "CONTENT_TYPE_SYNTHETIC_MEDIA" in valid(made, PACK)["content_type"]
 
 
+def test_what_is_held_is_not_called_synthetic_while_it_may_be_the_original() -> None:
+    def held(direction: str) -> dict[str, Any]:
+        facts = {"match.another_face": True, "match.direction": direction}
+        return valid(decision(Outcome.HOLD, PACK, "altered", facts=facts), PACK)
+
+    assert "CONTENT_TYPE_SYNTHETIC_MEDIA" not in held("unknown")["content_type"]
+    assert "CONTENT_TYPE_SYNTHETIC_MEDIA" in held("from_reference")["content_type"]
+    assert "derivative" not in held("unknown")["decision_facts"]
+
+
 def test_a_video_is_a_video_though_it_could_not_be_checked() -> None:
     failed = valid(decision(Outcome.HOLD, None, None, state=DecisionState.FAILED, facts={}, job="17"), None)
     assert failed["content_type"] == ["CONTENT_TYPE_VIDEO"]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.errors import BadPack
+from registry.gate import evaluation
 from registry.gate.evaluation import run_cases
 from registry.gate.pack_rows import check_pack
 from registry.gate.pack_schema import json_schema
@@ -393,3 +394,30 @@ def test_the_published_schema_names_every_outcome_and_itself() -> None:
     assert schema["$id"] == "urn:trueprint:policy-pack"
     assert schema["additionalProperties"] is False
     jsonschema_rs.meta.validate(schema)
+
+
+def test_patterns_are_few_in_all_of_a_pack() -> None:
+    rules = "".join(
+        f"  - {{id: r{number}, when: upload.text.matches('a{number}'), then: hold, why: A test.}}\n"
+        for number in range(31)
+    )
+    text = f"pack: many\nversion: 1.0.0\ntitle: Many patterns\nsummary: For a test.\nrules:\n{rules}"
+    flaw = flaw_of(text)
+    assert (flaw.where, flaw.line) == ("rules[30].when", 36)
+    assert flaw.reason == "matches() can stand 30 times in a pack"
+
+
+def test_cases_that_take_too_long_are_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "CASES_WITHIN_S", -1)
+    result = run_cases(compile_pack(GOOD))
+    assert not result.ok
+    assert all(case.got.startswith("failed: not run: the cases before it took") for case in result.cases)
+
+
+@pytest.mark.parametrize("address", ["https://x/\\0", "https://x/\\u202e", "https://x/é"])
+def test_an_address_has_no_hidden_characters(address: str) -> None:
+    flaws_of(changed("otherwise: {then: allow}", f'otherwise: {{then: allow}}\nreference: "{address}"'))
+
+
+def test_a_version_is_written_in_plain_digits() -> None:
+    flaws_of(changed("version: 1.0.0", "version: \uff11.0.0"))
