@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
 from sdk import gate_calls
 from sdk.cli.connection import ApiKey, Home, Json, Url, connect
-from sdk.cli.output import CHECK_FAILED, REFUSED, console, fail, notes, print_json, shown, styled
+from sdk.cli.output import CHECK_FAILED, REFUSED, console, fail, notes, print_json, shown, styled, usage_of
 from sdk.client import Client
 from sdk.models import ActivationMode, NewBacktest, NewGateSettings, PackCheck, PackTest, Replay, in_words
 
@@ -151,7 +152,7 @@ def shadow(
         str | None, typer.Argument(help="the pack that runs beside the active one; none: its report")
     ] = None,
     end: Annotated[bool, typer.Option("--end", help="let none run beside the active one")] = False,
-    why: Annotated[str, typer.Option(help="why")] = "to see what it would change",
+    why: Annotated[str | None, typer.Option(help="why")] = None,
     days: Days = 30,
     form: Format = "table",
     url: Url = None,
@@ -162,13 +163,21 @@ def shadow(
     with connect(url, api_key, home) as client:
         if named is None and not end:
             report = client.send(gate_calls.shadow(days, 1000))
-            if report is None:
+            if report is not None:
+                _show_replay(report, form)
+            elif (running := _in_shadow(client)) is not None:
+                console.print(
+                    f"{running} runs in the shadow; no upload was decided on since.", soft_wrap=True
+                )
+            else:
                 fail("no pack runs, or ran, in the shadow of the active one", REFUSED)
-            _show_replay(report, form)
             return
         mode = ActivationMode.SHADOW_ENDED if end else ActivationMode.SHADOW
         pack = named if named is not None else _in_shadow(client)
-        activation = client.send(gate_calls.activate(_kept(client, pack), why, mode))
+        if pack is None:
+            fail("no pack runs in the shadow of the active one", REFUSED)
+        reason = why or ("it has run long enough" if end else "to see what it would change")
+        activation = client.send(gate_calls.activate(_kept(client, pack), reason, mode))
     console.print(_activation_in_words(activation), soft_wrap=True)
 
 
@@ -218,7 +227,12 @@ def settings(
     as_json: Json = False,
 ) -> None:
     """Show how your gate works, and change it where an option is given."""
-    wanted = NewGateSettings(two_people=two_people, retention_days=retention_days, dispute_url=dispute_url)
+    try:
+        wanted = NewGateSettings(
+            two_people=two_people, retention_days=retention_days, dispute_url=dispute_url
+        )
+    except ValidationError as error:
+        usage_of(error)
     with connect(url, api_key, home) as client:
         is_change = wanted != NewGateSettings()
         call = gate_calls.change_gate_settings(wanted) if is_change else gate_calls.gate_settings()
@@ -277,16 +291,22 @@ def _text_of(named: str) -> str | None:
 
 
 def _kept(client: Client, named: str) -> str:
-    """What a pack is called in the registry; a file is added first."""
+    """What a pack is called in the registry; a file is added first.
+
+    Not one whose cases fail: it would not be switched on, and its name would mean it from now on.
+    """
     text = _text_of(named)
-    return named if text is None else client.send(gate_calls.add_pack(text)).sha256
+    if text is None:
+        return named
+    failed = [case.name for case in client.send(gate_calls.run_pack_cases(text)).cases if not case.passed]
+    if failed:
+        fail(f"{named}: {len(failed)} of its cases fail, such as {failed[0]!r}; it was not added", REFUSED)
+    return client.send(gate_calls.add_pack(text)).sha256
 
 
-def _in_shadow(client: Client) -> str:
-    found = next((pack.sha256 for pack in client.send(gate_calls.list_packs()) if pack.shadow), None)
-    if found is None:
-        fail("no pack runs in the shadow of the active one", REFUSED)
-    return found
+def _in_shadow(client: Client) -> str | None:
+    """SHA-256 of the pack that runs in the shadow."""
+    return next((pack.sha256 for pack in client.send(gate_calls.list_packs()) if pack.shadow), None)
 
 
 def _activation_in_words(activation: "Activation") -> str:

@@ -27,7 +27,14 @@ from sdk.signers import add_signing_key
 
 DEFAULT_SCOPES = {
     Role.PUBLISHER: (Scope.REGISTER, Scope.MATCH),
-    Role.PLATFORM: (Scope.MATCH,),
+    Role.PLATFORM: (
+        Scope.MATCH,
+        Scope.GATE,
+        Scope.READ_DECISIONS,
+        Scope.REVIEW_DECISIONS,
+        Scope.WRITE_POLICIES,
+        Scope.ACTIVATE_POLICIES,
+    ),
     Role.RESEARCHER: (Scope.REGISTER, Scope.MATCH, Scope.PUBLISH_FAKE, Scope.EVIDENCE),
     Role.REVIEWER: (Scope.MATCH, Scope.REVIEW, Scope.EVIDENCE),
     Role.OPERATOR: tuple(Scope),
@@ -69,6 +76,10 @@ def enrol(
     manage_keys: Annotated[
         bool, typer.Option(help="let the API key add, rotate and revoke the organisation's signing keys")
     ] = False,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="what the API key may do, once for each; else what the role needs"),
+    ] = None,
     public_key: Annotated[
         Path | None,
         typer.Option(help="file .jwk that `keygen --name` wrote, of somebody who keeps the other half"),
@@ -89,7 +100,7 @@ def enrol(
         new = NewPublisher(name=name, contact=contact, role=role, did=did)
     except ValidationError as error:
         raise typer.BadParameter(first_flaw_in_words(error.errors())) from None
-    scopes = (*DEFAULT_SCOPES[role], *((Scope.MANAGE_KEYS,) if manage_keys else ()))
+    scopes = (*(scope or DEFAULT_SCOPES[role]), *((Scope.MANAGE_KEYS,) if manage_keys else ()))
     with connect(url, api_key, home, if_new=say_new) as client:
         publisher = client.enrol(new)
         if public is not None:
@@ -122,3 +133,4 @@ def _read_public_key(path: Path) -> tuple[dict[str, str], str]:
 def _show(publisher: Publisher, issued: IssuedApiKey) -> None:
     console.print(f"Enrolled {publisher.name} as {publisher.role}, issuer {publisher.issuer}")
     console.print(f"API key, shown this once: {issued.secret}")
+    console.print(f"It may: {', '.join(issued.scopes)}")

@@ -22,6 +22,7 @@ from registry.gate.asking import Question, prepare
 from registry.gate.chain import FORGOTTEN, append_entry, link_of, next_place
 from registry.gate.decisions import forget, forget_what_is_over
 from registry.operate.audit import audit
+from registry.operate.check_decisions import json_of
 from registry.records.acts import REGISTRY
 from registry.storage.models import ApiKey, DecisionEntry
 from registry.storage.models import Decision as DecisionRow
@@ -399,6 +400,23 @@ def test_an_audit_finds_that_decisions_were_forgotten_without_an_act(desk: Desk,
         "AND decision_id IS NOT NULL",
         "DELETE FROM decision WHERE publisher_id = :platform",
     )
+
+
+def test_an_audit_goes_on_after_what_is_no_json(desk: Desk, session: Session) -> None:
+    findings = found_after(desk, session, f"UPDATE decision_entry SET body = 'no JSON' {OF_AN_ENTRY}")
+    assert any("does not say what it commits to" in one for one in findings)
+    assert any("was no JSON" in one or "is no JSON" in one for one in findings)
+    anew = found_after(desk, session, "DELETE FROM policy_activation WHERE publisher_id = :rival")
+    assert any(one.startswith("activation 0 of") and one.endswith("is gone") for one in anew)
+
+
+@pytest.mark.parametrize("escape", [r"\u0000", r"\\u0000", r"\\\u0000\u0000"])
+def test_the_json_of_a_nul_is_read(session: Session, escape: str) -> None:
+    """PostgreSQL refuses it, and one body that holds it would end every audit."""
+    body = f'{{"a": "{escape}", "b": "c"}}'
+    read = text(f"SELECT {json_of('body')} ->> 'a' FROM (VALUES (CAST(:body AS text))) AS given (body)")
+    said = session.connection().execute(read, {"body": body}).scalar_one()
+    assert said == json.loads(body)["a"].replace("\0", "\ufffd")
 
 
 def test_an_untouched_chain_is_clean(desk: Desk, session: Session) -> None:
