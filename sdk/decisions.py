@@ -120,8 +120,8 @@ def verify_order(decisions: Sequence[Decision]) -> None:
     What a platform keeps of its own answers is checked with this: whoever rewrote the chain would have to
     give a number again.
     """
-    seen: dict[int, tuple[str, str]] = {}
+    seen: dict[int, str] = {}
     for decision in decisions:
-        said = decision.id, decision.previous
+        said = decision_digest(decision)
         if seen.setdefault(decision.number, said) != said:
             raise BadDecisionChain(f"two decisions have the number {decision.number}")

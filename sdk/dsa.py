@@ -193,14 +193,17 @@ class _Database:
         """All of them are created, or none."""
         document = statements[0] if alone else {"statements": statements}
         answer = self._ask("POST", f"{API}/statement" if alone else f"{API}/statements", document)
-        if answer.status != CREATED and answer.status not in REFUSALS and not answer.is_for_now:
+        is_created = answer.status == CREATED and answer.document
+        if not is_created and answer.status not in REFUSALS and not answer.is_for_now:
             raise self._unexpected(answer)
         return answer
 
     def look_up(self, puid: str) -> _Answer:
         """302 with a statement where it is there, 404 where it is not."""
         answer = self._ask("GET", f"{API}/statement/existing-puid/{puid}", None)
-        is_there = answer.status == FOUND and answer.document  # a redirect elsewhere has no JSON
+        is_there = (
+            answer.status == FOUND and answer.document.get("puid") == puid
+        )  # else a redirect elsewhere
         if not is_there and answer.status != NOT_FOUND and not answer.is_for_now:
             raise self._unexpected(answer)
         return answer

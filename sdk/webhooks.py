@@ -20,6 +20,8 @@ def verify_delivery(secret: str, headers: Mapping[str, str], body: bytes) -> Job
     `webhook-signature`, in any case. A delivery may come twice; `webhook-id` says so.
     """
     named = {name.lower(): value for name, value in headers.items()}
+    if not secret:  # the library has an error of its own for that
+        raise BadDelivery("the secret is empty: take that of `Client.webhook_secret()`")
     try:
         Webhook(secret).verify(body, named)
         return Job.model_validate_json(body)

@@ -354,6 +354,8 @@ def test_a_loopback_address_may_go_without_https(memory: Path, address: str, pau
         httpx2.Response(200, json={"statements": []}),
         httpx2.Response(204),
         httpx2.Response(302, headers={"Location": "https://elsewhere.example/login"}),
+        httpx2.Response(302, json={"puid": "another"}),
+        httpx2.Response(201, content=b"<html>"),
         httpx2.Response(404, content=b"<html>"),
         httpx2.Response(405),
     ],

@@ -54,3 +54,8 @@ def test_another_body_an_old_one_and_what_is_no_job_are_refused() -> None:
         verify_delivery(SECRET, headers_of(body, datetime.now(UTC) - timedelta(hours=1)), body.encode())
     with pytest.raises(BadDelivery):
         verify_delivery(SECRET, headers_of("{}"), b"{}")
+
+
+def test_an_empty_secret_verifies_nothing() -> None:
+    with pytest.raises(BadDelivery, match="the secret is empty"):
+        verify_delivery("", {}, b"{}")

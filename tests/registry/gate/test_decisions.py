@@ -28,7 +28,14 @@ from registry.storage.models import ApiKey, DecisionEntry
 from registry.storage.models import Decision as DecisionRow
 from registry.storage.models.columns import now
 from sdk import gate_calls
-from sdk.decisions import FIRST_PREVIOUS, commitment_to, entry_digest, verify_decision, verify_order
+from sdk.decisions import (
+    FIRST_PREVIOUS,
+    BadDecisionChain,
+    commitment_to,
+    entry_digest,
+    verify_decision,
+    verify_order,
+)
 from sdk.errors import ProblemError
 from sdk.models import (
     Decision,
@@ -139,6 +146,13 @@ def test_each_decision_is_one_link_that_names_the_one_before(desk: Desk) -> None
     verify_order(asked)
     assert {entry.publisher_id for entry in desk.entries(desk.rival)} == {desk.rival.publisher.id}
     assert desk.entries(desk.rival)[0].number == 0
+
+
+def test_two_decisions_at_one_place_contradict_each_other(desk: Desk) -> None:
+    other = desk.first.model_copy(update={"outcome": Outcome.REFUSE})
+    verify_order([desk.first, desk.first.model_copy(update={"match": None})])
+    with pytest.raises(BadDecisionChain, match="two decisions have the number"):
+        verify_order([desk.first, other])
 
 
 def test_a_review_is_a_link_of_its_own_and_the_first_answer_stays(desk: Desk) -> None:
