@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
+from os import PathLike
 from typing import Any
 
 from sdk import models
@@ -25,7 +26,14 @@ def decide(
     webhook: str | None = None,
     wait: bool = True,
 ) -> Call[models.Decision]:
-    """POST /v1/gate, multipart; with `wait=False` a video is held at once, and worked on."""
+    """POST /v1/gate, multipart; with `wait=False` a video is held at once, and worked on.
+
+    Raises TypeError: a path would be sent as if it were the file.
+    """
+    if isinstance(content, str | PathLike):
+        raise TypeError("give the bytes of the file, `Path(...).read_bytes()`, or a FingerprintQuery")
+    if not isinstance(context, models.GateContext):
+        raise TypeError("the context is a GateContext; of a dict, `GateContext(**that)`")
     data = {"context": context.model_dump_json(exclude_defaults=True)}
     if webhook is not None:
         data["webhook"] = webhook

@@ -101,9 +101,8 @@ async def decide(
         raise InvalidRequest("send either `media` or `fingerprints`")
     if fingerprints is not None:
         query = _parsed(FingerprintQuery, fingerprints, "fingerprints")
-        source = _Source(
-            query.digest_sha256 or hashlib.sha256(fingerprints.encode()).hexdigest(), query=query
-        )
+        sent = hashlib.sha256(fingerprints.encode()).hexdigest()
+        source = _Source(query.digest_sha256 or sent, sent, query=query)
     else:
         assert media is not None
         source = await run_in_threadpool(_received, media, services)
@@ -139,7 +138,8 @@ async def decide(
 class _Source:
     """What was sent: a file, its fingerprints, or a file that is not read."""
 
-    sha256: str
+    sha256: str  # of the file, as the caller says where it sent fingerprints
+    sent_sha256: str
     content: bytes | None = None
     query: FingerprintQuery | None = None
     refused: MediaTooLarge | None = None
@@ -150,8 +150,10 @@ def _received(media: UploadFile, services: Services) -> _Source:
         content = read_upload(media, services)
     except MediaTooLarge as error:
         media.file.seek(0)
-        return _Source(hashlib.file_digest(media.file, "sha256").hexdigest(), refused=error)  # type: ignore[arg-type]
-    return _Source(hashlib.sha256(content).hexdigest(), content=content)
+        sha256 = hashlib.file_digest(media.file, "sha256").hexdigest()  # type: ignore[arg-type]
+        return _Source(sha256, sha256, refused=error)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return _Source(sha256, sha256, content=content)
 
 
 class _Work:
@@ -176,8 +178,9 @@ class _Work:
         self, said: GateContext, idempotency_key: str | None, base_url: str, session: Session
     ) -> Decision | None:
         """Finds what decides; returns what was decided when the same was sent before."""
-        key, sha256 = self._services.webhook_key, self._source.sha256
-        found = prepare(session, key, self._api_key, said, sha256, idempotency_key, base_url)
+        key, sent = self._services.webhook_key, self._source
+        digests = sent.sha256, sent.sent_sha256
+        found = prepare(session, key, self._api_key, said, *digests, idempotency_key, base_url)
         if isinstance(found, Decision):
             return found
         self._asked = found

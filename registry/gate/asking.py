@@ -48,17 +48,18 @@ def prepare(
     api_key: ApiKey,
     context: GateContext,
     content_sha256: str,
+    sent_sha256: str,
     idempotency_key: str | None,
     base_url: str,
 ) -> Question | Decision:
     """Which policy decides; or the decision that was taken when the same was sent before.
 
-    `content_sha256`: of the file, or of the fingerprints as they were sent. Raises UnknownPack,
-    NoActivePolicy, ActivationRefused, IdempotencyConflict.
+    `content_sha256`: of the file, as far as it is known. `sent_sha256`: of what was sent. Raises
+    UnknownPack, NoActivePolicy, ActivationRefused, IdempotencyConflict.
     """
     platform = api_key.publisher_id
     platform_key = key_of(registry_key, platform)
-    request = request_digest(platform_key, content_sha256, context.model_dump_json())
+    request = request_digest(platform_key, sent_sha256, context.model_dump_json())
     standing = standing_of(session, platform, api_key.id, idempotency_key)
     if standing.replayed is not None:
         return _replayed(session, standing, request)

@@ -47,7 +47,11 @@ def gate(
     on_failure: Annotated[Outcome, typer.Option(help="allow, hold or refuse")] = Outcome.HOLD,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="decide, and count it for nothing")] = False,
     on_device: Annotated[
-        bool, typer.Option("--on-device", help="fingerprint here and send no picture")
+        bool,
+        typer.Option(
+            "--on-device",
+            help="fingerprint here and send no picture; that tells no forgery from its original",
+        ),
     ] = False,
     url: Url = None,
     api_key: ApiKey = None,
@@ -151,4 +155,5 @@ def lines_of(decision: Decision) -> Sequence[str | Text]:
     if decision.evidence is not None and decision.state is not DecisionState.WAITING:
         lines.append(decision.evidence.sentence)
     lines.append(f"why, for the uploader: {decision.links.explain}")
+    lines.append(f"decision {decision.id}")
     return lines

@@ -54,7 +54,7 @@ def decide_and_die(settings: Settings, api_key_id: str, order: dict[str, Any]) -
             assert api_key is not None
             digest, key = hashlib.sha256(content).hexdigest(), services.webhook_key
             question = prepare(
-                session, key, api_key, CONTEXT, digest, order["idempotency_key"], "http://registry"
+                session, key, api_key, CONTEXT, digest, digest, order["idempotency_key"], "http://registry"
             )
             assert isinstance(question, Question)
         identified = services.uploads.decoders.identify(content)

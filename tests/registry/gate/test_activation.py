@@ -1,6 +1,8 @@
 """Which policy decides: rolled back step by step, confirmed by a second person in time, kept once used."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -13,11 +15,13 @@ from registry.storage.models import Job, PolicyPack
 from registry.storage.models.columns import now
 from sdk import gate_calls
 from sdk.client import Client
-from sdk.errors import Conflict
+from sdk.errors import Conflict, ProblemError
 from sdk.models import (
     ActivationMode,
     Decision,
     DecisionState,
+    FingerprintQuery,
+    FingerprintValue,
     GateContext,
     NewApiKey,
     NewDecisionReview,
@@ -197,3 +201,25 @@ def test_the_job_of_a_video_goes_with_its_decision_and_never_before(world: World
         assert session.get(Job, video.job) is None
         session.commit()
     world.audit()
+
+
+def test_other_fingerprints_with_the_same_key_are_another_upload(platform: Party) -> None:
+    """Also where the caller says that they are of the same file."""
+
+    def query(letter: str) -> FingerprintQuery:
+        value = FingerprintValue(value=f"pdq.v1:{letter * 64}", quality=100)
+        return FingerprintQuery(fingerprints=(value,), digest_sha256="0" * 64)
+
+    context = GateContext(policy="label-only")
+    first = platform.client.gate(query("5"), context, idempotency_key="only-once")
+    assert platform.client.gate(query("5"), context, idempotency_key="only-once").id == first.id
+    with pytest.raises(ProblemError, match="another upload"):
+        platform.client.gate(query("6"), context, idempotency_key="only-once")
+
+
+@pytest.mark.parametrize(
+    ("content", "context"), [("copy.jpg", None), (Path("copy.jpg"), None), (b"", {"policy": "label-only"})]
+)
+def test_a_path_is_not_sent_as_if_it_were_the_file(platform: Party, content: Any, context: Any) -> None:
+    with pytest.raises(TypeError, match=r"give the bytes|is a GateContext"):
+        platform.client.gate(content, context)

@@ -206,7 +206,7 @@ def question(desk: Desk, session: Session, sha256: str, key: str) -> Question:
     row = session.get(ApiKey, desk.platform.api_key.id)
     assert row is not None
     registry_key = desk.world.services.webhook_key
-    asked = prepare(session, registry_key, row, GateContext(), sha256, key, "https://example.org")
+    asked = prepare(session, registry_key, row, GateContext(), sha256, sha256, key, "https://example.org")
     assert isinstance(asked, Question)
     return asked
 
