@@ -201,9 +201,8 @@ class _Database:
     def look_up(self, puid: str) -> _Answer:
         """302 with a statement where it is there, 404 where it is not."""
         answer = self._ask("GET", f"{API}/statement/existing-puid/{puid}", None)
-        is_there = (
-            answer.status == FOUND and answer.document.get("puid") == puid
-        )  # else a redirect elsewhere
+        # A redirect elsewhere names another statement, or none.
+        is_there = answer.status == FOUND and answer.document.get("puid") == puid
         if not is_there and answer.status != NOT_FOUND and not answer.is_for_now:
             raise self._unexpected(answer)
         return answer
