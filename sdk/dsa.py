@@ -36,7 +36,8 @@ from sdk.flaws import fault_in_words
 from sdk.patience import SPREAD, retry_after_s
 
 MOST_IN_A_BATCH = 100  # that the database takes
-TIMEOUT_S = 120.0
+TIMEOUT_S = 120.0  # of each step: whoever answers a byte at a time would never exceed it
+ANSWER_WITHIN_S = 300.0  # from the request on, to the last byte of its answer
 MOST_TRIES = 8  # of one request
 FIRST_PAUSE_S, MOST_BACKOFF_S = 1.0, 60.0
 MOST_RETRY_AFTER_S = 600.0  # whoever asks for more is asked again by the next run
@@ -165,6 +166,14 @@ def _joined(words: object) -> str:
     return " ".join(map(str, words)) if isinstance(words, list) else str(words)
 
 
+def _says_created(document: dict[str, Any], statements: list[Statement], *, alone: bool) -> bool:
+    """Whether the database says it: with the statement, or with as many in `statements` as were sent."""
+    if alone:
+        return document.get("puid") == statements[0]["puid"]
+    created = document.get("statements")
+    return isinstance(created, list) and len(created) == len(statements)
+
+
 class _Database:
     """One request at a time; knows what answers mean, not what is to be done about them."""
 
@@ -172,7 +181,12 @@ class _Database:
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise BadToken("a token of the database is one word of letters, digits and signs")
         self.base = base
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        # Compressed, an answer may come for long without a byte of it: its time would not be looked at.
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
         try:
             # No redirect is followed: a token is for one address, and 302 says that a statement is there.
             self._http = httpx2.Client(
@@ -193,7 +207,7 @@ class _Database:
         """All of them are created, or none."""
         document = statements[0] if alone else {"statements": statements}
         answer = self._ask("POST", f"{API}/statement" if alone else f"{API}/statements", document)
-        is_created = answer.status == CREATED and answer.document
+        is_created = answer.status == CREATED and _says_created(answer.document, statements, alone=alone)
         if not is_created and answer.status not in REFUSALS and not answer.is_for_now:
             raise self._unexpected(answer)
         return answer
@@ -210,12 +224,16 @@ class _Database:
     def _ask(self, method: str, path: str, document: object) -> _Answer:
         content, more = bytearray(), {"Content-Type": "application/json"}
         body = None if document is None else json.dumps(document).encode()
+        latest = time.monotonic() + ANSWER_WITHIN_S
         try:
             with self._http.stream(method, path, content=body, headers=more) as response:
                 for piece in response.iter_bytes():
                     content += piece
                     if len(content) > MOST_ANSWER_BYTES:
                         break
+                    if time.monotonic() > latest:
+                        words = f"does not come to an end of its answer within {ANSWER_WITHIN_S:g} s"
+                        return _Answer(NO_ANSWER, words=words)
         except httpx2.HTTPError as error:
             return _Answer(NO_ANSWER, words=f"does not answer: {fault_in_words(error)}")
         if response.status_code in TOKEN_REFUSALS:

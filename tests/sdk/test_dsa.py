@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import sdk.cli.dsa
+import sdk.dsa
 from sdk.client import Client
 from sdk.dsa import (
     MOST_TRIES,
@@ -356,6 +358,9 @@ def test_a_loopback_address_may_go_without_https(memory: Path, address: str, pau
         httpx2.Response(302, headers={"Location": "https://elsewhere.example/login"}),
         httpx2.Response(302, json={"puid": "another"}),
         httpx2.Response(201, content=b"<html>"),
+        httpx2.Response(201, json={"message": "sign in"}),
+        httpx2.Response(201, json={"statements": []}),
+        httpx2.Response(201, json={"statements": {"puid": "decision-0"}}),
         httpx2.Response(404, content=b"<html>"),
         httpx2.Response(405),
     ],
@@ -376,6 +381,57 @@ def test_a_redirect_of_a_look_up_does_not_say_that_a_statement_is_there(memory: 
     with pytest.raises(NotTheDatabase):
         send_statements(statements(1), "https://there", TOKEN, memory, transport=login)
     assert "there decision" not in memory.read_text().replace("https://there", "")
+
+
+@pytest.mark.parametrize("answer", [{"message": "sign in"}, {"puid": "another"}])
+def test_a_single_statement_is_there_when_its_own_name_is_answered(
+    memory: Path, answer: dict[str, str]
+) -> None:
+    def refusing_batches(request: httpx2.Request) -> httpx2.Response:
+        is_batch = request.url.path.endswith("/statements")
+        return httpx2.Response(422, json={"errors": {}}) if is_batch else httpx2.Response(201, json=answer)
+
+    other = httpx2.MockTransport(refusing_batches)
+    with pytest.raises(NotTheDatabase, match="status 201"):
+        send_statements(statements(1), "https://there", TOKEN, memory, transport=other)
+    assert "there decision" not in memory.read_text()
+
+
+class Dripping(httpx2.SyncByteStream):
+    """An answer that comes a byte at a time, and has no end for whoever waits for it."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.given < 10_000:
+            self.given += 1
+            time.sleep(0.001)
+            yield b" "
+
+
+def test_an_answer_that_drips_is_not_waited_for(
+    memory: Path, pauses: Pauses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sdk.dsa, "ANSWER_WITHIN_S", 0.01)
+    streams: list[Dripping] = []
+
+    def drip(_: httpx2.Request) -> httpx2.Response:
+        streams.append(Dripping())
+        return httpx2.Response(201, stream=streams[-1])
+
+    with pytest.raises(DatabaseAway, match=r"does not come to an end of its answer within 0\.01 s"):
+        send_statements(
+            statements(1),
+            "https://there",
+            TOKEN,
+            memory,
+            transport=httpx2.MockTransport(drip),
+            pause=pauses,
+        )
+    assert len(streams) == MOST_TRIES
+    assert all(one.given < 10_000 for one in streams)
+    assert memory.read_text() == "database https://there\nsending decision-0\n"
 
 
 def test_a_memory_is_of_one_database_and_of_one_run_at_a_time(database: DsaDatabase, memory: Path) -> None:

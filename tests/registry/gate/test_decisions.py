@@ -21,6 +21,8 @@ from registry.gate import deciding
 from registry.gate.asking import Question, prepare
 from registry.gate.chain import FORGOTTEN, append_entry, link_of, next_place
 from registry.gate.decisions import forget, forget_what_is_over
+from registry.gate.gate_settings import change_settings
+from registry.gate.packs import digest_of
 from registry.operate.audit import audit
 from registry.operate.check_decisions import json_of
 from registry.records.acts import REGISTRY
@@ -305,7 +307,7 @@ def found_after(desk: Desk, session: Session, *statements: str) -> list[str]:
     for statement in statements:
         used = {name: value for name, value in values.items() if f":{name}" in statement}
         changed = session.connection().execute(text(statement), used)
-        assert changed.rowcount, "the case changes something"
+        assert changed.rowcount, "the case changes something"  # -1: it is about a table and no row
     return findings_in(desk, session)
 
 
@@ -431,6 +433,80 @@ def test_the_json_of_a_nul_is_read(session: Session, escape: str) -> None:
     read = text(f"SELECT {json_of('body')} ->> 'a' FROM (VALUES (CAST(:body AS text))) AS given (body)")
     said = session.connection().execute(read, {"body": body}).scalar_one()
     assert said == json.loads(body)["a"].replace("\0", "\ufffd")
+
+
+# Each changes one thing that only an act, the text of a pack or a decision tells of.
+SETTINGS = "UPDATE gate_settings SET {} WHERE publisher_id = :platform"
+PACKS = "UPDATE policy_pack SET {} WHERE publisher_id = :platform"
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        (SETTINGS.format("two_people = false"), "the settings of the gate"),
+        (SETTINGS.format("retention_days = 1"), "the settings of the gate"),
+        (SETTINGS.format("dispute_url = 'https://evil.example/'"), "the settings of the gate"),
+        (SETTINGS.format("dispute_url = NULL"), "the settings of the gate"),
+        (SETTINGS.format("one_person_asked_by = 'x'"), "the settings of the gate"),
+        ("DELETE FROM gate_settings WHERE publisher_id = :platform", "the settings of the gate"),
+        (
+            "INSERT INTO gate_settings (publisher_id, two_people, retention_days) "
+            "VALUES (:rival, false, 730)",
+            "the settings of the gate",
+        ),
+        (PACKS.format("title = 'x'"), "has another title, or other numbers"),
+        (PACKS.format("rules = 0"), "has another title, or other numbers"),
+        (PACKS.format("cases = 7"), "has another title, or other numbers"),
+        (PACKS.format("added_by = NULL"), "was not added as the acts say"),
+        (PACKS.format("added_at = added_at - interval '9 years'"), "was not added as the acts say"),
+        ("DELETE FROM policy_pack WHERE publisher_id = :platform", "is gone, and decisions name it"),
+        ("DELETE FROM policy_pack WHERE publisher_id = :platform", "is gone, and an act added it"),
+        (
+            "DROP TRIGGER decision_entry_is_append_only ON decision_entry",
+            "decision_entry_is_append_only is missing or off",
+        ),
+        (
+            "ALTER TABLE decision_entry DISABLE TRIGGER decision_entry_is_never_emptied",
+            "decision_entry_is_never_emptied is missing or off",
+        ),
+        (
+            "ALTER TABLE decision_entry ENABLE REPLICA TRIGGER decision_entry_is_append_only",
+            "decision_entry_is_append_only is missing or off",
+        ),
+        (
+            "CREATE OR REPLACE TRIGGER decision_entry_is_append_only BEFORE UPDATE OR DELETE ON "
+            "decision_entry FOR EACH ROW WHEN (false) EXECUTE FUNCTION decision_entry_is_append_only()",
+            "decision_entry_is_append_only is missing or off",
+        ),
+    ],
+)
+def test_an_audit_compares_packs_settings_and_triggers(
+    desk: Desk, session: Session, statement: str, sentence: str
+) -> None:
+    with_settings(desk, session)
+    assert findings_in(desk, session) == []
+    assert any(sentence in one for one in found_after(desk, session, statement))
+
+
+def with_settings(desk: Desk, session: Session) -> None:
+    """The platform asks for two people, and one of them has asked to end that; undone with the session."""
+    key = session.get(ApiKey, desk.platform.api_key.id)
+    assert key is not None
+    change_settings(session, key, NewGateSettings(two_people=True, dispute_url="https://ours.example/"))
+    change_settings(session, key, NewGateSettings(two_people=False))
+    session.flush()
+
+
+def test_an_audit_reads_on_after_a_pack_that_is_none(desk: Desk, session: Session) -> None:
+    """Its digest holds, since anybody can compute one."""
+    none = (
+        "INSERT INTO policy_pack (publisher_id, sha256, name, version, title, rules, cases, text, "
+        f"added_at) VALUES (:rival, '{digest_of('- none')}', 'no', '1.0.0', 'none', 0, 0, '- none', now())"
+    )
+    taken = "DELETE FROM policy_activation WHERE publisher_id = :platform"
+    findings = found_after(desk, session, none, taken)
+    assert f"the text of policy pack {digest_of('- none')} is none" in findings
+    assert any(one.startswith("activation 0 of") and one.endswith("is gone") for one in findings)
 
 
 def test_an_untouched_chain_is_clean(desk: Desk, session: Session) -> None:
