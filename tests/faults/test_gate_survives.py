@@ -31,7 +31,7 @@ from sdk.models import Decision, DecisionState, GateContext, JobStatus, Outcome,
 from tests.faults.dies import SURVIVED, Countdown, obey, watch
 from tests.faults.test_kill import die_at
 from tests.pictures import encoded
-from tests.registry.gate.test_decisions import PACK
+from tests.registry.gate.desk import PACK
 from tests.videos import original
 from tests.waiting import soon
 from tests.world import DatabaseServer, Party, SeededEmbedder, World

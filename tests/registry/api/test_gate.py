@@ -21,7 +21,7 @@ from sdk import gate_calls, models
 from sdk.decisions import verify_decision
 from sdk.models import Decision, DecisionState, GateContext, NewDecisionReview, Outcome, Role, Scope
 from tests.pictures import encoded, pixels
-from tests.registry.gate.test_decisions import PACK
+from tests.registry.gate.desk import PACK
 from tests.videos import original
 from tests.waiting import soon
 from tests.world import OF_THE_GATE, Party, World

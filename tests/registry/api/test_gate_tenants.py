@@ -29,7 +29,7 @@ from sdk.models import (
     Scope,
 )
 from tests.pictures import encoded
-from tests.registry.gate.test_decisions import PACK
+from tests.registry.gate.desk import PACK
 from tests.videos import original
 from tests.waiting import soon
 from tests.world import OF_THE_GATE, Party, World
