@@ -68,6 +68,7 @@ def paragraphs_of(
     voice = Voice(language)
     parts = (
         _what_happened(voice, decision),
+        _what_failed(voice, decision),
         _which_rule(voice, decision, pack, language),
         *_where_to_read_it(voice, decision, pack),
         what_matched(voice, decision),
@@ -100,8 +101,6 @@ def _what_happened(voice: Voice, decision: Decision) -> Iterator[str]:
         yield from _what_a_person_found(voice, decision)
     if decision.account_action is not None:
         yield voice.say(ACCOUNT_SENTENCES[decision.account_action])
-    if decision.state is DecisionState.FAILED:
-        yield from _what_failed(voice, decision)
 
 
 def _what_a_person_found(voice: Voice, decision: Decision) -> Iterator[str]:
@@ -123,6 +122,8 @@ def _what_it_waits_for(voice: Voice, decision: Decision) -> Iterator[str]:
 
 
 def _what_failed(voice: Voice, decision: Decision) -> Iterator[str]:
+    if decision.state is not DecisionState.FAILED:
+        return
     code = decision.failure.code if decision.failure is not None else ""
     if code == OUT_OF_TIME:
         yield voice.say("It could not be checked, because there was not enough time.")
