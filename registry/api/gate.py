@@ -193,9 +193,9 @@ class _Work:
                 known = prepare_in(session)
                 if known is not None:
                     return known
-                upload = self._upload()
-                assert upload is not None
-                return self._decided(session, upload)
+                if not self._question.is_first_of_pack:
+                    return self._decided(session, self._fingerprinted())
+            return self.in_transaction(lambda session: self._decided(session, self._fingerprinted()))
         except Exception as error:
             if self._asked is None:
                 raise
@@ -234,12 +234,17 @@ class _Work:
         evidence = may(self._api_key, Action.SEE_EVIDENCE)
         return deciding.decide(context, self._question, upload, with_evidence=evidence)
 
+    def _fingerprinted(self) -> Upload:
+        query = self._source.query
+        assert query is not None
+        values = [(value.value, value.quality, value.orientation) for value in query.fingerprints]
+        return self._services.uploads.read_fingerprints(values, query.digest_sha256)
+
     def _upload(self) -> Upload | None:
         """What is computed of a picture or of fingerprints; None: it is a video."""
-        uploads, query = self._services.uploads, self._source.query
-        if query is not None:
-            values = [(value.value, value.quality, value.orientation) for value in query.fingerprints]
-            return uploads.read_fingerprints(values, query.digest_sha256)
+        uploads = self._services.uploads
+        if self._source.query is not None:
+            return self._fingerprinted()
         if self._source.refused is not None:
             raise self._source.refused
         assert self._source.content is not None

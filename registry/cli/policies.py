@@ -20,7 +20,7 @@ from sdk.client import Client
 from sdk.models import ActivationMode, NewBacktest, NewGateSettings, PackCheck, PackTest, Replay, in_words
 
 if TYPE_CHECKING:
-    from sdk.models import Activation
+    from sdk.models import Activation, PackSummary
 
 policy = typer.Typer(
     name="policy",
@@ -163,17 +163,19 @@ def shadow(
     with connect(url, api_key, home) as client:
         if named is None and not end:
             report = client.send(gate_calls.shadow(days, 1000))
+            running = _in_shadow(client)
+            if running is not None and form == "table":
+                console.print(f"{running.name}@{running.version} runs in the shadow", soft_wrap=True)
             if report is not None:
                 _show_replay(report, form)
-            elif (running := _in_shadow(client)) is not None:
-                console.print(
-                    f"{running} runs in the shadow; no upload was decided on since.", soft_wrap=True
-                )
+            elif running is not None:
+                console.print(f"It saw no upload in the last {days} days.", soft_wrap=True)
             else:
                 fail("no pack runs, or ran, in the shadow of the active one", REFUSED)
             return
         mode = ActivationMode.SHADOW_ENDED if end else ActivationMode.SHADOW
-        pack = named if named is not None else _in_shadow(client)
+        running = _in_shadow(client) if named is None else None
+        pack = named if running is None else running.sha256
         if pack is None:
             fail("no pack runs in the shadow of the active one", REFUSED)
         reason = why or ("it has run long enough" if end else "to see what it would change")
@@ -304,9 +306,8 @@ def _kept(client: Client, named: str) -> str:
     return client.send(gate_calls.add_pack(text)).sha256
 
 
-def _in_shadow(client: Client) -> str | None:
-    """SHA-256 of the pack that runs in the shadow."""
-    return next((pack.sha256 for pack in client.send(gate_calls.list_packs()) if pack.shadow), None)
+def _in_shadow(client: Client) -> "PackSummary | None":
+    return next((pack for pack in client.send(gate_calls.list_packs()) if pack.shadow), None)
 
 
 def _activation_in_words(activation: "Activation") -> str:

@@ -87,8 +87,13 @@ def _packs(session: Session, platform: str, standing: Standing) -> InForce:
 def require_pack(
     session: Session, platform: str, standing: Standing, named: str | None, *, is_dry_run: bool = False
 ) -> InForce:
-    """The packs that decide about a request. Raises UnknownPack, NoActivePolicy, ActivationRefused."""
+    """The packs that decide about a request. Raises UnknownPack, NoActivePolicy, ActivationRefused.
+
+    A name alone means the active pack, if that is its name: a version that was only added decides nothing.
+    """
     force = _packs(session, platform, standing)
+    if force.active is not None and named == force.active.document.pack:
+        return force
     if named is not None:
         pack = find_pack(session, platform, named)
         is_active = pack.sha256 == standing.active

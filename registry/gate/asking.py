@@ -36,6 +36,7 @@ class Question:
     asked: Asked
     context: GateContext
     platform_key: bytes
+    is_first_of_pack: bool = False  # the pack has just become the platform's, in this transaction
 
     def as_job(self, job_id: str) -> "Question":
         """The same, worked on as a job."""
@@ -65,7 +66,7 @@ def prepare(
         return _replayed(session, standing, request)
     force = require_pack(session, platform, standing, context.policy, is_dry_run=context.dry_run)
     assert force.active is not None
-    keep_used_pack(session, api_key, force.active)
+    is_first_of_pack = keep_used_pack(session, api_key, force.active)
     uploader = context.uploader_ref
     asked = Asked(
         id=new_decision_id(),
@@ -86,7 +87,7 @@ def prepare(
         idempotency_key=idempotency_key,
         request_sha256=request,
     )
-    return Question(asked, context, platform_key)
+    return Question(asked, context, platform_key, is_first_of_pack)
 
 
 # Straight on the driver, since every request of a named uploader asks it.

@@ -219,15 +219,16 @@ def _answered(before: QuestionAnswer, given: PersonsReview) -> QuestionAnswer:
 def forget(session: Session, by: Actor, platform: str, before: datetime) -> int:
     """Deletes what decisions from before a time say; their links stay. Returns how many decisions were it.
 
-    An entry of the chain says up to which number, so that an audit can tell this from a loss. The chain is
-    locked until the transaction ends, and only where there is something to delete.
+    An entry of the chain says up to which number, so that an audit can tell this from a loss: nothing is
+    deleted behind a decision whose time is not over, whatever a clock that was wrong wrote on later ones.
+    The chain is locked until the transaction ends, and only where there is something to delete.
     """
     old = select(DecisionRow.first_number).where(
         DecisionRow.publisher_id == platform, col(DecisionRow.at) < before
     )
-    waits = _first_that_waits(session, platform)
-    if waits is not None:  # its job would write it anew
-        old = old.where(col(DecisionRow.first_number) < waits)
+    for kept in (_first_that_waits(session, platform), _first_since(session, platform, before)):
+        if kept is not None:
+            old = old.where(col(DecisionRow.first_number) < kept)
     numbers = session.exec(old.order_by(col(DecisionRow.first_number)).limit(FORGOTTEN_AT_ONCE)).all()
     if not numbers:
         return 0
@@ -256,7 +257,7 @@ def forget(session: Session, by: Actor, platform: str, before: datetime) -> int:
 
 
 def _first_that_waits(session: Session, platform: str) -> int | None:
-    """The place of the first decision about a video that is still worked on."""
+    """The place of the first decision about a video that is worked on: its job would write it anew."""
     waiting = (
         select(DecisionRow.first_number)
         .join(Job, col(Job.id) == col(DecisionRow.job_id))
@@ -264,6 +265,14 @@ def _first_that_waits(session: Session, platform: str) -> int | None:
         .where(col(Job.finished_at).is_(None))
     )
     return session.exec(waiting.order_by(col(DecisionRow.first_number)).limit(1)).first()
+
+
+def _first_since(session: Session, platform: str, since: datetime) -> int | None:
+    """The place of the first decision from then on; one from the future keeps nothing."""
+    young = select(DecisionRow.first_number).where(
+        DecisionRow.publisher_id == platform, col(DecisionRow.at) >= since, col(DecisionRow.at) <= now()
+    )
+    return session.exec(young.order_by(col(DecisionRow.first_number)).limit(1)).first()
 
 
 def platforms_with_decisions(session: Session) -> list[str]:

@@ -278,16 +278,15 @@ def _content(decision: Decision) -> dict[str, JsonValue]:
 def _is_synthetic(decision: Decision) -> bool:
     """Whether the upload shows a face that was given, or is what was registered as made up.
 
-    Where the registered picture was made from the upload, its swapped face is not the upload's. Where it is
-    not known which was made from which, it takes a rule of the platform's that does not just hold it.
+    Where the registered picture was made from the upload, its swapped face is not the upload's; nor need it
+    be where nobody knows which was made from which. A statement is public, so it says what is known.
     """
     changes = decision.evidence.changes if decision.evidence else ()
     types = [OperationType(one.type) for one in changes if one.type in list(OperationType)]
     another_face = any(OPERATIONS[one].shows_another_face for one in types)
-    if another_face or _fact(decision, "match.another_face") is True:
-        direction = _fact(decision, "match.direction")
-        is_decided = decision.outcome is not Outcome.HOLD  # else it may be the other one that was changed
-        return direction == Direction.FROM_REFERENCE or (is_decided and direction != Direction.TO_REFERENCE)
+    another_face = another_face or _fact(decision, "match.another_face") is True
+    if another_face and _fact(decision, "match.direction") == Direction.FROM_REFERENCE:
+        return True
     made_up = (AssetClass.AI_GENERATED, AssetClass.KNOWN_FAKE)
     shown = (VerdictKind.AI_GENERATED, VerdictKind.KNOWN_FAKE)
     is_shown = (

@@ -103,16 +103,21 @@ def own_pack(session: Session, platform: str, sha256: str) -> Pack:
 _kept: set[tuple[str, str]] = set()  # platforms and the shipped packs that they are known to have as rows
 
 
-def keep_used_pack(session: Session, api_key: ApiKey, pack: Pack) -> None:
-    """Makes a shipped pack a row of the organisation that uses it, before a decision names it."""
+def keep_used_pack(session: Session, api_key: ApiKey, pack: Pack) -> bool:
+    """Makes a shipped pack a row of the organisation that uses it, before a decision names it.
+
+    Returns whether it was none before. Then commit before anything is decided: what a failure rolls back
+    would be missing for the decision that tells of the failure, and the acts are locked until then.
+    """
     used = api_key.publisher_id, pack.sha256
     if used in _kept or pack.sha256 not in {one.sha256 for one in shipped_packs().values()}:
-        return
+        return False
     if session.get(PolicyPack, used) is None:
         lock_policies(session, api_key.publisher_id)
         keep_pack(session, api_key, pack)
-    else:  # committed: a row of this transaction may yet be rolled back
-        _kept.add(used)
+        return True
+    _kept.add(used)  # committed: a row of this transaction might yet be rolled back
+    return False
 
 
 def page_of(sha256: str, rule_id: str | None = None) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
+from registry.gate.activation import standing_of
 from registry.gate.decisions import bodies_of
 from registry.gate.evaluation import RuleFailed, rule_on
 from registry.gate.facts import BY_NAME, UNKNOWN, Value
@@ -110,17 +111,22 @@ def replay(
 
 
 def shadow_report(session: Session, platform: str, days: int, limit: int) -> Replay | None:
-    """What the pack in shadow says of the traffic itself, beside what was decided; None: none ran."""
+    """What the pack in shadow says of the traffic itself, beside what was decided.
+
+    Of the one that runs, or else of the one that ran last; None: it saw no upload.
+    """
     since, tally = now() - timedelta(days=days), _Tally(limit)
-    sha256: str | None = None
+    sha256 = standing_of(session, platform).shadow
+    seen = False
     for decision in _decisions(session, platform, since, tally):
         if decision.shadow is None or decision.shadow_outcome is None:
             continue
         sha256 = sha256 or decision.shadow.sha256
         if decision.shadow.sha256 != sha256:
             break  # what ran in the shadow before
+        seen = True
         tally.add(decision, _decided(decision), _Made(decision.shadow_outcome, decision.shadow.rule))
-    return None if sha256 is None else tally.result(sha256, None, since)
+    return tally.result(sha256, None, since) if sha256 is not None and seen else None
 
 
 def _decisions(session: Session, platform: str, since: datetime, tally: _Tally) -> Iterator[Decision]:

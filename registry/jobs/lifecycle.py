@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, delete, func, select
 
 from registry.errors import (
+    BadPack,
     BlobsUnavailable,
     DecoderGaveUp,
     DecoderLost,
@@ -324,7 +325,12 @@ def _question_of(services: Services, session: Session, job: Job) -> Question | N
 def _question_that_can_be_read(services: Services, session: Session, job: Job) -> Question | None:
     try:
         return _question_of(services, session, job)
-    except (UnknownPack, ValueError, LookupError):  # the job fails as others do; the upload stays held
+    except (
+        UnknownPack,
+        BadPack,
+        ValueError,
+        LookupError,
+    ):  # fails as other jobs do, and stays held
         return None
 
 

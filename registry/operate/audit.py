@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Protocol
 
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, func, select
 
 from registry.errors import LogRolledBack
@@ -28,6 +28,7 @@ from registry.operate.check_rows import check_fingerprints, check_publishers, ch
 from registry.operate.check_tree import check_tree
 from registry.operate.findings import Findings
 from registry.storage.blobs import Blobs
+from registry.storage.faults import is_unreadable
 from registry.storage.models import Act, Fingerprint, Record
 from sdk.models import AuditFinding, AuditReport
 
@@ -115,7 +116,9 @@ def _to_its_end(kind: str, step: Findings) -> Findings:
     """What a step finds. Rows that it cannot read are a finding too: they must not end the audit."""
     try:
         yield from step
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, DataError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, DBAPIError) as error:
+        if isinstance(error, DBAPIError) and not is_unreadable(error):
+            raise
         _log.exception("the audit cannot read everything of the kind %s", kind)
         yield (
             kind,

@@ -14,7 +14,7 @@ people are asked for only that its key changed the settings: of these, more is n
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from registry.gate.chain import FORGOTTEN, link_of
@@ -22,6 +22,7 @@ from registry.gate.pack_text import BadPackText, PackText
 from registry.gate.packs import digest_of
 from registry.log.answer_signer import keys_of_answers
 from registry.operate.findings import STREAM_ROWS, Findings
+from registry.storage.faults import is_unreadable
 from registry.storage.models import DecisionEntry, PolicyPack
 from registry.storage.models.columns import CLOCKS_DIFFER_BY, now
 from sdk.decisions import (
@@ -153,14 +154,16 @@ OR one_person_asked_by IS NOT NULL AND NOT (two_people AND EXISTS (
     AND api_key_id = one_person_asked_by AND act.details ->> 'two_people' = 'true'))
 ORDER BY 1
 """
-# As migration 0014 makes them: enabled, without a condition, for these events (pg_trigger.h), calling that.
-UNGUARDED = """
+# As migration 0014 makes them: enabled, without a condition, for these events (pg_trigger.h), calling a
+# function with that body.
+GUARD_MD5 = "c2ec64f6dfed1fec50610390ef327cb3"
+UNGUARDED = f"""
 SELECT wanted.name FROM (VALUES ('decision_entry_is_append_only', 27),
 ('decision_entry_is_never_emptied', 34)) AS wanted (name, events) WHERE NOT EXISTS (
 SELECT 1 FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
 WHERE tgrelid = 'decision_entry'::regclass AND tgname = wanted.name AND tgtype = events
 AND tgenabled IN ('O', 'A') AND tgqual IS NULL AND tgattr = ''
-AND proname = 'decision_entry_is_append_only') ORDER BY 1
+AND proname = 'decision_entry_is_append_only' AND md5(prosrc) = '{GUARD_MD5}') ORDER BY 1
 """
 OF_ROWS = (
     (STRAY, "the row of decision {0} does not say what its entries say"),
@@ -176,7 +179,10 @@ OF_ROWS = (
     (UNADDED, "policy pack {1} of {0} was not added as the acts say"),
     (TAKEN_AWAY, "policy pack {1} of {0} is gone, and an act added it"),
     (MISSET, "the settings of the gate of {0} are not what the acts say"),
-    (UNGUARDED, "the database no longer refuses to change entries of decisions: {0} is missing or off"),
+    (
+        UNGUARDED,
+        "the database does not refuse to change entries of decisions: {0} is missing, off or another",
+    ),
 )
 
 
@@ -194,7 +200,9 @@ def check_decisions(session: Session) -> Findings:
         try:
             with session.begin_nested():  # what cannot be read ends this statement, and not the audit
                 rows = session.connection().execute(text(found)).all()
-        except DataError:
+        except DBAPIError as error:
+            if not is_unreadable(error):
+                raise
             yield KIND, UNREADABLE
             continue
         for told in rows:

@@ -18,7 +18,7 @@ def driver_of(session: Session) -> "psycopg.Connection[Any]":
 
 
 def execute(session: Session, statement: str, values: Mapping[str, object]) -> "psycopg.Cursor[Any]":
-    """Runs one statement. Raises DBAPIError, as SQLAlchemy does, but never with the values in its text."""
+    """Runs one statement. Raises DBAPIError, as SQLAlchemy does, but without the list of values."""
     try:
         return driver_of(session).execute(statement, values)
     except psycopg.Error as error:

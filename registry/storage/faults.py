@@ -42,6 +42,11 @@ def fault_of(error: BaseException) -> RegistryError | None:
     return None
 
 
+def is_unreadable(error: DBAPIError) -> bool:
+    """Whether PostgreSQL cannot read what is stored: a value that is none, or JSON nested too deep."""
+    return isinstance(error, DataError) or isinstance(error.orig, psycopg.errors.StatementTooComplex)
+
+
 def fault_of_database(error: BaseException) -> RegistryError | None:
     """The same of psycopg's own errors."""
     known = BY_SQLSTATE.get(getattr(error, "sqlstate", None) or "")

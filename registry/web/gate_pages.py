@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sqlmodel import Session
 
 from registry.api.deps import BaseUrlDep, ServicesDep, SessionDep
-from registry.errors import InvalidRequest, RegistryError, UnknownDecision, UnknownPack
+from registry.errors import BadPack, InvalidRequest, RegistryError, UnknownDecision, UnknownPack
 from registry.gate import decisions
 from registry.gate.languages import LANGUAGES, language_for
 from registry.gate.pack_rows import find_pack, page_of, published_pack
@@ -171,7 +171,10 @@ def _addresses(session: Session, decision: Decision) -> tuple[str, ...]:
 def _pack_of(session: Session, decision: Decision) -> Pack | None:
     if decision.rule is None:
         return None
-    return find_pack(session, decision.platform, decision.rule.sha256)
+    try:
+        return find_pack(session, decision.platform, decision.rule.sha256)
+    except BadPack:  # an older version of this program took it
+        return None
 
 
 def _staff(session: Session, decision: Decision, secret: str, action: Action) -> ApiKey:

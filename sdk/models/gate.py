@@ -150,7 +150,8 @@ class GateContext(Wire):
     policy: str | None = Field(
         default=None,
         max_length=120,
-        description="name, name@version or SHA-256 of a pack; the active one when unset",
+        description="name, name@version or SHA-256 of a pack; the active one when unset. A name alone "
+        "is the active pack, if it is called so, and else its newest version",
     )
     deadline_ms: int | None = Field(default=None, ge=1, le=600_000)
     on_failure: Literal[Outcome.ALLOW, Outcome.HOLD, Outcome.REFUSE] = Outcome.HOLD

@@ -18,10 +18,7 @@ class GateSettings(Wire):
     one_person_asked_by: str | None = None  # id of the key that wants to end that; another key ends it
     retention_days: int = Field(default=730, ge=1, le=3650)  # then facts and statement are deleted
     dispute_url: str | None = Field(
-        default=None,
-        max_length=500,
-        pattern=r"^https://[!#-&(-;=?-~]+$",
-        description="where uploaders dispute; `{content_ref}` is replaced",
+        default=None, description="where uploaders dispute; `{content_ref}` is replaced"
     )
 
 

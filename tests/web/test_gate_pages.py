@@ -134,3 +134,12 @@ def test_a_publishers_title_makes_no_link_and_is_gone_with_its_record(world: Wor
         erased = httpx2.get(decision.links.explain, params={"lang": language}).text
         assert "appeals.example.com" not in erased
         assert "(erased)" in erased
+
+
+def test_a_policy_that_can_no_longer_be_read_breaks_no_page_of_a_decision(world: World) -> None:
+    platform = world.enrol("Chat", Role.PLATFORM)
+    platform.client.send(gate_calls.activate("label-only", "to try it"))
+    decision = platform.client.gate(encoded("cat"))
+    world.tamper("UPDATE policy_pack SET text = 'no pack'")
+    for language in ("en", "de"):
+        assert httpx2.get(decision.links.explain, params={"lang": language}).status_code == 200

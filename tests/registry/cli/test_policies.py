@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 from sdk import gate_calls
 from sdk.cli import app
 from sdk.models import Role, Scope
+from tests.pictures import encoded
 from tests.world import Party, World
 
 FAILING = """\
@@ -53,8 +54,14 @@ def test_a_shadow_that_has_seen_nothing_yet_runs_all_the_same(world: World, plat
     assert run(world, platform, "shadow", "newsroom").exit_code == 0
     done = run(world, platform, "shadow")
     assert done.exit_code == 0
-    assert "runs in the shadow; no upload was decided on since" in done.stdout
+    assert done.stdout == "newsroom@1.0.0 runs in the shadow\nIt saw no upload in the last 30 days.\n"
+    platform.client.gate(encoded("cat"))
+    assert "1 decision since" in run(world, platform, "shadow").stdout
+    assert run(world, platform, "shadow", "meta-label").exit_code == 0
+    done = run(world, platform, "shadow")
+    assert done.stdout == "meta-label@1.0.0 runs in the shadow\nIt saw no upload in the last 30 days.\n"
     assert run(world, platform, "shadow", "--end").exit_code == 0
+    assert "1 decision since" in run(world, platform, "shadow").stdout
     newest = platform.client.send(gate_calls.list_activations())[0]
     assert newest.why == "it has run long enough"
 

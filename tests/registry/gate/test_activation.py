@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Session, select
 
+from registry.gate import deciding
 from registry.gate.decisions import forget
 from registry.records.acts import REGISTRY
 from registry.storage.db import transaction
@@ -203,13 +204,54 @@ def test_the_job_of_a_video_goes_with_its_decision_and_never_before(world: World
     world.audit()
 
 
+def query(letter: str) -> FingerprintQuery:
+    """Of a file that nobody registered."""
+    value = FingerprintValue(value=f"pdq.v1:{letter * 64}", quality=100)
+    return FingerprintQuery(fingerprints=(value,), digest_sha256="0" * 64)
+
+
+def test_a_shipped_pack_is_the_platforms_own_also_if_the_first_request_fails(
+    world: World, platform: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an audit would miss the pack that the decision names."""
+
+    def break_down(*_: object, **__: object) -> Decision:
+        raise RuntimeError("nothing answers")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(deciding, "decide", break_down)
+        failed = platform.client.gate(query("4"), GateContext(policy="label-only"))
+    assert (failed.state, failed.outcome) == (DecisionState.FAILED, Outcome.HOLD)
+    world.audit()
+    decided = platform.client.gate(query("4"), GateContext(policy="newsroom"))
+    assert (decided.state, decided.outcome) == (DecisionState.DECIDED, Outcome.ALLOW)
+    world.audit()
+
+
+def test_a_version_that_was_only_added_decides_nothing(platform: Party) -> None:
+    text = "pack: chat\nversion: {}\ntitle: A test\nsummary: For a test.\nrules: []\n"
+    text += "otherwise: {{then: {}, why: That is all.}}\n"
+    send = platform.client.send
+    send(gate_calls.add_pack(text.format("1.0.0", "allow")))
+    send(gate_calls.activate("chat", "first"))
+    send(gate_calls.add_pack(text.format("1.1.0", "refuse")))
+    assert platform.client.gate(query("3"), GateContext(policy="chat")).outcome is Outcome.ALLOW
+    assert platform.client.gate(query("3"), GateContext(policy="chat@1.1.0")).outcome is Outcome.REFUSE
+    send(gate_calls.activate("chat@1.1.0", "then"))
+    assert platform.client.gate(query("3"), GateContext(policy="chat")).outcome is Outcome.REFUSE
+
+
+def test_an_address_that_an_older_version_took_can_be_read(world: World, platform: Party) -> None:
+    send = platform.client.send
+    send(gate_calls.change_gate_settings(NewGateSettings(dispute_url="https://chat.example/appeal")))
+    taken = "https://chat.example/größe"
+    world.tamper("UPDATE gate_settings SET dispute_url = :taken", taken=taken)
+    assert send(gate_calls.gate_settings()).dispute_url == taken
+    assert send(gate_calls.activate("label-only", "all the same")).pack == "label-only"
+
+
 def test_other_fingerprints_with_the_same_key_are_another_upload(platform: Party) -> None:
     """Also where the caller says that they are of the same file."""
-
-    def query(letter: str) -> FingerprintQuery:
-        value = FingerprintValue(value=f"pdq.v1:{letter * 64}", quality=100)
-        return FingerprintQuery(fingerprints=(value,), digest_sha256="0" * 64)
-
     context = GateContext(policy="label-only")
     first = platform.client.gate(query("5"), context, idempotency_key="only-once")
     assert platform.client.gate(query("5"), context, idempotency_key="only-once").id == first.id

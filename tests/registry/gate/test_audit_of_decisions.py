@@ -206,8 +206,9 @@ def test_an_audit_finds_that_decisions_were_forgotten_without_an_act(desk: Desk,
     )
 
 
-def test_an_audit_goes_on_after_what_is_no_json(desk: Desk, session: Session) -> None:
-    findings = found_after(desk, session, f"UPDATE decision_entry SET body = 'no JSON' {OF_AN_ENTRY}")
+@pytest.mark.parametrize("body", ["'no JSON'", "repeat('[', 20000)"])
+def test_an_audit_goes_on_after_what_is_no_json(desk: Desk, session: Session, body: str) -> None:
+    findings = found_after(desk, session, f"UPDATE decision_entry SET body = {body} {OF_AN_ENTRY}")
     assert any("does not say what it commits to" in one for one in findings)
     assert any("was no JSON" in one or "is no JSON" in one for one in findings)
     anew = found_after(desk, session, "DELETE FROM policy_activation WHERE publisher_id = :rival")
@@ -251,20 +252,25 @@ PACKS = "UPDATE policy_pack SET {} WHERE publisher_id = :platform"
         ("DELETE FROM policy_pack WHERE publisher_id = :platform", "is gone, and an act added it"),
         (
             "DROP TRIGGER decision_entry_is_append_only ON decision_entry",
-            "decision_entry_is_append_only is missing or off",
+            "decision_entry_is_append_only is missing, off or another",
         ),
         (
             "ALTER TABLE decision_entry DISABLE TRIGGER decision_entry_is_never_emptied",
-            "decision_entry_is_never_emptied is missing or off",
+            "decision_entry_is_never_emptied is missing, off or another",
         ),
         (
             "ALTER TABLE decision_entry ENABLE REPLICA TRIGGER decision_entry_is_append_only",
-            "decision_entry_is_append_only is missing or off",
+            "decision_entry_is_append_only is missing, off or another",
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION decision_entry_is_append_only() RETURNS trigger LANGUAGE plpgsql "
+            "AS $$ BEGIN RETURN NEW; END $$",
+            "decision_entry_is_never_emptied is missing, off or another",
         ),
         (
             "CREATE OR REPLACE TRIGGER decision_entry_is_append_only BEFORE UPDATE OR DELETE ON "
             "decision_entry FOR EACH ROW WHEN (false) EXECUTE FUNCTION decision_entry_is_append_only()",
-            "decision_entry_is_append_only is missing or off",
+            "decision_entry_is_append_only is missing, off or another",
         ),
     ],
 )

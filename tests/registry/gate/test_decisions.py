@@ -193,6 +193,23 @@ def test_only_what_is_old_enough_is_forgotten(desk: Desk, later: Session) -> Non
     assert audit(desk.world.services, later).findings == ()
 
 
+def test_a_clock_that_was_wrong_once_deletes_nothing_before_its_time(desk: Desk, later: Session) -> None:
+    """The newest of many is from the year 2000, it seems: those before it are not."""
+    platform, day_ago = desk.platform.publisher.id, now() - timedelta(days=1)
+    desk.ask(new_picture())
+    newest = "(SELECT max(first_number) FROM decision WHERE publisher_id = :platform)"
+    wrong = (
+        f"UPDATE decision SET at = '2000-01-01Z' WHERE publisher_id = :platform AND first_number = {newest}"
+    )
+    later.connection().execute(text(wrong), {"platform": platform})
+    assert forget(later, REGISTRY, platform, day_ago) == 0
+    ahead = "UPDATE decision SET at = '2999-01-01Z' WHERE id = :first"
+    later.connection().execute(text(ahead), {"first": desk.first.id})
+    old = "UPDATE decision SET at = at - interval '3 years' WHERE id = :reviewed"
+    later.connection().execute(text(old), {"reviewed": desk.reviewed.id})
+    assert forget(later, REGISTRY, platform, day_ago) == 2, "one from the future holds up nothing"
+
+
 def test_every_organisation_has_the_time_that_it_set(desk: Desk, later: Session) -> None:
     wanted = NewGateSettings(retention_days=1)
     desk.rival.client.send(gate_calls.change_gate_settings(wanted))
