@@ -160,6 +160,14 @@ def as_text(question: Question) -> str:
     )
 
 
+def decision_in(written: str) -> str | None:
+    """The id of the decision that a question of `as_text` ends in; None: it cannot be read."""
+    try:
+        return str(json.loads(written)["id"])
+    except (ValueError, TypeError, LookupError):
+        return None
+
+
 def from_text(session: Session, registry_key: bytes, written: str) -> Question:
     """A question as it was before a restart."""
     kept: Mapping[str, Any] = json.loads(written)

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, delete, select, update
+from sqlmodel import Session, col, delete, func, select, update
 
 from registry.errors import InvalidRequest, UnknownDecision
+from registry.gate.asking import decision_in
 from registry.gate.chain import FORGOTTEN, append_entry, next_place
 from registry.gate.gate_settings import settings_of
 from registry.gate.pack_rows import find_pack
@@ -257,14 +258,19 @@ def forget(session: Session, by: Actor, platform: str, before: datetime) -> int:
 
 
 def _first_that_waits(session: Session, platform: str) -> int | None:
-    """The place of the first decision about a video that is worked on: its job would write it anew."""
-    waiting = (
-        select(DecisionRow.first_number)
-        .join(Job, col(Job.id) == col(DecisionRow.job_id))
-        .where(DecisionRow.publisher_id == platform, DecisionRow.state == DecisionState.WAITING.value)
-        .where(col(Job.finished_at).is_(None))
+    """The place of the first decision whose video is still worked on: the job would write it anew.
+
+    By what the jobs hold: a decision that failed for want of time before its job was made does not name it.
+    """
+    questions = (
+        select(Job.gate_context)
+        .join(ApiKey, col(ApiKey.id) == col(Job.api_key_id))
+        .where(ApiKey.publisher_id == platform, col(Job.finished_at).is_(None))
+        .where(col(Job.gate_context).is_not(None))
     )
-    return session.exec(waiting.order_by(col(DecisionRow.first_number)).limit(1)).first()
+    ids = [decision_in(written) for written in session.exec(questions) if written is not None]
+    places = select(func.min(DecisionRow.first_number)).where(col(DecisionRow.id).in_(ids))
+    return session.exec(places).one()
 
 
 def _first_since(session: Session, platform: str, since: datetime) -> int | None:

@@ -14,14 +14,15 @@ from sqlmodel import Session, select
 
 from registry.errors import IdempotencyConflict
 from registry.gate import deciding
-from registry.gate.asking import Question, prepare
+from registry.gate.asking import Question, as_text, prepare
 from registry.gate.chain import FORGOTTEN, link_of
 from registry.gate.decisions import forget, forget_what_is_over
 from registry.operate.audit import audit
 from registry.records.acts import REGISTRY
-from registry.storage.models import ApiKey, DecisionEntry
+from registry.storage.models import ApiKey, DecisionEntry, Job
 from registry.storage.models import Decision as DecisionRow
 from registry.storage.models.columns import now
+from registry.storage.models.jobs import GATE
 from sdk import gate_calls
 from sdk.decisions import (
     FIRST_PREVIOUS,
@@ -35,6 +36,7 @@ from sdk.errors import ProblemError
 from sdk.models import (
     Decision,
     DecisionState,
+    Failure,
     GateContext,
     NewApiKey,
     NewDecisionReview,
@@ -191,6 +193,27 @@ def test_only_what_is_old_enough_is_forgotten(desk: Desk, later: Session) -> Non
     assert audit(desk.world.services, later).findings == ()
     assert forget(later, REGISTRY, platform, second.at + timedelta(microseconds=1)) == 1, "with its review"
     assert audit(desk.world.services, later).findings == ()
+
+
+def test_a_decision_stays_as_long_as_its_video_is_worked_on(desk: Desk, later: Session) -> None:
+    """Also one that was given up for want of time before there was a job."""
+    platform, tomorrow = desk.platform.publisher.id, now() + timedelta(days=1)
+    asked = question(desk, later, "c" * 64, "too-late")
+    failure = Failure(code=deciding.DEADLINE, detail="")
+    decision = deciding.fail(later, desk.world.services.signer, asked, failure)
+    job = Job(
+        id="of-this-test",
+        kind=GATE,
+        api_key_id=desk.platform.api_key.id,
+        payload_key=None,
+        gate_context=as_text(asked.as_job("of-this-test")),
+    )
+    later.add(job)
+    assert forget(later, REGISTRY, platform, tomorrow) > 0
+    left = later.exec(select(DecisionRow.id).where(DecisionRow.publisher_id == platform)).all()
+    assert left == [decision.id]
+    job.finished_at = now()
+    assert forget(later, REGISTRY, platform, tomorrow) == 1
 
 
 def test_a_clock_that_was_wrong_once_deletes_nothing_before_its_time(desk: Desk, later: Session) -> None:
