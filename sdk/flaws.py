@@ -89,6 +89,7 @@ FORMS = {
 }
 OTHERWISE = "is not valid"
 _NUMBER_OF_ERROR = re.compile(r"\[Errno -?\d+\] ")
+_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")  # how pydantic writes one value of an enum
 NOT_A_FILE = "UploadFile"  # of a form in which text was sent for a file, in FastAPI's words
 
 
@@ -99,7 +100,8 @@ def flaw_in_words(flaw: ErrorDetails) -> str:
         return WORDS[kind]
     if kind in LIMITS:
         words, name = LIMITS[kind]
-        return _singular(words.format(context[name])) if name in context else OTHERWISE
+        limit = _MEMBER.sub(r"\1", str(context.get(name)))
+        return _singular(words.format(limit)) if name in context else OTHERWISE
     if kind == "string_pattern_mismatch":
         return FORMS.get(context.get("pattern", ""), OTHERWISE)
     if kind == "json_invalid":

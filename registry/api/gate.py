@@ -28,7 +28,6 @@ from registry.errors import (
     InvalidFingerprint,
     InvalidRequest,
     MediaTooLarge,
-    RegistryError,
     StorageAway,
 )
 from registry.gate import deciding
@@ -123,7 +122,7 @@ async def decide(
         task.add_done_callback(_kept.discard)
         try:
             decision = await run_in_threadpool(work.fail, TIME_IS_OVER)
-        except RegistryError:
+        except Exception:
             await _ended(task)
             raise
         # The turn is kept until the work is done: who sets short deadlines gets no more of them at a time.
@@ -226,7 +225,7 @@ class _Work:
                 jobs.accept(self._services, self._api_key, self._source.content, new)
             except jobs.AskedBefore as asked:
                 return asked.decision
-            return self.as_it_is()
+            return self.as_it_is(self._question.asked.id)
         return self.in_transaction(lambda session: self._decided(session, upload))
 
     def _decided(self, session: Session, upload: Upload) -> Decision:
@@ -258,17 +257,17 @@ class _Work:
         with transaction(self._services.engine) as session:
             return deciding.fail(session, self._services.signer, self._question, failure)
 
-    def as_it_is(self) -> Decision:
-        """The decision as it was noted last."""
-        asked = self._question.asked
+    def as_it_is(self, decision_id: str) -> Decision:
+        """A decision as it was noted last."""
         with transaction(self._services.engine) as session:
-            return get_decision(session, asked.platform, asked.id)
+            return get_decision(session, self._question.asked.platform, decision_id)
 
-    def of_job(self, job_id: str) -> Decision:
-        """What the job decided, with its match answer; the decision as it is while the job goes on."""
-        job = jobs.read_job(self._services, job_id)
+    def of_job(self, waiting: Decision) -> Decision:
+        """What its job decided, with its match answer; the decision as it is while the job goes on."""
+        assert waiting.job is not None
+        job = jobs.read_job(self._services, waiting.job)
         if job.finished_at is None:
-            return self.as_it_is()
+            return self.as_it_is(waiting.id)
         result = jobs.result_of(job)
         assert isinstance(result, Decision)
         return result
@@ -291,7 +290,7 @@ async def _followed(
     assert waiting.job is not None
     seconds = wait if deadline is None else min(wait, max(0.0, deadline - monotonic()))
     await followers.wait_for(waiting.job, waiting.api_key or "", seconds)
-    return await run_in_threadpool(work.of_job, waiting.job)
+    return await run_in_threadpool(work.of_job, waiting)
 
 
 async def _ended(task: "asyncio.Task[Decision]") -> None:

@@ -44,7 +44,8 @@ class Standing:
     replayed_request: str | None = None  # digest of what was asked then
 
 
-# One statement, since every request to the gate asks it.
+# One statement, since every request to the gate asks it. By number and not by time: clocks are moved, and
+# an older activation is not confirmed after a newer one.
 STANDING = """
 SELECT active.sha256, shadow.sha256, coalesce(two_people, false), dispute_url,
     decision.id, request_sha256
@@ -52,11 +53,13 @@ FROM (VALUES (1)) AS one
 LEFT JOIN decision ON decision.api_key_id = %(api_key)s AND decision.idempotency_key = %(key)s
 LEFT JOIN gate_settings ON gate_settings.publisher_id = %(platform)s
 LEFT JOIN LATERAL (SELECT sha256 FROM policy_activation WHERE publisher_id = %(platform)s
-    AND mode = 'active' AND effective_at IS NOT NULL
-    ORDER BY effective_at DESC, number DESC LIMIT 1) AS active ON true
-LEFT JOIN LATERAL (SELECT sha256, mode FROM policy_activation WHERE publisher_id = %(platform)s
+    AND mode = 'active' AND effective_at IS NOT NULL ORDER BY number DESC LIMIT 1) AS active ON true
+LEFT JOIN LATERAL (SELECT sha256, mode, number FROM policy_activation WHERE publisher_id = %(platform)s
     AND mode IN ('shadow', 'shadow_ended') AND effective_at IS NOT NULL
-    ORDER BY effective_at DESC, number DESC LIMIT 1) AS shadow ON shadow.mode = 'shadow'
+    ORDER BY number DESC LIMIT 1) AS shadow ON shadow.mode = 'shadow'
+    AND NOT EXISTS (SELECT 1 FROM policy_activation AS later WHERE later.publisher_id = %(platform)s
+        AND later.mode = 'active' AND later.effective_at IS NOT NULL AND later.sha256 = shadow.sha256
+        AND later.number > shadow.number)
 """
 
 
@@ -65,7 +68,7 @@ def standing_of(
 ) -> Standing:
     """What decides now, and how; of a request with an Idempotency-Key also whether it came before.
 
-    A pack that was tried in the shadow and switched on is no shadow.
+    A pack that was tried in the shadow and switched on is no shadow, also after a rollback.
     """
     named = {"platform": platform, "api_key": api_key, "key": idempotency_key}
     active, shadow, *others = direct.fetch_one(session, STANDING, named)
@@ -182,7 +185,7 @@ def roll_back(session: Session, api_key: ApiKey, why: str) -> Activation:
         .where(PolicyActivation.publisher_id == platform)
         .where(PolicyActivation.mode == ActivationMode.ACTIVE.value)
         .where(col(PolicyActivation.effective_at).is_not(None))
-        .order_by(col(PolicyActivation.effective_at), col(PolicyActivation.number))
+        .order_by(col(PolicyActivation.number))
     ).all()
     standing = _standing_ones(rows)
     if len(standing) < 2:

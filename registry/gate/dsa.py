@@ -15,6 +15,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from indexer.operations import OPERATIONS, Degree, Direction, OperationType
+from registry.gate.evidence_in_words import is_disputed, is_the_changed_one
 from registry.gate.facts import UNKNOWN
 from registry.gate.pack_schema import DsaTerms, Ground, Rule
 from registry.gate.packs import Pack
@@ -221,13 +222,13 @@ def _facts(decision: Decision) -> Iterator[str]:
     elif decision.evidence is None or decision.evidence.verdict not in list(VerdictKind):
         yield NOT_COMPARED  # a person decided while a video was worked on, or after that failed
     else:
-        yield from _found(decision.evidence, str(_fact(decision, "match.direction")))
+        yield from _found(decision, decision.evidence)
 
 
-def _found(evidence: EvidenceSummary, direction: str) -> Iterator[str]:
+def _found(decision: Decision, evidence: EvidenceSummary) -> Iterator[str]:
     yield "It was compared with registered media."
     is_derived = evidence.verdict == VerdictKind.DERIVATIVE_OF_ORIGINAL
-    if is_derived and direction != Direction.FROM_REFERENCE:
+    if is_derived and _fact(decision, "match.direction") != Direction.FROM_REFERENCE:
         yield "The answer: it shares content with a registered original."
     else:
         yield f"The answer: {in_words(evidence.verdict)}."
@@ -243,8 +244,8 @@ def _found(evidence: EvidenceSummary, direction: str) -> Iterator[str]:
         shown = [one.model_copy(update={"where": None}) for one in evidence.changes]
         told = shown if evidence.intimate else evidence.changes
         changes = "; ".join(dict.fromkeys(map(_change, told)))
-        was_made_from_it = direction == Direction.FROM_REFERENCE
-        yield f"{'Changed against it' if was_made_from_it else 'Differences of the two'}: {changes}."
+        lead = "Changed against it" if is_the_changed_one(decision) else "Differences of the two"
+        yield f"{lead}: {changes}."
 
 
 def _change(change: ChangeShown) -> str:
@@ -278,14 +279,14 @@ def _content(decision: Decision) -> dict[str, JsonValue]:
 def _is_synthetic(decision: Decision) -> bool:
     """Whether the upload shows a face that was given, or is what was registered as made up.
 
-    Where the registered picture was made from the upload, its swapped face is not the upload's; nor need it
-    be where nobody knows which was made from which. A statement is public, so it says what is known.
+    A swapped face is the upload's only where the upload is known to be the changed one of the two: a
+    statement is public.
     """
     changes = decision.evidence.changes if decision.evidence else ()
     types = [OperationType(one.type) for one in changes if one.type in list(OperationType)]
     another_face = any(OPERATIONS[one].shows_another_face for one in types)
     another_face = another_face or _fact(decision, "match.another_face") is True
-    if another_face and _fact(decision, "match.direction") == Direction.FROM_REFERENCE:
+    if another_face and is_the_changed_one(decision):
         return True
     made_up = (AssetClass.AI_GENERATED, AssetClass.KNOWN_FAKE)
     shown = (VerdictKind.AI_GENERATED, VerdictKind.KNOWN_FAKE)
@@ -293,7 +294,7 @@ def _is_synthetic(decision: Decision) -> bool:
         _fact(decision, "match.alteration") == AlterationShown.SHOWN
         or _fact(decision, "verdict.kind") in shown
     )
-    return _fact(decision, "record.class") in made_up and is_shown
+    return _fact(decision, "record.class") in made_up and is_shown and not is_disputed(decision)
 
 
 def _fact(decision: Decision, name: str) -> JsonValue:

@@ -106,7 +106,7 @@ def _what_is_registered(voice: Voice, decision: Decision, evidence: EvidenceSumm
         shown = fact_of(decision, "match.alteration")
         known = (sentence for one, sentence in ALTERATION_SENTENCES.items() if one == shown)
         yield from (voice.say(sentence) for sentence in known)
-    if evidence.verdict == VerdictKind.DISPUTED or fact_of(decision, "record.disputed"):
+    if is_disputed(decision):
         yield voice.say(
             "Several publishers claim it, or contradict one another about it. The registry does not decide "
             "who is right."
@@ -150,15 +150,33 @@ def _is_fake_not_shown(decision: Decision) -> bool:
     return denied and fact_of(decision, "match.alteration") != AlterationShown.SHOWN
 
 
+def is_the_changed_one(decision: Decision) -> bool:
+    """Whether it is the upload that was changed, and not what is registered.
+
+    That the upload was made from it, such as by cropping, tells so only where it is registered as the true
+    picture and nobody disputes that: a genuine picture is also a crop of one that was altered elsewhere.
+    """
+    if fact_of(decision, "match.direction") != Direction.FROM_REFERENCE or is_disputed(decision):
+        return False
+    if fact_of(decision, "match.alteration") == AlterationShown.SHOWN:
+        return True
+    return fact_of(decision, "record.class") == AssetClass.AUTHENTIC
+
+
+def is_disputed(decision: Decision) -> bool:
+    """Whether publishers contradict one another about what is registered."""
+    evidence = decision.evidence
+    by_verdict = evidence is not None and evidence.verdict == VerdictKind.DISPUTED
+    return by_verdict or fact_of(decision, "record.disputed") is True
+
+
 def what_was_changed(voice: Voice, decision: Decision) -> Iterator[str]:
     """Sentences on what differs, the most severe first, and whether that is about a person."""
     evidence = decision.evidence
     if evidence is not None and evidence.changes and evidence.verdict not in NOTHING_MATCHED:
         kinds = _by_kind(evidence.changes)
         told = _joined(voice, [_change(voice, changes) for changes in kinds[:MOST_CHANGES]])
-        # Where nothing shows the direction, it may be the registered one that was altered.
-        is_from = fact_of(decision, "match.direction") == Direction.FROM_REFERENCE
-        if is_from and not _is_fake_not_shown(decision):
+        if is_the_changed_one(decision):
             yield voice.say(
                 "Compared with what is registered, this was changed in your upload: %(changes)s.",
                 changes=told,

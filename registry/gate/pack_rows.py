@@ -68,7 +68,9 @@ def keep_pack(session: Session, api_key: ApiKey, pack: Pack) -> None:
 
 def find_pack(session: Session, platform: str, named: str) -> Pack:
     """The pack of a name, `name@version` or SHA-256; of a name alone the newest. Raises UnknownPack."""
-    name, _, version = named.partition("@")
+    name, at, version = named.partition("@")
+    if at and not version:
+        raise UnknownPack(f"{named[:80]!r} names no version")
     mine = select(PolicyPack).where(PolicyPack.publisher_id == platform)
     by_name = mine.where(PolicyPack.name == name)
     wanted = by_name.where(PolicyPack.version == version) if version else by_name

@@ -60,6 +60,10 @@ OR (first.at, first.api_key_id, began ->> 'policy', began ->> 'content_ref', beg
     split_part(began #>> '{{links,explain}}', '/decisions/', 2))
    IS DISTINCT FROM (decision.at, decision.api_key_id, pack_sha256, content_ref, uploader, content,
     idempotency_key, request_sha256, job_id, is_dry_run, address)
+OR (is_now ->> 'policy', is_now ->> 'content_ref', is_now ->> 'uploader', is_now ->> 'content',
+    is_now ->> 'on_failure', coalesce((is_now ->> 'dry_run')::boolean, false))
+   IS DISTINCT FROM (began ->> 'policy', began ->> 'content_ref', began ->> 'uploader', began ->> 'content',
+    began ->> 'on_failure', coalesce((began ->> 'dry_run')::boolean, false))
 OR (newest.state, is_now ->> 'outcome', is_now #>> '{{rule,rule}}', is_now #>> '{{evidence,verdict}}',
     coalesce((is_now #>> '{{review,confirmed}}')::boolean, false),
     CASE WHEN (is_now -> 'facts' ->> 'match.sure')::boolean THEN is_now #>> '{{evidence,record}}' END)
@@ -165,6 +169,16 @@ WHERE tgrelid = 'decision_entry'::regclass AND tgname = wanted.name AND tgtype =
 AND tgenabled IN ('O', 'A') AND tgqual IS NULL AND tgattr = ''
 AND proname = 'decision_entry_is_append_only' AND md5(prosrc) = '{GUARD_MD5}') ORDER BY 1
 """
+# What somebody added could drop, hide or change what is stored, and no entry would tell.
+ADDED = """
+SELECT name, of::regclass::text FROM (
+SELECT tgname AS name, tgrelid AS of FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT rulename, ev_class FROM pg_rewrite
+UNION ALL SELECT polname, polrelid FROM pg_policy) AS added
+WHERE of IN ('decision_entry'::regclass, 'decision'::regclass, 'policy_pack'::regclass,
+             'policy_activation'::regclass, 'gate_settings'::regclass)
+AND name NOT IN ('decision_entry_is_append_only', 'decision_entry_is_never_emptied') ORDER BY 1, 2
+"""
 OF_ROWS = (
     (STRAY, "the row of decision {0} does not say what its entries say"),
     (DELETED, "decision {0} has lost what it says, before its time was over"),
@@ -183,6 +197,7 @@ OF_ROWS = (
         UNGUARDED,
         "the database does not refuse to change entries of decisions: {0} is missing, off or another",
     ),
+    (ADDED, "the trigger, rule or row policy {0} on {1} is none of this registry's"),
 )
 
 

@@ -24,6 +24,7 @@ from sdk.models import (
     Role,
     Scope,
 )
+from sdk.records import AssetClass
 from tests.pictures import encoded, picture
 from tests.portraits import astronaut, swapped
 from tests.videos import clip, edited, original
@@ -118,6 +119,30 @@ def test_a_disputed_picture_waits_for_a_person_who_decides(chat: Chat) -> None:
     assert [one.state for one in history] == [DecisionState.DECIDED, DecisionState.REVIEWED]
     statements = chat.service.client.send(gate_calls.list_statements()).statements
     assert [one["puid"] for one in statements] == [held.id]  # it was delayed, and then restricted no more
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_the_genuine_picture_of_a_registered_swap_is_not_said_to_be_changed(
+    chat: Chat, *, is_claimed: bool
+) -> None:
+    """Cropped, it looks made from the swap, which is registered as fake, or as true by two publishers."""
+    swap, asset_class = encoded(swapped(), "PNG"), AssetClass.KNOWN_FAKE
+    if is_claimed:
+        asset_class = AssetClass.AUTHENTIC
+        chat.world.register(chat.rival, swap, "ours")
+    chat.world.register(chat.paper if is_claimed else chat.lab, swap, "a swap", asset_class)
+    genuine = encoded(astronaut().crop((40, 10, 482, 452)), quality=90)
+    decision = chat.ask(genuine, policy="twitter-2020", language="en")
+    assert decision.outcome is Outcome.HOLD
+    assert decision.evidence is not None
+    assert "face_swap" in {change.type for change in decision.evidence.changes}
+    assert decision.statement is not None
+    told = "\n".join(decision.statement.paragraphs)
+    assert "In one of the two, this was changed" in told
+    assert "in your upload" not in told
+    assert decision.statement.dsa is not None
+    assert decision.statement.dsa["content_type"] == ["CONTENT_TYPE_IMAGE"]
+    assert "Changed against it" not in str(decision.statement.dsa["decision_facts"])
 
 
 def test_a_slowed_speech_is_held_while_it_is_worked_on_and_then_labelled(chat: Chat) -> None:

@@ -6,6 +6,7 @@ import itertools
 import json
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -370,6 +371,19 @@ def test_a_video_waits_for_its_job_and_ends_in_one_decision(gate: Gate) -> None:
     assert done.id in events
     with Session(gate.world.engine) as session:
         assert session.exec(select(DecisionEntry).where(DecisionEntry.decision_id == done.id)).all()
+
+
+def test_a_video_that_is_sent_twice_at_once_gets_one_decision(gate: Gate) -> None:
+    content = original("rocket")
+
+    def send(_: int) -> httpx2.Response:
+        return gate.post(content, headers={"Prefer": "wait=0", "Idempotency-Key": "two-at-once"})
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(send, range(3)))
+    assert [answer.status_code for answer in answers] == [202, 202, 202]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    finished(gate, answers[0].json()["job"])
 
 
 def test_a_video_that_is_damaged_ends_in_the_callers_own_choice(gate: Gate) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry.storage.models import DecisionEntry
+from registry.gate.asking import Question, prepare
+from registry.storage.models import ApiKey, DecisionEntry
 from sdk.models import Decision, GateContext
 from tests.pictures import encoded
 from tests.world import Party, World
@@ -55,3 +56,13 @@ class Desk:
 def new_picture() -> bytes:
     """Bytes of a picture that nobody sent before."""
     return encoded("hubble") + b"#" * next(numbers)
+
+
+def question(desk: Desk, session: Session, sha256: str, key: str) -> Question:
+    """What is asked of the gate about a file of this digest, before it is decided."""
+    row = session.get(ApiKey, desk.platform.api_key.id)
+    assert row is not None
+    registry_key = desk.world.services.webhook_key
+    asked = prepare(session, registry_key, row, GateContext(), sha256, sha256, key, "https://example.org")
+    assert isinstance(asked, Question)
+    return asked

@@ -232,8 +232,35 @@ def test_a_version_that_was_only_added_decides_nothing(platform: Party) -> None:
     send(gate_calls.add_pack(text.format("1.1.0", "refuse")))
     assert platform.client.gate(query("3"), GateContext(policy="chat")).outcome is Outcome.ALLOW
     assert platform.client.gate(query("3"), GateContext(policy="chat@1.1.0")).outcome is Outcome.REFUSE
+    with pytest.raises(ProblemError, match="names no version"):
+        platform.client.gate(query("3"), GateContext(policy="chat@"))
     send(gate_calls.activate("chat@1.1.0", "then"))
     assert platform.client.gate(query("3"), GateContext(policy="chat")).outcome is Outcome.REFUSE
+
+
+def test_a_clock_that_was_moved_back_hides_no_activation(world: World, platform: Party) -> None:
+    send = platform.client.send
+    send(gate_calls.activate("label-only", "first"))
+    send(gate_calls.activate("newsroom", "by a clock that is fast"))
+    world.tamper(
+        "UPDATE policy_activation SET effective_at = effective_at + interval '2 h' WHERE number = 1"
+    )
+    assert send(gate_calls.roll_back("too strict")).pack == "label-only"
+    assert active(platform.client) == "label-only"
+    send(gate_calls.activate("meta-label", "anew"))
+    assert active(platform.client) == "meta-label"
+
+
+def test_no_rollback_brings_back_a_shadow_that_was_switched_on(platform: Party) -> None:
+    send = platform.client.send
+    send(gate_calls.activate("label-only", "first"))
+    send(gate_calls.activate("newsroom", "to try it", ActivationMode.SHADOW))
+    send(gate_calls.activate("newsroom", "it did"))
+    send(gate_calls.roll_back("it did not"))
+    assert active(platform.client) == "label-only"
+    assert not any(pack.shadow for pack in send(gate_calls.list_packs()))
+    send(gate_calls.activate("newsroom", "to try it again", ActivationMode.SHADOW))
+    assert [pack.name for pack in send(gate_calls.list_packs()) if pack.shadow] == ["newsroom"]
 
 
 def test_an_address_that_an_older_version_took_can_be_read(world: World, platform: Party) -> None:

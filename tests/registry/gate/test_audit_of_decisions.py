@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, col, select
 
+from registry.gate import deciding
 from registry.gate.chain import FORGOTTEN, append_entry, link_of, next_place
 from registry.gate.decisions import forget
 from registry.gate.gate_settings import change_settings
@@ -20,8 +22,8 @@ from registry.storage.models import Decision as DecisionRow
 from registry.storage.models.columns import now
 from sdk import gate_calls
 from sdk.decisions import commitment_to, entry_digest
-from sdk.models import NewGateSettings
-from tests.registry.gate.desk import Desk
+from sdk.models import Failure, NewGateSettings
+from tests.registry.gate.desk import Desk, question
 
 WHEN_TRIGGERS_ARE_OFF = "SET LOCAL session_replication_role = replica"  # for whoever has the password
 # What is set, of one row. Every column has its case.
@@ -272,6 +274,19 @@ PACKS = "UPDATE policy_pack SET {} WHERE publisher_id = :platform"
             "decision_entry FOR EACH ROW WHEN (false) EXECUTE FUNCTION decision_entry_is_append_only()",
             "decision_entry_is_append_only is missing, off or another",
         ),
+        (
+            "CREATE RULE quiet AS ON INSERT TO decision_entry DO INSTEAD NOTHING",
+            "the trigger, rule or row policy quiet on decision_entry",
+        ),
+        (
+            "CREATE TRIGGER quiet BEFORE INSERT ON decision FOR EACH ROW WHEN (new.outcome = 'refuse') "
+            "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "the trigger, rule or row policy quiet on decision",
+        ),
+        (
+            "CREATE POLICY quiet ON gate_settings USING (false)",
+            "the trigger, rule or row policy quiet on gate_settings",
+        ),
     ],
 )
 def test_an_audit_compares_packs_settings_and_triggers(
@@ -289,6 +304,19 @@ def with_settings(desk: Desk, session: Session) -> None:
     change_settings(session, key, NewGateSettings(two_people=True, dispute_url="https://ours.example/"))
     change_settings(session, key, NewGateSettings(two_people=False))
     session.flush()
+
+
+def test_an_audit_finds_that_a_job_decided_about_something_else(desk: Desk, session: Session) -> None:
+    """What a job is asked lies in its row, until the registry signs what comes of it."""
+    signer = desk.world.services.signer
+    asked = question(desk, session, "d" * 64, "of-a-job").as_job("of-a-job")
+    deciding.wait_for_video(session, signer, asked)
+    assert findings_in(desk, session) == []
+    other = replace(asked, asked=replace(asked.asked, uploader="ff" * 32))
+    decision = deciding.fail(session, signer, other, Failure(code=deciding.DEADLINE, detail=""))
+    assert findings_in(desk, session) == [
+        f"the row of decision {decision.id} does not say what its entries say"
+    ]
 
 
 def test_an_audit_reads_on_after_a_pack_that_is_none(desk: Desk, session: Session) -> None:

@@ -14,13 +14,13 @@ from sqlmodel import Session, select
 
 from registry.errors import IdempotencyConflict
 from registry.gate import deciding
-from registry.gate.asking import Question, as_text, prepare
+from registry.gate.asking import as_text
 from registry.gate.chain import FORGOTTEN, link_of
 from registry.gate.decisions import forget, forget_what_is_over
 from registry.operate.audit import audit
 from registry.records.acts import REGISTRY
-from registry.storage.models import ApiKey, DecisionEntry, Job
 from registry.storage.models import Decision as DecisionRow
+from registry.storage.models import DecisionEntry, Job
 from registry.storage.models.columns import now
 from registry.storage.models.jobs import GATE
 from sdk import gate_calls
@@ -44,7 +44,7 @@ from sdk.models import (
     Outcome,
     Role,
 )
-from tests.registry.gate.desk import Desk, new_picture
+from tests.registry.gate.desk import Desk, new_picture, question
 from tests.videos import original
 from tests.world import ROLE_SCOPES, World
 
@@ -124,15 +124,6 @@ def test_eight_that_ask_the_same_at_once_get_one_decision(desk: Desk) -> None:
     assert len(desk.entries()) == before + 1
     for decision in decisions:
         verify_decision(decision, desk.platform.client.jwks())
-
-
-def question(desk: Desk, session: Session, sha256: str, key: str) -> Question:
-    row = session.get(ApiKey, desk.platform.api_key.id)
-    assert row is not None
-    registry_key = desk.world.services.webhook_key
-    asked = prepare(session, registry_key, row, GateContext(), sha256, sha256, key, "https://example.org")
-    assert isinstance(asked, Question)
-    return asked
 
 
 def test_another_upload_with_the_same_key_at_the_same_time_gets_no_decision_of_the_first(

@@ -77,6 +77,7 @@ def decision(outcome: Outcome, pack: Pack | None, rule: str | None, **more: Any)
             "record.publisher": PLANTED,
             "match.another_face": True,
             "match.direction": "from_reference",
+            "record.class": "authentic",
         },
         content_ref=f"post of {PLANTED}",
         uploader=PLANTED,
@@ -299,14 +300,27 @@ def test_an_upload_that_was_not_checked_is_not_said_to_break_a_law() -> None:
         assert "category_specification" not in unchecked
 
 
+MADE_FROM = {"match.direction": "from_reference"}
+
+
 @pytest.mark.parametrize(
     ("facts", "types"),
     [
         ({}, ["OTHER"]),
         ({"upload.media": "image"}, ["IMAGE"]),
         (
-            {"upload.media": "video", "match.another_face": True, "match.direction": "from_reference"},
+            {"upload.media": "video", "match.another_face": True, **MADE_FROM, "record.class": "authentic"},
             ["VIDEO", "SYNTHETIC_MEDIA"],
+        ),
+        ({"match.another_face": True, **MADE_FROM, "record.class": "derivative"}, ["OTHER"]),
+        ({"match.another_face": True, **MADE_FROM, "record.class": "known_fake"}, ["OTHER"]),
+        (
+            {"match.another_face": True, **MADE_FROM, "record.class": "authentic", "record.disputed": True},
+            ["OTHER"],
+        ),
+        (
+            {"record.class": "known_fake", "match.alteration": "shown", "record.disputed": True},
+            ["OTHER"],
         ),
         ({"match.another_face": True, "match.direction": "to_reference"}, ["OTHER"]),
         ({"match.another_face": True, "match.direction": "unknown"}, ["OTHER"]),
@@ -324,7 +338,7 @@ def test_the_kind_of_content_is_what_the_facts_say(facts: dict[str, Any], types:
     made = decision(Outcome.LABEL, PACK, "altered", facts=facts, evidence=evidence(changes=()))
     assert valid(made, PACK)["content_type"] == [f"CONTENT_TYPE_{one}" for one in types]
     swapped = evidence(changes=(ChangeShown(type="face_reenacted", degree="clear"),))
-    facts = {"match.direction": "from_reference"}
+    facts = {"match.direction": "from_reference", "record.class": "authentic"}
     made = decision(Outcome.LABEL, PACK, "altered", facts=facts, evidence=swapped)
     assert "CONTENT_TYPE_SYNTHETIC_MEDIA" in valid(made, PACK)["content_type"]
 
@@ -334,7 +348,7 @@ def test_what_may_be_the_original_is_not_called_synthetic_in_public(outcome: Out
     """Whatever becomes of it, and for whatever reason: which of the two was changed nobody knows."""
 
     def stated(direction: str) -> dict[str, Any]:
-        facts = {"match.another_face": True, "match.direction": direction}
+        facts = {"match.another_face": True, "match.direction": direction, "record.class": "authentic"}
         return valid(decision(outcome, PACK, "altered", facts=facts), PACK)
 
     assert "CONTENT_TYPE_SYNTHETIC_MEDIA" not in stated("unknown")["content_type"]
