@@ -39,7 +39,7 @@ def check(path: PackFile, as_json: Json = False) -> None:
     """Say whether a pack can be used and, line by line, what is wrong with it. Needs no registry."""
     from registry.gate.pack_rows import check_pack
 
-    found = check_pack(path.read_text("utf-8"))
+    found = check_pack(_read(path))
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -56,7 +56,7 @@ def run_tests(path: PackFile, as_json: Json = False) -> None:
     from registry.gate.pack_rows import check_pack
     from registry.gate.packs import compile_pack
 
-    text = path.read_text("utf-8")
+    text = _read(path)
     try:
         result = run_cases(compile_pack(text))
     except BadPack:
@@ -74,7 +74,7 @@ def run_tests(path: PackFile, as_json: Json = False) -> None:
 def add(path: PackFile, url: Url = None, api_key: ApiKey = None, home: Home = None) -> None:
     """Keep a pack in the registry; nothing is switched on."""
     with connect(url, api_key, home) as client:
-        pack = client.send(gate_calls.add_pack(path.read_text("utf-8")))
+        pack = client.send(gate_calls.add_pack(_read(path)))
     console.print(f"{pack.name} {pack.version} is kept as {pack.sha256}")
 
 
@@ -284,11 +284,18 @@ def _backtest(named: str, against: str | None, days: int, limit: int) -> NewBack
     )
 
 
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        fail(f"{path} is no text in UTF-8", CHECK_FAILED)
+
+
 def _text_of(named: str) -> str | None:
     """The text of a file that is named; None: it is the name of a pack."""
     path = Path(named)
     if path.suffix in (".yaml", ".yml") or "/" in named:
-        return path.read_text("utf-8")
+        return _read(path)
     return None
 
 

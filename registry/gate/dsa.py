@@ -62,6 +62,7 @@ BY_A_PERSON = "A person at the platform looked at it and decided so."
 OTHERWISE_THAN_RULE = (
     "A person at the platform looked at it and decided otherwise than the rule, which says:"
 )
+AS_RULE_ASKS = "A person at the platform looked at it, as the rule asks, and decided so. The rule says:"
 MEDIA = {"image": "CONTENT_TYPE_IMAGE", "video": "CONTENT_TYPE_VIDEO"}
 FINGERPRINTS_ONLY = "A picture of which only fingerprints were sent"
 UNKNOWN_MEDIA = "Media of a kind that could not be told"
@@ -204,7 +205,10 @@ def _explanation(decision: Decision, pack: Pack | None) -> str:
     if not _is_reviewed(decision):
         return why
     agrees = rule is not None and rule.then is decision.outcome
-    return f"{why} {BY_A_PERSON}" if agrees else f"{OTHERWISE_THAN_RULE} {why}"
+    if agrees:
+        return f"{why} {BY_A_PERSON}"
+    was_held = rule is not None and rule.then is Outcome.HOLD
+    return f"{AS_RULE_ASKS if was_held else OTHERWISE_THAN_RULE} {why}"
 
 
 def _facts(decision: Decision) -> Iterator[str]:

@@ -64,6 +64,10 @@ def what_matched(voice: Voice, decision: Decision) -> Iterator[str]:
         yield voice.say("This says nothing about whether it is authentic.")
     elif evidence.verdict == VerdictKind.NOT_IN_REGISTRY:
         yield voice.say("None of them matches it.")
+        if fact_of(decision, "upload.media") == "fingerprints":
+            yield voice.say(
+                "Only fingerprints were compared; they can miss a copy that was cropped or changed."
+            )
         yield voice.say("This says nothing about whether it is authentic.")
     else:
         yield from _what_it_matches(voice, decision, evidence)

@@ -53,7 +53,7 @@ ANSWERS = {
     (YesNo.YES, "registry"): N_("Yes: that follows from what is registered."),
     (YesNo.YES, "policy"): N_("Yes: that follows from the policy."),
     (YesNo.YES, PLATFORM): N_("Yes: that is what the platform says."),
-    (YesNo.NO, "comparison"): N_("No: the comparison shows that."),
+    (YesNo.NO, "comparison"): N_("No: compared with what is registered, nothing significant differs."),
     (YesNo.NO, "registry"): N_("No: that follows from what is registered."),
     (YesNo.NO, "policy"): N_("No: that follows from the policy."),
     (YesNo.NO, PLATFORM): N_("No: that is what the platform says."),
@@ -107,7 +107,7 @@ def _what_a_person_found(voice: Voice, decision: Decision) -> Iterator[str]:
     yield voice.say("A person on the platform looked at it and decided this.")
     if decision.review is not None and decision.review.confirmed:
         yield voice.say("That person found that it breaks the policy.")
-    elif decision.review is not None:
+    elif decision.review is not None and decision.outcome is Outcome.ALLOW:  # else nobody said so
         yield voice.say("That person found that it does not break the policy.")
 
 

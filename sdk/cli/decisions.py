@@ -10,7 +10,7 @@ from rich.table import Table
 from sdk import gate_calls
 from sdk.cli.connection import ApiKey, Home, Json, Url, connect
 from sdk.cli.gate import lines_of
-from sdk.cli.output import console, print_json, say, styled, usage_of
+from sdk.cli.output import console, notes, print_json, say, styled, usage_of
 from sdk.models import AccountAction, Decision, DecisionState, NewDecisionReview, Outcome, in_words
 
 decisions = typer.Typer(
@@ -65,6 +65,8 @@ def list_decisions(
                 break
     if not as_json:
         console.print(table)
+    if cursor is not None:
+        notes.print(f"These are the newest {limit}; there are more: give a larger --limit.")
 
 
 def _cells(decision: Decision) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typer.testing import CliRunner, Result
 
 from sdk import gate_calls
 from sdk.cli import app
+from sdk.cli.output import CHECK_FAILED
 from sdk.models import Role, Scope
 from tests.pictures import encoded
 from tests.world import Party, World
@@ -46,6 +47,28 @@ def test_a_file_whose_cases_fail_is_not_kept(world: World, platform: Party, tmp_
     assert done.exit_code != 0
     assert "1 of its cases fail" in done.stderr.replace("\n", " ")
     assert "chat" not in {pack.name for pack in platform.client.send(gate_calls.list_packs())}
+
+
+def test_a_file_that_is_no_text_is_said_in_one_line(world: World, platform: Party, tmp_path: Path) -> None:
+    path = tmp_path / "latin1.yaml"
+    path.write_bytes("title: Retouché".encode("latin-1"))
+    for command in (["check"], ["test"]):
+        done = CliRunner().invoke(app, ["policy", *command, str(path)])
+        assert (done.exit_code, done.exception.__class__) == (CHECK_FAILED, SystemExit)
+        assert "is no text in UTF-8" in done.stderr.replace("\n", " ")
+    assert "is no text in UTF-8" in run(world, platform, "add", str(path)).stderr.replace("\n", " ")
+
+
+def test_a_list_says_that_there_is_more(world: World, platform: Party) -> None:
+    platform.client.send(gate_calls.activate("label-only", "first"))
+    for name in ("cat", "rocket"):
+        platform.client.gate(encoded(name))
+    here = ["--url", world.url, "--api-key", platform.api_key.secret, "--json"]
+    some = CliRunner().invoke(app, ["decisions", "list", "--limit", "1", *here])
+    assert len(some.stdout.splitlines()) == 1
+    assert "there are more: give a larger --limit" in some.stderr
+    every = CliRunner().invoke(app, ["decisions", "list", "--limit", "2", *here])
+    assert (len(every.stdout.splitlines()), every.stderr) == (2, "")
 
 
 def test_a_shadow_that_has_seen_nothing_yet_runs_all_the_same(world: World, platform: Party) -> None:

@@ -276,6 +276,13 @@ def test_a_person_who_decides_otherwise_is_not_given_the_rules_reason() -> None:
     assert explanation.startswith(
         "A person at the platform looked at it and decided otherwise than the rule"
     )
+    held = compile_pack(
+        "pack: h\nversion: 1.0.0\ntitle: A test\nsummary: For a test.\n"
+        "rules: [{id: unsure, when: match.sure, then: hold, why: A person looks at it.}]\n"
+    )
+    decided = decision(Outcome.REFUSE, held, "unsure", state=DecisionState.REVIEWED, review=review())
+    explanation = valid(decided, held)["incompatible_content_explanation"]
+    assert explanation.startswith("A person at the platform looked at it, as the rule asks, and decided so")
     confirmed = decision(
         Outcome.REFUSE, PACK, "altered-harmful", state=DecisionState.REVIEWED, review=review()
     )

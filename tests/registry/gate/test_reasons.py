@@ -368,6 +368,30 @@ def test_where_nothing_matched_nothing_is_said_of_authenticity(language: str, ve
 
 
 @every_language
+@pytest.mark.parametrize("sent", ["fingerprints", "image"])
+def test_fingerprints_that_match_nothing_are_said_to_miss_copies(language: str, sent: str) -> None:
+    evidence = EvidenceSummary(verdict=VerdictKind.NOT_IN_REGISTRY, sentence="Not in this registry.")
+
+    told = _told(_decision(evidence=evidence, facts={"upload.media": sent}), language)
+
+    only = "Only fingerprints were compared; they can miss a copy that was cropped or changed."
+    assert (_said(language, only) in told) == (sent == "fingerprints")
+
+
+@every_language
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_person_who_did_not_say_whether_it_breaks_the_policy_is_not_said_to(
+    language: str, outcome: Outcome
+) -> None:
+    """A box that was not ticked, of an upload that stays held or is refused, says nothing."""
+    review = PersonsReview(by="Kim", reason="Stolen.", confirmed=False, answers={})
+    told = _told(_decision(state=DecisionState.REVIEWED, outcome=outcome, review=review), language)
+
+    innocent = _said(language, "That person found that it does not break the policy.")
+    assert (innocent in told) == (outcome is Outcome.ALLOW)
+
+
+@every_language
 @pytest.mark.parametrize("state", [DecisionState.WAITING, DecisionState.REVIEWED])
 def test_of_a_video_that_is_worked_on_nothing_is_said_to_match(language: str, state: DecisionState) -> None:
     waiting = _in_state(DecisionState.WAITING, Outcome.HOLD).model_copy(update={"state": state})
