@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from indexer.fingerprints.embedders import Embedder, MissingRuntime, TorchEmbedder, open_embedder
+from indexer.fingerprints.embedders import open_default, open_embedder
+from indexer.fingerprints.embedding import Embedder
 from indexer.fingerprints.kinds import PDQ, PHASH, Codes, Family, Fingerprint, Kind, Vectors, unpack_codes
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import ModelError, is_present, list_models
@@ -54,16 +55,16 @@ def methods(model_folder: Path) -> list[Method]:
         if is_present(model_folder, model):
             try:
                 found.append(_descriptor(model.kind, open_embedder(model, model_folder)))
-            except (ModelError, WrongWeights, MissingRuntime) as error:
+            except (ModelError, WrongWeights) as error:
                 print(f"{model.kind.name} is left out: {error}")
-    ours = TorchEmbedder()
+    ours = open_default()
     in_parts = next(method for method in found if method.kind.name == ours.kind)
     found.append(
         Method(
             f"{ours.kind}, the query's parts too",
             in_parts.kind,
             in_parts.of_reference,
-            lambda pixels: list(ours.embed([pixels, *_parts(pixels)])),
+            lambda pixels: _with_parts(ours, pixels),
             in_parts.bytes_per_asset,
         )
     )
@@ -145,5 +146,8 @@ def _descriptor(kind: Kind, embedder: Embedder) -> Method:
     return Method(kind.name, kind, vector, vector, 2 * kind.size)
 
 
-def _parts(pixels: Pixels) -> list[Pixels]:
-    return [region.cut(pixels) for region in (*inner_rectangles(pixels), *tiles(pixels))]
+def _with_parts(embedder: Embedder, pixels: Pixels) -> list[Value]:
+    """The whole, pictures inside it and its tiles, as a match asks about them."""
+    cut_out = [region.cut(pixels) for region in inner_rectangles(pixels)]
+    rows = [embedder.embed([pixels]), embedder.embed_windows(pixels, tiles(pixels))]
+    return list(np.concatenate([*rows, *([embedder.embed_to_search(cut_out)] if cut_out else [])]))

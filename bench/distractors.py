@@ -23,7 +23,7 @@ from indexer.compare.features import LocalFeatures, extract_features
 from indexer.compare.geometry import align
 from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.compute import fingerprint_frame, upright
-from indexer.fingerprints.embedders import TorchEmbedder
+from indexer.fingerprints.embedders import open_default
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Vectors, unpack_codes, unpack_vectors
 from indexer.media.images import Pixels, decode_image
 from indexer.media.limits import ImageLimits
@@ -83,7 +83,7 @@ def main() -> None:
 
 def report(files: Sequence[Path]) -> None:
     """Compares pictures of which no two are copies."""
-    limits, embedder = Thresholds(), TorchEmbedder()
+    limits, embedder = Thresholds(), open_default()
     frames: list[Frame] = []
     codes, values = [], []
     for file in files:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from bench.index_engines import NEAREST
-from indexer.fingerprints.embedders import TorchEmbedder
+from indexer.fingerprints.embedders import open_default
 from indexer.media.images import decode_image
 from indexer.media.limits import ImageLimits
 from registry.cli.demo import ORIGINALS, package_file
@@ -97,7 +97,7 @@ def descriptors_of(folder: Path | None) -> Any:
         files = [package_file(*source) for source in ORIGINALS.values()]
     else:
         files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)[:PICTURES]
-    embedder = TorchEmbedder("cpu")
+    embedder = open_default("cpu")
     found = [embedder.embed([decode_image(file.read_bytes(), ImageLimits()).pixels])[0] for file in files]
     return np.array(found, np.float32)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from bench.shares import Stages, shares_of
 from indexer.compare.features import extract_features, extract_features_in
 from indexer.compare.geometry import align
-from indexer.fingerprints.embedders import TorchEmbedder
+from indexer.fingerprints.copy_embedder import CopyEmbedder
 from indexer.fingerprints.hashes import compute_hashes
 from registry.match.answers import answer_about, summaries_for, wire_match
 from registry.match.retrieval import join_records, search_by_descriptor, search_by_parts, search_by_pdq
@@ -18,7 +18,9 @@ from registry.storage.db import transaction
 STAGES: Stages = {
     Decoders.identify: "hand the file to the limited process, and take the pixels",
     compute_hashes: "PDQ in eight orientations, pHash",
-    TorchEmbedder.embed: "descriptor, of the whole and of its parts",
+    CopyEmbedder.embed: "descriptor, of the whole and of its parts",
+    CopyEmbedder.embed_to_search: "descriptor, of the whole and of its parts",
+    CopyEmbedder.embed_windows: "descriptor, of the whole and of its parts",
     extract_features: "local features",
     extract_features_in: "local features",
     search_by_pdq: "index",

@@ -21,11 +21,12 @@ from bench.match_stages import match_shares
 from bench.shares import share_table
 from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
-from indexer.fingerprints.embedders import TorchEmbedder
+from indexer.fingerprints.embedders import open_default
 from indexer.fingerprints.hashes import compute_hashes
 from indexer.fingerprints.kinds import PDQ
 from indexer.fingerprints.pdq import compute_pdq
 from indexer.fingerprints.phash import compute_phash
+from indexer.fingerprints.regions import tiles
 from indexer.index.port import BruteForceIndex
 from indexer.index.segmented_index import SegmentedIndex
 from indexer.media.images import Pixels, decode_image
@@ -79,7 +80,7 @@ def main() -> None:
     limits = ImageLimits()
     pixels = decode_image(content, limits).pixels
     features = extract_features(pixels)
-    embedder = TorchEmbedder("cpu")
+    embedder = open_default("cpu")
 
     def pillow() -> Pixels:
         return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
@@ -101,7 +102,10 @@ def main() -> None:
         ("PDQ, eight orientations", cpu_ms(lambda: compute_pdq(pixels))),
         ("pHash by imagehash", cpu_ms(lambda: imagehash.phash(Image.fromarray(pixels)))),
         ("pHash", cpu_ms(lambda: compute_phash(pixels))),
-        ("descriptor, per picture in a batch of 32", cpu_ms(lambda: embedder.embed([pixels] * 32), 3) / 32),
+        (
+            "descriptor of five windows, from one pass",
+            cpu_ms(lambda: embedder.embed_windows(pixels, tiles(pixels))),
+        ),
         ("local features", cpu_ms(lambda: extract_features(pixels))),
         ("alignment of one candidate", cpu_ms(lambda: align(features, features))),
     ]

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from indexer.fingerprints.audio import audio_codes, spectrogram_of
-from indexer.fingerprints.embedders import TorchEmbedder
+from indexer.fingerprints.embedders import open_default
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ
 from indexer.fingerprints.pdq import compute_pdq
 from indexer.index.segmented_index import SegmentedIndex
@@ -90,7 +90,7 @@ def stages(payload: bytes) -> list[tuple[str, float]]:
     found = [("decode and scale, in the limited process", timed(decode))]
     pixels: list[Pixels] = [frame.pixels for frame in frames if frame.pixels is not None]
     luma = np.array([frame.luma for frame in frames], np.uint8)
-    embedder = TorchEmbedder()
+    embedder = open_default()
     embedder.embed(pixels[:1])
     found.append(
         (f"PDQ of {len(pixels)} frames", timed(lambda: [compute_pdq(picture) for picture in pixels]))

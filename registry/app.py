@@ -9,7 +9,8 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
 from indexer.compare.faces.weights import missing_face_models
-from indexer.fingerprints.embedders import Embedder, Embedders, MissingRuntime, open_embedder
+from indexer.fingerprints.embedders import Embedders, open_embedder
+from indexer.fingerprints.embedding import Embedder
 from indexer.fingerprints.lite0 import WrongWeights
 from indexer.fingerprints.model_store import ModelError, find_model, register_model_kinds
 from indexer.media.limits import VideoLimits
@@ -163,7 +164,7 @@ def _open_embedders(settings: Settings, given: Embedder | None) -> Embedders:
             settings.model_folder,
             settings.device,
         )
-    except (ModelError, WrongWeights, MissingRuntime) as error:
+    except (ModelError, WrongWeights) as error:
         raise MissingModel(str(error)) from error
     return Embedders(settings.model_folder, wanted, settings.device)
 

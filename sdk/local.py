@@ -40,7 +40,7 @@ def fingerprint_file(
     hash_lists: Sequence[str] = (),
     decoders: "DecoderPool | None" = None,
 ) -> list[FingerprintValue]:
-    """Computes PDQ in eight orientations and pHash of a picture; on request the descriptor, by torch.
+    """Computes PDQ in eight orientations and pHash of a picture; on request the descriptor.
 
     `hash_lists`: kinds of hashes of lists that others keep, computed as well (docs/hash-lists.md);
     `decoders`: limited processes that many files share, else one is started for this file.
@@ -56,9 +56,9 @@ def fingerprint_file(
     fingerprints = compute_hashes(image.pixels, full_size)
     if with_descriptor:
         from indexer.fingerprints.compute import fingerprint_frame
-        from indexer.fingerprints.embedders import TorchEmbedder
+        from indexer.fingerprints.embedders import open_default
 
-        frame = fingerprint_frame(image.pixels, TorchEmbedder(), full_size=full_size)
+        frame = fingerprint_frame(image.pixels, open_default(), full_size=full_size)
         fingerprints = list(frame.fingerprints)
     if hash_lists:
         from indexer.fingerprints.imagehash_kinds import compute_hash_list_kinds

@@ -14,7 +14,7 @@ import numpy as np
 from joserfc.jwk import ECKey
 from sqlalchemy import create_engine, text
 
-from indexer.fingerprints.embedders import Embedder
+from indexer.fingerprints.embedding import ByCutting, Embedder
 from indexer.fingerprints.kinds import DESCRIPTOR, PDQ, Kind, Vectors
 from indexer.index.port import Index
 from indexer.media.images import Pixels
@@ -49,7 +49,7 @@ ROLE_SCOPES = {
 }
 
 
-class SeededEmbedder:
+class SeededEmbedder(ByCutting):
     """Projects a small grey thumbnail by a fixed random matrix: only near copies are near."""
 
     device = "test"

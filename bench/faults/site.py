@@ -11,6 +11,7 @@ import numpy as np
 from joserfc.jwk import ECKey
 from sqlalchemy import create_engine, text
 
+from indexer.fingerprints.embedding import ByCutting
 from indexer.fingerprints.kinds import DESCRIPTOR, Vectors
 from indexer.media.images import Pixels
 from registry.cli.home import throwaway_home
@@ -27,7 +28,7 @@ from sdk.possession import prove_possession
 SIGNING_KEY, ACKNOWLEDGED, CASE = "publisher.pem", "acknowledged.jsonl", "case.json"
 
 
-class EvenEmbedder:
+class EvenEmbedder(ByCutting):
     """A descriptor that costs nothing: a fixed vector for each mean brightness."""
 
     device = "bench"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from indexer.fingerprints.embedders import Embedder
+from indexer.fingerprints.embedding import Embedder
 from indexer.fingerprints.hashes import compute_hashes
 from indexer.fingerprints.kinds import PDQ, Fingerprint, Vectors, pack_vector
 from indexer.fingerprints.pdq import MINIMUM_QUALITY

@@ -8,16 +8,18 @@ import logging
 import threading
 import warnings
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import cv2
 import numpy as np
+import onnxruntime
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from indexer.fingerprints.copy_embedder import WEIGHTS_FILE, CopyEmbedder
 from indexer.fingerprints.copy_network import CopyNetwork, folded_network
 from indexer.fingerprints.dynamic_batching import DynamicBatcher
+from indexer.fingerprints.embedding import ByCutting, Embedder, square, unit_rows
 from indexer.fingerprints.imagenet_descriptor import load_imagenet_descriptor
 from indexer.fingerprints.kinds import DESCRIPTOR, DESCRIPTOR_V1, Vectors
 from indexer.fingerprints.lite0 import WrongWeights
@@ -25,30 +27,13 @@ from indexer.fingerprints.model_store import ModelError, find_model, path_of
 from indexer.fingerprints.models import DEFAULT, Model, Runtime
 from indexer.media.images import Pixels
 
-WEIGHTS_FILE = Path(__file__).parents[1] / "weights" / f"{DESCRIPTOR.name}.safetensors"
 _log = logging.getLogger(__name__)
 # One picture's activations fit the cache of a core; in batches of 32, each picture takes twice as long.
 CPU_BATCH, GPU_BATCH = 1, 64
 CPU = "cpu"
-UNKNOWN_SIZE = 0  # stands for the size of a kind whose file is tried for the first time
 
 
-class Embedder(Protocol):
-    """Anything that turns frames into unit vectors of one kind."""
-
-    kind: str
-    device: str
-
-    def embed(self, frames: list[Pixels]) -> Vectors:
-        """Maps (h, w, 3) uint8 sRGB frames to an (n, dimensions) float32 array of unit rows."""
-        ...
-
-
-class MissingRuntime(RuntimeError):
-    """The library that runs this model is not installed."""
-
-
-class TorchEmbedder:
+class TorchEmbedder(ByCutting):
     """Runs a built-in network or a TorchScript file in torch."""
 
     def __init__(self, device: str | None = None, model: Model = DEFAULT, file: Path | None = None) -> None:
@@ -93,16 +78,12 @@ class TorchEmbedder:
         return unit_rows(self._network(batch).float().cpu().numpy(), self._model)
 
 
-class OnnxEmbedder:
-    """Runs an ONNX file in ONNX Runtime, which is an extra: `pip install trueprint[onnx]`."""
+class OnnxEmbedder(ByCutting):
+    """Runs an ONNX file in ONNX Runtime."""
 
     device = "onnxruntime"
 
     def __init__(self, model: Model, file: Path) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise MissingRuntime("ONNX Runtime is not installed: pip install 'trueprint[onnx]'") from None
         self.kind, self._model = model.kind.name, model
         try:
             self._session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
@@ -124,14 +105,16 @@ class OnnxEmbedder:
 
 
 def open_embedder(model: Model, folder: Path, device: str | None = None) -> Embedder:
-    """Loads a model. Raises WrongWeights, MissingWeights, MissingRuntime."""
+    """Loads a model. Raises WrongWeights, MissingWeights."""
+    if model == DEFAULT:
+        return open_default(device)
     if model.runtime is Runtime.BUILT_IN:
         return TorchEmbedder(device, model)
     return _open_file(model, path_of(folder, model), device)
 
 
 def dimensions_of(model: Model, file: Path) -> int:
-    """Returns how many numbers a model file gives, after a trial. Raises WrongWeights, MissingRuntime."""
+    """Returns how many numbers a model file gives, after a trial. Raises WrongWeights."""
     grain = np.random.default_rng(0).integers(0, 256, (model.side, model.side, 3), dtype=np.uint8)
     try:
         return int(_open_file(model, file, "cpu").embed([grain]).shape[1])
@@ -145,6 +128,11 @@ def _open_file(model: Model, file: Path, device: str | None) -> Embedder:
     if model.runtime is Runtime.ONNX:
         return OnnxEmbedder(model, file)
     return TorchEmbedder(device, model, file)
+
+
+def open_default(device: str | None = None) -> Embedder:
+    """Loads the descriptor that ships with this package. Raises WrongWeights."""
+    return CopyEmbedder() if (device or best_device()) == CPU else TorchEmbedder(device)
 
 
 class Embedders:
@@ -166,7 +154,7 @@ class Embedders:
                     self._others[kind] = open_embedder(
                         find_model(self._folder, kind), self._folder, self._device
                     )
-                except (ModelError, WrongWeights, MissingRuntime) as error:
+                except (ModelError, WrongWeights) as error:
                     _log.warning("records described by %s cannot be found by it: %s", kind, error)
                     self._others[kind] = None
             return self._others[kind]
@@ -175,26 +163,6 @@ class Embedders:
 def best_device() -> str:
     """Returns "cuda" where there is a CUDA device, else "cpu"."""
     return "cuda" if torch.cuda.is_available() else CPU
-
-
-def square(pixels: Pixels, side: int) -> Pixels:
-    """Resizes (h, w, 3) uint8 to (3, side, side); the aspect ratio is given up on purpose."""
-    interpolation = cv2.INTER_AREA if min(pixels.shape[:2]) > side else cv2.INTER_LINEAR
-    resized = cv2.resize(pixels, (side, side), interpolation=interpolation)
-    return np.ascontiguousarray(np.asarray(resized, dtype=np.uint8).transpose(2, 0, 1))
-
-
-def unit_rows(raw: Vectors, model: Model) -> Vectors:
-    """Scales (n, ...) outputs to (n, dimensions) rows of length one. Raises WrongWeights if that fails."""
-    rows = raw.reshape(len(raw), -1).astype(np.float32)
-    if model.kind.size not in (rows.shape[1], UNKNOWN_SIZE):
-        raise WrongWeights(
-            f"{model.kind.name} has {model.kind.size} numbers, the file gives {rows.shape[1]}"
-        )
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not np.isfinite(lengths).all() or not lengths.all():
-        raise WrongWeights(f"{model.kind.name}: the file gives vectors that have no direction")
-    return np.asarray(rows / lengths, dtype=np.float32)
 
 
 def load_copy_network() -> CopyNetwork:

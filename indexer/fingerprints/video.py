@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from indexer.fingerprints.compute import fingerprint_frames, upright
-from indexer.fingerprints.embedders import Embedder
+from indexer.fingerprints.embedding import Embedder
 from indexer.fingerprints.kinds import PDQ, Fingerprint, hamming
 from indexer.media.frames import Frame
 from indexer.media.images import Pixels

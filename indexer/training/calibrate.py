@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import track
 
 from indexer.fingerprints.calibration import MATCH_RATE, POSSIBLE_RATE, Calibration, fit
-from indexer.fingerprints.embedders import Embedder, open_embedder
+from indexer.fingerprints.embedders import open_embedder
+from indexer.fingerprints.embedding import Embedder
 from indexer.fingerprints.kinds import Vectors
 from indexer.fingerprints.model_store import find_model
 from indexer.training.edits import edited_copy

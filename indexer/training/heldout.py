@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from indexer.fingerprints.copy_network import CopyNetwork
-from indexer.fingerprints.embedders import square
+from indexer.fingerprints.embedding import square
 from indexer.fingerprints.kinds import Vectors
 from indexer.training.edits import edited_copy
 from indexer.training.evaluation import Guess, Quality, measure

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from indexer.fingerprints.copy_network import CopyNetwork, folded_network
-from indexer.fingerprints.embedders import square
+from indexer.fingerprints.embedding import square
 from indexer.training.edits import edited_copy
 from indexer.training.edits.tone import recompress
 from indexer.training.pictures import PictureBank, open_bank

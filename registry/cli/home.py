@@ -17,7 +17,7 @@ import uvicorn
 from pydantic import ValidationError
 from starlette.applications import Starlette
 
-from indexer.fingerprints.embedders import Embedder
+from indexer.fingerprints.embedding import Embedder
 from registry.app import create_app, running_services
 from registry.cli.refusals import refusals_of
 from registry.errors import RegistryError, StartRefused, problem_of

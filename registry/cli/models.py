@@ -134,7 +134,7 @@ def add(
 
     A TorchScript file is a program: add only what you trust.
     """
-    from indexer.fingerprints.embedders import MissingRuntime, dimensions_of
+    from indexer.fingerprints.embedders import dimensions_of
     from indexer.fingerprints.kinds import Family, Kind
     from indexer.fingerprints.lite0 import WrongWeights
     from indexer.fingerprints.model_store import ModelError
@@ -147,7 +147,7 @@ def add(
     )
     try:
         model = keep_file(folder, file, brought, dimensions_of)
-    except (ModelError, WrongWeights, MissingRuntime) as error:
+    except (ModelError, WrongWeights) as error:
         fail(f"{file.name}: {error}", REFUSED)
     console.print(
         f"{kind}: {model.kind.size} numbers per picture. Choose it with `trueprint models use {kind}`."
@@ -164,7 +164,7 @@ def use(
     Registered pictures are described anew in the background, from their previews; until then they are
     found by the old descriptor.
     """
-    from indexer.fingerprints.embedders import MissingRuntime, open_embedder
+    from indexer.fingerprints.embedders import open_embedder
     from indexer.fingerprints.lite0 import WrongWeights
     from indexer.fingerprints.model_store import ModelError
 
@@ -174,7 +174,7 @@ def use(
         fail(f"TRUEPRINT_DESCRIPTOR says {settings.descriptor}; unset it or set it to {kind}", USAGE)
     try:
         open_embedder(model, settings.model_folder, settings.device)
-    except (ModelError, WrongWeights, MissingRuntime) as error:
+    except (ModelError, WrongWeights) as error:
         fail(str(error), REFUSED)
     settings.home.mkdir(parents=True, exist_ok=True)
     part = settings.descriptor_file.with_suffix(".part")

@@ -12,6 +12,7 @@ import numpy as np
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.compute import upright
+from indexer.fingerprints.embedding import Embedder
 from indexer.fingerprints.kinds import (
     AUDIO,
     PDQ,
@@ -58,9 +59,10 @@ class QueryPart:
     """A part of one frame that is asked about by itself: a picture inside the picture, or a tile."""
 
     time_ms: int
-    pixels: Pixels  # (h, w, 3)
+    pixels: Pixels  # (h, w, 3) of the part; of its whole frame, if it is a window
     name: str
     region: Region | None = None  # where it is in the frame
+    is_window: bool = False  # described together with the other windows of its frame
 
 
 RowHit = tuple[int, FrameHit]  # with the id of the fingerprint row
@@ -198,11 +200,19 @@ def search_by_parts(context: RequestContext, upload: Upload, parts: Sequence[Que
     """The nearest rows to the descriptors of parts of frames, which are computed here."""
     hits: list[RowHit] = []
     for embedder in context.uploads.answering_embedders() if parts else ():
-        queries = embedder.embed([part.pixels for part in parts])
+        queries = _vectors_of(embedder, parts)
         for hit in _nearest(context, upload, embedder.kind, queries):
             part = parts[hit.query]
             hits.append((hit.id, FrameHit(part.time_ms, 0, _similarity(hit), part.name, part.region)))
     return hits
+
+
+def _vectors_of(embedder: Embedder, parts: Sequence[QueryPart]) -> Vectors:
+    """The descriptors of parts; windows are all of one frame, and come from one look at it."""
+    windows = [part.region for part in parts if part.is_window and part.region is not None]
+    if len(windows) == len(parts):
+        return embedder.embed_windows(parts[0].pixels, windows)
+    return embedder.embed_to_search([part.pixels for part in parts])
 
 
 def _similarity(hit: Hit) -> MatchEvidence:

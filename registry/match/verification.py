@@ -52,7 +52,9 @@ class RegionProposals:
 
     name: str
     propose: Callable[[Pixels], list[Region]]
-    own_features: bool  # local features read within each part, or those of the whole
+    # Each is cut out, described and compared by itself; or all come from one look at the whole, and what
+    # they find is compared with the whole.
+    are_cut_out: bool
 
 
 # Screenshots have other rectangles that are clearer; an ordinary photograph seldom has more than three.
@@ -60,8 +62,8 @@ RECTANGLES = 6
 # A small picture inside the picture has too few features of its own at the size of the whole. Tiles only
 # retrieve: features of their own found nothing more on the development set.
 SECOND_PASSES = (
-    RegionProposals("inner_rectangle", partial(inner_rectangles, most=RECTANGLES), own_features=True),
-    RegionProposals("tile", tiles, own_features=False),
+    RegionProposals("inner_rectangle", partial(inner_rectangles, most=RECTANGLES), are_cut_out=True),
+    RegionProposals("tile", tiles, are_cut_out=False),
 )
 NEGATIVE = "negative"  # how a record was found: by the upload with light and dark exchanged
 
@@ -92,11 +94,11 @@ def verify_candidates(
         proposed = _propose(context, upload, proposals, only)
         for candidate in proposed:
             known = found.get(candidate.record.id)
-            if known is not None and not proposals.own_features:
+            if known is not None and not proposals.are_cut_out:
                 continue  # it would be compared as before
             if known is not None and shows_other_content(known.evidence, context.thresholds):
                 continue  # the head of a form is the same on all of them
-            part = candidate.region if proposals.own_features else None
+            part = candidate.region if proposals.are_cut_out else None
             verified = verify_candidate(context, upload, candidate, features.of(part), part)
             _keep_better(context, found, [verified])
         if not is_settled():
@@ -145,7 +147,14 @@ def _propose(
     assert upload.image is not None
     pixels = upload.image.pixels
     parts = [
-        QueryPart(0, region.cut(pixels), proposals.name, region) for region in proposals.propose(pixels)
+        QueryPart(
+            0,
+            region.cut(pixels) if proposals.are_cut_out else pixels,
+            proposals.name,
+            region,
+            is_window=not proposals.are_cut_out,
+        )
+        for region in proposals.propose(pixels)
     ]
     return _found_by_parts(context, upload, parts, only)
 

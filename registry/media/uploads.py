@@ -17,7 +17,8 @@ from indexer.compare.features import LocalFeatures, extract_features
 from indexer.compare.lazy import LazyProperty
 from indexer.fingerprints.audio import Spectrogram, audio_codes, spectrogram_of
 from indexer.fingerprints.compute import fingerprint_frame, upright
-from indexer.fingerprints.embedders import Embedder, Embedders
+from indexer.fingerprints.embedders import Embedders
+from indexer.fingerprints.embedding import Embedder
 from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
 from indexer.fingerprints.hash_lists import Text, parse_fingerprints
 from indexer.fingerprints.imagehash_kinds import compute_hash_list_kinds
