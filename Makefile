@@ -45,6 +45,7 @@ bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.quality $(DISC)
 	$(BIN)/python -m bench.distractors $(DISC)
+	$(BIN)/python -m bench.effort $(DISC)
 	$(BIN)/python -m bench.layouts $(DISC)
 	$(BIN)/python -m bench.features $(DISC)
 	$(BIN)/python -m bench.hash_lists $(DISC)

@@ -17,6 +17,7 @@ from registry.settings import Settings
 from registry.storage.blobs import Blobs
 from registry.storage.watch import DatabaseWatch
 from registry.thresholds import Thresholds
+from sdk.models import Effort
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class RequestContext:
     max_candidates: int  # registered assets that one upload is compared with
     faces_not_compared: str | None  # why faces are not compared, as a caller may read it; None: they are
     chains: QueryChains
+    effort: Effort = Effort.STANDARD
     asked_by: Asker | None = None  # None: the registry itself, such as for a registration
 
 
@@ -70,6 +72,7 @@ class Services:
             signer=self.signer,
             thresholds=self.thresholds,
             max_candidates=self.settings.candidates,
+            effort=self.settings.effort,
             faces_not_compared=self._faces_not_compared(),
             chains=self.chains,
             asked_by=asked_by,

@@ -17,6 +17,7 @@ from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
 from indexer.fingerprints.kinds import DESCRIPTOR
 from indexer.index.engines import DEFAULT as DEFAULT_ENGINE
 from indexer.index.engines import ENGINES
+from sdk.models import Effort
 
 RENAMED = {"matchers": "search_nodes", "matcher_secret": "search_secret"}  # old name: new name
 API, SEARCH = "api", "search"  # roles; a worker is everything, on an address of its own
@@ -137,6 +138,10 @@ class Settings(BaseSettings):
         default=2048, ge=0, le=2048, description="pixels of what is kept beside it to tell small changes by"
     )
     candidates: int = Field(default=12, ge=1, le=100, description="hits per query that are compared")
+    effort: Effort = Field(
+        default=Effort.STANDARD,
+        description="`standard`: a quick check decides which candidates are compared; `thorough`: all are",
+    )
     probed_windows: int = Field(
         default=128,
         ge=16,

@@ -71,7 +71,7 @@ def _extract(pixels: Pixels, long_side: int, contrast_threshold: float, blur: fl
     if not keypoints or raw is None:
         return LocalFeatures(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), width, height)
     points = np.array([keypoint.pt for keypoint in keypoints], np.float32) / scale
-    return LocalFeatures(points, _root(np.asarray(raw, np.float32)), width, height)
+    return LocalFeatures(points, root_descriptors(np.asarray(raw, np.float32)), width, height)
 
 
 def extract_features_in(pixels: Pixels, region: Region) -> LocalFeatures:
@@ -90,7 +90,8 @@ def _in_frame(part: LocalFeatures, pixels: Pixels, region: Region) -> LocalFeatu
     return LocalFeatures(part.points + corner, part.descriptors, width, height)
 
 
-def _root(raw: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def root_descriptors(raw: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Returns RootSIFT of (n, 128) SIFT descriptors, scaled to 0..255."""
     shares = raw / np.maximum(raw.sum(axis=1, keepdims=True), 1e-7)
     scaled = np.minimum(np.sqrt(shares) * 512, 255)
     return np.asarray(scaled, dtype=np.uint8)
@@ -103,30 +104,40 @@ def resized(features: LocalFeatures, width: int, height: int) -> LocalFeatures:
 
 
 def mirrored(features: LocalFeatures) -> LocalFeatures:
-    """Returns the features of the horizontally mirrored frame, without extracting them again.
+    """Returns the features of the horizontally mirrored frame, without extracting them again."""
+    points = features.points.copy()
+    points[:, 0] = features.width - 1 - points[:, 0]
+    descriptors = mirrored_descriptors(features.descriptors)
+    return LocalFeatures(points, descriptors, features.width, features.height)
+
+
+def mirrored_descriptors(descriptors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Returns the (n, 128) descriptors of the mirrored frame.
 
     A mirrored patch, turned to its own orientation, is the old patch upside down: rows of cells swap
     and each gradient direction changes sign. So the new descriptor is a permutation of the old one.
     """
-    cells = features.descriptors.reshape(-1, CELLS, CELLS, BINS)
+    cells = descriptors.reshape(-1, CELLS, CELLS, BINS)
     turned = cells[:, ::-1, :, :][..., (-np.arange(BINS)) % BINS]
-    points = features.points.copy()
-    points[:, 0] = features.width - 1 - points[:, 0]
-    descriptors = np.ascontiguousarray(turned.reshape(-1, CELLS * CELLS * BINS))
-    return LocalFeatures(points, descriptors, features.width, features.height)
+    return np.ascontiguousarray(turned.reshape(-1, CELLS * CELLS * BINS))
 
 
 def of_either_polarity(features: LocalFeatures) -> LocalFeatures:
-    """Returns the features with those of the frame whose light and dark are exchanged, not extracted again.
-
-    Every gradient of an inverted patch turns round, and with them the patch's own orientation: it is
-    described from behind, and the new descriptor is a permutation of the old one.
-    """
-    cells = features.descriptors.reshape(-1, CELLS, CELLS, BINS)
-    inverted = np.ascontiguousarray(cells[:, ::-1, ::-1, :]).reshape(-1, CELLS * CELLS * BINS)
+    """Returns the features with those of the frame whose light and dark are exchanged, not read again."""
+    inverted = inverted_descriptors(features.descriptors)
     return LocalFeatures(
         np.concatenate([features.points, features.points]),
         np.concatenate([features.descriptors, inverted]),
         features.width,
         features.height,
     )
+
+
+def inverted_descriptors(descriptors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Returns the (n, 128) descriptors of the frame whose light and dark are exchanged.
+
+    Every gradient of an inverted patch turns round, and with them the patch's own orientation: it is
+    described from behind, and the new descriptor is a permutation of the old one.
+    """
+    cells = descriptors.reshape(-1, CELLS, CELLS, BINS)
+    return np.ascontiguousarray(cells[:, ::-1, ::-1, :]).reshape(-1, CELLS * CELLS * BINS)

@@ -92,6 +92,8 @@ class Candidate:
     found_by: tuple[str, ...]
     region: Region | None = None  # the part of the upload in which it was found; None: the whole
     time_ms: int = 0  # of the registered frame; a still image is a video of one frame
+    # The highest by which it was found, of the upload or of a part; None: by something else alone.
+    found_similarity: float | None = None
     alignment: Alignment | None = None
     pair: AlignedPair | None = None  # the upload and its preview, where they were compared in place
 
@@ -110,12 +112,15 @@ def candidate_of(retrieved: RetrievedRecord) -> Candidate:
     names = tuple(sorted({hit.found_by for hit in best}))
     if retrieved.same_digest:
         names = (BY_DIGEST, *names)
+    measured = (hit.evidence.descriptor_similarity for hit in best)
+    similarities = [similarity for similarity in measured if similarity is not None]
     return Candidate(
         retrieved.record,
         replace(merged_evidence(best), same_digest=retrieved.same_digest),
         names or (BY_NAME,),
         region=next((hit.region for hit in best if hit.region is not None), None),
         time_ms=best[0].reference_ms if best else 0,
+        found_similarity=max(similarities, default=None),
     )
 
 

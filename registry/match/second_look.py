@@ -24,6 +24,7 @@ from registry.match.candidates import Candidate
 from registry.match.counter_evidence import is_different_capture, shows_other_content
 from registry.match.evidence_rules import agreement, is_verified, is_verified_straight
 from registry.match.match_evidence import MatchEvidence
+from registry.match.quick_check import QueryFeatures, is_worth_another_way
 from registry.media.previews import picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext
@@ -35,18 +36,28 @@ Compare = Callable[[Candidate], Candidate]  # lays the upload on a candidate tha
 
 
 def look_again(
-    context: RequestContext, upload: Upload, candidates: Sequence[Candidate], compare: Compare
+    context: RequestContext,
+    upload: Upload,
+    whole: QueryFeatures,
+    candidates: Sequence[Candidate],
+    compare: Compare,
 ) -> Iterator[Candidate]:
     """Those of the first candidates that another way of joining the pictures confirms.
 
-    A candidate that was found by a part of the upload is compared with that part.
+    `whole`: the features of the upload. A candidate that was found by a part of it is compared with that
+    part.
     """
-    image, query = upload.image, upload.features
-    if image is None or query is None:
+    image = upload.image
+    if image is None:
         return
     for candidate in candidates[:CANDIDATES]:
         picture = picture_of(candidate.record, candidate.time_ms)
         if picture is None or not may_be_joined_otherwise(candidate.evidence, context.thresholds):
+            continue
+        if not is_worth_another_way(context, whole, candidate):
+            continue
+        query = upload.features
+        if query is None:
             continue
         reference, features = context.previews.pixels(picture), context.previews.features(picture)
         if reference is None or features is None:
@@ -69,11 +80,13 @@ def straightened(
     Places in the upload are then those of the straightened one.
     """
     picture, pair = picture_of(candidate.record, candidate.time_ms), candidate.pair
-    image, query, alignment = upload.image, upload.features, candidate.alignment
-    if picture is None or pair is None or image is None or query is None or alignment is None:
+    image, alignment = upload.image, candidate.alignment
+    if picture is None or pair is None or image is None or alignment is None:
         return candidate  # too few features agree for a second comparison
-    features = context.previews.features(picture)
-    if features is None or is_verified(candidate.evidence, context.thresholds):
+    if is_verified(candidate.evidence, context.thresholds):
+        return candidate
+    query, features = upload.features, context.previews.features(picture)
+    if query is None or features is None:
         return candidate
     unbent = unbend(query, features, alignment)
     if unbent is None:

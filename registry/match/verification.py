@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.coarse import coarse_agreement
 from indexer.compare.dense import dense_agreement, is_inverted
-from indexer.compare.features import LocalFeatures, extract_features_in, of_either_polarity
+from indexer.compare.features import LocalFeatures
 from indexer.compare.framing import restrict_to_frame, restrict_to_region
 from indexer.compare.geometry import align
 from indexer.compare.layout import content_agreement
@@ -31,6 +31,7 @@ from registry.match.evidence_rules import (
     rests_on_pdq,
 )
 from registry.match.fingerprint_evidence import with_fingerprints
+from registry.match.quick_check import QueryFeatures, may_be_aligned
 from registry.match.retrieval import QueryPart, retrieve_by_parts
 from registry.match.second_look import (
     CANDIDATES,
@@ -78,16 +79,19 @@ def verify_candidates(
     `only`: what parts find of other records is left out.
     """
     candidates = measure_candidates(context, upload, retrieved)
-    found = {candidate.record.id: _verify_bent_too(context, upload, candidate) for candidate in candidates}
+    whole = QueryFeatures.of(upload)
+    found = {
+        candidate.record.id: _verify_bent_too(context, upload, candidate, whole) for candidate in candidates
+    }
     if upload.image is None or upload.insufficient_detail:
         return list(found.values())
-    again = partial(look_again, context, upload, compare=partial(compare_in_place, context, upload))
+    again = partial(look_again, context, upload, whole, compare=partial(compare_in_place, context, upload))
     is_settled = partial(_any_confirmed, context, found.values(), or_named=only is not None)
     if not is_settled():
         _keep_better(context, found, again(list(found.values())))
     if not is_settled():
-        _keep_better(context, found, _as_negative(context, upload, found, only))
-    features = _FeaturesOfParts(upload)
+        _keep_better(context, found, _as_negative(context, upload, whole, found, only))
+    of_parts: dict[Region, QueryFeatures] = {}
     for proposals in SECOND_PASSES:
         if is_settled():
             break
@@ -99,7 +103,10 @@ def verify_candidates(
             if known is not None and shows_other_content(known.evidence, context.thresholds):
                 continue  # the head of a form is the same on all of them
             part = candidate.region if proposals.are_cut_out else None
-            verified = verify_candidate(context, upload, candidate, features.of(part), part)
+            features = whole
+            if part is not None:
+                features = of_parts.setdefault(part, QueryFeatures.in_region(upload, part))
+            verified = _verify(context, upload, candidate, features, part)
             _keep_better(context, found, [verified])
         if not is_settled():
             _keep_better(context, found, again(_not_settled(context, found, proposed)))
@@ -129,16 +136,19 @@ def _keep_better(
 
 
 def _as_negative(
-    context: RequestContext, upload: Upload, found: dict[str, Candidate], only: Record | None
+    context: RequestContext,
+    upload: Upload,
+    whole: QueryFeatures,
+    found: dict[str, Candidate],
+    only: Record | None,
 ) -> Iterator[Candidate]:
     """Asks about the upload with light and dark exchanged: a negative is near to nothing else."""
     assert upload.image is not None
-    assert upload.features is not None
     parts = [QueryPart(0, 255 - upload.image.pixels, NEGATIVE)]
-    features = of_either_polarity(upload.features)
+    features = whole.of_either_polarity()
     proposed = _found_by_parts(context, upload, parts, only)
     for candidate in _not_settled(context, found, proposed)[:CANDIDATES]:
-        yield verify_candidate(context, upload, candidate, features)
+        yield _verify(context, upload, candidate, features)
 
 
 def _propose(
@@ -190,21 +200,6 @@ def _evidence_weight(context: RequestContext, candidate: Candidate) -> tuple[boo
     """Orders two comparisons of one record."""
     limits = context.thresholds
     return is_verified(candidate.evidence, limits), agreement(candidate.evidence, limits)
-
-
-class _FeaturesOfParts:
-    """Local features of parts of one upload, each looked at once, in the upload's own coordinates."""
-
-    def __init__(self, upload: Upload) -> None:
-        self._upload = upload
-        self._known: dict[Region, LocalFeatures] = {}
-
-    def of(self, region: Region | None) -> LocalFeatures | None:
-        if region is None or self._upload.image is None:
-            return self._upload.features
-        if region not in self._known:
-            self._known[region] = extract_features_in(self._upload.image.pixels, region)
-        return self._known[region]
 
 
 def measure_candidates(
@@ -276,9 +271,24 @@ def _with_coarse_agreement(
     return replace(candidate, evidence=replace(evidence, coarse=coarse))
 
 
-def _verify_bent_too(context: RequestContext, upload: Upload, candidate: Candidate) -> Candidate:
+def _verify(
+    context: RequestContext,
+    upload: Upload,
+    candidate: Candidate,
+    features: QueryFeatures,
+    part: Region | None = None,
+) -> Candidate:
+    """Aligns and compares a candidate, if a quick check leaves it a chance."""
+    if not may_be_aligned(context, features, candidate):
+        return replace(candidate, evidence=replace(candidate.evidence, compared=True))
+    return verify_candidate(context, upload, candidate, features.full, part)
+
+
+def _verify_bent_too(
+    context: RequestContext, upload: Upload, candidate: Candidate, whole: QueryFeatures
+) -> Candidate:
     """Compares the whole upload as it is; where that does not confirm it, made straight, if it was bent."""
-    verified = verify_candidate(context, upload, candidate, upload.features)
+    verified = _verify(context, upload, candidate, whole)
     return straightened(context, upload, verified, partial(compare_in_place, context, upload))
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from sqlmodel import Session, col, select
 
 from indexer.compare.features import LocalFeatures, extract_features, resized
+from indexer.compare.quick_check import QuickFeatures, extract_quick_features
 from indexer.compare.versions import VersionDifference, difference_of_versions
 from indexer.media.images import Pixels
 from registry.errors import MediaRefused
@@ -26,6 +27,8 @@ K = TypeVar("K")
 T = TypeVar("T")
 FEATURES_SUFFIX = ".features.npz"
 FEATURES_KEPT = 1000  # about 150 kB each
+QUICK_FEATURES_SUFFIX = ".quick"
+QUICK_FEATURES_KEPT = 4000  # at most 74 kB each
 STORYBOARDS_KEPT = 12  # a few MB each
 DIFFERENCES_KEPT = 200  # of pairs of versions; about 40 kB each
 PREVIEW_QUALITY = 85
@@ -71,6 +74,8 @@ def store_preview(
     with Image.open(io.BytesIO(stored)) as picture:
         size = picture.size
     blobs.put_beside(key, FEATURES_SUFFIX, resized(upload.features, *size).to_bytes())
+    if upload.quick_features is not None:
+        blobs.put_beside(key, QUICK_FEATURES_SUFFIX, upload.quick_features.to_bytes())
     kept = None if detail is None else kept_detail(detail, size, detail_long_side)
     if kept is not None:
         blobs.put_beside(key, DETAIL_SUFFIX, kept)
@@ -135,6 +140,7 @@ class PreviewCache:
     ) -> None:
         self._blobs, self._decoders = blobs, decoders
         self._features = _RecentlyUsed[Picture, LocalFeatures](features)
+        self._quick_features = _RecentlyUsed[Picture, QuickFeatures](QUICK_FEATURES_KEPT)
         self._storyboards = _RecentlyUsed[str, Storyboard](storyboards)
         self._differences = _RecentlyUsed[tuple[Picture, Picture], VersionDifference](DIFFERENCES_KEPT)
 
@@ -142,6 +148,11 @@ class PreviewCache:
         """From memory, else from beside the preview, else made again from it; None if it is lost."""
         picture = self._at_kept_time(picture)
         return self._features.get(picture, lambda: self._load_features(picture))
+
+    def quick_features(self, picture: Picture) -> QuickFeatures | None:
+        """The same, of those that candidates are first checked by."""
+        picture = self._at_kept_time(picture)
+        return self._quick_features.get(picture, lambda: self._load_quick_features(picture))
 
     def pixels(self, picture: Picture) -> Pixels | None:
         """(h, w, 3) uint8 of a stored preview, or None if it is lost."""
@@ -211,6 +222,20 @@ class PreviewCache:
         features = extract_features(pixels)
         if picture.time_ms is None:
             self._blobs.put_beside(picture.key, FEATURES_SUFFIX, features.to_bytes())
+        return features
+
+    def _load_quick_features(self, picture: Picture) -> QuickFeatures | None:
+        if picture.time_ms is None:
+            stored = self._blobs.get_beside(picture.key, QUICK_FEATURES_SUFFIX)
+            if stored is not None:
+                with suppress(ValueError):  # derived, so made again below
+                    return QuickFeatures.from_bytes(stored)
+        pixels = self.pixels(picture)
+        if pixels is None:
+            return None
+        features = extract_quick_features(pixels)
+        if picture.time_ms is None:
+            self._blobs.put_beside(picture.key, QUICK_FEATURES_SUFFIX, features.to_bytes())
         return features
 
 

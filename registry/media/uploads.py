@@ -15,6 +15,7 @@ from PIL import Image
 
 from indexer.compare.features import LocalFeatures, extract_features
 from indexer.compare.lazy import LazyProperty
+from indexer.compare.quick_check import QuickFeatures, extract_quick_features
 from indexer.fingerprints.audio import Spectrogram, audio_codes, spectrogram_of
 from indexer.fingerprints.compute import fingerprint_frame, upright
 from indexer.fingerprints.embedders import Embedders
@@ -78,6 +79,11 @@ class Upload:
     def features(self) -> LocalFeatures | None:
         """Local features of a still image, extracted when they are first wanted."""
         return extract_features(self.image.pixels) if self.image else None
+
+    @LazyProperty
+    def quick_features(self) -> QuickFeatures | None:
+        """The few features of a still image that candidates are first checked by."""
+        return extract_quick_features(self.image.pixels) if self.image else None
 
     @property
     def is_media_seen(self) -> bool:

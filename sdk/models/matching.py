@@ -12,6 +12,13 @@ from sdk.models.operations import Certainty, Degree, Direction, MediaAuthenticit
 from sdk.models.records import FingerprintValue, Receipt, RecordSummary
 
 
+class Effort(StrEnum):
+    """How closely a registry looks at what an upload may come from."""
+
+    STANDARD = "standard"  # candidates pass a quick check before they are compared
+    THOROUGH = "thorough"  # all of them are compared, by every means
+
+
 class Strength(StrEnum):
     """How sure a match is, in words; error rates stand in docs/quality.md."""
 
