@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from bench.shares import Stages, shares_of
-from indexer.compare.features import extract_features, extract_features_in
+from indexer.compare.features import extract_features
 from indexer.compare.geometry import align
+from indexer.compare.quick_check import extract_quick_features, may_show_the_same
 from indexer.fingerprints.copy_embedder import CopyEmbedder
 from indexer.fingerprints.hashes import compute_hashes
+from indexer.fingerprints.regions import inner_rectangles
 from registry.match.answers import answer_about, summaries_for, wire_match
 from registry.match.retrieval import join_records, search_by_descriptor, search_by_parts, search_by_pdq
 from registry.match.stills import describe_still
@@ -22,7 +24,9 @@ STAGES: Stages = {
     CopyEmbedder.embed_to_search: "descriptor, of the whole and of its parts",
     CopyEmbedder.embed_windows: "descriptor, of the whole and of its parts",
     extract_features: "local features",
-    extract_features_in: "local features",
+    extract_quick_features: "quick check of candidates",
+    may_show_the_same: "quick check of candidates",
+    inner_rectangles: "rectangles in the upload",
     search_by_pdq: "index",
     search_by_descriptor: "index",
     search_by_parts: "index",

@@ -34,7 +34,7 @@ class Calibration:
     def rate_of(self, similarity: float) -> float:
         """Returns the share of unrelated pairs that are at least so similar."""
         if similarity > self.tail_from:
-            return self.tail_rate * _survival(similarity - self.tail_from, self.tail_scale, self.tail_shape)
+            return self.tail_rate * survival(similarity - self.tail_from, self.tail_scale, self.tail_shape)
         return float(np.interp(similarity, self.similarities, self.rates))
 
     def similarity_at(self, rate: float) -> float:
@@ -75,7 +75,7 @@ def fit(kind: str, similarities: npt.NDArray[np.floating], pictures: int) -> Cal
     ordered = np.sort(np.asarray(similarities, np.float64))
     beyond = max(20, int(len(ordered) * TAIL_SHARE))
     start = float(ordered[-beyond - 1])
-    scale, shape = _fit_tail(ordered[-beyond:] - start)
+    scale, shape = fit_tail(ordered[-beyond:] - start)
     rates = np.array([1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3, 2e-3, beyond / len(ordered)])
     places = np.clip((len(ordered) * (1 - rates)).astype(int), 0, len(ordered) - 1)
     return Calibration(
@@ -102,7 +102,7 @@ def calibration_of(kind: str) -> Calibration | None:
     return Calibration(**card)
 
 
-def _fit_tail(excess: npt.NDArray[np.float64]) -> tuple[float, float]:
+def fit_tail(excess: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Returns (scale, shape) of the tail of rising, positive excesses."""
     count = len(excess)
     first = excess.mean()
@@ -114,7 +114,8 @@ def _fit_tail(excess: npt.NDArray[np.float64]) -> tuple[float, float]:
     return scale, shape
 
 
-def _survival(excess: float, scale: float, shape: float) -> float:
+def survival(excess: float, scale: float, shape: float) -> float:
+    """Returns the share of a generalised Pareto tail beyond an excess."""
     if abs(shape) < 1e-6:
         return float(np.exp(-excess / scale))
     return float(max(0.0, 1 + shape * excess / scale) ** (-1 / shape))
