@@ -8,7 +8,6 @@ from indexer.compare.geometry import align
 from indexer.compare.quick_check import extract_quick_features, may_show_the_same
 from indexer.fingerprints.copy_embedder import CopyEmbedder
 from indexer.fingerprints.hashes import compute_hashes
-from indexer.fingerprints.regions import inner_rectangles
 from registry.match.answers import answer_about, summaries_for, wire_match
 from registry.match.retrieval import join_records, search_by_descriptor, search_by_parts, search_by_pdq
 from registry.match.stills import describe_still
@@ -26,7 +25,6 @@ STAGES: Stages = {
     extract_features: "local features",
     extract_quick_features: "quick check of candidates",
     may_show_the_same: "quick check of candidates",
-    inner_rectangles: "rectangles in the upload",
     search_by_pdq: "index",
     search_by_descriptor: "index",
     search_by_parts: "index",
