@@ -21,6 +21,8 @@ from registry.media.uploads import Upload
 from registry.services import RequestContext
 from sdk.models import Effort
 
+LARGE_PART = 0.5  # of the upload's long side: 160 px when the whole is read
+
 
 @dataclass(frozen=True)
 class QueryFeatures:
@@ -53,14 +55,21 @@ class QueryFeatures:
         """Those of the whole upload."""
         return QueryFeatures(lambda: upload.quick_features, lambda: upload.features)
 
-    @staticmethod
-    def in_region(upload: Upload, region: Region) -> "QueryFeatures":
-        """Those of a part, read as large as a whole upload is; full ones in the upload's coordinates."""
+    def in_region(self, upload: Upload, region: Region) -> "QueryFeatures":
+        """Those of a part of this whole, read as large as a whole is; full ones in the whole's coordinates.
+
+        A large part has enough quick features in the whole.
+        """
         assert upload.image is not None
         pixels = upload.image.pixels
-        return QueryFeatures(
-            lambda: extract_quick_features(region.cut(pixels)), lambda: extract_features_in(pixels, region)
-        )
+
+        def full() -> LocalFeatures:
+            return extract_features_in(pixels, region)
+
+        longest = max(region.right - region.left, region.bottom - region.top)
+        if longest >= LARGE_PART * max(pixels.shape[:2]):
+            return QueryFeatures(lambda: self.quick, full, self._checked)
+        return QueryFeatures(lambda: extract_quick_features(region.cut(pixels)), full)
 
     def of_either_polarity(self) -> "QueryFeatures":
         """The same with those of the picture whose light and dark are exchanged."""

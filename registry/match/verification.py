@@ -105,7 +105,7 @@ def verify_candidates(
             part = candidate.region if proposals.are_cut_out else None
             features = whole
             if part is not None:
-                features = of_parts.setdefault(part, QueryFeatures.in_region(upload, part))
+                features = of_parts.setdefault(part, whole.in_region(upload, part))
             verified = _verify(context, upload, candidate, features, part)
             _keep_better(context, found, [verified])
         if not is_settled():
