@@ -58,8 +58,12 @@ class Services:
     faces_missing: str | None  # why faces are not compared, for the operator; None: they are
     faults: tuple[str, ...] = ()  # what the operator must mend, as the start found it
 
-    def in_request(self, session: Session, asked_by: Asker | None = None) -> RequestContext:
+    def in_request(
+        self, session: Session, asked_by: Asker | None = None, effort: Effort | None = None
+    ) -> RequestContext:
         """What this request works with; `asked_by`: who gets an answer about matches.
+
+        `effort`: how closely pictures are compared, if not as the settings say.
 
         Asks nothing of the database: it is called on the event loop, and before uploads are decoded.
         """
@@ -72,7 +76,7 @@ class Services:
             signer=self.signer,
             thresholds=self.thresholds,
             max_candidates=self.settings.candidates,
-            effort=self.settings.effort,
+            effort=effort or self.settings.effort,
             faces_not_compared=self._faces_not_compared(),
             chains=self.chains,
             asked_by=asked_by,

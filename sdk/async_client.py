@@ -168,12 +168,19 @@ class AsyncClient:
         """Erases what is known of a record. Its entry in the log stays and says nothing."""
         await self.send(calls.erase(record))
 
-    async def match(self, content: bytes, *, on_progress: OnProgress | None = None) -> models.MatchAnswer:
+    async def match(
+        self,
+        content: bytes,
+        *,
+        on_progress: OnProgress | None = None,
+        effort: models.Effort | None = None,
+    ) -> models.MatchAnswer:
         """Asks which registered assets a picture or video comes from, and waits for the answer.
 
-        `on_progress` is told the share that is done, 0..1, of a video that takes longer.
+        `on_progress` is told the share that is done, 0..1, of a video that takes longer; `effort`: how
+        closely a still is looked at, if not as the registry is set.
         """
-        answer = await self.send(calls.match(content))
+        answer = await self.send(calls.match(content, effort=effort))
         return answer if isinstance(answer, models.MatchAnswer) else await self._done(answer, on_progress)
 
     async def start_match(

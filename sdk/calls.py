@@ -159,12 +159,17 @@ def erase(record: str) -> Call[None]:
 
 
 def match(
-    content: bytes, *, webhook: str | None = None, wait: bool = True
+    content: bytes,
+    *,
+    webhook: str | None = None,
+    wait: bool = True,
+    effort: models.Effort | None = None,
 ) -> Call[models.MatchAnswer | models.Job]:
     """POST /v1/match, multipart; with `wait=False` a video is answered with a job at once."""
+    given = {"webhook": webhook, "effort": effort}
     options: dict[str, Any] = {
         "files": {"media": ("media", content)},
-        "data": {} if webhook is None else {"webhook": webhook},
+        "data": {name: str(value) for name, value in given.items() if value is not None},
         "headers": unwaited(wait),
     }
     return Call("POST", "/v1/match", typed(models.MatchAnswer | models.Job), options)

@@ -209,12 +209,19 @@ class Client:
         """Erases what is known of a record. Its entry in the log stays and says nothing."""
         self.send(calls.erase(record))
 
-    def match(self, content: bytes, *, on_progress: OnProgress | None = None) -> models.MatchAnswer:
+    def match(
+        self,
+        content: bytes,
+        *,
+        on_progress: OnProgress | None = None,
+        effort: models.Effort | None = None,
+    ) -> models.MatchAnswer:
         """Asks which registered assets a picture or video comes from, and waits for the answer.
 
-        `on_progress` is told the share that is done, 0..1, of a video that takes longer.
+        `on_progress` is told the share that is done, 0..1, of a video that takes longer; `effort`: how
+        closely a still is looked at, if not as the registry is set.
         """
-        answer = self.send(calls.match(content))
+        answer = self.send(calls.match(content, effort=effort))
         return answer if isinstance(answer, models.MatchAnswer) else self._done(answer, on_progress)
 
     def start_match(self, content: bytes, *, webhook: str | None = None) -> models.MatchAnswer | models.Job:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Response, UploadFile
+from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
 from indexer.media.frames import VideoInfo
@@ -15,8 +15,15 @@ from registry.records.access import Action, Asker, may
 from registry.services import Services
 from registry.storage.db import transaction
 from registry.storage.models import ApiKey
-from sdk.models import FingerprintQuery, Job, MatchAnswer
+from sdk.models import Effort, FingerprintQuery, Job, MatchAnswer
 
+EffortForm = Annotated[
+    Effort | None,
+    Form(
+        description="how closely a still is looked at; `thorough` finds copies that the quick check of "
+        "`standard` may miss, and takes several times as long. Without it, as the registry is set"
+    ),
+]
 router = APIRouter(prefix="/v1/match", tags=["match"])
 
 
@@ -29,6 +36,7 @@ async def match_media(
     api_key: Matcher,
     response: Response,
     webhook: WebhookForm = None,
+    effort: EffortForm = None,
     prefer: PreferHeader = None,
 ) -> MatchAnswer | Job:
     """Answers which registered assets a picture or video comes from.
@@ -36,7 +44,7 @@ async def match_media(
     Numbers are given to keys with the scope `evidence` only. A video that is not done in time is answered
     with 202 and a job.
     """
-    begun = await run_in_threadpool(_match_or_accept, services, api_key, media, webhook)
+    begun = await run_in_threadpool(_match_or_accept, services, api_key, media, webhook, effort)
     if isinstance(begun, MatchAnswer):
         return begun
     seconds = wait_s(services, prefer)
@@ -45,7 +53,7 @@ async def match_media(
 
 
 def _match_or_accept(
-    services: Services, api_key: ApiKey, media: UploadFile, webhook: str | None
+    services: Services, api_key: ApiKey, media: UploadFile, webhook: str | None, effort: Effort | None
 ) -> MatchAnswer | str:
     """The answer about a picture, or the id of a video's job."""
     content = read_upload(media, services)
@@ -54,7 +62,7 @@ def _match_or_accept(
         return accepted(services, api_key, content, jobs.NewJob(jobs.MATCH, webhook=webhook))
     upload = services.uploads.describe_image(content, identified)
     with transaction(services.engine) as session:
-        context = services.in_request(session, Asker(api_key))
+        context = services.in_request(session, Asker(api_key), effort)
         return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer
 
 

@@ -31,6 +31,7 @@ from sdk.answers import answer_digest
 from sdk.models import (
     Comparison,
     Computed,
+    Effort,
     Evidence,
     Freshness,
     Match,
@@ -90,7 +91,7 @@ def answer_about(
     leading = [name for family in concluded.families for name in family.records]
     answer = MatchAnswer(
         answered_at=now(),
-        computed=_computed(upload),
+        computed=_computed(upload, context.effort),
         verdict=concluded.verdict,
         matches=tuple(
             wire_match(context, by_id[name], facts[name], summaries, with_evidence=with_evidence)
@@ -270,7 +271,7 @@ def _receipt(context: RequestContext, record: Record) -> Receipt | None:
         return None
 
 
-def _computed(upload: Upload) -> Computed:
+def _computed(upload: Upload, effort: Effort) -> Computed:
     width, height = upload.size
     return Computed(
         digest_sha256=upload.digest_sha256,
@@ -280,6 +281,7 @@ def _computed(upload: Upload) -> Computed:
         width=width,
         height=height,
         duration_s=None if upload.duration_ms is None else upload.duration_ms / 1000,
+        effort=effort if upload.image else None,
         note=_note(upload),
     )
 

@@ -24,7 +24,7 @@ from sdk.cli.folders import pictures_in
 from sdk.cli.output import FAILED_FILE, MATCHED, NOTHING_MATCHED, print_json, say, shown, styled
 from sdk.cli.progress import OnProgress, each_with_progress
 from sdk.client import Client
-from sdk.models import MatchAnswer, Severity, in_words
+from sdk.models import Effort, MatchAnswer, Severity, in_words
 
 
 def join(app: typer.Typer) -> None:
@@ -45,6 +45,10 @@ def match(
             help="with --on-device, a kind of hash that lists of others hold, as dhash64.v1; repeatable"
         ),
     ] = None,
+    effort: Annotated[
+        Effort | None,
+        typer.Option(help="how closely a still is looked at; thorough takes several times as long"),
+    ] = None,
     url: Url = None,
     api_key: ApiKey = None,
     home: Home = None,
@@ -56,7 +60,9 @@ def match(
     files = pictures_in(paths)
     matched = failed = False
     hash_lists = _hash_lists(hash_list, on_device=on_device)
-    with connect(url, api_key, home) as client, _asking(client, hash_lists, on_device, jobs) as ask:
+    if effort is not None and on_device:
+        raise typer.BadParameter("--effort and --on-device exclude each other: no picture is compared")
+    with connect(url, api_key, home) as client, _asking(client, hash_lists, on_device, jobs, effort) as ask:
 
         def match_one(path: Path, on_progress: OnProgress) -> FileAnswer[MatchAnswer]:
             return answer_for(path, partial(ask, path, on_progress), client)
@@ -92,11 +98,13 @@ def _hash_lists(given: list[str] | None, *, on_device: bool) -> list[str]:
 
 @contextmanager
 def _asking(
-    client: Client, hash_lists: Sequence[str], on_device: bool, jobs: int
+    client: Client, hash_lists: Sequence[str], on_device: bool, jobs: int, effort: Effort | None
 ) -> Iterator[Callable[[Path, OnProgress], MatchAnswer]]:
     """Yields what asks about one file, by its bytes or by what is computed of it here."""
     if not on_device:
-        yield lambda path, on_progress: client.match(path.read_bytes(), on_progress=on_progress)
+        yield lambda path, on_progress: client.match(
+            path.read_bytes(), on_progress=on_progress, effort=effort
+        )
         return
     from sdk.local import decoders, local_query  # imaging libraries, needed for this option only
 

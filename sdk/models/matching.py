@@ -205,6 +205,7 @@ class Computed(Wire):
     width: int | None = None
     height: int | None = None
     duration_s: float | None = None
+    effort: Effort | None = None  # with which a still was compared; None: a video, or no picture
     note: str | None = None
 
 

@@ -18,7 +18,9 @@ from registry.media.previews import QUICK_FEATURES_SUFFIX, PreviewCache, picture
 from registry.media.uploads import Upload
 from registry.storage.db import transaction
 from registry.storage.models import Record
-from sdk.models import Effort
+from sdk.errors import BadRequest
+from sdk.local import fingerprint_file
+from sdk.models import Effort, FingerprintQuery, Role
 from tests.pictures import encoded, picture
 from tests.registry.match.rows import record
 from tests.world import DatabaseServer, World
@@ -81,6 +83,26 @@ def test_quick_features_are_kept_beside_the_preview_and_made_again(world: World)
     assert may_show_the_same(first, again)
     mended = blobs.get_beside(shown.key, QUICK_FEATURES_SUFFIX)
     assert mended == again.to_bytes()
+
+
+def test_an_answer_says_with_which_effort_it_was_given(world: World, tmp_path: Path) -> None:
+    desk = world.enrol("Platform", Role.PLATFORM)
+    content = encoded(picture("coffee").crop((150, 60, 560, 380)))
+    assert desk.client.match(content).computed.effort is Effort.STANDARD
+    answer = desk.client.match(content, effort=Effort.THOROUGH)
+    assert answer.computed.effort is Effort.THOROUGH
+    assert [one.record.label for one in answer.matches] == ["coffee"]
+    file = tmp_path / "crop.jpg"
+    file.write_bytes(content)
+    query = FingerprintQuery(fingerprints=tuple(fingerprint_file(file)))
+    assert desk.client.match_fingerprints(query).computed.effort is None
+
+
+def test_an_effort_that_nobody_knows_is_refused_by_name(world: World) -> None:
+    desk = world.enrol("Another platform", Role.PLATFORM)
+    with pytest.raises(BadRequest, match="effort") as refused:
+        desk.client.match(encoded("coffee"), effort="utmost")  # type: ignore[arg-type]
+    assert "thorough" in str(refused.value)
 
 
 def candidate(**evidence: object) -> Candidate:
