@@ -16,6 +16,7 @@ from sdk.models import (
     AlterationShown,
     Certainty,
     Computed,
+    Effort,
     DeclaredSource,
     Degree,
     Direction,
@@ -148,6 +149,7 @@ def full_answer() -> MatchAnswer:
             width=4,
             height=3,
             duration_s=1.0,
+            effort=Effort.STANDARD,
             note="one of two pages",
         ),
         verdict=Verdict(
