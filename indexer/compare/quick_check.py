@@ -9,6 +9,7 @@ confirms at 640 px all pass with four pairs, and of 2,160 pairs of different pic
 """
 
 import struct
+import zlib
 from dataclasses import dataclass, replace
 
 import cv2
@@ -26,14 +27,15 @@ from indexer.media.images import Pixels
 
 LONG_SIDE = 320
 MAXIMUM_FEATURES = 512
+TOO_FEW = 20  # features of a picture that say nothing of what it shows
 LEAST_AGREEING = 4  # pairs; of 3 twice as many different pictures have as many
 # How far a place may lie from where a pair puts it: pixels, and a share of the way from that pair, because
 # sizes and orientations are read roughly.
 TOLERANCE_PX, TOLERANCE_SHARE = 4.0, 0.08
 MOST_TURN, MOST_SCALING = 0.5, 0.5  # radians and natural logarithm, between two pairs that agree
 SAME_PLACE_PX = 3.0
-_HEADER = struct.Struct("<4sHHH")  # format, count, width, height
-_FORMAT = b"TPQ1"
+_HEADER = struct.Struct("<4sHHHI")  # format, count, width, height, CRC-32 of what follows
+_FORMAT = b"TPQ2"
 
 Floats = npt.NDArray[np.float32]
 
@@ -49,18 +51,21 @@ class QuickFeatures:
 
     def to_bytes(self) -> bytes:
         """Returns a header and both arrays, little-endian."""
-        header = _HEADER.pack(_FORMAT, len(self.keypoints), self.width, self.height)
-        return header + self.keypoints.astype("<f4").tobytes() + self.descriptors.tobytes()
+        arrays = self.keypoints.astype("<f4").tobytes() + self.descriptors.tobytes()
+        size = len(self.keypoints), self.width, self.height
+        return _HEADER.pack(_FORMAT, *size, zlib.crc32(arrays)) + arrays
 
     @staticmethod
     def from_bytes(content: bytes) -> "QuickFeatures":
         """Reads what `to_bytes` wrote. Raises ValueError."""
         if len(content) < _HEADER.size or not content.startswith(_FORMAT):
             raise ValueError("no quick features, or of another version")
-        _, count, width, height = _HEADER.unpack_from(content)
+        _, count, width, height, checksum = _HEADER.unpack_from(content)
         ends = _HEADER.size + 16 * count
-        if len(content) != ends + 128 * count:
-            raise ValueError("quick features that were cut off")
+        if len(content) != ends + 128 * count or count > MAXIMUM_FEATURES:
+            raise ValueError("quick features that were cut off, or too many")
+        if zlib.crc32(content[_HEADER.size :]) != checksum:
+            raise ValueError("quick features that were damaged")
         keypoints = np.frombuffer(content, "<f4", 4 * count, _HEADER.size).reshape(count, 4)
         descriptors = np.frombuffer(content, np.uint8, 128 * count, ends).reshape(count, 128)
         return QuickFeatures(keypoints.astype(np.float32), descriptors, width, height)
@@ -78,8 +83,13 @@ def extract_quick_features(pixels: Pixels) -> QuickFeatures:
     found, raw = sift.detectAndCompute(grey, None)
     if not found or raw is None:
         return QuickFeatures(np.zeros((0, 4), np.float32), np.zeros((0, 128), np.uint8), width, height)
-    keypoints = np.array([(*one.pt, one.size, np.deg2rad(one.angle)) for one in found], np.float32)
-    return QuickFeatures(keypoints, root_descriptors(np.asarray(raw, np.float32)), width, height)
+    # OpenCV keeps all that tie with the last: of a grid of dots twenty thousand.
+    strongest = np.argsort([-one.response for one in found], kind="stable")[:MAXIMUM_FEATURES]
+    keypoints = np.array(
+        [(*one.pt, one.size, np.deg2rad(one.angle)) for one in (found[place] for place in strongest)],
+        np.float32,
+    )
+    return QuickFeatures(keypoints, root_descriptors(np.asarray(raw, np.float32)[strongest]), width, height)
 
 
 def of_either_polarity(features: QuickFeatures) -> QuickFeatures:
@@ -93,9 +103,10 @@ def of_either_polarity(features: QuickFeatures) -> QuickFeatures:
 
 
 def may_show_the_same(query: QuickFeatures, reference: QuickFeatures) -> bool:
-    """Whether some of the query, mirrored or not, may be some of the reference."""
+    """Whether some of the query, mirrored or not, may be some of the reference, or too little is there."""
     return (
-        agreeing_pairs(query, reference) >= LEAST_AGREEING
+        min(len(query.keypoints), len(reference.keypoints)) < TOO_FEW
+        or agreeing_pairs(query, reference) >= LEAST_AGREEING
         or agreeing_pairs(_mirrored(query), reference) >= LEAST_AGREEING
     )
 
@@ -117,8 +128,10 @@ def agreeing_pairs(query: QuickFeatures, reference: QuickFeatures) -> int:
     agreeing = np.abs(expected - target[None]) < tolerance
     agreeing &= np.abs(scaling[None] - scaling[:, None]) < MOST_SCALING
     agreeing &= np.abs(np.angle(np.exp(1j * (turn[None] - turn[:, None])))) < MOST_TURN
-    best = agreeing[agreeing.sum(axis=1).argmax()]
-    return min(_places(source[best]), _places(target[best]))
+    # Many pairs on one spot must not hide fewer that are spread: places count, not pairs.
+    counts = agreeing.sum(axis=1)
+    guesses = np.unique(agreeing[counts >= LEAST_AGREEING], axis=0)
+    return max((min(_places(source[row]), _places(target[row])) for row in guesses), default=0)
 
 
 def _places(points: npt.NDArray[np.complexfloating]) -> int:
@@ -138,7 +151,7 @@ def _pair(
     second = cosine.max(axis=1)
     cosine[rows, best] = nearest
     # Of unit vectors the squared distance is two less twice the cosine.
-    distinct = np.flatnonzero(1 - nearest < RATIO**2 * (1 - second))
+    distinct = np.flatnonzero(np.maximum(1 - nearest, 0.0) < RATIO**2 * np.maximum(1 - second, 0.0))
     mutual = cosine[:, best[distinct]].argmax(axis=0) == distinct
     kept = distinct[mutual]
     return kept, best[kept]

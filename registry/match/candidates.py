@@ -94,6 +94,7 @@ class Candidate:
     time_ms: int = 0  # of the registered frame; a still image is a video of one frame
     # The highest by which it was found, of the upload or of a part; None: by something else alone.
     found_similarity: float | None = None
+    is_named: bool = False  # the caller asked for this record, whatever else found it
     alignment: Alignment | None = None
     pair: AlignedPair | None = None  # the upload and its preview, where they were compared in place
 
@@ -121,6 +122,7 @@ def candidate_of(retrieved: RetrievedRecord) -> Candidate:
         region=next((hit.region for hit in best if hit.region is not None), None),
         time_ms=best[0].reference_ms if best else 0,
         found_similarity=max(similarities, default=None),
+        is_named=any(hit.found_by == BY_NAME for hit in retrieved.hits) or not retrieved.hits,
     )
 
 

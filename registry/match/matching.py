@@ -5,6 +5,7 @@ Matching, comparison, declared sources and disputes all enter here; nothing besi
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from registry.match.candidates import RetrievedRecord
 from registry.match.facts import AUTHENTICITY_DENIED
@@ -19,7 +20,7 @@ from registry.media.uploads import Progress, Upload
 from registry.services import RequestContext
 from registry.storage.db import release
 from registry.storage.models import Record
-from sdk.models import MatchRelation
+from sdk.models import Effort, MatchRelation
 
 # Pictures are compared in detail only for the matches that somebody will look at, and for those whose
 # publishers deny that they are authentic.
@@ -44,6 +45,8 @@ def find_matches(
     comparisons that find their seconds say what was changed as well.
     """
     context.index.catch_up(context.session)
+    if only is not None:
+        context = replace(context, effort=Effort.THOROUGH)
     if upload.video is not None:
         if upload.insufficient_detail:
             return []  # its audio alone says too little: nothing is seen that could be compared

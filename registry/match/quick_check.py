@@ -15,13 +15,13 @@ from indexer.compare.quick_check import QuickFeatures, extract_quick_features, m
 from indexer.compare.quick_check import of_either_polarity as quick_of_either_polarity
 from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.regions import Region
-from registry.match.candidates import BY_NAME, Candidate
+from registry.match.candidates import Candidate
 from registry.media.previews import Picture, picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext
 from sdk.models import Effort
 
-LARGE_PART = 0.5  # of the upload's long side: 160 px when the whole is read
+LARGE_PART = 0.3  # of the upload's area
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,15 @@ class QueryFeatures:
         def full() -> LocalFeatures:
             return extract_features_in(pixels, region)
 
-        longest = max(region.right - region.left, region.bottom - region.top)
-        if longest >= LARGE_PART * max(pixels.shape[:2]):
+        if region.area >= LARGE_PART * pixels.shape[0] * pixels.shape[1]:
             return QueryFeatures(lambda: self.quick, full, self._checked)
         return QueryFeatures(lambda: extract_quick_features(region.cut(pixels)), full)
+
+    def closer(self, upload: Upload, region: Region) -> "QueryFeatures":
+        """Quick features of a part, read as large as a whole is; full ones of this whole."""
+        assert upload.image is not None
+        pixels = upload.image.pixels
+        return QueryFeatures(lambda: extract_quick_features(region.cut(pixels)), lambda: self.full)
 
     def of_either_polarity(self) -> "QueryFeatures":
         """The same with those of the picture whose light and dark are exchanged."""
@@ -108,6 +113,6 @@ def _is_exempt(context: RequestContext, candidate: Candidate) -> bool:
     return (
         context.effort is Effort.THOROUGH
         or evidence.same_digest
-        or candidate.found_by == (BY_NAME,)
+        or candidate.is_named
         or (distance is not None and distance <= context.thresholds.pdq_candidate_bits)
     )

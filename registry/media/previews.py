@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
+from obstore.exceptions import BaseError as BlobError
 from PIL import Image
 from sqlmodel import Session, col, select
 
@@ -16,7 +17,7 @@ from indexer.compare.features import LocalFeatures, extract_features, resized
 from indexer.compare.quick_check import QuickFeatures, extract_quick_features
 from indexer.compare.versions import VersionDifference, difference_of_versions
 from indexer.media.images import Pixels
-from registry.errors import MediaRefused
+from registry.errors import MediaRefused, RegistryError
 from registry.media.decoding import Decoders
 from registry.media.storyboards import Storyboard, load_storyboard, store_storyboard
 from registry.media.uploads import Upload
@@ -230,12 +231,17 @@ class PreviewCache:
             if stored is not None:
                 with suppress(ValueError):  # derived, so made again below
                     return QuickFeatures.from_bytes(stored)
-        pixels = self.pixels(picture)
+        try:
+            pixels = self.pixels(picture)
+        except MediaRefused:
+            return None  # damaged here: nobody's upload is to blame
         if pixels is None:
             return None
         features = extract_quick_features(pixels)
         if picture.time_ms is None:
-            self._blobs.put_beside(picture.key, QUICK_FEATURES_SUFFIX, features.to_bytes())
+            # It only saves time: a match does not fail because a disk is full.
+            with suppress(OSError, BlobError, RegistryError):
+                self._blobs.put_beside(picture.key, QUICK_FEATURES_SUFFIX, features.to_bytes())
         return features
 
 
