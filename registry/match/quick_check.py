@@ -70,12 +70,6 @@ class QueryFeatures:
             return QueryFeatures(lambda: self.quick, full, self._checked)
         return QueryFeatures(lambda: extract_quick_features(region.cut(pixels)), full)
 
-    def closer(self, upload: Upload, region: Region) -> "QueryFeatures":
-        """Quick features of a part, read as large as a whole is; full ones of this whole."""
-        assert upload.image is not None
-        pixels = upload.image.pixels
-        return QueryFeatures(lambda: extract_quick_features(region.cut(pixels)), lambda: self.full)
-
     def of_either_polarity(self) -> "QueryFeatures":
         """The same with those of the picture whose light and dark are exchanged."""
         return QueryFeatures(

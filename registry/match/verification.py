@@ -106,10 +106,6 @@ def verify_candidates(
             features = whole
             if part is not None:
                 features = of_parts.setdefault(part, whole.in_region(upload, part))
-            elif candidate.region is not None and not may_be_aligned(context, whole, candidate):
-                # What surrounds a small inset may have all the quick features of the whole.
-                region = candidate.region
-                features = of_parts.setdefault(region, whole.closer(upload, region))
             verified = _verify(context, upload, candidate, features, part)
             _keep_better(context, found, [verified])
         if not is_settled():
