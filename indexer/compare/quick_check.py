@@ -113,7 +113,7 @@ def extract_quick_features(pixels: Pixels) -> QuickFeatures:
 
 
 def _spread_first(places: Floats, responses: Floats) -> npt.NDArray[np.int64]:
-    """Orders keypoints: the strongest of every cell of the picture, then the second of every cell, and so on.
+    """Orders keypoints: the strongest of every cell of the picture, then the second of every cell...
 
     What is small in the picture keeps some, however strong those around it are. `places`: (n, 2), 0..1.
     """

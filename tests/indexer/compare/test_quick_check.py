@@ -118,8 +118,5 @@ def test_bytes_that_are_no_features_are_refused() -> None:
 def test_what_is_small_and_faint_keeps_features_among_strong_ones() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     page = Image.fromarray(noise).resize((960, 720), Image.Resampling.NEAREST)
-    page.paste(picture("coffee").resize((400, 300)), (40, 30))
-    found = quick(page)
-    inside = (found.keypoints[:, :2] < (440 / 3, 330 / 3)).all(axis=1)
-    assert inside.sum() >= 20
-    assert may_show_the_same(found, quick(picture("coffee")))
+    page.paste(picture("coffee").resize((320, 240)), (40, 30))
+    assert may_show_the_same(quick(page), quick(picture("coffee")))
