@@ -107,17 +107,17 @@ def extract_quick_features(pixels: Pixels) -> QuickFeatures:
     keypoints = np.array([(*one.pt, one.size, np.deg2rad(one.angle)) for one in found], np.float32)
     responses = np.array([one.response for one in found], np.float32)
     # OpenCV keeps all that tie with the last: of a grid of dots twenty thousand.
-    kept = _spread_first(keypoints[:, :2] / (width, height), responses)[:MAXIMUM_FEATURES]
+    kept = _spread_first(keypoints[:, :2], (width, height), responses)[:MAXIMUM_FEATURES]
     descriptors = root_descriptors(np.asarray(raw, np.float32)[kept])
     return QuickFeatures(keypoints[kept], descriptors, width, height)
 
 
-def _spread_first(places: Floats, responses: Floats) -> npt.NDArray[np.int64]:
+def _spread_first(points: Floats, size: tuple[int, int], responses: Floats) -> npt.NDArray[np.int64]:
     """Orders keypoints: the strongest of every cell of the picture, then the second of every cell...
 
     What is small in the picture keeps some, however strong those around it are. `places`: (n, 2), 0..1.
     """
-    across, down = np.clip((places * GRID).astype(int), 0, GRID - 1).T
+    across, down = np.clip((points * GRID / np.array(size)).astype(int), 0, GRID - 1).T
     cells = down * GRID + across
     by_cell = np.lexsort((-responses, cells))
     starts = np.searchsorted(cells[by_cell], np.arange(GRID * GRID))

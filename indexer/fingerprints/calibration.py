@@ -5,6 +5,7 @@ by a generalised Pareto tail (Pickands, 1975), and are marked as such. A calibra
 """
 
 import json
+from bisect import bisect_right
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -35,7 +36,13 @@ class Calibration:
         """Returns the share of unrelated pairs that are at least so similar."""
         if similarity > self.tail_from:
             return self.tail_rate * survival(similarity - self.tail_from, self.tail_scale, self.tail_shape)
-        return float(np.interp(similarity, self.similarities, self.rates))
+        place = bisect_right(self.similarities, similarity)
+        if not place or place == len(self.similarities):
+            return self.rates[min(place, len(self.rates) - 1)]
+        # As `numpy.interp`, which would read all values for each one that is asked.
+        below, above = self.similarities[place - 1 : place + 1]
+        share = (similarity - below) / (above - below)
+        return self.rates[place - 1] + share * (self.rates[place] - self.rates[place - 1])
 
     def similarity_at(self, rate: float) -> float:
         """Returns the similarity that this share of pairs reaches; above 1 where the tail expects none."""

@@ -11,42 +11,40 @@ from indexer.fingerprints.hash_lists import NAMES as HASH_LISTS
 from indexer.fingerprints.hash_lists import distances_by_kind
 from indexer.fingerprints.kinds import KINDS, PDQ, PHASH, Family, Fingerprint, hamming, unpack_vectors
 from registry.match.match_evidence import MatchEvidence
-from registry.storage.models import Fingerprint as FingerprintRow
 
 
 def with_fingerprints(
-    evidence: MatchEvidence, asked: Sequence[Fingerprint], stored: Sequence[FingerprintRow]
+    evidence: MatchEvidence, asked: Sequence[Fingerprint], stored: Sequence[Fingerprint]
 ) -> MatchEvidence:
     """Adds the distance by every kind that both sides have, whichever kind found the record."""
+    measured: dict[str, object] = {}
     for row in stored:
         if row.kind == PDQ.name:
-            evidence = _with_pdq(evidence, asked, row)
+            measured |= _pdq(asked, row)
         elif own := upright(tuple(asked), row.kind):
             if row.kind == PHASH.name:
-                evidence = replace(evidence, phash_distance=hamming(own.value, row.value))
+                measured["phash_distance"] = hamming(own.value, row.value)
             elif KINDS[row.kind].family is Family.VECTOR:
-                evidence = _with_similarity(evidence, own, row)
-    references = [Fingerprint(row.kind, row.value) for row in stored if row.kind in HASH_LISTS]
-    distances = distances_by_kind(asked, references) if references else {}
-    return replace(evidence, hash_list_distances=distances) if distances else evidence
+                measured |= _similarity(own, row)
+    references = [row for row in stored if row.kind in HASH_LISTS]
+    if references and (distances := distances_by_kind(asked, references)):
+        measured["hash_list_distances"] = distances
+    return replace(evidence, **measured) if measured else evidence  # type: ignore[arg-type]
 
 
-def _with_pdq(evidence: MatchEvidence, asked: Sequence[Fingerprint], row: FingerprintRow) -> MatchEvidence:
+def _pdq(asked: Sequence[Fingerprint], row: Fingerprint) -> dict[str, object]:
     """By the orientation of the upload that is nearest."""
-    codes = [code for code in asked if code.kind == PDQ.name]
-    if not codes:
-        return evidence
-    nearest = min(codes, key=lambda code: hamming(code.value, row.value))
-    return replace(
-        evidence,
-        pdq_distance=hamming(nearest.value, row.value),
-        pdq_orientation=nearest.orientation,
-    )
+    distances = [(hamming(code.value, row.value), code) for code in asked if code.kind == PDQ.name]
+    if not distances:
+        return {}
+    distance, nearest = min(distances, key=lambda measured: measured[0])
+    return {"pdq_distance": distance, "pdq_orientation": nearest.orientation}
 
 
-def _with_similarity(evidence: MatchEvidence, own: Fingerprint, row: FingerprintRow) -> MatchEvidence:
+def _similarity(own: Fingerprint, row: Fingerprint) -> dict[str, object]:
+    """With the rate of false matches, where the descriptor is calibrated."""
     pair = unpack_vectors([own.value, row.value])
     similarity = float(np.dot(pair[0], pair[1]))
     calibration = calibration_of(row.kind)
-    rate = calibration.rate_of(similarity) if calibration else evidence.descriptor_rate
-    return replace(evidence, descriptor_similarity=similarity, descriptor_rate=rate)
+    rate = {"descriptor_rate": calibration.rate_of(similarity)} if calibration else {}
+    return {"descriptor_similarity": similarity, **rate}

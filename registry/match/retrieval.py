@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sqlalchemy.orm.util import identity_key
 from sqlmodel import Session, col, select
 
 from indexer.fingerprints.compute import upright
@@ -31,6 +32,7 @@ from registry.match.crowding import is_as_near_as_a_copy, to_compare
 from registry.match.match_evidence import MatchEvidence
 from registry.media.uploads import Upload
 from registry.services import RequestContext
+from registry.storage.direct import execute
 from registry.storage.models import Fingerprint as FingerprintRow
 from registry.storage.models import Record
 from registry.storage.models.records import ACTIVE
@@ -65,6 +67,12 @@ class QueryPart:
     is_window: bool = False  # described together with the other windows of its frame
 
 
+# Where fingerprints belong whose record was not withdrawn a moment ago.
+_ACTIVE_ROWS = """
+    SELECT stored.id, stored.time_ms, stored.record_id
+    FROM fingerprint stored JOIN record ON record.id = stored.record_id
+    WHERE stored.id = ANY(%(rows)s) AND record.status = %(active)s
+"""
 RowHit = tuple[int, FrameHit]  # with the id of the fingerprint row
 Hits = dict[int, list[FrameHit]]  # by the id of the fingerprint row, nearest first within one search
 
@@ -226,7 +234,9 @@ def _nearest(context: RequestContext, upload: Upload, kind: str, queries: Vector
     asked = np.arange(len(queries))
     found: list[Hit] = []
     while len(asked):
-        hits = [replace(hit, query=int(asked[hit.query])) for hit in index.nearest(queries[asked], count)]
+        hits = index.nearest(queries[asked], count)
+        if len(asked) < len(queries):
+            hits = [replace(hit, query=int(asked[hit.query])) for hit in hits]
         by_query: dict[int, list[Hit]] = {}
         for hit in hits:
             by_query.setdefault(hit.query, []).append(hit)
@@ -261,14 +271,20 @@ def active_rows(session: Session, rows: Iterable[int]) -> Iterator[tuple[int, in
     wanted = list(rows)
     if not wanted:
         return
-    found = session.exec(
-        select(FingerprintRow.id, FingerprintRow.time_ms, Record)
-        .join(Record, col(Record.id) == col(FingerprintRow.record_id))
-        .where(col(FingerprintRow.id).in_(wanted), Record.status == ACTIVE)
-    )
-    for row, time_ms, record in found:
-        assert row is not None
-        yield row, time_ms, record
+    found = execute(session, _ACTIVE_ROWS, {"rows": wanted, "active": ACTIVE}).fetchall()
+    records = _records(session, {record_id for _, _, record_id in found})
+    for row, time_ms, record_id in found:
+        if record_id in records:
+            yield row, time_ms, records[record_id]
+
+
+def _records(session: Session, wanted: set[str]) -> dict[str, Record]:
+    """Records by id; those that this session has read are not read again."""
+    read = (session.identity_map.get(identity_key(Record, one)) for one in wanted)
+    known = {record.id: record for record in read if isinstance(record, Record)}
+    if missing := wanted - set(known):
+        known |= {one.id: one for one in session.exec(select(Record).where(col(Record.id).in_(missing)))}
+    return known
 
 
 def _add_same_audio(context: RequestContext, upload: Upload, retrieved: dict[str, RetrievedRecord]) -> None:

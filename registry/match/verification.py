@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from sqlalchemy import tuple_
-from sqlmodel import col, select
-
 from indexer.compare.aligned_pair import AlignedPair
 from indexer.compare.coarse import coarse_agreement
 from indexer.compare.dense import dense_agreement, is_inverted
@@ -18,6 +15,7 @@ from indexer.compare.framing import restrict_to_frame, restrict_to_region
 from indexer.compare.geometry import align
 from indexer.compare.layout import content_agreement
 from indexer.compare.pair import agreement_outside_faces
+from indexer.fingerprints.kinds import Fingerprint
 from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
 from registry.match.candidates import BY_NAME, Candidate, RetrievedRecord, candidate_of
@@ -44,7 +42,8 @@ from registry.media.previews import Picture, picture_of
 from registry.media.uploads import Upload
 from registry.services import RequestContext
 from registry.storage.db import release
-from registry.storage.models import Fingerprint, Record
+from registry.storage.direct import execute
+from registry.storage.models import Record
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,14 @@ SECOND_PASSES = (
     RegionProposals("inner_rectangle", partial(inner_rectangles, most=RECTANGLES), are_cut_out=True),
     RegionProposals("tile", tiles, are_cut_out=False),
 )
+# What is registered of frames, upright.
+_OF_FRAMES = """
+    SELECT stored.record_id, stored.time_ms, stored.kind, stored.value
+    FROM unnest(%(records)s::text[], %(times)s::bigint[]) AS frame (record_id, time_ms)
+    JOIN fingerprint stored USING (record_id, time_ms)
+    WHERE stored.orientation = 0
+    ORDER BY stored.id
+"""
 NEGATIVE = "negative"  # how a record was found: by the upload with light and dark exchanged
 
 
@@ -210,15 +217,11 @@ def measure_candidates(
     if not candidates:
         return []
     frames = [(candidate.record.id, candidate.time_ms) for candidate in candidates]
-    stored = context.session.exec(
-        select(Fingerprint).where(
-            tuple_(col(Fingerprint.record_id), col(Fingerprint.time_ms)).in_(frames),
-            col(Fingerprint.orientation) == 0,
-        )
-    )
+    records, times = zip(*frames, strict=True)
+    stored = execute(context.session, _OF_FRAMES, {"records": list(records), "times": list(times)})
     by_frame: dict[tuple[str, int], list[Fingerprint]] = {}
-    for row in stored:
-        by_frame.setdefault((row.record_id, row.time_ms), []).append(row)
+    for record_id, time_ms, kind, value in stored:
+        by_frame.setdefault((record_id, time_ms), []).append(Fingerprint(kind, value))
     release(context.session)  # what follows decodes and compares pictures
     return [
         replace(

@@ -7,11 +7,10 @@ from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.kinds import AUDIO, CROP_RESISTANT, DESCRIPTOR, DHASH, PDQ, PHASH, Fingerprint
 from registry.match.fingerprint_evidence import with_fingerprints
 from registry.match.match_evidence import MatchEvidence
-from registry.storage.models import Fingerprint as FingerprintRow
 
 
-def row(kind: str, value: bytes) -> FingerprintRow:
-    return FingerprintRow(record_id="a", kind=kind, orientation=0, time_ms=0, quality=None, value=value)
+def row(kind: str, value: bytes) -> Fingerprint:
+    return Fingerprint(kind, value)
 
 
 def code(bits: int, length: int) -> bytes:
@@ -73,7 +72,7 @@ def test_a_descriptor_gives_similarity_and_the_rate_of_unrelated_pairs_as_simila
 
 
 @pytest.mark.parametrize("stored", [[], [row(AUDIO.name, b"x" * 32)], [row(PHASH.name, code(0, 8))]])
-def test_kinds_that_only_one_side_has_change_nothing(stored: list[FingerprintRow]) -> None:
+def test_kinds_that_only_one_side_has_change_nothing(stored: list[Fingerprint]) -> None:
     found = MatchEvidence(pdq_distance=3, descriptor_similarity=0.4)
     asked = [Fingerprint(PDQ.name, code(0, 32)), Fingerprint(AUDIO.name, b"y" * 32)]
     assert with_fingerprints(found, asked, stored) == found
