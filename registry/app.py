@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -38,6 +39,7 @@ from registry.api.hosts import KnownHosts
 from registry.api.internal import SearchNode
 from registry.api.safe_headers import SafeHeaders
 from registry.errors import MissingModel
+from registry.index.mapped import FilesOfAnother
 from registry.index.opening import open_index, open_local_index, search_secret_of
 from registry.jobs.followers import JobFollowers
 from registry.jobs.reembedding import Reembedding
@@ -67,11 +69,26 @@ FORM_BYTES = 1 << 20  # statement, boundaries and headers of a multipart body
 FACES_ARE_OFF = "comparing faces is switched off here (TRUEPRINT_FACES)"
 
 
+@dataclass(frozen=True)
+class Further:
+    """What a further process of a server has from the first one."""
+
+    index_files: FilesOfAnother | None  # None: the index lies outside both
+
+
 @contextmanager
 def running_services(
-    settings: Settings, engine: Engine, embedder: Embedder | None = None, *, audits_nightly: bool = True
+    settings: Settings,
+    engine: Engine,
+    embedder: Embedder | None = None,
+    *,
+    audits_nightly: bool = True,
+    further: Further | None = None,
 ) -> Iterator[Services]:
-    """Check everything that start-up refuses, then hold the services open."""
+    """Check everything that start-up refuses, then hold the services open.
+
+    `further`: what this process shares with the first one of its server, which does what is done once.
+    """
     db.require_migrated(engine)
     db.require_durable(engine)
     witnesses, log = witnesses_of(settings), open_log(settings)
@@ -95,7 +112,8 @@ def running_services(
         database = DatabaseWatch(engine)
         database.start()
         stack.callback(database.stop)
-        index = stack.enter_context(open_index(settings, engine, registry_id))
+        files = None if further is None else further.index_files
+        index = stack.enter_context(open_index(settings, engine, registry_id, files))
         blobs = Blobs(settings.blob_url, settings.blob_folder)
         decoders = Decoders(
             images=stack.enter_context(DecoderPool(settings.decoder_workers)),
@@ -120,6 +138,9 @@ def running_services(
             faults=(fault,) if fault else (),
         )
         use_one_core_per_request()  # now that every library is loaded
+        if further is not None:
+            yield services
+            return
         with db.transaction(engine) as session:
             named = named_blobs(session)
             policy = None if witnesses is None else witnesses.policy

@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     search_secret: SecretStr | None = Field(
         default=None, min_length=16, description="secret that search nodes and those who ask them share"
     )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="processes that answer requests, one a core",
+    )
     decoder_workers: int = Field(default=2, ge=1, description="limited processes that decode uploads")
     video_workers: int = Field(
         default=1, ge=0, description="videos worked on at a time; 0: by other processes"

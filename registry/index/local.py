@@ -24,52 +24,85 @@ from registry.index.check import check_indexes
 from registry.index.follower import Follower
 from registry.index.loading import load_indexes, newest_change
 from registry.index.maintenance import Compactor, IndexFolder
+from registry.index.mapped import FilesOfAnother, Reloader
 from registry.storage.db import transaction
 
 
 class LocalIndex:
-    """See IndexAccess. One index for each kind; threads follow the changes and compact the files."""
+    """See IndexAccess. One index for each kind; threads follow the changes and compact the files.
+
+    Where the files are those of another process, they are mapped anew when it has written newer ones.
+    """
 
     def __init__(
         self,
         engine: Engine,
         index_engine: LocalEngine,
-        folder: Path,
+        folder: Path | FilesOfAnother,
         registry_id: str,
         poll_interval_s: float,
         device: Device | None = None,
     ) -> None:
         self._engine = engine
-        self._folder = IndexFolder(folder)
-        self._index_engine, self._device = index_engine, device
+        self._folder = folder if isinstance(folder, FilesOfAnother) else IndexFolder(folder)
+        self._index_engine, self._registry_id, self._device = index_engine, registry_id, device
         self.kinds: tuple[Kind, ...] = searched_kinds()  # all that are known when it starts
-        self.by_kind: dict[str, Index] = {
-            kind.name: index_engine.make(kind, self._folder.path, registry_id, device)
-            for kind in self.kinds
-        }
+        self.by_kind = self._empty_indexes()
         # Held by the one thread that applies changes; searches only need the indexes' own locks.
         self._applying = threading.Lock()
         self._position = 0
         self._replay_until = 0  # changes up to this one may be in an index already
         self._up_to_date_at = monotonic()
         self._follower = Follower(engine, self.catch_up, poll_interval_s)
-        self._compactor = Compactor(self.by_kind, self._changes_paused)
+        self._upkeep: Compactor | Reloader
+        if self._writes_files:
+            self._upkeep = Compactor(self.by_kind, self._changes_paused)
+        else:
+            self._upkeep = Reloader(self._folder.path, self._reload)
+
+    def _empty_indexes(self) -> dict[str, Index]:
+        make, folder = self._index_engine.make, self._folder.path
+        return {kind.name: make(kind, folder, self._registry_id, self._device) for kind in self.kinds}
+
+    @property
+    def _writes_files(self) -> bool:
+        return isinstance(self._folder, IndexFolder)
 
     def start(self) -> None:
         """Load what is on disk, catch up, then keep following the changes."""
-        loading = load_indexes(self._engine, self.by_kind)
+        loading = load_indexes(self._engine, self.by_kind, is_ours=self._writes_files)
         self._position = loading.position
         with transaction(self._engine) as session:
             self._replay_until = newest_change(session)
             self.catch_up(session)
         self._follower.start()
-        self._compactor.start(loading.position_on_disk)
+        self._upkeep.start(loading.position_on_disk)
 
     def stop(self) -> None:
         """Stop following and leave a snapshot for the next start."""
         self._follower.stop()
-        self._compactor.stop()
+        self._upkeep.stop()
         self._folder.release()
+
+    def files_for_others(self) -> FilesOfAnother | None:
+        """What further processes of this server map, written now; None where a device holds the rows."""
+        if self._device is not None or not isinstance(self._upkeep, Compactor):
+            return None
+        self._upkeep.write()
+        return FilesOfAnother(self._folder.path)
+
+    def _reload(self) -> None:
+        indexes = self._empty_indexes()
+        with transaction(self._engine) as session:
+            replay_until = newest_change(session)
+        position = load_indexes(self._engine, indexes, is_ours=False).position
+        with transaction(self._engine) as session, self._after_its_connection(session):
+            while (
+                further := apply_step(session, indexes, position, replay_until=replay_until)
+            ) != position:
+                position = further
+            # One after the other: a search of the old rows that was begun meanwhile is as good.
+            self.by_kind, self._position, self._replay_until = indexes, position, replay_until
 
     @property
     def description(self) -> str:
@@ -127,6 +160,13 @@ class LocalIndex:
             self.catch_up(session)
             with self._changes_paused():
                 yield session
+
+    @contextmanager
+    def _after_its_connection(self, session: Session) -> Iterator[None]:
+        """No change is applied meanwhile, by others than `session`; see `catch_up`."""
+        newest_change(session)
+        with self._applying:
+            yield
 
     @contextmanager
     def _changes_paused(self) -> Iterator[int]:

@@ -54,6 +54,7 @@ class Compactor:
         self._hosts = [host for index in indexes.values() if (host := host_of(index)) is not None]
         self._changes_paused = changes_paused
         self._written_position = 0
+        self._writing = threading.Lock()  # an index is not compacted while it is written
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="index-compaction", daemon=True)
 
@@ -68,26 +69,35 @@ class Compactor:
         self._thread.join()
         self._write_snapshots(least_changes=1)
 
+    def write(self) -> None:
+        """Write snapshots of what no snapshot has yet."""
+        self._write_snapshots(least_changes=1)
+
     def _run(self) -> None:
         while not self._stopping.wait(COMPACTION_INTERVAL_S):
-            for host in self._hosts:
-                try:
-                    host.compact()
-                except (OSError, MemoryError, RuntimeError) as error:
-                    # The disk or the memory is full, or FAISS fails: the rows stay where they are, and a
-                    # search finds them there.
-                    _log.warning("%s cannot be compacted: %s", host.kind.name, error)
+            self._compact()
             self._write_snapshots(least_changes=CHANGES_PER_SNAPSHOT)
 
+    def _compact(self) -> None:
+        for host in self._hosts:
+            try:
+                with self._writing:
+                    host.compact()
+            except (OSError, MemoryError, RuntimeError) as error:
+                # The disk or the memory is full, or FAISS fails: the rows stay where they are, and a
+                # search finds them there.
+                _log.warning("%s cannot be compacted: %s", host.kind.name, error)
+
     def _write_snapshots(self, least_changes: int) -> None:
-        with self._changes_paused() as position:
-            if position - self._written_position < least_changes:
+        with self._writing:
+            with self._changes_paused() as position:
+                if position - self._written_position < least_changes:
+                    return
+                snapshots = [(host, take_snapshot(host, position)) for host in self._hosts]
+            try:
+                for host, snapshot in snapshots:
+                    write_snapshot(host, snapshot)
+            except OSError as error:  # the next start then reads more rows from the database
+                _log.warning("the index cannot be written to disk: %s", error)
                 return
-            snapshots = [(host, take_snapshot(host, position)) for host in self._hosts]
-        try:
-            for host, snapshot in snapshots:
-                write_snapshot(host, snapshot)
-        except OSError as error:  # the next start then reads more rows from the database
-            _log.warning("the index cannot be written to disk: %s", error)
-            return
-        self._written_position = position
+            self._written_position = position

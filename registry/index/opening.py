@@ -10,6 +10,7 @@ from indexer.index.port import EngineUnavailable
 from registry.errors import StartRefused
 from registry.index.access import IndexAccess
 from registry.index.local import LocalIndex
+from registry.index.mapped import FilesOfAnother
 from registry.index.remote import SearchNodes
 from registry.index.shared import SharedEngineIndex
 from registry.settings import Settings
@@ -17,8 +18,13 @@ from registry.storage.db import conninfo
 
 
 @contextmanager
-def open_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[IndexAccess]:
-    """The index that this process searches, until the end. Raises StartRefused."""
+def open_index(
+    settings: Settings, engine: Engine, registry_id: str, files: FilesOfAnother | None = None
+) -> Iterator[IndexAccess]:
+    """The index that this process searches, until the end. Raises StartRefused.
+
+    `files`: those of another process, which are mapped where the index is in this one.
+    """
     with ExitStack() as stack:
         if settings.search_node_addresses:
             nodes = SearchNodes(settings.search_node_addresses, search_secret_of(settings))
@@ -29,7 +35,7 @@ def open_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator
         if isinstance(index_engine, SharedEngine):
             yield stack.enter_context(_shared_index(settings, index_engine, engine, registry_id))
             return
-        yield stack.enter_context(open_local_index(settings, engine, registry_id))
+        yield stack.enter_context(open_local_index(settings, engine, registry_id, files))
 
 
 @contextmanager
@@ -50,7 +56,9 @@ def _shared_index(
 
 
 @contextmanager
-def open_local_index(settings: Settings, engine: Engine, registry_id: str) -> Iterator[LocalIndex]:
+def open_local_index(
+    settings: Settings, engine: Engine, registry_id: str, files: FilesOfAnother | None = None
+) -> Iterator[LocalIndex]:
     """An index in this process, which follows the rows until the end. Raises StartRefused."""
     index_engine = ENGINES[settings.index]
     if isinstance(index_engine, SharedEngine):
@@ -61,7 +69,12 @@ def open_local_index(settings: Settings, engine: Engine, registry_id: str) -> It
             stack.callback(device.close)
         try:
             index = LocalIndex(
-                engine, index_engine, settings.index_folder, registry_id, settings.poll_interval_s, device
+                engine,
+                index_engine,
+                files or settings.index_folder,
+                registry_id,
+                settings.poll_interval_s,
+                device,
             )
         except EngineUnavailable as error:
             raise StartRefused(str(error)) from error

@@ -21,7 +21,7 @@ from registry.media.uploads import Upload
 from registry.services import RequestContext
 from sdk.models import Effort
 
-LARGE_PART = 0.3  # of the upload's area
+LARGE_PART = 0.1  # of the upload's area: enough of its quick features are there
 
 
 @dataclass(frozen=True)
