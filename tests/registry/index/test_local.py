@@ -12,15 +12,18 @@ import pytest
 
 from indexer.index import segmented_index, segments
 from indexer.index.engines import host_of
-from registry.app import create_app, running_services
+from registry.app import Further, create_app, running_services
 from registry.cli.home import listening
 from registry.errors import StartRefused
+from registry.index import mapped
+from registry.index.local import LocalIndex
 from registry.services import Services
 from sdk.client import Client
 from sdk.local import local_registration
 from sdk.models import FingerprintQuery, FingerprintValue
 from sdk.records import AssetClass
 from tests.pictures import encoded
+from tests.waiting import soon
 from tests.world import DatabaseServer, SeededEmbedder, World, own_index
 
 SUBJECTS = ("coffee", "cat", "astronaut", "rocket")
@@ -218,3 +221,43 @@ def test_more_requests_than_connections_wait_for_each_other_and_end(
         assert all(pool.map(register_and_match, range(96)))
         assert time.monotonic() - started < 30  # a connection that is waited for in vain takes that long
         world.audit()
+
+
+def sealed(services: Services) -> int:
+    host = host_of(own_index(services))
+    assert host is not None
+    return sum(segment.is_sealed for segment in host.segments)
+
+
+@pytest.mark.usefixtures("short_tails")
+def test_a_further_process_maps_the_files_of_the_first_and_writes_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped, "LOOKED_FOR_EVERY_S", 0.05)
+    world.restart()
+    desk = world.enrol("Daily Example")
+    first = world.services.index
+    assert isinstance(first, LocalIndex)
+    records = [world.register(desk, encoded(subject)).record for subject in SUBJECTS[:2]]
+    compact(world.services)
+    files = first.files_for_others()
+    assert files is not None
+    with running_services(world.settings, world.engine, SeededEmbedder(), further=Further(files)) as other:
+        assert len(own_index(other)) == 2
+        assert sealed(other) == sealed(world.services)
+        written = sorted(files.path.rglob("*"))
+        records.append(world.register(desk, encoded(SUBJECTS[2])).record)
+        rows_within(other, 5.0, 3)  # kept in memory meanwhile
+        assert sealed(other) == 1
+        assert sorted(files.path.rglob("*")) == written
+        compact(world.services)
+        assert first.files_for_others() is not None
+        assert soon(lambda: sealed(other) == sealed(world.services))
+        desk.client.withdraw(records[0].id)
+        rows_within(other, 5.0, 2)
+        with listening(create_app(other)) as url, Client(url, desk.api_key.secret) as client:
+            found = [client.match(encoded(subject, quality=50)).matches for subject in SUBJECTS[:3]]
+        assert [bool(matches) for matches in found] == [False, True, True]
+        written = sorted(files.path.rglob("*"))
+    assert sorted(files.path.rglob("*")) == written
+    world.audit()
