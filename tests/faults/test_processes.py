@@ -1,4 +1,4 @@
-"""Several processes of one server: any may answer, one that is killed is replaced, all end with the first."""
+"""Several processes of one server: any may answer, one that is killed is replaced, all end as one."""
 
 import os
 import re
@@ -50,7 +50,8 @@ def served(world: World) -> Iterator[tuple[psutil.Process, str]]:
 
 
 def further_of(first: psutil.Process) -> list[psutil.Process]:
-    return [one for one in first.children() if "registry.cli.further_process" in one.cmdline()]
+    living = [one for one in first.children() if one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in living if "registry.cli.further_process" in one.cmdline()]
 
 
 def registration(desk: Party, code: str) -> FingerprintRegistration:
