@@ -42,6 +42,7 @@ bench: $(DEV_STAMP)  ## speed, quality and false matches, as docs/performance.md
 	$(BIN)/python -m bench.index $(DISC)
 	$(BIN)/python -m bench.scale
 	$(BIN)/python -m bench.gate
+	$(BIN)/python -m bench.processes
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.quality $(DISC)
 	$(BIN)/python -m bench.distractors $(DISC)

@@ -112,12 +112,12 @@ def _copy_records(
 
 
 @contextmanager
-def served(home: Path) -> Iterator[tuple[psutil.Process, str, float]]:
+def served(home: Path, *options: str) -> Iterator[tuple[psutil.Process, str, float]]:
     """Runs the server of `home`; gives its process, its address, and the seconds until it was ready."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     trueprint = Path(sys.executable).with_name("trueprint")
-    command = [str(trueprint), "serve", "--home", str(home), "--port", str(port)]
+    command = [str(trueprint), "serve", "--home", str(home), "--port", str(port), *options]
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
