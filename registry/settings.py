@@ -146,7 +146,8 @@ class Settings(BaseSettings):
     candidates: int = Field(default=12, ge=1, le=100, description="hits per query that are compared")
     effort: Effort = Field(
         default=Effort.STANDARD,
-        description="`standard`: a quick check decides which candidates are compared; `thorough`: all are",
+        description="`fast`: only the whole picture is asked about; `standard`: its parts too, and a quick "
+        "check decides which candidates are compared; `thorough`: all are",
     )
     probed_windows: int = Field(
         default=128,

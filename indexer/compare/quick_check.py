@@ -28,7 +28,7 @@ from indexer.media.images import Pixels
 
 LONG_SIDE = 320
 MAXIMUM_FEATURES = 384  # they find what 512 find, and pairing costs half
-MOST_DESCRIBED = 2000  # before those are chosen; a photograph has 700
+MOST_DESCRIBED = 640  # before those are chosen
 GRID = 4  # cells in each direction that features are chosen from in turn
 TOO_FEW = 20  # features of a picture that say nothing of what it shows
 LEAST_AGREEING = 4  # pairs; of 3 twice as many different pictures have as many

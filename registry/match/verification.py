@@ -44,6 +44,7 @@ from registry.services import RequestContext
 from registry.storage.db import release
 from registry.storage.direct import execute
 from registry.storage.models import Record
+from sdk.models import Effort
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def verify_candidates(
 
     The full frame comes first. Only while it confirms nothing, parts of it are asked about too: pictures
     inside the picture (a screenshot, a meme, a collage), then tiles. Cost and gain: docs/quality.md.
-    `only`: what parts find of other records is left out.
+    `fast` asks about the full frame only. `only`: what parts find of other records is left out.
     """
     candidates = measure_candidates(context, upload, retrieved)
     whole = QueryFeatures.of(upload)
@@ -98,6 +99,8 @@ def verify_candidates(
         _keep_better(context, found, again(list(found.values())))
     if not is_settled():
         _keep_better(context, found, _as_negative(context, upload, whole, found, only))
+    if context.effort is Effort.FAST:
+        return list(found.values())
     of_parts: dict[Region, QueryFeatures] = {}
     for proposals in SECOND_PASSES:
         if is_settled():

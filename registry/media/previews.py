@@ -221,8 +221,7 @@ class PreviewCache:
         if pixels is None:
             return None
         features = extract_features(pixels)
-        if picture.time_ms is None:
-            self._blobs.put_beside(picture.key, FEATURES_SUFFIX, features.to_bytes())
+        self._keep_beside(picture, FEATURES_SUFFIX, features.to_bytes())
         return features
 
     def _load_quick_features(self, picture: Picture) -> QuickFeatures | None:
@@ -238,11 +237,14 @@ class PreviewCache:
         if pixels is None:
             return None
         features = extract_quick_features(pixels)
-        if picture.time_ms is None:
-            # It only saves time: a match does not fail because a disk is full.
-            with suppress(OSError, BlobError, RegistryError):
-                self._blobs.put_beside(picture.key, QUICK_FEATURES_SUFFIX, features.to_bytes())
+        self._keep_beside(picture, QUICK_FEATURES_SUFFIX, features.to_bytes())
         return features
+
+    def _keep_beside(self, picture: Picture, suffix: str, derived: bytes) -> None:
+        """Of a still. It only saves time: a match does not fail because a disk is full."""
+        if picture.time_ms is None:
+            with suppress(OSError, BlobError, RegistryError):
+                self._blobs.put_beside(picture.key, suffix, derived)
 
 
 class _RecentlyUsed(Generic[K, T]):

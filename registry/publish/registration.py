@@ -9,7 +9,7 @@ let the index follow, have witnesses cosign where there are any, answer.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlmodel import Session, and_, col, select
 
@@ -57,7 +57,7 @@ from registry.storage.models import (
 from registry.storage.models.columns import now
 from registry.storage.models.records import ACTIVE
 from sdk import records as signed
-from sdk.models import FingerprintRegistration, Registration
+from sdk.models import Effort, FingerprintRegistration, Registration
 
 USE_A_NEW_ID = "use a new id for every statement"
 
@@ -268,6 +268,9 @@ def _relations(
         return match.record.id in sources or of_another
 
     context = services.in_request(session)
+    if not compared and context.effort is not Effort.THOROUGH:
+        # A copy that stands for the same picture shows all of it: parts are asked about for sources alone.
+        context = replace(context, effort=Effort.FAST)
     matches = find_matches(context, upload, including=compared, describe=is_described)
     return (
         declared_sources(verified, compared, matches),

@@ -15,6 +15,7 @@ from sdk.models.records import FingerprintValue, Receipt, RecordSummary
 class Effort(StrEnum):
     """How closely a registry looks at what an upload may come from."""
 
+    FAST = "fast"  # the same of the whole picture only: what is small in another picture is not found
     STANDARD = "standard"  # candidates pass a quick check before they are compared
     THOROUGH = "thorough"  # all of them are compared, by every means
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter, ImageOps
 from sqlmodel import select
 
 from indexer.compare.quick_check import may_show_the_same
+from registry.match import verification
 from registry.match.candidates import Candidate
 from registry.match.match_evidence import MatchEvidence
 from registry.match.matched import MatchedRecord
@@ -130,3 +131,22 @@ def test_what_fingerprints_speak_for_is_always_compared(world: World, evidence: 
         assert is_worth_another_way(context, whole, near)
         with pytest.raises(AssertionError, match="suffice"):
             may_be_aligned(context, whole, near)
+
+
+def test_fast_asks_about_the_whole_picture_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    crop = picture("coffee").crop((150, 60, 560, 380))
+    found, _ = matched(world, ImageOps.invert(crop), Effort.FAST)
+    assert [one.record.label for one in found] == ["coffee"]
+    asked: list[str] = []
+
+    def propose(
+        _: object, __: object, proposals: verification.RegionProposals, ___: object
+    ) -> list[Candidate]:
+        asked.append(proposals.name)
+        return []
+
+    monkeypatch.setattr(verification, "_propose", propose)
+    assert matched(world, picture("motorcycle"), Effort.FAST)[0] == []
+    assert asked == []
+    assert matched(world, picture("motorcycle"), Effort.STANDARD)[0] == []
+    assert asked == ["inner_rectangle", "tile"]
