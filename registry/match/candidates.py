@@ -128,6 +128,8 @@ def candidate_of(retrieved: RetrievedRecord) -> Candidate:
 
 def merged_evidence(hits: Sequence[FrameHit]) -> MatchEvidence:
     """Joins the hits of one pair of frames: of each kind the nearest, a distance of 0 included."""
+    if len(hits) == 1:
+        return hits[0].evidence
     merged = MatchEvidence()
     by_code = [hit.evidence for hit in hits if hit.evidence.pdq_distance is not None]
     if by_code:

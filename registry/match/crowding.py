@@ -55,7 +55,8 @@ def _first_of_families(
         families = by_publisher.setdefault(record.record.publisher_id, [])
         is_copy = any(_overlap(places[number], family) for family in families)
         (copies if is_copy else firsts).append(number)
-        families.append(places[number])
+        if places[number]:  # else it overlaps with none
+            families.append(places[number])
     return firsts, copies
 
 

@@ -99,7 +99,10 @@ def retrieve(
     for kind in _kinds_to_search(context):
         _collect(hits, search_by_descriptor(context, upload, frames, kind))
     _collect(hits, search_by_parts(context, upload, parts))
-    return first_of(context, join_records(context, upload, hits))
+    retrieved = join_records(context, hits)
+    _add_same_audio(context, upload, retrieved)
+    _add_same_digest(context.session, upload, retrieved)
+    return first_of(context, retrieved)
 
 
 def retrieve_by_parts(
@@ -108,7 +111,7 @@ def retrieve_by_parts(
     """The same by parts of the upload only: its frames were asked about before."""
     hits: Hits = {}
     _collect(hits, search_by_parts(context, upload, parts))
-    return _ranked_by_parts(context, join_records(context, upload, hits)) if hits else []
+    return _ranked_by_parts(context, join_records(context, hits)) if hits else []
 
 
 def _ranked_by_parts(
@@ -121,9 +124,9 @@ def _ranked_by_parts(
             of_part.setdefault(hit.region, []).append(-hit.rank_key)
     places = {region: sorted(keys) for region, keys in of_part.items()}
 
-    def place(record: RetrievedRecord) -> tuple[bool, int, float]:
+    def place(record: RetrievedRecord) -> tuple[int, float]:
         best = min((places[hit.region].index(-hit.rank_key) for hit in record.hits), default=len(retrieved))
-        return not record.same_digest, best, -record.rank_key[1]
+        return best, -record.rank_key[1]
 
     return to_compare(sorted(retrieved.values(), key=place), context.max_candidates, context.thresholds)
 
@@ -253,16 +256,14 @@ def _nearest(context: RequestContext, upload: Upload, kind: str, queries: Vector
     return found
 
 
-def join_records(context: RequestContext, upload: Upload, hits: Hits) -> dict[str, RetrievedRecord]:
-    """The hits by record, with records of the same audio and of the same bytes."""
+def join_records(context: RequestContext, hits: Hits) -> dict[str, RetrievedRecord]:
+    """The hits by record."""
     retrieved: dict[str, RetrievedRecord] = {}
     for row, time_ms, record in active_rows(context.session, hits):
         known = retrieved.setdefault(record.id, RetrievedRecord(record))
         known.hits += [
             FrameHit(hit.query_ms, time_ms, hit.evidence, hit.found_by, hit.region) for hit in hits[row]
         ]
-    _add_same_audio(context, upload, retrieved)
-    _add_same_digest(context.session, upload, retrieved)
     return retrieved
 
 
