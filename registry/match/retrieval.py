@@ -7,6 +7,7 @@ the records are ranked.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from sqlalchemy.orm.util import identity_key
@@ -111,12 +112,13 @@ def retrieve_by_parts(
     """The same by parts of the upload only: its frames were asked about before."""
     hits: Hits = {}
     _collect(hits, search_by_parts(context, upload, parts))
-    return _ranked_by_parts(context, join_records(context, hits)) if hits else []
+    if not hits:
+        return []
+    most = context.max_candidates * len({part.name for part in parts})  # each sort of parts has its own
+    return to_compare(_nearest_of_parts(join_records(context, hits)), most, context.thresholds)
 
 
-def _ranked_by_parts(
-    context: RequestContext, retrieved: dict[str, RetrievedRecord]
-) -> list[RetrievedRecord]:
+def _nearest_of_parts(retrieved: dict[str, RetrievedRecord]) -> list[RetrievedRecord]:
     """The nearest of every part first: only one part may show a record, and others resemble more."""
     of_part: dict[Region | None, list[float]] = {}
     for record in retrieved.values():
@@ -128,7 +130,7 @@ def _ranked_by_parts(
         best = min((places[hit.region].index(-hit.rank_key) for hit in record.hits), default=len(retrieved))
         return best, -record.rank_key[1]
 
-    return to_compare(sorted(retrieved.values(), key=place), context.max_candidates, context.thresholds)
+    return sorted(retrieved.values(), key=place)
 
 
 def retrieve_named(context: RequestContext, upload: Upload, record: Record) -> RetrievedRecord:
@@ -219,11 +221,17 @@ def search_by_parts(context: RequestContext, upload: Upload, parts: Sequence[Que
 
 
 def _vectors_of(embedder: Embedder, parts: Sequence[QueryPart]) -> Vectors:
-    """The descriptors of parts; windows are all of one frame, and come from one look at it."""
-    windows = [part.region for part in parts if part.is_window and part.region is not None]
-    if len(windows) == len(parts):
-        return embedder.embed_windows(parts[0].pixels, windows)
-    return embedder.embed_to_search([part.pixels for part in parts])
+    """The descriptors of parts; the windows of a frame come from one look at it."""
+    windows: dict[int, list[int]] = {}
+    alone: list[int] = []
+    for number, part in enumerate(parts):
+        (windows.setdefault(part.time_ms, []) if part.is_window else alone).append(number)
+    described = [embedder.embed_to_search([parts[number].pixels for number in alone])] if alone else []
+    for numbers in windows.values():
+        regions = [region for number in numbers if (region := parts[number].region) is not None]
+        described.append(embedder.embed_windows(parts[numbers[0]].pixels, regions))
+    order = np.argsort([*alone, *chain.from_iterable(windows.values())])
+    return np.concatenate(described)[order]
 
 
 def _similarity(hit: Hit) -> MatchEvidence:

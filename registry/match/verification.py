@@ -3,8 +3,8 @@
 It measures; what the measurements amount to is said by `evidence_rules`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from indexer.compare.aligned_pair import AlignedPair
@@ -46,26 +46,13 @@ from registry.storage.direct import execute
 from registry.storage.models import Record
 from sdk.models import Effort
 
-
-@dataclass(frozen=True)
-class RegionProposals:
-    """Parts of an upload to ask about in a second pass, when the whole of it confirms nothing."""
-
-    name: str
-    propose: Callable[[Pixels], list[Region]]
-    # Each is cut out, described and compared by itself; or all come from one look at the whole, and what
-    # they find is compared with the whole.
-    are_cut_out: bool
-
-
 # Screenshots have other rectangles that are clearer; an ordinary photograph seldom has more than three.
 RECTANGLES = 6
-# A small picture inside the picture has too few features of its own at the size of the whole. Tiles only
-# retrieve: features of their own found nothing more on the development set.
-SECOND_PASSES = (
-    RegionProposals("inner_rectangle", partial(inner_rectangles, most=RECTANGLES), are_cut_out=True),
-    RegionProposals("tile", tiles, are_cut_out=False),
-)
+# Share of the upload from which a rectangle is described as a tile is, from one look at the whole.
+LARGE_RECTANGLE = 0.2
+# How a record was found: by a picture inside the picture, which is compared by itself; by a tile, since a
+# small picture inside the picture has too few features of its own, and which is compared as a whole.
+RECTANGLE, TILE = "inner_rectangle", "tile"
 # What is registered of frames, upright.
 _OF_FRAMES = """
     SELECT stored.record_id, stored.time_ms, stored.kind, stored.value
@@ -101,25 +88,23 @@ def verify_candidates(
         _keep_better(context, found, _as_negative(context, upload, whole, found, only))
     if context.effort is Effort.FAST:
         return list(found.values())
+    if is_settled():
+        return list(found.values())
     of_parts: dict[Region, QueryFeatures] = {}
-    for proposals in SECOND_PASSES:
-        if is_settled():
+    proposed = _propose(context, upload, only)
+    for candidate in sorted(proposed, key=lambda one: RECTANGLE not in one.found_by):
+        part = candidate.region if RECTANGLE in candidate.found_by else None
+        if part is None and is_settled():
             break
-        proposed = _propose(context, upload, proposals, only)
-        for candidate in proposed:
-            known = found.get(candidate.record.id)
-            if known is not None and not proposals.are_cut_out:
-                continue  # it would be compared as before
-            if known is not None and shows_other_content(known.evidence, context.thresholds):
-                continue  # the head of a form is the same on all of them
-            part = candidate.region if proposals.are_cut_out else None
-            features = whole
-            if part is not None:
-                features = of_parts.setdefault(part, whole.in_region(upload, part))
-            verified = _verify(context, upload, candidate, features, part)
-            _keep_better(context, found, [verified])
-        if not is_settled():
-            _keep_better(context, found, again(_not_settled(context, found, proposed)))
+        known = found.get(candidate.record.id)
+        if known is not None and part is None:
+            continue  # it would be compared as before
+        if known is not None and shows_other_content(known.evidence, context.thresholds):
+            continue  # the head of a form is the same on all of them
+        features = whole if part is None else of_parts.setdefault(part, whole.in_region(upload, part))
+        _keep_better(context, found, [_verify(context, upload, candidate, features, part)])
+    if not is_settled():
+        _keep_better(context, found, again(_not_settled(context, found, proposed)))
     return list(found.values())
 
 
@@ -161,21 +146,18 @@ def _as_negative(
         yield _verify(context, upload, candidate, features)
 
 
-def _propose(
-    context: RequestContext, upload: Upload, proposals: RegionProposals, only: Record | None
-) -> list[Candidate]:
+def _propose(context: RequestContext, upload: Upload, only: Record | None) -> list[Candidate]:
+    """What pictures inside the picture and tiles of it find, by one search."""
     assert upload.image is not None
     pixels = upload.image.pixels
+    least = LARGE_RECTANGLE * pixels.shape[0] * pixels.shape[1]
     parts = [
-        QueryPart(
-            0,
-            region.cut(pixels) if proposals.are_cut_out else pixels,
-            proposals.name,
-            region,
-            is_window=not proposals.are_cut_out,
-        )
-        for region in proposals.propose(pixels)
+        QueryPart(0, pixels, RECTANGLE, region, is_window=True)
+        if region.area >= least
+        else QueryPart(0, region.cut(pixels), RECTANGLE, region)
+        for region in inner_rectangles(pixels, RECTANGLES)
     ]
+    parts += [QueryPart(0, pixels, TILE, region, is_window=True) for region in tiles(pixels)]
     return _found_by_parts(context, upload, parts, only)
 
 

@@ -17,6 +17,7 @@ from registry.match.matching import find_matches
 from registry.match.quick_check import QueryFeatures, is_worth_another_way, may_be_aligned
 from registry.media.previews import QUICK_FEATURES_SUFFIX, PreviewCache, picture_of
 from registry.media.uploads import Upload
+from registry.services import RequestContext
 from registry.storage.db import transaction
 from registry.storage.models import Record
 from sdk.errors import BadRequest
@@ -139,14 +140,12 @@ def test_fast_asks_about_the_whole_picture_only(world: World, monkeypatch: pytes
     assert [one.record.label for one in found] == ["coffee"]
     asked: list[str] = []
 
-    def propose(
-        _: object, __: object, proposals: verification.RegionProposals, ___: object
-    ) -> list[Candidate]:
-        asked.append(proposals.name)
+    def propose(context: RequestContext, upload: Upload, only: Record | None) -> list[Candidate]:
+        asked.append("parts")
         return []
 
     monkeypatch.setattr(verification, "_propose", propose)
     assert matched(world, picture("motorcycle"), Effort.FAST)[0] == []
     assert asked == []
     assert matched(world, picture("motorcycle"), Effort.STANDARD)[0] == []
-    assert asked == ["inner_rectangle", "tile"]
+    assert asked == ["parts"]
