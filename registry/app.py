@@ -1,6 +1,6 @@
 """The only place where the parts are joined: settings in, a running application out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ from registry.api.body_limit import BodyLimit
 from registry.api.hosts import KnownHosts
 from registry.api.internal import SearchNode
 from registry.api.safe_headers import SafeHeaders
-from registry.errors import MissingModel
+from registry.errors import MissingModel, StartRefused
 from registry.index.mapped import FilesOfAnother
 from registry.index.opening import open_index, open_local_index, search_secret_of
 from registry.jobs.followers import JobFollowers
@@ -53,7 +53,7 @@ from registry.media.previews import PreviewCache, named_blobs, sweep_orphans
 from registry.media.uploads import UploadReader
 from registry.operate.bootstrap import answer_ring, open_log, witnesses_of
 from registry.operate.nightly import NightlyAudit
-from registry.operate.starting import note_start
+from registry.operate.starting import note_start, settings_told
 from registry.records.publishers import commit_to_keys
 from registry.records.query_chains import QueryChains
 from registry.services import Services
@@ -74,6 +74,7 @@ class Further:
     """What a further process of a server has from the first one."""
 
     index_files: FilesOfAnother | None  # None: the index lies outside both
+    noted: Mapping[str, str]  # the version and the settings that the first one was started with
 
 
 @contextmanager
@@ -120,8 +121,11 @@ def running_services(
             videos=stack.enter_context(DecoderPool(settings.video_workers + VIDEOS_OF_THE_PAGE_AT_A_TIME)),
         )
         webhook_key, fault = load_key(settings.key_folder)
+        thresholds = load_thresholds(settings.thresholds)
+        policy = None if witnesses is None else witnesses.policy
         services = Services(
             settings=settings,
+            noted=settings_told(settings, thresholds, policy),
             engine=engine,
             database=database,
             log=log,
@@ -132,19 +136,20 @@ def running_services(
             previews=PreviewCache(blobs, decoders),
             signer=signer,
             webhook_key=webhook_key,
-            thresholds=load_thresholds(settings.thresholds),
+            thresholds=thresholds,
             chains=QueryChains(settings.probed_windows),
             faces_missing=missing_face_models() if settings.faces else FACES_ARE_OFF,
             faults=(fault,) if fault else (),
         )
         use_one_core_per_request()  # now that every library is loaded
         if further is not None:
+            if services.noted != further.noted:
+                raise StartRefused("settings or files changed since this server started: start it again")
             yield services
             return
         with db.transaction(engine) as session:
             named = named_blobs(session)
-            policy = None if witnesses is None else witnesses.policy
-            note_start(session, settings, services.thresholds, policy)
+            note_start(session, settings.role, services.noted)
         sweep_orphans(blobs, named)
         if settings.audited_at is not None and audits_nightly:
             nightly = NightlyAudit(services, settings.audited_at)

@@ -1,5 +1,6 @@
 """The parts that use cases work with, joined once at start, and what one request is handed of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -43,6 +44,7 @@ class Services:
     """Made by `app`. Use cases that write are handed it; matching is handed a `RequestContext`."""
 
     settings: Settings
+    noted: Mapping[str, str]  # the version and the settings that the start noted
     engine: Engine
     database: DatabaseWatch
     log: Log

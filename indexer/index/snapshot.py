@@ -149,9 +149,17 @@ def _open(index: SegmentedIndex, entry: _SegmentEntry, marks: Marks) -> Segment:
 
 
 def newest_position(folder: Path) -> int:
-    """The position of the newest generation of any index under a folder; 0 where there is none."""
-    names = (path.name.partition("-")[2] for path in folder.glob("*/generation-*"))
-    return max((int(name) for name in names if name.isdecimal()), default=0)
+    """The position that the newest generations of all indexes under a folder have; 0 where there is none.
+
+    An index that never had a row has no generation. While they are written, one after the other, that of
+    the last.
+    """
+    newest: dict[str, int] = {}
+    for path in folder.glob("*/generation-*"):
+        position = path.name.partition("-")[2]
+        if position.isdecimal():
+            newest[path.parent.name] = max(int(position), newest.get(path.parent.name, 0))
+    return min(newest.values(), default=0)
 
 
 def _generations(folder: Path) -> list[Path]:

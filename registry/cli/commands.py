@@ -103,10 +103,12 @@ def serve(
                 return
             with (
                 running_services(settings, engine) as services,
-                further_processes(settings, engine, listener, services),
+                further_processes(settings, engine, listener, services) as ends_others,
             ):
                 notes.print(f"Trueprint: {reached}  log key {services.log.key.text()}")
-                serve_app(create_app(services), listener)
+                app = create_app(services)
+                app.state.on_stop += ends_others
+                serve_app(app, listener)
     except RegistryError as error:
         fail(f"{error.title}: {error} [{error.code}]", REFUSED)
 

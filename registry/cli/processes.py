@@ -10,15 +10,16 @@ The input stays open: it ends with the first process, however that ends, and the
 
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import SecretStr
 from sqlalchemy import Engine
@@ -33,21 +34,46 @@ from registry.storage.db import conninfo
 
 READY = b"ready\n"
 STARTED_WITHIN_S = 120.0
-STOPPED_WITHIN_S = 5.0
-STARTED_AGAIN_AFTER_S = 2.0
-# Settings that bound what one machine bears, whatever the number of its processes.
-OF_THE_MACHINE = ("uploads", "uploads_waiting", "lookups", "lookups_per_minute_in_all", "followers")
-LEAST_PROBED_WINDOWS = 16
+STOPPED_WITHIN_S = 3.0
+LOOKED_AFTER_EVERY_S, LONGEST_PAUSE_S = 2.0, 60.0
+# Settings that bound what one machine bears, whatever the number of its processes, each with that for one
+# caller; a caller leaves room for others in every process.
+OF_THE_MACHINE = {"uploads": "uploads_per_key", "followers": "followers_per_key"}
+LEAST_IN_A_PROCESS = 2
+# Each process counts for itself what is found out of a hidden fingerprint, and every chain of queries costs
+# anew in each: with fewer windows, platforms that send copies of one picture are refused.
+LEAST_PROBED_WINDOWS = 64
+CONNECTIONS_BESIDE = 10  # to the database: of jobs, witnesses and people
+MOST_IN_A_POOL = 10
 _log = logging.getLogger(__name__)
 
 
 def share_of(settings: Settings) -> Settings:
     """The settings of each of several processes, which together take what one would."""
     count = settings.processes
-    shares = {name: -(-getattr(settings, name) // count) for name in (*OF_THE_MACHINE, "decoder_workers")}
-    # Each process counts for itself what is found out of a hidden fingerprint.
-    windows = max(LEAST_PROBED_WINDOWS, settings.probed_windows // count)
-    return settings.model_copy(update={**shares, "probed_windows": windows})
+    if count == 1:
+        return settings
+
+    def share(name: str) -> int:
+        return max(LEAST_IN_A_PROCESS, -(-int(getattr(settings, name)) // count))
+
+    shares = {name: share(name) for name in ("uploads_waiting", "lookups", "lookups_per_minute_in_all")}
+    for name, of_one in OF_THE_MACHINE.items():
+        shares[name] = share(name)
+        shares[of_one] = max(1, min(-(-int(getattr(settings, of_one)) // count), shares[name] - 1))
+    windows = max(min(LEAST_PROBED_WINDOWS, settings.probed_windows), settings.probed_windows // count)
+    workers = max(1, settings.decoder_workers // count)
+    return settings.model_copy(update={**shares, "probed_windows": windows, "decoder_workers": workers})
+
+
+def pool_size(engine: Engine, processes: int) -> int:
+    """How many connections each process may keep; in need it opens as many more. Raises StartRefused."""
+    with engine.connect() as connection:
+        most = int(connection.exec_driver_sql("SHOW max_connections").scalar_one())
+    size = ((most - CONNECTIONS_BESIDE) // processes - 1) // 2
+    if size < 1:
+        raise StartRefused(f"{processes} processes need more than the {most} connections of the database")
+    return min(MOST_IN_A_POOL, size)
 
 
 class FurtherProcesses:
@@ -57,11 +83,13 @@ class FurtherProcesses:
         self, settings: Settings, engine: Engine, listener: socket.socket, services: Services
     ) -> None:
         """Raises StartRefused where the index is on a device, which one process fills."""
-        self._listener = listener
+        self._listener = os.dup(listener.fileno())  # the server closes its own before the others have ended
         self._told = {
             "settings": _as_json(settings),
+            "noted": dict(services.noted),
             "database": conninfo(engine),
-            "listener": listener.fileno(),
+            "pool": pool_size(engine, settings.processes),
+            "listener": self._listener,
             "index": _files_to_map(services),
         }
         self._count = settings.processes - 1
@@ -71,52 +99,73 @@ class FurtherProcesses:
 
     def start(self) -> None:
         """Starts all of them, and returns when they answer. Raises StartRefused."""
-        self._running = [self._begun() for _ in range(self._count)]
         try:
+            for _ in range(self._count):
+                self._running.append(self._begun())
             for process in self._running:
                 _wait_until_ready(process)
-        except StartRefused:
+        except BaseException:
             self._end()
             raise
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ends all of them; what is being answered is answered."""
+    def tell(self) -> None:
+        """Has all of them end; what is being answered is answered."""
         self._stopping.set()
+        for process in self._running:
+            with suppress(OSError):
+                _close(process.stdin)
+
+    def stop(self) -> None:
+        """Ends all of them."""
+        self.tell()
         self._thread.join()
         self._end()
 
     def _begun(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "registry.cli.further_process"],
+            # -P: nothing is imported from the folder that the server was started in.
+            [sys.executable, "-P", "-m", "registry.cli.further_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pass_fds=[self._listener.fileno()],
+            pass_fds=[self._listener],
             # A terminal's Ctrl-C goes to the first process, which tells the others in its turn.
             process_group=0,
         )
         assert process.stdin is not None
-        process.stdin.write(json.dumps(self._told).encode() + b"\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it ended at once; whoever waits for it is told
+            process.stdin.write(json.dumps(self._told).encode() + b"\n")
+            process.stdin.flush()
         return process
 
     def _watch(self) -> None:
-        while not self._stopping.wait(STARTED_AGAIN_AFTER_S):
-            for place, process in enumerate(self._running):
-                if process.poll() is None:
-                    continue
-                _log.warning(
-                    "process %d ended with status %d; another is started", process.pid, process.returncode
-                )
-                _close(process)
-                try:
-                    self._running[place] = self._begun()
-                except OSError as error:
-                    _log.warning("it cannot be started: %s", error)
+        pause = LOOKED_AFTER_EVERY_S
+        while not self._stopping.wait(pause):
+            pause = (
+                LOOKED_AFTER_EVERY_S
+                if self._replace_those_that_ended()
+                else min(2 * pause, LONGEST_PAUSE_S)
+            )
+
+    def _replace_those_that_ended(self) -> bool:
+        """Whether all of them run."""
+        for place, process in enumerate(self._running):
+            if process.poll() is None:
+                continue
+            ended = process.pid, process.returncode
+            _log.warning("process %d ended with status %d; another is started", *ended)
+            _close(process.stdin, process.stdout)
+            try:
+                self._running[place] = self._begun()
+                _wait_until_ready(self._running[place])
+            except (OSError, StartRefused) as error:
+                _log.error("another process cannot be started: %s", error)
+                return False
+        return True
 
     def _end(self) -> None:
         for process in self._running:
-            process.terminate()
+            _close(process.stdin)
         deadline = time.monotonic() + STOPPED_WITHIN_S
         for process in self._running:
             try:
@@ -124,21 +173,22 @@ class FurtherProcesses:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            _close(process)
+            _close(process.stdout)
+        os.close(self._listener)
 
 
 @contextmanager
 def further_processes(
     settings: Settings, engine: Engine, listener: socket.socket, services: Services
-) -> Iterator[None]:
-    """Runs `settings.processes` less one, until the end. Raises StartRefused."""
+) -> Iterator[list[Callable[[], None]]]:
+    """Runs `settings.processes` less one; yields what tells them to end. Raises StartRefused."""
     if settings.processes == 1:
-        yield
+        yield []
         return
     processes = FurtherProcesses(settings, engine, listener, services)
     processes.start()
     try:
-        yield
+        yield [processes.tell]
     finally:
         processes.stop()
 
@@ -150,7 +200,9 @@ def _as_json(settings: Settings) -> dict[str, Any]:
         for name, value in settings.model_dump().items()
     }
     told = {name: str(value) if isinstance(value, Path) else value for name, value in plain.items()}
-    return {**told, "role": API, "processes": 1}
+    # Which descriptor is wanted may be chosen anew while this server runs.
+    chosen = {"descriptor": settings.wanted_descriptor, "processes": 1, "video_workers": 0}
+    return {**told, **chosen, "role": API}
 
 
 def _files_to_map(services: Services) -> str | None:
@@ -165,7 +217,7 @@ def _files_to_map(services: Services) -> str | None:
 
 def further_of(told: dict[str, Any]) -> Further:
     """What a further process has from the first."""
-    return Further(FilesOfAnother(Path(told["index"])) if told["index"] else None)
+    return Further(FilesOfAnother(Path(told["index"])) if told["index"] else None, told["noted"])
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
@@ -179,7 +231,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
         patience.cancel()
 
 
-def _close(process: subprocess.Popen[bytes]) -> None:
-    for stream in (process.stdin, process.stdout):
+def _close(*streams: IO[bytes] | None) -> None:
+    for stream in streams:
         if stream is not None:
-            stream.close()
+            with suppress(OSError):
+                stream.close()

@@ -50,6 +50,7 @@ class LocalIndex:
         self.by_kind = self._empty_indexes()
         # Held by the one thread that applies changes; searches only need the indexes' own locks.
         self._applying = threading.Lock()
+        self._checking = threading.Lock()  # the same rows are checked to the end
         self._position = 0
         self._replay_until = 0  # changes up to this one may be in an index already
         self._up_to_date_at = monotonic()
@@ -93,10 +94,10 @@ class LocalIndex:
 
     def _reload(self) -> None:
         indexes = self._empty_indexes()
+        position = load_indexes(self._engine, indexes, is_ours=False).position
         with transaction(self._engine) as session:
             replay_until = newest_change(session)
-        position = load_indexes(self._engine, indexes, is_ours=False).position
-        with transaction(self._engine) as session, self._after_its_connection(session):
+        with self._checking, transaction(self._engine) as session, self._after_its_connection(session):
             while (
                 further := apply_step(session, indexes, position, replay_until=replay_until)
             ) != position:
@@ -151,8 +152,9 @@ class LocalIndex:
 
     def check(self, session: Session, still: Still) -> Iterator[str]:
         """See IndexAccess."""
-        self.catch_up(session)
-        return check_indexes(session, self.by_kind, lambda: self._settled(still))
+        with self._checking:
+            self.catch_up(session)
+            yield from check_indexes(session, self.by_kind, lambda: self._settled(still))
 
     @contextmanager
     def _settled(self, still: Still) -> Iterator[Session]:

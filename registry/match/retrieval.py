@@ -292,7 +292,8 @@ def _records(session: Session, wanted: set[str]) -> dict[str, Record]:
     read = (session.identity_map.get(identity_key(Record, one)) for one in wanted)
     known = {record.id: record for record in read if isinstance(record, Record)}
     if missing := wanted - set(known):
-        known |= {one.id: one for one in session.exec(select(Record).where(col(Record.id).in_(missing)))}
+        of_these = select(Record).where(col(Record.id).in_(missing), Record.status == ACTIVE)
+        known |= {one.id: one for one in session.exec(of_these)}
     return known
 
 

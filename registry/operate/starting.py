@@ -1,6 +1,7 @@
 """Notes a start of the registry as an act, where what it starts with is not what it started with before."""
 
 import hashlib
+from collections.abc import Mapping
 
 import rfc8785
 from sqlmodel import Session, col, select
@@ -20,6 +21,7 @@ NOTED = (
     "allowed_hosts",
     "candidates",
     "descriptor",
+    "effort",
     "detail_long_side",
     "faces",
     "hash_lists",
@@ -34,18 +36,15 @@ NOTED = (
 NO_WITNESSES = "none"
 
 
-def note_start(
-    session: Session, settings: Settings, thresholds: Thresholds, policy: WitnessPolicy | None
-) -> None:
-    """Appends an act unless the last start of this role was with the same version, settings and policy."""
-    told = settings_told(settings, thresholds, policy)
+def note_start(session: Session, role: str, told: Mapping[str, str]) -> None:
+    """Appends an act unless the last start of this role was told the same."""
     lock_writer(session)  # several processes may start at once
     starts = select(Act).where(Act.type == ActType.START.value).order_by(col(Act.number).desc())
-    before = session.exec(starts.where(Act.object == settings.role).limit(1)).first()
+    before = session.exec(starts.where(Act.object == role).limit(1)).first()
     old = before.details["settings"] if before else {}
     changed = sorted(name for name in told.keys() | old.keys() if told.get(name) != old.get(name))
     if changed:
-        append_act(session, LOCAL_OPERATOR, ActType.START, settings.role, settings=told, changed=changed)
+        append_act(session, LOCAL_OPERATOR, ActType.START, role, settings=dict(told), changed=changed)
 
 
 def settings_told(

@@ -268,9 +268,8 @@ def _relations(
         return match.record.id in sources or of_another
 
     context = services.in_request(session)
-    if not compared and context.effort is not Effort.THOROUGH:
-        # A copy that stands for the same picture shows all of it: parts are asked about for sources alone.
-        context = replace(context, effort=Effort.FAST)
+    if context.effort is Effort.FAST:
+        context = replace(context, effort=Effort.STANDARD)  # a source that was declared may be a part
     matches = find_matches(context, upload, including=compared, describe=is_described)
     return (
         declared_sources(verified, compared, matches),

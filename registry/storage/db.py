@@ -43,8 +43,11 @@ CLIENT_SETTINGS = {
 DURABILITY_SETTINGS = ("fsync", "full_page_writes", "synchronous_commit")
 
 
-def connect(url: str) -> Engine:
-    """Makes an engine that waits for locks at most 30 seconds. Raises StartRefused."""
+def connect(url: str, pool_size: int = POOL_SIZE) -> Engine:
+    """Makes an engine that waits for locks at most 30 seconds. Raises StartRefused.
+
+    `pool_size`: connections that are kept; in need as many more are opened.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -53,8 +56,8 @@ def connect(url: str) -> Engine:
         raise StartRefused(f"the database must be PostgreSQL, not {parsed.get_backend_name()}")
     engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
-        pool_size=POOL_SIZE,
-        max_overflow=POOL_SIZE,
+        pool_size=pool_size,
+        max_overflow=pool_size,
         pool_pre_ping=True,
         pool_timeout=FREE_WITHIN_S,
         connect_args={

@@ -242,7 +242,8 @@ def test_a_further_process_maps_the_files_of_the_first_and_writes_none(
     compact(world.services)
     files = first.files_for_others()
     assert files is not None
-    with running_services(world.settings, world.engine, SeededEmbedder(), further=Further(files)) as other:
+    further = Further(files, world.services.noted)
+    with running_services(world.settings, world.engine, SeededEmbedder(), further=further) as other:
         assert len(own_index(other)) == 2
         assert sealed(other) == sealed(world.services)
         written = sorted(files.path.rglob("*"))
