@@ -48,8 +48,6 @@ from sdk.models import Effort
 
 # Screenshots have other rectangles that are clearer; an ordinary photograph seldom has more than three.
 RECTANGLES = 6
-# Share of the upload from which a rectangle is described as a tile is, from one look at the whole.
-LARGE_RECTANGLE = 0.2
 # How a record was found: by a picture inside the picture, which is compared by itself; by a tile, since a
 # small picture inside the picture has too few features of its own, and which is compared as a whole.
 RECTANGLE, TILE = "inner_rectangle", "tile"
@@ -147,16 +145,14 @@ def _as_negative(
 
 
 def _propose(context: RequestContext, upload: Upload, only: Record | None) -> list[Candidate]:
-    """What pictures inside the picture and tiles of it find, by one search."""
+    """What pictures inside the picture and tiles of it find, by one search.
+
+    Rectangles are cut out: pooled from one look at the whole, as tiles are, they find less.
+    """
     assert upload.image is not None
     pixels = upload.image.pixels
-    least = LARGE_RECTANGLE * pixels.shape[0] * pixels.shape[1]
-    parts = [
-        QueryPart(0, pixels, RECTANGLE, region, is_window=True)
-        if region.area >= least
-        else QueryPart(0, region.cut(pixels), RECTANGLE, region)
-        for region in inner_rectangles(pixels, RECTANGLES)
-    ]
+    rectangles = inner_rectangles(pixels, RECTANGLES)
+    parts = [QueryPart(0, region.cut(pixels), RECTANGLE, region) for region in rectangles]
     parts += [QueryPart(0, pixels, TILE, region, is_window=True) for region in tiles(pixels)]
     return _found_by_parts(context, upload, parts, only)
 
