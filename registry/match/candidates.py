@@ -14,6 +14,9 @@ from registry.match.match_evidence import MatchEvidence
 from registry.storage.models import Record
 
 BY_DIGEST, BY_NAME = "sha256", "asked"  # how a record was found, beside kinds of fingerprints
+# By a part of an upload: a picture inside the picture, which is compared by itself; a tile, since a small
+# picture inside the picture has too few features of its own, with which the whole upload is compared.
+RECTANGLE, TILE = "inner_rectangle", "tile"
 # Only for the order in which candidates are compared: at this distance a PDQ value counts for nothing.
 PDQ_COUNTS_BELOW_BITS = 90
 # The best hit of a record counts most, and that several frames agree counts too. Chosen on the development
@@ -113,13 +116,14 @@ def candidate_of(retrieved: RetrievedRecord) -> Candidate:
     names = tuple(sorted({hit.found_by for hit in best}))
     if retrieved.same_digest:
         names = (BY_DIGEST, *names)
+    by_rectangles_first = sorted(best, key=lambda hit: hit.found_by == TILE)
     measured = (hit.evidence.descriptor_similarity for hit in best)
     similarities = [similarity for similarity in measured if similarity is not None]
     return Candidate(
         retrieved.record,
         replace(merged_evidence(best), same_digest=retrieved.same_digest),
         names or (BY_NAME,),
-        region=next((hit.region for hit in best if hit.region is not None), None),
+        region=next((hit.region for hit in by_rectangles_first if hit.region is not None), None),
         time_ms=best[0].reference_ms if best else 0,
         found_similarity=max(similarities, default=None),
         is_named=any(hit.found_by == BY_NAME for hit in retrieved.hits) or not retrieved.hits,

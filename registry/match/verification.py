@@ -18,7 +18,7 @@ from indexer.compare.pair import agreement_outside_faces
 from indexer.fingerprints.kinds import Fingerprint
 from indexer.fingerprints.regions import Region, inner_rectangles, tiles
 from indexer.media.images import Pixels
-from registry.match.candidates import BY_NAME, Candidate, RetrievedRecord, candidate_of
+from registry.match.candidates import BY_NAME, RECTANGLE, TILE, Candidate, RetrievedRecord, candidate_of
 from registry.match.counter_evidence import shows_other_content
 from registry.match.evidence_rules import (
     agreement,
@@ -48,9 +48,6 @@ from sdk.models import Effort
 
 # Screenshots have other rectangles that are clearer; an ordinary photograph seldom has more than three.
 RECTANGLES = 6
-# How a record was found: by a picture inside the picture, which is compared by itself; by a tile, since a
-# small picture inside the picture has too few features of its own, and which is compared as a whole.
-RECTANGLE, TILE = "inner_rectangle", "tile"
 # What is registered of frames, upright.
 _OF_FRAMES = """
     SELECT stored.record_id, stored.time_ms, stored.kind, stored.value
