@@ -184,8 +184,12 @@ def open_segment(
     *,
     trusted: bool = False,
     accelerate: bool = True,
+    is_ours: bool = True,
 ) -> Segment:
-    """A sealed segment from its files, with every row marked alive. Raises BadFiles."""
+    """A sealed segment from its files, with every row marked alive. Raises BadFiles.
+
+    `is_ours`: no other process writes the files, so that this one may.
+    """
     expected = {"registry": registry, "kind": kind.name}
     manifest, arrays = read_arrays(folder / name, expected, trusted=trusted)
     ids, values = arrays.get("ids"), arrays.get("values")
@@ -193,7 +197,9 @@ def open_segment(
         raise BadFiles(f"{name}: its arrays do not fit each other")
     segment = Segment(ids, values, np.ones(len(ids), np.bool_), int(manifest["rows"]), name=name)
     if accelerate:
-        segment.accelerator = load_or_build_accelerator(folder / name, registry, kind, values)
+        segment.accelerator = load_or_build_accelerator(
+            folder / name, registry, kind, values, is_ours=is_ours
+        )
     return segment
 
 
@@ -204,9 +210,12 @@ def has_accelerator(kind: Kind, rows: int) -> bool:
 
 
 def load_or_build_accelerator(
-    folder: Path, registry: str, kind: Kind, values: Values
+    folder: Path, registry: str, kind: Kind, values: Values, *, is_ours: bool = True
 ) -> MultiIndex | FastScan | None:
-    """The accelerator from its files; where they are missing or torn, it is built again and written."""
+    """The accelerator from its files; where they are missing or torn, it is built again.
+
+    And written, if the files are ours.
+    """
     binary = kind.family is Family.BINARY
     if not has_accelerator(kind, len(values)):
         return None
@@ -217,6 +226,8 @@ def load_or_build_accelerator(
         accelerator: MultiIndex | FastScan = restore(read_arrays(derived, expected)[1])
     except (BadFiles, KeyError, ValueError):
         fresh: Any = build_multi_index(values) if binary else build_fast_scan(values)
+        if not is_ours:
+            return fresh  # type: ignore[no-any-return]
         write_arrays(derived, expected, fresh.arrays())
         accelerator = restore(read_arrays(derived, expected, trusted=True)[1])
     return accelerator

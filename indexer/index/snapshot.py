@@ -89,11 +89,11 @@ def load_snapshot(index: SegmentedIndex, *, is_ours: bool = True) -> Loaded | No
         remove_leftovers(index.folder)
     for generation in _generations(index.folder):
         with suppress(BadFiles):
-            return _load(index, generation)
+            return _load(index, generation, is_ours)
     return None
 
 
-def _load(index: SegmentedIndex, generation: Path) -> Loaded:
+def _load(index: SegmentedIndex, generation: Path, is_ours: bool) -> Loaded:
     expected = {"registry": index.registry, "kind": index.kind.name}
     manifest, arrays = read_arrays(generation, expected)
     try:
@@ -113,7 +113,7 @@ def _load(index: SegmentedIndex, generation: Path) -> Loaded:
         marks = alive[start : start + entry.rows]
         start += entry.rows
         try:
-            sealed.append(_open(index, entry, marks))
+            sealed.append(_open(index, entry, marks, is_ours))
         except BadFiles as error:
             _log.warning("a segment of %s is read again from its rows: %s", index.kind.name, error)
             missing.append((entry.first_id, entry.last_id))
@@ -137,10 +137,15 @@ def _entry_of(segment: Segment) -> _SegmentEntry:
     return _SegmentEntry(segment.name, segment.count, int(segment.ids.min()), int(segment.ids.max()))
 
 
-def _open(index: SegmentedIndex, entry: _SegmentEntry, marks: Marks) -> Segment:
+def _open(index: SegmentedIndex, entry: _SegmentEntry, marks: Marks, is_ours: bool) -> Segment:
     """Raises BadFiles unless the files hold what the generation says."""
     segment = open_segment(
-        index.folder, entry.name, index.registry, index.kind, accelerate=index.accelerates
+        index.folder,
+        entry.name,
+        index.registry,
+        index.kind,
+        accelerate=index.accelerates,
+        is_ours=is_ours,
     )
     if _entry_of(segment) != entry:
         raise BadFiles(f"{entry.name}: it holds other rows than its generation says")

@@ -23,7 +23,7 @@ from registry.errors import RegistryError
 from sdk.cli.connection import ApiKey, Home, Jobs, Json, Quiet, Url, connect, say_new
 from sdk.cli.files import answer_for
 from sdk.cli.folders import pictures_in
-from sdk.cli.output import REFUSED, console, fail, notes, print_json
+from sdk.cli.output import REFUSED, USAGE, console, fail, notes, print_json
 from sdk.cli.register import signer_for
 from sdk.registering import register_file
 
@@ -80,6 +80,8 @@ def serve(
     address = host or settings.host, settings.port if port is None else port
     chosen = {"role": role or settings.role, "processes": processes or settings.processes}
     settings = share_of(settings.model_copy(update={"host": address[0], "port": address[1], **chosen}))
+    if settings.role == SEARCH and settings.processes > 1:
+        fail("a search node is one process: its searches use all cores", USAGE)
     log_to_stderr()
     try:
         with listen(*address) as listener, open_database(settings) as engine:

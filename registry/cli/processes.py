@@ -30,7 +30,7 @@ from registry.index.local import LocalIndex
 from registry.index.mapped import FilesOfAnother
 from registry.services import Services
 from registry.settings import API, Settings
-from registry.storage.db import conninfo
+from registry.storage.db import POOL_SIZE, conninfo
 
 READY = b"ready\n"
 STARTED_WITHIN_S = 120.0
@@ -44,7 +44,6 @@ LEAST_IN_A_PROCESS = 2
 # anew in each: with fewer windows, platforms that send copies of one picture are refused.
 LEAST_PROBED_WINDOWS = 64
 CONNECTIONS_BESIDE = 10  # to the database: of jobs, witnesses and people
-MOST_IN_A_POOL = 10
 _log = logging.getLogger(__name__)
 
 
@@ -67,13 +66,19 @@ def share_of(settings: Settings) -> Settings:
 
 
 def pool_size(engine: Engine, processes: int) -> int:
-    """How many connections each process may keep; in need it opens as many more. Raises StartRefused."""
+    """How many connections each further process may keep; in need it opens as many more.
+
+    Another follows the changes. Raises StartRefused.
+    """
     with engine.connect() as connection:
         most = int(connection.exec_driver_sql("SHOW max_connections").scalar_one())
-    size = ((most - CONNECTIONS_BESIDE) // processes - 1) // 2
+    of_first = 2 * POOL_SIZE + 1
+    size = ((most - CONNECTIONS_BESIDE - of_first) // (processes - 1) - 1) // 2
     if size < 1:
-        raise StartRefused(f"{processes} processes need more than the {most} connections of the database")
-    return min(MOST_IN_A_POOL, size)
+        raise StartRefused(
+            f"{processes} processes need more than the {most} connections that the database allows"
+        )
+    return min(POOL_SIZE, size)
 
 
 class FurtherProcesses:

@@ -17,6 +17,7 @@ from registry.match.matching import find_matches
 from registry.match.quick_check import QueryFeatures, is_worth_another_way, may_be_aligned
 from registry.media.previews import QUICK_FEATURES_SUFFIX, PreviewCache, picture_of
 from registry.media.uploads import Upload
+from registry.publish import registration
 from registry.services import RequestContext
 from registry.storage.db import transaction
 from registry.storage.models import Record
@@ -149,3 +150,21 @@ def test_fast_asks_about_the_whole_picture_only(world: World, monkeypatch: pytes
     assert asked == []
     assert matched(world, picture("motorcycle"), Effort.STANDARD)[0] == []
     assert asked == ["parts"]
+
+
+def test_a_registration_looks_at_parts_whatever_the_setting(
+    database_server: DatabaseServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    efforts: list[Effort] = []
+
+    def noting(context: RequestContext, *rest: object, **more: object) -> list[MatchedRecord]:
+        efforts.append(context.effort)
+        return find_matches(context, *rest, **more)  # type: ignore[arg-type]
+
+    with World(database_server, home, effort=Effort.FAST) as world:
+        desk = world.enrol("Daily Example")
+        monkeypatch.setattr(registration, "find_matches", noting)
+        world.register(desk, encoded(picture("coffee")), "coffee")
+        assert desk.client.match(encoded(picture("motorcycle"))).computed.effort is Effort.FAST
+        world.audit()
+    assert efforts == [Effort.STANDARD]
