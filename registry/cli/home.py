@@ -146,20 +146,28 @@ def serve_app(app: Starlette, listener: socket.socket) -> None:
     )
     logging.getLogger(ACCESS_LOG).addFilter(without_query)  # now that uvicorn has set up its own
     server = uvicorn.Server(config)
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            server.run(sockets=[listener])
+        finally:
+            ended.set()
+
     # In a thread, so that the end of this one is not the end of a request that cannot be interrupted.
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
+    threading.Thread(target=run, daemon=True).start()
     try:
         # Not for ever at once: a signal that the system hands to another thread is noticed when this one,
-        # which alone runs handlers of signals, next wakes.
-        while thread.is_alive():
-            thread.join(SIGNALS_NOTICED_WITHIN_S)
+        # which alone runs handlers of signals, next wakes. Not by `join`: Python 3.11 takes a thread for
+        # ended when a signal interrupts that.
+        while not ended.wait(SIGNALS_NOTICED_WITHIN_S):
+            pass
     except Interrupted as interrupted:
         end_soon(interrupted.number)
         for action in app.state.on_stop:
             action()
         server.should_exit = True
-        thread.join(ANSWERED_WITHIN_S + 1)
+        ended.wait(ANSWERED_WITHIN_S + 1)
         raise
 
 

@@ -72,11 +72,12 @@ def pool_size(engine: Engine, processes: int) -> int:
     """
     with engine.connect() as connection:
         most = int(connection.exec_driver_sql("SHOW max_connections").scalar_one())
-    of_first = 2 * POOL_SIZE + 1
-    size = ((most - CONNECTIONS_BESIDE - of_first) // (processes - 1) - 1) // 2
+    left = most - CONNECTIONS_BESIDE - (2 * POOL_SIZE + 1)  # by the first
+    size = (left // (processes - 1) - 1) // 2
     if size < 1:
         raise StartRefused(
-            f"{processes} processes need more than the {most} connections that the database allows"
+            f"{processes} processes need more than the {most} connections that the database allows, "
+            f"which are enough for {max(1, 1 + left // 3)}"
         )
     return min(POOL_SIZE, size)
 

@@ -92,3 +92,27 @@ def test_sigterm_ends_everything_and_jobs_go_on(home: Path) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.2)
         assert state["status"] == "done"
+
+
+@pytest.mark.slow
+def test_what_is_being_answered_at_a_sigterm_is_answered(home: Path) -> None:
+    picture = {"media": ("coffee.jpg", encoded("coffee"))}
+    answered: list[int] = []
+    with serving(home) as (process, http):
+        http.post("/v1/match", files=picture).raise_for_status()
+        decoders = decoders_of(process)
+        for decoder in decoders:
+            decoder.send_signal(signal.SIGSTOP)
+        upload = threading.Thread(
+            target=lambda: answered.append(http.post("/v1/match", files=picture).status_code)
+        )
+        upload.start()
+        time.sleep(1.0)  # it waits for a decoder by now
+        process.terminate()
+        time.sleep(0.7)  # of the two seconds that what is being answered has
+        for decoder in decoders:
+            decoder.send_signal(signal.SIGCONT)
+        upload.join()
+        process.wait(TEN_SECONDS)
+    assert answered == [200]
+    assert process.returncode == 128 + signal.SIGTERM
