@@ -15,6 +15,7 @@ from indexer.compare.lazy import LazyProperty
 from indexer.compare.warping import (
     Grey,
     Mask,
+    ScaledCopies,
     WarpedPair,
     Windows,
     blurred,
@@ -66,7 +67,7 @@ class PairStatistics:
         self.reference = reference or _ImageStatistics(warped.reference)
         self.query = _ImageStatistics(warped.query)
 
-    def with_homography(self, query: Pixels, homography: Matrix) -> "PairStatistics":
+    def with_homography(self, query: Pixels | ScaledCopies, homography: Matrix) -> "PairStatistics":
         """Returns the statistics of the same pictures, `query` warped anew by another homography."""
         warped = self.warped
         moved, shown = warp(query, homography, warped.size, warped.magnification, warped.within)
@@ -106,7 +107,7 @@ class PairStatistics:
 
 
 def refine_alignment(
-    statistics: PairStatistics, query: Pixels, excluded: Mask | None = None
+    statistics: PairStatistics, query: Pixels | ScaledCopies, excluded: Mask | None = None
 ) -> PairStatistics:
     """Returns the pair by an alignment corrected at most twice; `excluded` places do not pull at it.
 

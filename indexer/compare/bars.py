@@ -149,7 +149,7 @@ def _framed(pair: AlignedPair) -> tuple[WarpedPair, _Side]:
     expected = _padded(warped.reference, before, beside)
     move = np.array([[1.0, 0.0, beside], [0.0, 1.0, before], [0.0, 0.0, 1.0]])
     size = width + 2 * beside, height + 2 * before
-    query, shown = warp(pair.query, move @ warped.homography, size, warped.magnification)
+    query, shown = warp(pair.copies, move @ warped.homography, size, warped.magnification)
     return warped, _Side(query.astype(np.int16), expected, shown, before, beside)
 
 

@@ -199,7 +199,7 @@ def _in_frame_of_reference(pair: AlignedPair, warped: WarpedPair) -> WarpedPair:
     zoom = np.diag([size[0] / warped.size[0], size[1] / warped.size[1], 1.0])
     magnification = warped.magnification * size[0] / warped.size[0]
     homography = zoom @ warped.homography
-    query, shown = warp(pair.query, homography, size, magnification, warped.within)
+    query, shown = warp(pair.copies, homography, size, magnification, warped.within)
     return replace(
         warped,
         query=query,

@@ -92,7 +92,7 @@ def content_agreement(pair: AlignedPair) -> ContentAgreement | None:
 
 
 def _refined(pair: AlignedPair) -> AlignedPair:
-    warped = refine_alignment(pair.statistics, pair.query).warped
+    warped = refine_alignment(pair.statistics, pair.copies).warped
     height, width = pair.reference.shape[:2]
     to_reference = np.diag([width / warped.size[0], height / warped.size[1], 1.0])
     return pair.with_alignment(replace(pair.alignment, homography=to_reference @ warped.homography))

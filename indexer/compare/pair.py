@@ -27,9 +27,8 @@ from indexer.compare.faces.judgement import is_remarkable
 from indexer.compare.faces.pairs import FacePair, compare_faces, with_controls
 from indexer.compare.processing import Processing, estimate_processing
 from indexer.compare.translucent_bars import with_translucent_bar
-from indexer.compare.warping import Mask, WarpedPair, warp
+from indexer.compare.warping import Mask, ScaledCopies, WarpedPair, warp
 from indexer.compare.whole_filters import without_filters
-from indexer.media.images import Pixels
 
 FACE_WORKING_SIDE = 1024
 # Shares of a face's box around it that may have been changed with the face: hair, chin, neck.
@@ -60,7 +59,7 @@ def compare_pair(
     """
     reference_faces = _reference_faces(pair) if with_faces else []
     heads = mask_around(reference_faces, pair.warped)
-    statistics = _align_by_unchanged_places(pair.statistics, pair.query, heads)
+    statistics = _align_by_unchanged_places(pair.statistics, pair.copies, heads)
     pair.release()
     warped, unusual = statistics.warped, heads | disagreeing_places(statistics)
     processing = estimate_processing(warped, unusual)
@@ -86,7 +85,9 @@ def compare_pair(
     return PairComparison(warped, processing, changes, tuple(faces))
 
 
-def _align_by_unchanged_places(statistics: PairStatistics, query: Pixels, heads: Mask) -> PairStatistics:
+def _align_by_unchanged_places(
+    statistics: PairStatistics, query: ScaledCopies, heads: Mask
+) -> PairStatistics:
     """Refines by all places, if all of them then agree; else by all but the heads, which may be new."""
     by_all = refine_alignment(statistics, query)
     if not heads.any() or agreeing_share(by_all) >= NOTHING_CHANGED:
@@ -108,7 +109,7 @@ def agreement_outside_faces(pair: AlignedPair) -> DenseAgreement | None:
     for face in faces:
         middle = int((face.left + face.right) / 2), int((face.top + face.bottom) / 2)
         cv2.ellipse(mask, middle, (int(0.5 * face.width), int(0.62 * face.height)), 0, 0, 360, 1, -1)
-    homography = refine_alignment(pair.statistics, pair.query, mask > 0).warped.homography
+    homography = refine_alignment(pair.statistics, pair.copies, mask > 0).warped.homography
     height, width = pair.reference.shape[:2]
     to_reference = np.diag([width / warped.size[0], height / warped.size[1], 1.0])
     refined = pair.with_alignment(replace(pair.alignment, homography=to_reference @ homography))
@@ -157,7 +158,7 @@ def _at_face_size(warped: WarpedPair, pair: AlignedPair) -> WarpedPair:
         reference = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
     magnification = warped.magnification * size[0] / warped.size[0]
     homography = zoom @ warped.homography
-    query, shown = warp(pair.query, homography, size, magnification, warped.within)
+    query, shown = warp(pair.copies, homography, size, magnification, warped.within)
     return replace(
         warped,
         query=query,

@@ -113,7 +113,7 @@ def difference_of_versions(first: Pixels, second: Pixels) -> VersionDifference |
 
 
 def _compared(pair: AlignedPair, long_side: int) -> tuple[WarpedPair, ChangeMap]:
-    statistics = refine_alignment(PairStatistics(pair.warped_at(long_side)), pair.query)
+    statistics = refine_alignment(PairStatistics(pair.warped_at(long_side)), pair.copies)
     warped, unusual = statistics.warped, disagreeing_places(statistics)
     return warped, find_changes(warped, estimate_processing(warped, unusual), unusual)
 
@@ -143,7 +143,7 @@ def version_shown(pair: AlignedPair, difference: VersionDifference, second: Pixe
     if difference.share == 0.0:
         return VersionReading(VersionShown.UNDECIDABLE)
     mask = difference.mask
-    warped = refine_alignment(PairStatistics(aligned), pair.query, _grown(mask)).warped
+    warped = refine_alignment(PairStatistics(aligned), pair.copies, _grown(mask)).warped
     versions = _evened_versions(warped, difference, second, mask)
     compared = np.asarray(versions.shown & mask)
     visible = float(compared.sum() / mask.sum())

@@ -38,8 +38,23 @@ class WarpedPair:
         return np.asarray(homography / homography[2, 2], np.float64)
 
 
-def warp_pair(query: Pixels, reference: Pixels, alignment: Alignment, long_side: int) -> WarpedPair:
-    """Warps (h, w, 3) uint8 `query` onto `reference`, which is reduced to `long_side` pixels at most."""
+class ScaledCopies:
+    """A picture and the smaller copies of it that warps read, each made once; for one thread."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels  # (h, w, 3) uint8
+        self._made: dict[float, Pixels] = {}
+
+    def reduced(self, factor: float) -> Pixels:
+        """Returns the picture at `factor` of its sides, below 1."""
+        if factor not in self._made:
+            small = cv2.resize(self.pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            self._made[factor] = np.asarray(small, np.uint8)
+        return self._made[factor]
+
+
+def warp_pair(query: ScaledCopies, reference: Pixels, alignment: Alignment, long_side: int) -> WarpedPair:
+    """Warps `query` onto `reference`, which is reduced to `long_side` pixels at most."""
     height, width = reference.shape[:2]
     scale = min(1.0, long_side / max(height, width))
     size = max(16, round(width * scale)), max(16, round(height * scale))
@@ -53,18 +68,22 @@ def warp_pair(query: Pixels, reference: Pixels, alignment: Alignment, long_side:
 
 
 def warp(
-    query: Pixels,
+    query: Pixels | ScaledCopies,
     homography: Matrix,
     size: tuple[int, int],
     magnification: float,
     within: Region | None = None,
 ) -> tuple[Pixels, Mask]:
-    """Returns the query, or a part of it, at another place and size, and where it shows anything."""
-    small, to_query = query, np.eye(3)
+    """Returns the query, or a part of it, at another place and size, and where it shows anything.
+
+    Whoever warps one query several times hands in its copies.
+    """
+    copies = query if isinstance(query, ScaledCopies) else ScaledCopies(query)
+    query = small = copies.pixels
+    to_query = np.eye(3)
     if magnification < 0.9:  # a warp that also shrinks reads single pixels, which aliases
         factor = min(1.0, max(magnification, 16 / min(query.shape[:2])))
-        reduced = cv2.resize(query, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        small = np.asarray(reduced, np.uint8)
+        small = copies.reduced(factor)
         to_query = np.diag([query.shape[1] / small.shape[1], query.shape[0] / small.shape[0], 1.0])
         # A pixel is an area: half a pixel of one size is not half a pixel of the other.
         to_query[0, 2], to_query[1, 2] = (to_query[0, 0] - 1) / 2, (to_query[1, 1] - 1) / 2

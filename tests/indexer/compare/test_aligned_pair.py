@@ -16,7 +16,7 @@ from indexer.compare.geometry import Alignment, align
 from indexer.compare.lazy import LazyProperty
 from indexer.compare.pair import agreement_outside_faces
 from indexer.compare.vocabulary import Frame
-from indexer.compare.warping import WarpedPair, warp_pair
+from indexer.compare.warping import ScaledCopies, WarpedPair, warp, warp_pair
 from indexer.media.images import Pixels
 from tests.portraits import astronaut, pixels, swapped
 
@@ -37,7 +37,7 @@ def test_from_verification_to_the_change_map_a_pair_is_warped_once(
 ) -> None:
     sides = []
 
-    def counted(query: Pixels, reference: Pixels, alignment: Alignment, long_side: int) -> WarpedPair:
+    def counted(query: ScaledCopies, reference: Pixels, alignment: Alignment, long_side: int) -> WarpedPair:
         sides.append(long_side)
         return warp_pair(query, reference, alignment, long_side)
 
@@ -46,6 +46,16 @@ def test_from_verification_to_the_change_map_a_pair_is_warped_once(
     dense_agreement(pair)
     derive(pair, Frame(512, 512), Frame(512, 512), with_faces=False)
     assert sides.count(WORKING_SIDE) == 1
+    with_and_without_the_part_that_counts = 2
+    assert all(sides.count(side) <= with_and_without_the_part_that_counts for side in sides)
+
+
+def test_a_query_is_reduced_once_for_all_warps_of_one_size() -> None:
+    copies, half = ScaledCopies(pixels(astronaut())), np.diag([0.5, 0.5, 1.0])
+    first, _ = warp(copies, half, (256, 256), 0.5)
+    assert copies.reduced(0.5) is copies.reduced(0.5)
+    assert np.array_equal(warp(copies, half, (256, 256), 0.5)[0], first)
+    assert np.array_equal(warp(pixels(astronaut()), half, (256, 256), 0.5)[0], first)
 
 
 def test_what_was_measured_of_a_pair_before_changes_no_finding(alignment: Alignment) -> None:
