@@ -229,7 +229,7 @@ class _Work:
         return self.in_transaction(lambda session: self._decided(session, upload))
 
     def _decided(self, session: Session, upload: Upload) -> Decision:
-        context = self._services.in_request(session, Asker(self._api_key))
+        context = self._services.in_request(session, Asker(self._api_key), self._question.effort)
         evidence = may(self._api_key, Action.SEE_EVIDENCE)
         return deciding.decide(context, self._question, upload, with_evidence=evidence)
 

@@ -24,7 +24,7 @@ from registry.storage import direct
 from registry.storage.models import ApiKey
 from registry.storage.models import Decision as DecisionRow
 from registry.storage.models.columns import now
-from sdk.models import Decision, GateContext, Outcome
+from sdk.models import Decision, Effort, GateContext, Outcome
 
 REFUSED_WITHIN = timedelta(days=90)
 
@@ -37,6 +37,12 @@ class Question:
     context: GateContext
     platform_key: bytes
     is_first_of_pack: bool = False  # the pack has just become the platform's, in this transaction
+
+    @property
+    def effort(self) -> Effort | None:
+        """How closely a still is compared: a request may ask for more than its policy, never for less."""
+        wanted, least = self.context.effort, self.asked.pack.document.effort
+        return wanted.at_least(least) if wanted else least
 
     def as_job(self, job_id: str) -> "Question":
         """The same, worked on as a job."""
@@ -60,7 +66,7 @@ def prepare(
     """
     platform = api_key.publisher_id
     platform_key = key_of(registry_key, platform)
-    request = request_digest(platform_key, sent_sha256, context.model_dump_json())
+    request = request_digest(platform_key, sent_sha256, _as_sent(context))
     standing = standing_of(session, platform, api_key.id, idempotency_key)
     if standing.replayed is not None:
         return _replayed(session, standing, request)
@@ -88,6 +94,11 @@ def prepare(
         request_sha256=request,
     )
     return Question(asked, context, platform_key, is_first_of_pack)
+
+
+def _as_sent(context: GateContext) -> str:
+    """A context as it is told from others; without what requests of an earlier version could not say."""
+    return context.model_dump_json(exclude={"effort"} if context.effort is None else None)
 
 
 # Straight on the driver, since every request of a named uploader asks it.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from registry.gate.dsa_terms import Category, Keyword
-from sdk.models import AccountAction, Outcome, Question, YesNo
+from sdk.models import AccountAction, Effort, Outcome, Question, YesNo
 from sdk.records import ShownText
 
 MOST_RULES, MOST_CASES, MOST_INFERENCES = 500, 1000, 50
@@ -97,6 +97,10 @@ class PackDocument(Part):
         max_length=500,
         pattern=r"^https://[!#-&(-;=?-~]+$",
         description="where the platform publishes this policy",
+    )
+    effort: Effort | None = Field(
+        default=None,
+        description="how closely still pictures are compared, at least; as the registry's settings say when unset",
     )
     labels: dict[LabelKey, Texts] = Field(default_factory=dict, max_length=100)
     dsa: DsaTerms = DsaTerms()

@@ -16,7 +16,7 @@ from sdk.cli.folders import pictures_in
 from sdk.cli.output import FAILED_FILE, MATCHED, NOTHING_MATCHED, print_json, say, shown, styled, usage_of
 from sdk.cli.progress import OnProgress, each_with_progress
 from sdk.client import Client
-from sdk.models import Audience, Decision, DecisionState, Declared, GateContext, Outcome, in_words
+from sdk.models import Audience, Decision, DecisionState, Declared, Effort, GateContext, Outcome, in_words
 
 COLOURS = {Outcome.ALLOW: "green", Outcome.HOLD: "yellow", Outcome.REFUSE: "red"}
 
@@ -43,6 +43,10 @@ def gate(
     audience: Annotated[Audience, typer.Option(help="who will see it")] = Audience.UNKNOWN,
     language: Annotated[str, typer.Option(help="of the statement of reasons")] = "en",
     uploader: Annotated[str | None, typer.Option(help="who uploads it; only a digest is kept")] = None,
+    effort: Annotated[
+        Effort | None,
+        typer.Option(help="how closely a still is looked at; never less closely than the policy says"),
+    ] = None,
     deadline_ms: Annotated[int | None, typer.Option(min=1, help="milliseconds")] = None,
     on_failure: Annotated[
         Literal["allow", "hold", "refuse"], typer.Option(help="what happens when nothing can be decided")
@@ -74,6 +78,7 @@ def gate(
                 "audience": audience,
                 "language": language,
                 "uploader_ref": uploader,
+                "effort": effort,
                 "deadline_ms": deadline_ms,
                 "on_failure": on_failure,
                 "dry_run": dry_run,

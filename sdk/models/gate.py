@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from sdk.models.base import Wire
+from sdk.models.matching import Effort
 from sdk.records import ShownText
 
 SHA256 = r"^[0-9a-f]{64}$"
@@ -152,6 +153,11 @@ class GateContext(Wire):
         max_length=120,
         description="name, name@version or SHA-256 of a pack; the active one when unset. A name alone "
         "is the active pack, if it is called so, and else its newest version",
+    )
+    effort: Effort | None = Field(
+        default=None,
+        description="how closely a still picture is compared, at least as the policy says; as the "
+        "registry's settings say when neither does",
     )
     deadline_ms: int | None = Field(default=None, ge=1, le=600_000)
     on_failure: Literal[Outcome.ALLOW, Outcome.HOLD, Outcome.REFUSE] = Outcome.HOLD

@@ -19,6 +19,11 @@ class Effort(StrEnum):
     STANDARD = "standard"  # candidates pass a quick check before they are compared
     THOROUGH = "thorough"  # all of them are compared, by every means
 
+    def at_least(self, other: "Effort | None") -> "Effort":
+        """The closer of two looks."""
+        order = list(Effort)
+        return self if other is None else max(self, other, key=order.index)
+
 
 class Strength(StrEnum):
     """How sure a match is, in words; error rates stand in docs/quality.md."""

@@ -20,7 +20,7 @@ from indexer.fingerprints.kinds import PDQ
 from registry.storage.models import DecisionEntry
 from sdk import gate_calls, models
 from sdk.decisions import verify_decision
-from sdk.models import Decision, DecisionState, GateContext, NewDecisionReview, Outcome, Role, Scope
+from sdk.models import Decision, DecisionState, Effort, GateContext, NewDecisionReview, Outcome, Role, Scope
 from tests.pictures import encoded, pixels
 from tests.registry.gate.desk import PACK
 from tests.videos import original
@@ -115,6 +115,27 @@ def test_the_status_says_whether_to_publish(gate: Gate, signal: str, outcome: Ou
 
 def test_what_no_rule_is_about_is_published(gate: Gate) -> None:
     assert gate.decide(encoded("rocket")).outcome is Outcome.ALLOW
+
+
+@pytest.mark.parametrize(
+    ("of_policy", "of_request", "taken"),
+    [
+        (None, None, Effort.STANDARD),
+        (None, Effort.FAST, Effort.FAST),
+        (Effort.STANDARD, Effort.FAST, Effort.STANDARD),
+        (Effort.FAST, None, Effort.FAST),
+        (Effort.FAST, Effort.THOROUGH, Effort.THOROUGH),
+    ],
+)
+def test_a_request_may_ask_for_a_closer_look_than_its_policy_and_for_none_less_close(
+    gate: Gate, of_policy: Effort | None, of_request: Effort | None, taken: Effort
+) -> None:
+    name = f"looks-{next(numbers)}"
+    pack = PACK.replace("pack: small", f"pack: {name}") + (f"effort: {of_policy}\n" if of_policy else "")
+    gate.platform.client.send(gate_calls.add_pack(pack))
+    decision = gate.decide(encoded("coffee", quality=71), policy=name, effort=of_request)
+    assert decision.match is not None
+    assert decision.match.computed.effort is taken
 
 
 def png_of(width: int, height: int) -> bytes:
