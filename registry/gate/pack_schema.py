@@ -100,7 +100,7 @@ class PackDocument(Part):
     )
     effort: Effort | None = Field(
         default=None,
-        description="how closely still pictures are compared, at least; as the registry's settings say when unset",
+        description="how closely stills are compared, at least; as the registry's settings say when unset",
     )
     labels: dict[LabelKey, Texts] = Field(default_factory=dict, max_length=100)
     dsa: DsaTerms = DsaTerms()
