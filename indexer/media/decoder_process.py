@@ -125,6 +125,11 @@ class DecoderProcess:
         memory = limits.address_space_bytes // MEBIBYTE
         return DecoderStopped(f"{BROKE_DOWN}, or needed more than {memory} MiB of memory for it")
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether it was ended here, by `kill`."""
+        return self._killed
+
     def kill(self) -> None:
         """Ends the process; whoever reads from it, in another thread, closes the rest."""
         self._killed = True

@@ -5,7 +5,7 @@ A child that dies or stalls costs its own upload only.
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -21,9 +21,11 @@ from indexer.media.images import DecodedImage, Pixels
 from indexer.media.limits import ImageLimits, Limits, VideoLimits, WorkerLimits
 from indexer.media.lockdown import Layer
 from indexer.media.messages import BadMessage
+from indexer.media.read_ahead import read_ahead
 
 # Of sound and pictures beyond the limit: the last one that is decoded may go beyond it.
 SPARE_SECONDS = 60
+FRAMES_AHEAD = 48  # of a track: every third has pixels, 1.5 MB each at most
 
 
 class VideoReading:
@@ -59,6 +61,13 @@ class VideoReading:
                 _require_in_track(frame, first)
             yield frame
         raise BadMessage("more frames than were asked for")
+
+    def frames_ahead(self) -> Generator[Frame]:
+        """Yields the same while further frames are decoded. Where not all are taken, decoding ends.
+
+        Close it, or take all, before anything else is asked of the decoder. Raises a MediaError.
+        """
+        return read_ahead(self.frames(), FRAMES_AHEAD, self._worker.kill)
 
 
 def _require_in_track(frame: Frame, first: Frame) -> None:
@@ -198,7 +207,7 @@ class DecoderPool:
             if worker is not None:
                 with self._busy_lock:
                     self._busy.discard(worker)
-                    self.lost += not worker.alive
+                    self.lost += not worker.alive and not worker.was_killed
                     if self._closed or worker.has_unread_messages:  # nobody wants the rest of its answer
                         worker.close()
             self._idle.put(worker)

@@ -7,9 +7,11 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -276,21 +278,23 @@ class _FrameCollector:
 
     def collect(self, reading: VideoReading, embedders: list[Embedder], watch: _Watch) -> None:
         """Reads the video to its end."""
-        watched = self._watched(reading, watch)
-        for frame, pixels in fingerprint_samples(watched, *embedders):
-            self._frames.append(frame)
-            if self._poster is None or frame.quality > self._poster[0]:
-                self._poster = frame.quality, pixels
-            if self._with_previews and frame.is_new:
-                self._previews.append((frame.time_ms, frame_preview(pixels)))
+        # Closed where anything breaks: the thread that reads ahead has to end before its process is let go.
+        with closing(reading.frames_ahead()) as frames:
+            watched = self._watched(frames, reading.info, watch)
+            for frame, pixels in fingerprint_samples(watched, *embedders):
+                self._frames.append(frame)
+                if self._poster is None or frame.quality > self._poster[0]:
+                    self._poster = frame.quality, pixels
+                if self._with_previews and frame.is_new:
+                    self._previews.append((frame.time_ms, frame_preview(pixels)))
 
-    def _watched(self, reading: VideoReading, watch: _Watch) -> Iterator[Frame]:
-        for frame in reading.frames():
+    def _watched(self, frames: Iterator[Frame], info: VideoInfo, watch: _Watch) -> Iterator[Frame]:
+        for frame in frames:
             if frame.luma is not None:
                 self._times.append(frame.time_ms)
                 self._luma += frame.luma.data
                 self._luma_size = frame.luma.shape[0], frame.luma.shape[1]
-            watch.at(frame.time_ms, reading.info.duration_ms)
+            watch.at(frame.time_ms, info.duration_ms)
             yield frame
 
     def as_upload(self, content: bytes, reading: VideoReading, audio: Spectrogram | None) -> Upload:
@@ -320,8 +324,11 @@ class _FrameCollector:
 
 def frame_preview(pixels: Pixels) -> bytes:
     """A small WebP of a frame."""
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((FRAME_PREVIEW_LONG_SIDE,) * 2, Image.Resampling.BILINEAR)
+    height, width = pixels.shape[:2]
+    scale = FRAME_PREVIEW_LONG_SIDE / max(height, width)
+    if scale < 1.0:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=FRAME_PREVIEW_QUALITY, method=1)
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=FRAME_PREVIEW_QUALITY, method=1)
     return buffer.getvalue()
