@@ -13,6 +13,7 @@ import av.error
 import numpy as np
 from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from indexer.media.containers import (
@@ -55,6 +56,8 @@ class OpenVideo:
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = THREADS
         self._clock = _Clock(self._rate or Fraction(25), self._format.clock_jumps)
+        # One for each form: a scaler that goes on as it was begins at once.
+        self._scalers = {"gray": VideoReformatter(), "rgb24": VideoReformatter()}
         self._pixels_in_all = 0  # of the frames decoded so far
         self._frames: Iterator[VideoFrame] = self._decoded()
         first = next(self._frames, None)
@@ -243,7 +246,7 @@ class OpenVideo:
     def _pixels(self, frame: VideoFrame, form: str, shown_size: tuple[int, int]) -> Pixels:
         width, height = self._orientation.size(*shown_size)
         try:
-            small = frame.reformat(width=width, height=height, format=form, interpolation="AREA")
+            small = self._scalers[form].reformat(frame, width, height, form, interpolation="AREA")
         except (av.error.FFmpegError, ValueError) as error:
             raise Undecodable(
                 f"its frames cannot be shown: {frame.format.name} is not converted"
