@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from indexer.timeline.sequence import Sequence
 from indexer.timeline.temporal_segments import (
     Flags,
-    Sequence,
     Similarities,
     TemporalSegment,
     frozen_segments,

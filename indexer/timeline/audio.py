@@ -11,8 +11,9 @@ from indexer.media.audio import SAMPLE_RATE
 from indexer.operations import Degree, OperationType
 from indexer.timeline.alignment import find_segments
 from indexer.timeline.operations import FACTOR_TOLERANCE
+from indexer.timeline.sequence import Sequence
 from indexer.timeline.steady import SAME_SPECTRUM, is_same_steady
-from indexer.timeline.temporal_segments import Sequence, TemporalSegment
+from indexer.timeline.temporal_segments import TemporalSegment
 
 MIDDLE_S = WINDOW / SAMPLE_RATE / 2  # from the start of a row's window to its middle
 # Mean correlation on a segment, from which both are the same audio: the same speech, coded anew or

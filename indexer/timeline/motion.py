@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.media.images import Pixels
-from indexer.timeline.temporal_segments import Sequence, TemporalSegment
+from indexer.timeline.sequence import Sequence
+from indexer.timeline.temporal_segments import TemporalSegment
 from indexer.timeline.track import Track, vectors_of
 
 APART_S = 0.2  # between the two frames whose difference is what moved

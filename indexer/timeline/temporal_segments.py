@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from indexer.timeline.track import Vectors
+from indexer.timeline.line_similarity import LineSimilarity
+from indexer.timeline.sequence import Sequence
 
-Times = npt.NDArray[np.float64]  # seconds
 Similarities = npt.NDArray[np.float32]  # (query frames, reference frames), correlations
 Flags = npt.NDArray[np.bool_]
 
 MOST_FRAMES = 240  # so many frames of a segment are enough to refine it
-OUTSIDE_S = 0.12  # farther than this before its first frame or after its last, a video shows nothing
 NEIGHBOURS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 # Seconds around the refined place at which the original's speed is tried.
 ORIGINAL_SPEED_STEPS_S = np.linspace(-0.2, 0.2, 41)
@@ -55,34 +54,6 @@ class TemporalSegment:
         return min(ends), max(ends)
 
 
-@dataclass(frozen=True)
-class Sequence:
-    """Frames of one video, over the pixels that both videos show."""
-
-    times: Times  # (n,) seconds, rising
-    vectors: Vectors  # (n, pixels), of length one, or zero where a frame has insufficient detail
-    end: float  # when the last frame ceases to be shown
-
-    def every(self, step_s: float) -> "Sequence":
-        """Returns at most one frame per step of `step_s` seconds."""
-        ticks = np.floor(self.times / step_s + 1e-6)
-        kept = np.flatnonzero(np.diff(ticks, prepend=-1.0) > 0)
-        return Sequence(self.times[kept], self.vectors[kept], self.end)
-
-    def at(self, seconds: Times) -> Vectors:
-        """Interpolates frames at any seconds; they are zero outside the video."""
-        if len(self.times) == 1:
-            return np.repeat(self.vectors, len(seconds), axis=0)
-        after = np.clip(np.searchsorted(self.times, seconds), 1, len(self.times) - 1)
-        before = after - 1
-        share = (seconds - self.times[before]) / (self.times[after] - self.times[before])
-        share = np.clip(share, 0.0, 1.0)[:, None].astype(np.float32)
-        rows = (1 - share) * self.vectors[before] + share * self.vectors[after]
-        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-        rows[(seconds < self.times[0] - OUTSIDE_S) | (seconds > self.end + OUTSIDE_S)] = 0.0
-        return np.asarray(rows, np.float32)
-
-
 def refine_segment(segment: TemporalSegment, query: Sequence, reference: Sequence) -> TemporalSegment:
     """Finds factor and offset at which both videos move most alike, to a few milliseconds.
 
@@ -99,16 +70,15 @@ def refine_segment(segment: TemporalSegment, query: Sequence, reference: Sequenc
     middle = float(times.mean())
     half = max(0.2, float(times[-1] - times[0]) / 2)
 
+    as_shown, in_motion = (LineSimilarity(times, values, reference) for values in (rows, moving))
+
     def similarity(factor: float, centre: float) -> float:
-        reference_rows = reference.at(factor * (times - middle) + centre)
-        return float(np.einsum("ij,ij->", rows, reference_rows)) / len(rows)
+        return as_shown.product_and_size(factor * (times - middle) + centre)[0]
 
     def motion_similarity(factor: float, centre: float) -> float:
-        reference_rows = reference.at(factor * (times - middle) + centre)
-        reference_rows = reference_rows - reference_rows.mean(axis=0)
-        size = float(np.sqrt((reference_rows**2).sum(axis=1).mean()))
-        product = float(np.einsum("ij,ij->", moving, reference_rows))
-        return product / len(rows) / max(spread * size, STILL**2)
+        # Their mean drops out of the product, because what moves has the mean 0.
+        product, size = in_motion.product_and_size(factor * (times - middle) + centre)
+        return product / max(spread * size, STILL**2)
 
     objective = similarity if segment.factor == 0.0 or spread < STILL else motion_similarity
     factor, centre = segment.factor, segment.at(middle)
@@ -137,7 +107,8 @@ def refine_segment(segment: TemporalSegment, query: Sequence, reference: Sequenc
         segment,
         factor=float(factor),
         offset=float(centre - factor * middle),
-        similarity=similarity(factor, centre),
+        similarity=float(np.einsum("ij,ij->", rows, reference.at(factor * (times - middle) + centre)))
+        / len(rows),
     )
 
 

@@ -12,7 +12,8 @@ from indexer.timeline.motion import (
     similar_along,
     whole_by_motion,
 )
-from indexer.timeline.temporal_segments import Sequence, TemporalSegment, runs
+from indexer.timeline.sequence import Sequence
+from indexer.timeline.temporal_segments import TemporalSegment, runs
 from indexer.timeline.track import Matrix, Track, Vectors, vectors_of, warp_track
 
 # As of a window of a video (`alignment`); what shows it by chance is dropped where pictures are compared.

@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from indexer.timeline.sequence import Sequence
 from indexer.timeline.temporal_segments import (
-    Sequence,
     Similarities,
     TemporalSegment,
     original_speed_if_still,

@@ -9,7 +9,8 @@ from indexer.fingerprints.calibration import calibration_of
 from indexer.fingerprints.compute import upright
 from indexer.fingerprints.kinds import unpack_vectors, vector_kinds
 from indexer.timeline.alignment import find_segments
-from indexer.timeline.temporal_segments import Sequence, TemporalSegment
+from indexer.timeline.sequence import Sequence
+from indexer.timeline.temporal_segments import TemporalSegment
 from registry.match.candidates import Candidate
 from registry.match.match_evidence import MatchEvidence
 from registry.media.uploads import VideoContent

@@ -59,10 +59,11 @@ def first_pair(
             chosen.append(hit)
         if len(chosen) == PAIRS_TRIED:
             break
-    frames.prepare(hit.query_ms for hit in chosen)
     limits = context.thresholds
     best: tuple[tuple[bool, float, float], FramePair, ReferenceVideo] | None = None
-    for hit in chosen:
+    for place, hit in enumerate(chosen):
+        if place == 1:  # often the first leaves no doubt; else one pass over the file serves all others
+            frames.prepare(other.query_ms for other in chosen)
         asked = replace(candidate, evidence=hit.evidence, time_ms=hit.reference_ms)
         pair = verify_pair(context, frames, hit.query_ms, asked)
         if pair is None or pair.candidate.alignment is None:

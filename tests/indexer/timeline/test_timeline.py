@@ -9,7 +9,8 @@ from indexer.compare.vocabulary import Operation
 from indexer.operations import Certainty, Degree, OperationType
 from indexer.timeline.alignment import find_segments
 from indexer.timeline.operations import Spans, operations_in_time, over_frames
-from indexer.timeline.temporal_segments import Sequence, TemporalSegment
+from indexer.timeline.sequence import Sequence
+from indexer.timeline.temporal_segments import TemporalSegment
 from indexer.timeline.track import Track, vectors_of, warp_track
 from indexer.timeline.tracks import track_similarity
 
