@@ -53,9 +53,7 @@ class LineSimilarity:
         weights = np.bincount(before, shares[0], len(self._of_frames))
         weights += np.bincount(after, shares[1], len(self._of_frames))
         of_mean = float(weights @ self._of_frames @ weights) / len(seconds) ** 2
-        of_all = float(
-            (length > 1e-6).mean()
-        )  # frames have the length one, or none outside and without detail
+        of_all = float((length > 1e-6).mean())  # a frame has the length one; or none, without detail
         return float(product) / len(seconds), float(np.sqrt(max(0.0, of_all - of_mean)))
 
     def _hold(self, seconds: Times) -> bool:

@@ -16,7 +16,8 @@ def sequence(frames: int, pixels: int = 60) -> Sequence:
     rows = np.cumsum(np.random.default_rng(0).normal(size=(frames, pixels)), axis=0)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     rows[frames // 2 : frames // 2 + 2] = 0.0  # without detail
-    return Sequence(np.arange(frames) * STEP_S, rows.astype(np.float32), frames * STEP_S)
+    times = np.asarray(np.arange(frames) * STEP_S, np.float64)
+    return Sequence(times, rows.astype(np.float32), frames * STEP_S)
 
 
 def by_pixels(rows: Vectors, reference: Sequence, seconds: Times) -> tuple[float, float]:
@@ -30,7 +31,7 @@ def by_pixels(rows: Vectors, reference: Sequence, seconds: Times) -> tuple[float
 def test_products_say_what_pixels_say(frames: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_similarity, "MOST_FRAMES", most)
     reference = sequence(frames)
-    times = np.arange(40) * STEP_S + 0.4
+    times = np.asarray(np.arange(40) * STEP_S + 0.4, np.float64)
     rows = sequence(120).vectors[20:60]
     compared = LineSimilarity(times, rows, reference)
     for factor, centre in LINES:
