@@ -17,10 +17,10 @@ Products = npt.NDArray[np.float32]
 
 
 class LineSimilarity:
-    """Compares (n, pixels) `rows`, shown at `times`, with a reference on lines of one neighbourhood."""
+    """Compares (n, pixels) `rows` of a query with a reference on lines of one neighbourhood."""
 
-    def __init__(self, times: Times, rows: Vectors, reference: Sequence) -> None:
-        self._times, self._rows, self._reference = times, rows, reference
+    def __init__(self, rows: Vectors, reference: Sequence) -> None:
+        self._rows, self._reference = rows, reference
         self._first = self._last = 0  # of the reference's frames whose products are at hand
         self._with_rows: Products | None = None  # (n, m) of the rows with these frames
         self._of_frames: Products | None = None  # (m, m) of these frames with one another
@@ -33,9 +33,8 @@ class LineSimilarity:
         """
         if not self._hold(seconds):
             frames = self._reference.at(seconds)
-            product = float(np.einsum("ij,ij->", self._rows, frames)) / len(frames)
-            frames = frames - frames.mean(axis=0)
-            return product, float(np.sqrt((frames**2).sum(axis=1).mean()))
+            moving = frames - frames.mean(axis=0)
+            return mean_product(self._rows, frames), float(np.sqrt((moving**2).sum(axis=1).mean()))
         assert self._with_rows is not None
         assert self._of_frames is not None
         before, shares = self._reference.between(seconds)
@@ -70,3 +69,8 @@ class LineSimilarity:
         self._first, self._last = first, last
         self._with_rows, self._of_frames = self._rows @ frames.T, frames @ frames.T
         return True
+
+
+def mean_product(rows: Vectors, frames: Vectors) -> float:
+    """Returns the mean product of a row and its frame, both (n, pixels); of unit vectors, how they correlate."""
+    return float(np.einsum("ij,ij->", rows, frames)) / len(rows)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from indexer.timeline.line_similarity import LineSimilarity
+from indexer.timeline.line_similarity import LineSimilarity, mean_product
 from indexer.timeline.sequence import Sequence
 
 Similarities = npt.NDArray[np.float32]  # (query frames, reference frames), correlations
@@ -70,7 +70,7 @@ def refine_segment(segment: TemporalSegment, query: Sequence, reference: Sequenc
     middle = float(times.mean())
     half = max(0.2, float(times[-1] - times[0]) / 2)
 
-    as_shown, in_motion = (LineSimilarity(times, values, reference) for values in (rows, moving))
+    as_shown, in_motion = (LineSimilarity(values, reference) for values in (rows, moving))
 
     def similarity(factor: float, centre: float) -> float:
         return as_shown.product_and_size(factor * (times - middle) + centre)[0]
@@ -107,8 +107,7 @@ def refine_segment(segment: TemporalSegment, query: Sequence, reference: Sequenc
         segment,
         factor=float(factor),
         offset=float(centre - factor * middle),
-        similarity=float(np.einsum("ij,ij->", rows, reference.at(factor * (times - middle) + centre)))
-        / len(rows),
+        similarity=mean_product(rows, reference.at(factor * (times - middle) + centre)),
     )
 
 
@@ -130,9 +129,7 @@ def original_speed_if_still(
         return segment
     latest = max(reference.times[0], reference.end - (times[-1] - times[0]))
     offsets = np.arange(reference.times[0], latest + 1e-6, PLACES_S) - times[0]
-    similarities = [
-        float(np.einsum("ij,ij->", rows, reference.at(times + offset))) / len(rows) for offset in offsets
-    ]
+    similarities = [mean_product(rows, reference.at(times + offset)) for offset in offsets]
     place = int(np.argmax(similarities))
     if similarities[place] < segment.similarity - NO_WORSE:
         return segment

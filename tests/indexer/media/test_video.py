@@ -1,4 +1,5 @@
 import io
+from contextlib import closing
 from fractions import Fraction
 
 import av
@@ -11,6 +12,12 @@ from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool, VideoReading
 from tests.pictures import encoded
 from tests.videos import RATE, SIZE, animation, clip, original
+
+
+@pytest.fixture(scope="module")
+def long_video() -> bytes:
+    """More frames than are decoded ahead."""
+    return original("coffee", "cat")
 
 
 def read(payload: bytes, limits: VideoLimits | None = None) -> tuple[VideoReading, list[int], list[Pixels]]:
@@ -150,4 +157,29 @@ def test_a_reading_that_is_left_half_way_does_not_disturb_the_next() -> None:
         with pool.open(original("coffee", "cat")) as opened:
             assert isinstance(opened, VideoReading)
             next(opened.frames())
+        assert pool.decode(encoded("coffee")).width == 600
+
+
+def test_frames_that_are_decoded_ahead_are_the_same(long_video: bytes) -> None:
+    with DecoderPool(1) as pool:
+        with pool.open(long_video) as opened:
+            assert isinstance(opened, VideoReading)
+            ahead = list(opened.frames_ahead())
+        with pool.open(long_video) as opened:
+            assert isinstance(opened, VideoReading)
+            for frame, again in zip(opened.frames(), ahead, strict=True):
+                assert frame.time_ms == again.time_ms
+                assert frame.luma is not None
+                assert again.luma is not None
+                assert np.array_equal(frame.luma, again.luma)
+
+
+def test_who_leaves_frames_that_are_decoded_ahead_gives_its_process_back(long_video: bytes) -> None:
+    with DecoderPool(1) as pool:
+        with pool.open(long_video) as opened:
+            assert isinstance(opened, VideoReading)
+            with closing(opened.frames_ahead()) as frames:
+                next(frames)
+        assert pool.busy == 0
+        assert pool.lost == 0
         assert pool.decode(encoded("coffee")).width == 600

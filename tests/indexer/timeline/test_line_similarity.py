@@ -33,7 +33,7 @@ def test_products_say_what_pixels_say(frames: int, most: int, monkeypatch: pytes
     reference = sequence(frames)
     times = np.asarray(np.arange(40) * STEP_S + 0.4, np.float64)
     rows = sequence(120).vectors[20:60]
-    compared = LineSimilarity(times, rows, reference)
+    compared = LineSimilarity(rows, reference)
     for factor, centre in LINES:
         seconds = np.asarray(factor * times + centre, np.float64)
         assert compared.product_and_size(seconds) == pytest.approx(
