@@ -72,5 +72,5 @@ class LineSimilarity:
 
 
 def mean_product(rows: Vectors, frames: Vectors) -> float:
-    """Returns the mean product of a row and its frame, both (n, pixels); of unit vectors, how they correlate."""
+    """Returns the mean product of a row and its frame, both (n, pixels); of unit vectors a correlation."""
     return float(np.einsum("ij,ij->", rows, frames)) / len(rows)
