@@ -59,6 +59,7 @@ class AlignedPair:
         )
 
     def release(self) -> None:
-        """Forgets the statistics and all sizes but the working size; whoever asks again pays again."""
+        """Forgets the statistics, smaller copies and all sizes but the working size: they are made anew."""
         self._statistics = None
+        self.copies = ScaledCopies(self.query)
         self._warped = {side: kept for side, kept in self._warped.items() if side == WORKING_SIDE}

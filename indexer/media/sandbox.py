@@ -25,7 +25,8 @@ from indexer.media.read_ahead import read_ahead
 
 # Of sound and pictures beyond the limit: the last one that is decoded may go beyond it.
 SPARE_SECONDS = 60
-FRAMES_AHEAD = 48  # of a track: every third has pixels, 1.5 MB each at most
+# Of a track: as a rule every third has pixels, at most all of 2.8 MB, where every frame is another shot.
+FRAMES_AHEAD = 24
 
 
 class VideoReading:
@@ -208,7 +209,8 @@ class DecoderPool:
                 with self._busy_lock:
                     self._busy.discard(worker)
                     self.lost += not worker.alive and not worker.was_killed
-                    if self._closed or worker.has_unread_messages:  # nobody wants the rest of its answer
+                    # Nobody wants the rest of its answer; or it was killed, and looks alive for a moment.
+                    if self._closed or worker.has_unread_messages or worker.was_killed:
                         worker.close()
             self._idle.put(worker)
 

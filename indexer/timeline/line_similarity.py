@@ -11,7 +11,7 @@ from indexer.timeline.sequence import Sequence, Times
 from indexer.timeline.track import Vectors
 
 MARGIN_S = 1.5  # around a line, whose frames are taken with it: refining moves it by less, as a rule
-MOST_FRAMES = 1024  # of the reference, 80 s; of more, their products cost more than they save
+MOST_REFERENCE_FRAMES = 1024  # of the reference, 80 s; of more, their products cost more than they save
 
 Products = npt.NDArray[np.float32]
 
@@ -51,6 +51,7 @@ class LineSimilarity:
         product = shares[0] @ self._with_rows[each, before] + shares[1] @ self._with_rows[each, after]
         weights = np.bincount(before, shares[0], len(self._of_frames))
         weights += np.bincount(after, shares[1], len(self._of_frames))
+        weights = weights.astype(np.float32)  # else all products are converted for every line
         of_mean = float(weights @ self._of_frames @ weights) / len(seconds) ** 2
         of_all = float((length > 1e-6).mean())  # a frame has the length one; or none, without detail
         return float(product) / len(seconds), float(np.sqrt(max(0.0, of_all - of_mean)))
@@ -63,7 +64,7 @@ class LineSimilarity:
         first, last = self._reference.frames_around(
             float(seconds.min()) - MARGIN_S, float(seconds.max()) + MARGIN_S
         )
-        if last - first > MOST_FRAMES:
+        if last - first > MOST_REFERENCE_FRAMES:
             return False
         frames = self._reference.vectors[first:last]
         self._first, self._last = first, last

@@ -166,7 +166,8 @@ def as_text(question: Question) -> str:
             "idempotency_key": asked.idempotency_key,
             "request_sha256": asked.request_sha256,
             "job": asked.job,
-            "context": context.model_dump(mode="json"),
+            # What is unset is left out, so that a process of an earlier version can read it.
+            "context": context.model_dump(mode="json", exclude_none=True),
         }
     )
 

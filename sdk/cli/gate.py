@@ -67,6 +67,8 @@ def gate(
     quiet: Quiet = False,
 ) -> None:
     """Decide about uploads under a policy. Exit code 10 if any was held or refused."""
+    if effort is not None and on_device:
+        raise typer.BadParameter("--effort and --on-device exclude each other: no picture is compared")
     files = pictures_in(paths)
     try:
         said = GateContext.model_validate(

@@ -156,8 +156,8 @@ class GateContext(Wire):
     )
     effort: Effort | None = Field(
         default=None,
-        description="how closely a still picture is compared, at least as the policy says; as the "
-        "registry's settings say when neither does",
+        description="how closely a still picture is compared, at least as the policy says if it does; as "
+        "the registry's settings say when neither does",
     )
     deadline_ms: int | None = Field(default=None, ge=1, le=600_000)
     on_failure: Literal[Outcome.ALLOW, Outcome.HOLD, Outcome.REFUSE] = Outcome.HOLD

@@ -1,13 +1,16 @@
 """A chat service asks before it publishes, under a policy that it wrote, and can say why afterwards."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
+from typer.testing import CliRunner
 
 from samples.video_edits import Piece
 from sdk import gate_calls
+from sdk.cli import app
 from sdk.client import Client
 from sdk.decisions import verify_decision, verify_order
 from sdk.errors import Conflict
@@ -238,3 +241,19 @@ def test_where_two_people_are_asked_for_one_alone_switches_nothing_on(chat: Chat
 def second_key(chat: Chat) -> Client:
     new = NewApiKey(publisher=chat.service.publisher.id, scopes=OF_THE_GATE)
     return chat.world.client(chat.world.operator.issue_api_key(new).secret)
+
+
+WIDE = {"COLUMNS": "200"}  # so that no sentence is broken
+
+
+def test_the_command_line_asks_for_a_closer_look(chat: Chat, tmp_path: Path) -> None:
+    upload = tmp_path / "upload.jpg"
+    upload.write_bytes(encoded("coffee"))
+    here = ["--url", chat.world.url, "--api-key", chat.service.api_key.secret]
+    asked = CliRunner().invoke(app, ["gate", str(upload), *here, "--effort", "thorough", "--json"])
+    assert json.loads(asked.stdout)["answer"]["match"]["computed"]["effort"] == "thorough"
+    refused = CliRunner().invoke(
+        app, ["gate", str(upload), *here, "--effort", "fast", "--on-device"], env=WIDE
+    )
+    assert refused.exit_code == 2
+    assert "no picture is compared" in refused.output

@@ -6,12 +6,14 @@ import av
 import numpy as np
 import pytest
 
+from indexer.media.decoder_process import DecoderProcess
 from indexer.media.errors import TooLarge, Undecodable, UnsupportedFormat
 from indexer.media.images import Pixels
 from indexer.media.limits import VideoLimits
 from indexer.media.sandbox import DecoderPool, VideoReading
 from tests.pictures import encoded
-from tests.videos import RATE, SIZE, animation, clip, original
+from tests.videos import RATE, SIZE, animation, clip, edited, original, whole
+from tests.waiting import soon
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +185,18 @@ def test_who_leaves_frames_that_are_decoded_ahead_gives_its_process_back(long_vi
         assert pool.busy == 0
         assert pool.lost == 0
         assert pool.decode(encoded("coffee")).width == 600
+
+
+def test_a_process_that_was_left_after_its_last_frame_was_read_serves_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has answered in full, and was killed all the same: it may take a moment to go."""
+    monkeypatch.setattr(DecoderProcess, "kill", lambda process: setattr(process, "_killed", True))
+    with DecoderPool(1) as pool:
+        with pool.open(edited(whole(clip("coffee", shot_s=0.5)))) as opened:
+            assert isinstance(opened, VideoReading)
+            with closing(opened.frames_ahead()) as frames:
+                next(frames)
+                assert soon(lambda: opened.end_ms > 0)  # all of the answer was read ahead
+        assert pool.decode(encoded("coffee")).width == 600
+        assert pool.started == 2

@@ -29,7 +29,7 @@ def by_pixels(rows: Vectors, reference: Sequence, seconds: Times) -> tuple[float
 @pytest.mark.parametrize("frames", [1, 2, 90])
 @pytest.mark.parametrize("most", [0, 20, 1024])  # products of no frames, of few, of all
 def test_products_say_what_pixels_say(frames: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_similarity, "MOST_FRAMES", most)
+    monkeypatch.setattr(line_similarity, "MOST_REFERENCE_FRAMES", most)
     reference = sequence(frames)
     times = np.asarray(np.arange(40) * STEP_S + 0.4, np.float64)
     rows = sequence(120).vectors[20:60]

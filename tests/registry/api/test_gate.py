@@ -17,6 +17,7 @@ from sqlmodel import Session, col, func, select
 
 from indexer.fingerprints.hashes import compute_hashes
 from indexer.fingerprints.kinds import PDQ
+from registry.gate.asking import _as_sent
 from registry.storage.models import DecisionEntry
 from sdk import gate_calls, models
 from sdk.decisions import verify_decision
@@ -136,6 +137,12 @@ def test_a_request_may_ask_for_a_closer_look_than_its_policy_and_for_none_less_c
     decision = gate.decide(encoded("coffee", quality=71), policy=name, effort=of_request)
     assert decision.match is not None
     assert decision.match.computed.effort is taken
+
+
+def test_a_context_that_asks_for_no_effort_is_told_from_others_as_it_always_was() -> None:
+    """So that a request that is sent again after an update is still known."""
+    assert "effort" not in _as_sent(GateContext())
+    assert '"effort":"thorough"' in _as_sent(GateContext(effort=Effort.THOROUGH))
 
 
 def png_of(width: int, height: int) -> bytes:

@@ -9,6 +9,8 @@ from unittest.mock import patch
 import pytest
 
 from indexer.media.sandbox import DecoderPool
+from registry.match.video import alignment
+from registry.media.query_frames import QueryFrames
 from sdk.errors import ProblemError
 from sdk.models import SourceAgreement
 from tests.pictures import encoded, picture
@@ -83,3 +85,24 @@ def test_a_video_with_three_declared_sources_is_read_and_searched_once(world: Wo
     assert asked["open"] == 1
     assert asked["identify"] == 2, "by the request, which makes a job of it, and by the worker"
     assert [source.agreement for source in derived.declared_sources] == [SourceAgreement.CONFIRMED] * 3
+
+
+def test_where_the_first_pair_of_frames_leaves_no_doubt_no_other_is_decoded_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = world.enrol("Daily Example")
+    world.register(desk, original("coffee", "cat"))
+    decoded: list[int] = []
+    first_pair, decode = alignment.first_pair, QueryFrames._decode
+
+    def counted(frames: QueryFrames, times_ms: list[int]) -> Any:
+        decoded.append(len(times_ms))
+        return decode(frames, times_ms)
+
+    def watched(*given: Any) -> Any:
+        with patch.object(QueryFrames, "_decode", counted):
+            return first_pair(*given)
+
+    monkeypatch.setattr(alignment, "first_pair", watched)
+    assert desk.client.match(edited(whole(clip("coffee", "cat")))).matches
+    assert sum(decoded) <= 1, "or none, if it was compared before, for the pictures inside it"
