@@ -10,6 +10,7 @@ import pytest
 
 from indexer.media.sandbox import DecoderPool
 from registry.match.video import alignment
+from registry.match.video.frame_pairs import first_pair
 from registry.media.query_frames import QueryFrames
 from sdk.errors import ProblemError
 from sdk.models import SourceAgreement
@@ -93,7 +94,7 @@ def test_where_the_first_pair_of_frames_leaves_no_doubt_no_other_is_decoded_for_
     desk = world.enrol("Daily Example")
     world.register(desk, original("coffee", "cat"))
     decoded: list[int] = []
-    first_pair, decode = alignment.first_pair, QueryFrames._decode
+    decode = QueryFrames._decode
 
     def counted(frames: QueryFrames, times_ms: list[int]) -> Any:
         decoded.append(len(times_ms))
