@@ -25,8 +25,7 @@ from indexer.media.read_ahead import read_ahead
 
 # Of sound and pictures beyond the limit: the last one that is decoded may go beyond it.
 SPARE_SECONDS = 60
-# Of a track: as a rule every third has pixels, at most all of 2.8 MB, where every frame is another shot.
-FRAMES_AHEAD = 24
+BYTES_AHEAD = 32_000_000  # of frames that wait to be described: some 20 of 960 x 540 with what is between
 
 
 class VideoReading:
@@ -68,7 +67,11 @@ class VideoReading:
 
         Close it, or take all, before anything else is asked of the decoder. Raises a MediaError.
         """
-        return read_ahead(self.frames(), FRAMES_AHEAD, self._worker.kill)
+        return read_ahead(self.frames(), BYTES_AHEAD, _bytes_of, self._worker.kill)
+
+
+def _bytes_of(frame: Frame) -> int:
+    return sum(values.nbytes for values in (frame.luma, frame.pixels) if values is not None)
 
 
 def _require_in_track(frame: Frame, first: Frame) -> None:
