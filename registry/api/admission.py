@@ -21,10 +21,9 @@ from registry.api.gates import Gate, GateSize, TokenBuckets
 from registry.api.problems import problem_answer, storage_answer
 from registry.errors import NotAuthenticated, RegistryError, Stopping
 from registry.records.access import Action, require_scope
-from registry.records.publishers import authenticate
+from registry.records.publishers import authenticate_and_note
 from registry.services import Services
 from registry.settings import Settings
-from registry.storage.db import transaction
 from registry.storage.models import ApiKey
 
 if TYPE_CHECKING:
@@ -160,8 +159,7 @@ def _upload_gate(settings: Settings, at_once: int, per_caller: int) -> GateSize:
 
 
 def _look_up(services: Services, secret: str) -> VerifiedKey:
-    with transaction(services.engine) as session:
-        return VerifiedKey(authenticate(session, secret), monotonic())
+    return VerifiedKey(authenticate_and_note(services.engine, secret), monotonic())
 
 
 def bearer_of(scope: Scope) -> str:

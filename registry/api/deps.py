@@ -13,7 +13,7 @@ from registry.api.admission import VerifiedKey
 from registry.api.gates import Turn
 from registry.errors import MediaTooLarge, NotAuthenticated
 from registry.records.access import Action, Sight, require_scope, require_sight
-from registry.records.publishers import authenticate
+from registry.records.publishers import authenticate_and_note
 from registry.services import RequestContext, Services
 from registry.storage.db import release, transaction
 from registry.storage.models import ApiKey, Record
@@ -62,11 +62,10 @@ ContextDep = Annotated[RequestContext, Depends(context_of, scope="function")]
 
 
 def api_key_of(services: Services, credentials: HTTPAuthorizationCredentials | None) -> ApiKey:
-    """Returns the caller's API key. Reads it in a transaction of its own: its row must not stay locked."""
+    """Returns the caller's API key, read before all that the request does."""
     if credentials is None:
         raise NotAuthenticated("send an API key as `Authorization: Bearer ...`")
-    with transaction(services.engine) as session:
-        return authenticate(session, credentials.credentials)
+    return authenticate_and_note(services.engine, credentials.credentials)
 
 
 async def verified_key_of(

@@ -10,6 +10,7 @@ from registry import __version__
 from registry.api.deps import AnyKey, Operator, ServicesDep, SessionDep
 from registry.api.readiness import Readiness, require_current
 from registry.errors import DiskFull
+from registry.index.loading import newest_change
 from registry.jobs.reembedding import count_behind
 from registry.log.witness_rounds import AskedWitness
 from registry.match.answers import freshness
@@ -53,7 +54,7 @@ def readiness_of(services: Services) -> Readiness:
         if disk_usage(services.settings.home).free < LEAST_FREE_BYTES:
             raise DiskFull(f"less than {LEAST_FREE_BYTES >> 20} MiB are free")
         with transaction(services.engine) as session:
-            require_current(services.index.state(session))
+            require_current(services.index.state(newest_change(session)))
             require_sound_audit(session)
 
     return Readiness(require_ready)
@@ -80,7 +81,7 @@ def status(services: ServicesDep, session: SessionDep, _: AnyKey) -> ServerStatu
         freshness=freshness(services.in_request(session)),
         faults=(*services.faults, *filter(None, found)),
         witnesses=tuple(map(_as_wire, services.witnessing.asked)),
-        oldest_index_s=round(services.index.state(session).age_s, 3),
+        oldest_index_s=round(services.index.state(newest_change(session)).age_s, 3),
         last_audit=last_audit(session),
     )
 

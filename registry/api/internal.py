@@ -21,6 +21,7 @@ from registry.api.problems import problem_answer
 from registry.api.readiness import Readiness, require_current
 from registry.api.safe_headers import SafeHeaders
 from registry.errors import InvalidRequest, NotAuthenticated, RegistryError
+from registry.index.loading import newest_change
 from registry.index.local import LocalIndex
 from registry.index.remote import BINARY_TYPE, SearchNodeState, pack_hits
 from registry.log.transparency_log import nothing_moves
@@ -55,7 +56,7 @@ def state(node: SearchNodeDep, min_position: MinPosition = 0) -> SearchNodeState
     """How current the index is, and what it holds."""
     _catch_up_to(node, min_position)
     with transaction(node.engine) as session:
-        index_state = node.index.state(session)
+        index_state = node.index.state(newest_change(session))
     return SearchNodeState(
         position=index_state.position,
         descriptors_held=node.index.descriptors_held(),
@@ -114,7 +115,7 @@ async def readiness(request: Request) -> dict[str, str]:
 def _readiness_of(node: SearchNode) -> Readiness:
     def require_ready() -> None:
         with transaction(node.engine) as session:
-            require_current(node.index.state(session))
+            require_current(node.index.state(newest_change(session)))
 
     return Readiness(require_ready)
 

@@ -6,14 +6,14 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
 from indexer.media.frames import VideoInfo
-from registry.api.deps import Matcher, ServicesDep, SessionDep, TurnDep, read_upload
+from registry.api.deps import Matcher, ServicesDep, TurnDep, read_upload
 from registry.api.following import FollowersDep, finished_in_time
 from registry.api.jobs import PreferHeader, WebhookForm, accepted, answer_of, wait_s
 from registry.jobs import lifecycle as jobs
 from registry.match.answers import answer_about
 from registry.records.access import Action, Asker, may
 from registry.services import Services
-from registry.storage.db import transaction
+from registry.storage.db import reading
 from registry.storage.models import ApiKey
 from sdk.models import Effort, FingerprintQuery, Job, MatchAnswer
 
@@ -61,17 +61,22 @@ def _match_or_accept(
     if isinstance(identified, VideoInfo):
         return accepted(services, api_key, content, jobs.NewJob(jobs.MATCH, webhook=webhook))
     upload = services.uploads.describe_image(content, identified)
-    with transaction(services.engine) as session:
+    with reading(services.engine) as session:
         context = services.in_request(session, Asker(api_key), effort)
         return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer
 
 
 @router.post("/fingerprints", operation_id="matchFingerprints")
-def match_fingerprints(
-    query: FingerprintQuery, services: ServicesDep, session: SessionDep, api_key: Matcher
+async def match_fingerprints(
+    query: FingerprintQuery, services: ServicesDep, api_key: Matcher
 ) -> MatchAnswer:
     """Answers the same without the picture, by its fingerprints alone."""
-    context = services.in_request(session, Asker(api_key))
+    return await run_in_threadpool(_match_fingerprints, services, api_key, query)
+
+
+def _match_fingerprints(services: Services, api_key: ApiKey, query: FingerprintQuery) -> MatchAnswer:
     values = [(value.value, value.quality, value.orientation) for value in query.fingerprints]
-    upload = context.uploads.read_fingerprints(values, query.digest_sha256)
-    return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer
+    upload = services.uploads.read_fingerprints(values, query.digest_sha256)
+    with reading(services.engine) as session:
+        context = services.in_request(session, Asker(api_key))
+        return answer_about(context, upload, with_evidence=may(api_key, Action.SEE_EVIDENCE)).answer

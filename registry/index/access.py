@@ -10,7 +10,6 @@ from sqlmodel import Session
 
 from indexer.fingerprints.kinds import Kind
 from indexer.index.port import Searchable
-from registry.index.loading import newest_change
 
 Still = Callable[[], AbstractContextManager[Session]]  # opens a session during which nobody registers
 
@@ -24,13 +23,12 @@ class IndexState:
     age_s: float  # time since it was last known to be up to date
 
 
-def state_at(session: Session, position: int, up_to_date_at: float) -> IndexState:
-    """The state of an index at `position`, compared with the newest change that `session` sees.
+def state_at(newest: int, position: int, up_to_date_at: float) -> IndexState:
+    """The state of an index at `position`, where `newest` is the number of the newest change.
 
     `up_to_date_at`: when the index was last known to be up to date, by `time.monotonic`.
     """
-    lag = max(0, newest_change(session) - position)
-    return IndexState(position, lag, monotonic() - up_to_date_at)
+    return IndexState(position, max(0, newest - position), monotonic() - up_to_date_at)
 
 
 class IndexAccess(Protocol):
@@ -56,8 +54,8 @@ class IndexAccess(Protocol):
         """Names of the descriptor kinds that have at least one row in the index."""
         ...
 
-    def state(self, session: Session) -> IndexState:
-        """How current the index is, compared with the newest change that `session` sees."""
+    def state(self, newest: int) -> IndexState:
+        """How current the index is; `newest`: as `newest_change` reads it."""
         ...
 
     def check(self, session: Session, still: Still) -> Iterator[str]:

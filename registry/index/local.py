@@ -146,9 +146,9 @@ class LocalIndex:
         vectors = (kind.name for kind in self.kinds if kind.family is Family.VECTOR)
         return [name for name in vectors if len(self.by_kind[name])]
 
-    def state(self, session: Session) -> IndexState:
+    def state(self, newest: int) -> IndexState:
         """See IndexAccess."""
-        return state_at(session, self._position, self._up_to_date_at)
+        return state_at(newest, self._position, self._up_to_date_at)
 
     def check(self, session: Session, still: Still) -> Iterator[str]:
         """See IndexAccess."""

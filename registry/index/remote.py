@@ -75,11 +75,10 @@ class SearchNodes:
         """See IndexAccess."""
         return self._state().descriptors_held
 
-    def state(self, session: Session) -> IndexState:
+    def state(self, newest: int) -> IndexState:
         """See IndexAccess."""
         state = self._state()
-        lag = max(0, newest_change(session) - state.position)
-        return IndexState(state.position, lag, state.age_s)
+        return IndexState(state.position, max(0, newest - state.position), state.age_s)
 
     def check(self, session: Session, _: Still) -> Iterator[str]:
         """See IndexAccess. Each search node compares its own index.

@@ -101,9 +101,9 @@ class SharedEngineIndex:
         self._descriptors_held |= {name for name in unknown if len(self.by_kind[name])}
         return [name for name in kinds if name in self._descriptors_held]
 
-    def state(self, session: Session) -> IndexState:
+    def state(self, newest: int) -> IndexState:
         """See IndexAccess."""
-        return state_at(session, self._position, self._up_to_date_at)
+        return state_at(newest, self._position, self._up_to_date_at)
 
     def check(self, session: Session, still: Still) -> Iterator[str]:
         """See IndexAccess."""

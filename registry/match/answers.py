@@ -9,8 +9,6 @@ from indexer.compare.vocabulary import Operation as DetectedOperation
 from indexer.fingerprints.pdq import ORIENTATIONS
 from indexer.operations import OPERATIONS
 from registry.errors import NotCosigned, RecordErased
-from registry.log.published import published_size
-from registry.log.transparency_log import head_of
 from registry.match.alterations import alterations_shown, copies_of_fakes, earlier_claims
 from registry.match.candidates import Candidate
 from registry.match.evidence_rules import MatchAssessment, is_verified
@@ -25,6 +23,7 @@ from registry.match.verdicts import conclude
 from registry.media.uploads import Progress, Upload
 from registry.records.reading import receipt_of, sources_of, summaries_of
 from registry.services import RequestContext
+from registry.storage.direct import fetch_one
 from registry.storage.models import Record
 from registry.storage.models.columns import now
 from sdk.answers import answer_digest
@@ -47,6 +46,12 @@ NOT_RELATED = "No common picture was found: features and windows of the two do n
 NOT_RELATED_BY_FINGERPRINTS = (
     "Only fingerprints were compared, since no picture of the record is kept here: they do not agree."
 )
+# The newest index change, the active records, and the size of the published checkpoint.
+_SEEN = """
+    SELECT (SELECT max(seq) FROM index_change), head.active_records,
+        CASE WHEN %(witnessed)s THEN (SELECT size FROM witnessed_checkpoint) ELSE head.size END
+    FROM log_head head
+"""
 
 
 @dataclass(frozen=True)
@@ -293,10 +298,12 @@ def _note(upload: Upload) -> str | None:
 
 def freshness(context: RequestContext) -> Freshness:
     """How current the index is against what this request sees."""
-    state, head = context.index.state(context.session), head_of(context.session)
+    values = {"witnessed": context.log.witnessed}
+    newest, active_records, checkpoint_size = fetch_one(context.session, _SEEN, values)
+    state = context.index.state(newest or 0)
     return Freshness(
-        records_searched=head.active_records,
+        records_searched=active_records,
         position=state.position,
         lag=state.lag,
-        checkpoint_size=published_size(context.session, context.log),
+        checkpoint_size=checkpoint_size or 0,
     )

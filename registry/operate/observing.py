@@ -12,6 +12,7 @@ from shutil import disk_usage
 from sqlmodel import Session, col, func, select
 
 from registry import __version__
+from registry.index.loading import newest_change
 from registry.log.transparency_log import head_of, read_note
 from registry.log.witnessed_checkpoints import newest_witnessed
 from registry.operate.audit_runs import is_bearable, last_audit
@@ -114,7 +115,7 @@ def _acts(session: Session) -> Iterator[Sample]:
 
 
 def _index(services: Services, session: Session) -> Iterator[Sample]:
-    state = services.index.state(session)
+    state = services.index.state(newest_change(session))
     yield Sample("trueprint_index_lag", "Changes that the index has not applied", state.lag)
     yield Sample("trueprint_index_age_seconds", "Since it was known to be up to date", state.age_s)
 

@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import rfc8785
-from sqlalchemy import text
+from sqlalchemy import Engine, text, update
 from sqlmodel import Session, col, func, or_, select
 
 from registry.errors import (
@@ -26,6 +26,8 @@ from registry.log.transparency_log import Log
 from registry.records.access import SCOPES_OF_ROLE
 from registry.records.acts import Actor, append_act
 from registry.records.look_alikes import look_alike
+from registry.storage.db import reading, transaction
+from registry.storage.direct import execute
 from registry.storage.models import ApiKey, Publisher, PublisherKey, Record
 from registry.storage.models.columns import now
 from sdk.dids import KEY as DID_KEY
@@ -41,6 +43,9 @@ LAST_USED_RESOLUTION = timedelta(minutes=1)
 ENROLMENT = "enrolment"  # type of the log entry that commits to a key and to whose it is
 ENROLMENT_LOCK = 0x656E_726F_6C6C  # "enroll": two that look alike do not come at the same time
 COORDINATE = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"  # 32 bytes in base64url, as they are written here
+# Straight on the driver: every request asks this.
+_API_KEY_COLUMNS = tuple(ApiKey.model_fields)
+_API_KEY = f"SELECT {', '.join(_API_KEY_COLUMNS)} FROM {ApiKey.__tablename__} WHERE id = %(id)s"
 
 
 def enrol(session: Session, by: Actor, new: NewPublisher) -> Publisher:
@@ -265,21 +270,30 @@ def issue_api_key(session: Session, by: Actor, new: NewApiKey) -> tuple[ApiKey, 
 
 
 def authenticate(session: Session, secret: str) -> ApiKey:
-    """Returns the API key behind a secret, and notes its use by the minute. Raises NotAuthenticated."""
+    """Returns the API key behind a secret, as a row of no session. Raises NotAuthenticated."""
     parts = secret.split("_")
-    row = session.get(ApiKey, parts[1]) if len(parts) == 3 else None
+    found = execute(session, _API_KEY, {"id": parts[1]}).fetchone() if len(parts) == 3 else None
+    row = None if found is None else ApiKey(**dict(zip(_API_KEY_COLUMNS, found, strict=True)))
     digest = hashlib.sha256(secret.encode()).hexdigest()
     if row is None or not hmac.compare_digest(row.secret_sha256, digest):
         raise NotAuthenticated("this API key is not known here")
-    moment = now()
     if row.revoked_at is not None:
         raise NotAuthenticated("this API key was revoked")
-    if row.expires_at <= moment:
+    if row.expires_at <= now():
         raise NotAuthenticated("this API key has expired")
-    if row.last_used_at is None or moment - row.last_used_at > LAST_USED_RESOLUTION:
-        row.last_used_at = moment
-        session.add(row)
     return row
+
+
+def authenticate_and_note(engine: Engine, secret: str) -> ApiKey:
+    """The same, and its use is noted by the minute. Raises NotAuthenticated."""
+    with reading(engine) as session:
+        api_key = authenticate(session, secret)
+    moment = now()
+    if api_key.last_used_at is None or moment - api_key.last_used_at > LAST_USED_RESOLUTION:
+        with transaction(engine) as session:
+            mine = update(ApiKey).where(col(ApiKey.id) == api_key.id)
+            session.execute(mine.values(last_used_at=moment))
+    return api_key
 
 
 def is_usable(api_key: ApiKey) -> bool:

@@ -2,6 +2,7 @@
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from registry.errors import KeyNotValid
 from registry.log.transparency_log import Log
 from registry.publish.registration import describe, register_upload, verify_request
 from registry.records.acts import LOCAL_OPERATOR
-from registry.records.publishers import get_publisher, revoke_key
+from registry.records.publishers import authenticate_and_note, get_publisher, revoke_key
 from registry.storage.db import release, transaction
 from registry.storage.models import ApiKey
+from registry.storage.models.columns import now
 from sdk.dids import did_key_of
 from sdk.errors import BadRequest, Conflict, NotAllowed
 from sdk.keys import generate_key, public_jwk, thumbprint
@@ -252,3 +254,18 @@ def test_a_key_that_is_revoked_while_a_file_is_read_registers_nothing(world: Wor
         with pytest.raises(KeyNotValid, match="revoked"):
             register_upload(world.services, session, request, upload)
     world.audit()
+
+
+def test_the_use_of_an_api_key_is_noted_by_the_minute(world: World, desk: Party) -> None:
+    noted = []
+    for ago in (None, timedelta(seconds=30), timedelta(minutes=2)):
+        with transaction(world.engine) as session:
+            row = session.get(ApiKey, desk.api_key.id)
+            assert row is not None
+            before = row.last_used_at = None if ago is None else now() - ago
+            session.add(row)
+        assert authenticate_and_note(world.engine, desk.api_key.secret).id == desk.api_key.id
+        with transaction(world.engine) as session:
+            row = session.get(ApiKey, desk.api_key.id)
+            noted.append(row is not None and row.last_used_at != before)
+    assert noted == [True, False, True]
