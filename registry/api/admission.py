@@ -21,7 +21,7 @@ from registry.api.gates import Gate, GateSize, TokenBuckets
 from registry.api.problems import problem_answer, storage_answer
 from registry.errors import NotAuthenticated, RegistryError, Stopping
 from registry.records.access import Action, require_scope
-from registry.records.publishers import authenticate_and_note
+from registry.records.publishers import authenticate
 from registry.services import Services
 from registry.settings import Settings
 from registry.storage.models import ApiKey
@@ -159,7 +159,7 @@ def _upload_gate(settings: Settings, at_once: int, per_caller: int) -> GateSize:
 
 
 def _look_up(services: Services, secret: str) -> VerifiedKey:
-    return VerifiedKey(authenticate_and_note(services.engine, secret), monotonic())
+    return VerifiedKey(authenticate(services.engine, secret), monotonic())
 
 
 def bearer_of(scope: Scope) -> str:

@@ -13,7 +13,7 @@ from registry.api.admission import VerifiedKey
 from registry.api.gates import Turn
 from registry.errors import MediaTooLarge, NotAuthenticated
 from registry.records.access import Action, Sight, require_scope, require_sight
-from registry.records.publishers import authenticate_and_note
+from registry.records.publishers import authenticate
 from registry.services import RequestContext, Services
 from registry.storage.db import release, transaction
 from registry.storage.models import ApiKey, Record
@@ -65,7 +65,7 @@ def api_key_of(services: Services, credentials: HTTPAuthorizationCredentials | N
     """Returns the caller's API key, read before all that the request does."""
     if credentials is None:
         raise NotAuthenticated("send an API key as `Authorization: Bearer ...`")
-    return authenticate_and_note(services.engine, credentials.credentials)
+    return authenticate(services.engine, credentials.credentials)
 
 
 async def verified_key_of(

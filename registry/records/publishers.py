@@ -269,31 +269,38 @@ def issue_api_key(session: Session, by: Actor, new: NewApiKey) -> tuple[ApiKey, 
     return row, secret
 
 
-def authenticate(session: Session, secret: str) -> ApiKey:
-    """Returns the API key behind a secret, as a row of no session. Raises NotAuthenticated."""
-    parts = secret.split("_")
-    found = execute(session, _API_KEY, {"id": parts[1]}).fetchone() if len(parts) == 3 else None
-    row = None if found is None else ApiKey(**dict(zip(_API_KEY_COLUMNS, found, strict=True)))
-    digest = hashlib.sha256(secret.encode()).hexdigest()
-    if row is None or not hmac.compare_digest(row.secret_sha256, digest):
+def authenticate(engine: Engine, secret: str) -> ApiKey:
+    """Returns the API key behind a secret, and notes its use by the minute. Raises NotAuthenticated.
+
+    The row belongs to no session: it is read and noted before, and apart from, what the caller does.
+    """
+    with reading(engine) as session:
+        row = _key_of(session, secret)
+    if row is None:
         raise NotAuthenticated("this API key is not known here")
+    moment = now()
     if row.revoked_at is not None:
         raise NotAuthenticated("this API key was revoked")
-    if row.expires_at <= now():
+    if row.expires_at <= moment:
         raise NotAuthenticated("this API key has expired")
+    if row.last_used_at is None or moment - row.last_used_at > LAST_USED_RESOLUTION:
+        with transaction(engine) as session:
+            mine = update(ApiKey).where(col(ApiKey.id) == row.id)
+            session.execute(mine.values(last_used_at=moment))
     return row
 
 
-def authenticate_and_note(engine: Engine, secret: str) -> ApiKey:
-    """The same, and its use is noted by the minute. Raises NotAuthenticated."""
-    with reading(engine) as session:
-        api_key = authenticate(session, secret)
-    moment = now()
-    if api_key.last_used_at is None or moment - api_key.last_used_at > LAST_USED_RESOLUTION:
-        with transaction(engine) as session:
-            mine = update(ApiKey).where(col(ApiKey.id) == api_key.id)
-            session.execute(mine.values(last_used_at=moment))
-    return api_key
+def _key_of(session: Session, secret: str) -> ApiKey | None:
+    parts = secret.split("_")
+    # What a form sends may hold characters that no text in the database can.
+    if len(parts) != 3 or not (secret.isascii() and parts[1].isalnum()):
+        return None
+    found = execute(session, _API_KEY, {"id": parts[1]}).fetchone()
+    if found is None:
+        return None
+    row = ApiKey(**dict(zip(_API_KEY_COLUMNS, found, strict=True)))
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    return row if hmac.compare_digest(row.secret_sha256, digest) else None
 
 
 def is_usable(api_key: ApiKey) -> bool:

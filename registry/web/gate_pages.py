@@ -22,6 +22,8 @@ from registry.gate.page_words import page_words
 from registry.gate.reasons import paragraphs_of
 from registry.records.access import Action, require_scope
 from registry.records.publishers import authenticate, get_publisher
+from registry.services import Services
+from registry.storage.db import release
 from registry.storage.models import ApiKey, Record
 from registry.storage.models.records import ERASED
 from registry.web.pages import NOT_KEPT, page
@@ -57,11 +59,13 @@ def show_decision(
 
 
 @router.post("/decisions/{address}", response_class=HTMLResponse)
-def show_to_staff(request: Request, address: str, session: SessionDep, api_key: KeyForm) -> HTMLResponse:
+def show_to_staff(
+    request: Request, address: str, services: ServicesDep, session: SessionDep, api_key: KeyForm
+) -> HTMLResponse:
     """Shows the platform's people what they need to decide."""
     try:
         decision = decisions.decision_at(session, address)
-        _staff(session, decision, api_key, Action.READ_DECISIONS)
+        _staff(services, session, decision, api_key, Action.READ_DECISIONS)
         return _staff_page(request, session, decision, address)
     except RegistryError as error:
         return page(request, "answer.html", {"problem": error}, error.status, PRIVATE)
@@ -83,7 +87,7 @@ def review_as_staff(
     """Notes what a person of the platform decided."""
     try:
         decision = decisions.decision_at(session, address)
-        key = _staff(session, decision, api_key, Action.REVIEW_DECISION)
+        key = _staff(services, session, decision, api_key, Action.REVIEW_DECISION)
         require_scope(key, Action.READ_DECISIONS)
         new = _review(by=by, reason=reason, confirmed=confirmed, outcome=outcome)
         signer, registry_key = services.signer, services.webhook_key
@@ -177,9 +181,10 @@ def _pack_of(session: Session, decision: Decision) -> Pack | None:
         return None
 
 
-def _staff(session: Session, decision: Decision, secret: str, action: Action) -> ApiKey:
+def _staff(services: Services, session: Session, decision: Decision, secret: str, action: Action) -> ApiKey:
     """The API key, if it is the platform's and may do this. Raises NotAuthenticated, NotAllowed."""
-    api_key = authenticate(session, secret.strip())
+    release(session)
+    api_key = authenticate(services.engine, secret.strip())
     if api_key.publisher_id != decision.platform:
         raise UnknownDecision("no decision of yours has this address")
     require_scope(api_key, action)

@@ -96,6 +96,8 @@ def test_a_wrong_key_an_unknown_address_and_a_name_that_cannot_be_are_said_plain
     held: tuple[Party, Decision], world: World
 ) -> None:
     platform, decision = held
+    odd = httpx2.post(decision.links.explain, data={"api_key": "trueprint_a\0_b"})
+    assert odd.status_code == 401
     wrong = httpx2.post(decision.links.explain, data={"api_key": "trueprint_a_b"})
     assert wrong.status_code == 401
     assert "this API key is not known here" in wrong.text

@@ -10,11 +10,11 @@ from joserfc.jwk import ECKey
 from sqlalchemy import text
 from sqlmodel import Session
 
-from registry.errors import KeyNotValid
+from registry.errors import KeyNotValid, NotAuthenticated
 from registry.log.transparency_log import Log
 from registry.publish.registration import describe, register_upload, verify_request
 from registry.records.acts import LOCAL_OPERATOR
-from registry.records.publishers import authenticate_and_note, get_publisher, revoke_key
+from registry.records.publishers import authenticate, get_publisher, revoke_key
 from registry.storage.db import release, transaction
 from registry.storage.models import ApiKey
 from registry.storage.models.columns import now
@@ -264,8 +264,16 @@ def test_the_use_of_an_api_key_is_noted_by_the_minute(world: World, desk: Party)
             assert row is not None
             before = row.last_used_at = None if ago is None else now() - ago
             session.add(row)
-        assert authenticate_and_note(world.engine, desk.api_key.secret).id == desk.api_key.id
+        assert authenticate(world.engine, desk.api_key.secret).id == desk.api_key.id
         with transaction(world.engine) as session:
             row = session.get(ApiKey, desk.api_key.id)
             noted.append(row is not None and row.last_used_at != before)
     assert noted == [True, False, True]
+
+
+@pytest.mark.parametrize("middle", ["a\0b", "\ud800", "é", "", "a" * 100_000])
+def test_a_secret_that_no_text_in_the_database_can_hold_is_an_unknown_key(
+    world: World, middle: str
+) -> None:
+    with pytest.raises(NotAuthenticated, match="not known here"):
+        authenticate(world.engine, f"trueprint_{middle}_secret")
